@@ -1,0 +1,64 @@
+// Where bytes come from: a file, a Blob or memory, read by range. Knows no format.
+import { fail } from '../errors.ts';
+
+/** Random-access bytes. `read` never returns fewer bytes than asked; reading past the end is an error of the caller. */
+export interface Source {
+  /** What errors call it: a path, or `<stdin>`. */
+  readonly name: string;
+  readonly size: number;
+  /** The whole content, where it is in memory. */
+  readonly bytes?: Uint8Array;
+  /** The path of the file, where there is one, so that native code can read or map it by itself. */
+  readonly path?: string;
+  read(offset: number, length: number): Promise<Uint8Array>;
+}
+
+export class MemorySource implements Source {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+  constructor(bytes: Uint8Array, name = '<memory>') {
+    this.name = name;
+    this.bytes = bytes;
+  }
+  get size(): number {
+    return this.bytes.length;
+  }
+  async read(offset: number, length: number): Promise<Uint8Array> {
+    return this.bytes.subarray(offset, offset + length);
+  }
+}
+
+export class BlobSource implements Source {
+  readonly name: string;
+  readonly blob: Blob;
+  constructor(blob: Blob, name = '<blob>') {
+    this.blob = blob;
+    this.name = name;
+  }
+  get size(): number {
+    return this.blob.size;
+  }
+  async read(offset: number, length: number): Promise<Uint8Array> {
+    return new Uint8Array(await this.blob.slice(offset, offset + length).arrayBuffer());
+  }
+}
+
+/** A range of a source, not read yet. */
+export class ByteRange {
+  readonly source: Source;
+  readonly offset: number;
+  readonly length: number;
+  constructor(source: Source, offset: number, length: number) {
+    if (offset < 0 || length < 0 || offset > source.size - length)
+      throw fail('E1005', `bytes ${offset} to ${offset + length} lie outside the file of ${source.size} bytes`, {
+        file: source.name,
+        offset,
+      });
+    this.source = source;
+    this.offset = offset;
+    this.length = length;
+  }
+  read(offset = 0, length = this.length - offset): Promise<Uint8Array> {
+    return this.source.read(this.offset + offset, length);
+  }
+}
