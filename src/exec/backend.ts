@@ -1,0 +1,25 @@
+// What a device must do. A backend sees kernels, element types, sizes and buffers; it never hears of a node or an operator.
+import type { Tensor } from '../ir/tensor.ts';
+import type { BoundPlan, Sizes } from './bind.ts';
+import type { Plan } from './plan.ts';
+
+/** A plan whose sizes are bound and whose memory is laid out. */
+export interface Bound {
+  readonly plan: BoundPlan;
+  /** Inputs and outputs in the order of the plan's ports. */
+  run(inputs: readonly Tensor[]): Promise<readonly Tensor[]>;
+}
+
+export interface Executable {
+  /** Lay out memory for these sizes; compiles nothing. */
+  bind(sizes: Sizes): Promise<Bound>;
+  dispose(): Promise<void>;
+}
+
+export interface Backend {
+  readonly name: string;
+  /** True, or why it cannot be used here. */
+  available(): Promise<true | string>;
+  /** @throws ModelError E3008 naming every kernel kind and element type it lacks */
+  compile(plan: Plan): Promise<Executable>;
+}

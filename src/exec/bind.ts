@@ -1,0 +1,144 @@
+// Binding: a plan's sizes become numbers, every view is proved to lie in its buffer, and buffers get places in one arena.
+import { fail } from '../errors.ts';
+import { type Dim, substitute, SymbolicDim } from '../ir/dims.ts';
+import { byteLength, formatShape } from '../ir/types.ts';
+import type { Kernel, View } from '../kernels/kernel.ts';
+import type { BufferFacts, Plan, Port } from './plan.ts';
+
+/** Values of the input symbols. */
+export type Sizes = ReadonlyMap<string, number>;
+
+export interface BoundBuffer extends Omit<BufferFacts, 'size'> {
+  readonly size: number;
+  /** Bytes from the start of the arena, for temporaries; others have memory of their own. */
+  readonly offset?: number;
+}
+
+export interface BoundStep {
+  readonly kernel: Kernel<number>;
+  readonly inputs: readonly (View<number> | undefined)[];
+  readonly outputs: readonly View<number>[];
+  readonly label: string;
+}
+
+export interface BoundPort {
+  readonly name: string;
+  readonly view: View<number>;
+}
+
+export interface BoundPlan {
+  readonly inputs: readonly BoundPort[];
+  readonly outputs: readonly BoundPort[];
+  readonly buffers: readonly BoundBuffer[];
+  readonly steps: readonly BoundStep[];
+  /** Bytes of memory that all temporaries share. */
+  readonly arena: number;
+}
+
+export interface BindOptions {
+  /** Give every temporary memory of its own, as the oracle does. */
+  readonly reuse?: boolean;
+  /** Most bytes that all buffers together may take. */
+  readonly memory?: number;
+}
+
+/** @throws ModelError E3005 where a size is negative or a view leaves its buffer, E3007 over the memory limit */
+export function bindPlan(plan: Plan, sizes: Sizes, { reuse = true, memory = Number.POSITIVE_INFINITY }: BindOptions = {}): BoundPlan {
+  const steps = plan.steps.map(s => ({
+    label: s.label,
+    kernel: bindDims(s.kernel, sizes) as Kernel<number>,
+    inputs: s.inputs.map(v => v && bindView(v, sizes)),
+    outputs: s.outputs.map(v => bindView(v, sizes)),
+  }));
+  const buffers = plan.buffers.map(b => ({ ...b, size: bindSize(b.size, sizes) }));
+  for (const s of steps) for (const v of [...s.inputs, ...s.outputs]) if (v) checkInside(v, buffers[v.buffer]!.size, s.label);
+  const arena = placeTemporaries(buffers, steps, reuse);
+  const total = arena.bytes + buffers.reduce((n, b) => n + (b.role === 'temporary' ? 0 : byteLength(b.type, b.size)), 0);
+  if (total > memory) {
+    const largest = buffers.reduce((a, b) => (byteLength(b.type, b.size) > byteLength(a.type, a.size) ? b : a));
+    throw fail('E3007', `the run needs ${total} bytes, the limit is ${memory}; the largest tensor takes ${byteLength(largest.type, largest.size)}`, {
+      limit: { name: 'memory', value: memory },
+    });
+  }
+  const port = (p: Port): BoundPort => ({ name: p.name, view: bindView(p.view, sizes) });
+  return { steps, arena: arena.bytes, buffers: arena.buffers, inputs: plan.inputs.map(port), outputs: plan.outputs.map(port) };
+}
+
+export function bindDim(d: Dim, sizes: Sizes): number {
+  const n = substitute(d, sizes);
+  if (typeof n === 'number') return n;
+  throw fail('E9001', `the size ${n.key} is not decided by the inputs`);
+}
+
+function bindSize(d: Dim, sizes: Sizes): number {
+  const n = bindDim(d, sizes);
+  if (Number.isSafeInteger(n) && n >= 0) return n;
+  throw fail('E3005', `a size comes to ${n}`);
+}
+
+const bindView = (v: View, sizes: Sizes): View<number> => ({
+  ...v,
+  offset: bindDim(v.offset, sizes),
+  shape: v.shape.map(d => bindSize(d, sizes)),
+  strides: v.strides.map(d => bindDim(d, sizes)),
+});
+
+/** Every size inside plain data becomes a number. */
+function bindDims(data: unknown, sizes: Sizes): unknown {
+  if (data instanceof SymbolicDim) return bindDim(data, sizes);
+  if (Array.isArray(data)) return data.some(isData) ? data.map(x => bindDims(x, sizes)) : data;
+  if (!isData(data)) return data;
+  return Object.fromEntries(Object.entries(data).map(([k, v]) => [k, k === 'program' ? v : bindDims(v, sizes)]));
+}
+const isData = (x: unknown): x is object => typeof x === 'object' && x !== null;
+
+function checkInside(v: View<number>, size: number, label: string): void {
+  if (v.shape.some(d => d === 0)) return;
+  let low = v.offset;
+  let high = v.offset;
+  for (const [axis, d] of v.shape.entries()) {
+    const reach = (d - 1) * v.strides[axis]!;
+    if (reach < 0) low += reach;
+    else high += reach;
+  }
+  if (low < 0 || high >= size)
+    throw fail('E3005', `${label}: sizes contradict each other: ${formatShape(v.shape)} does not fit a buffer of ${size} elements`);
+}
+
+const alignment = 64;
+
+/** First fit by the first use: memory of a temporary is free again after the last step that reads it. */
+function placeTemporaries(
+  buffers: readonly (BoundBuffer & { size: number })[],
+  steps: readonly BoundStep[],
+  reuse: boolean,
+): { bytes: number; buffers: BoundBuffer[] } {
+  const last = new Map<number, number>();
+  steps.forEach((s, at) => {
+    for (const v of [...s.inputs, ...s.outputs]) if (v) last.set(v.buffer, at);
+  });
+  const placed: BoundBuffer[] = [...buffers];
+  const taken: { readonly start: number; readonly end: number; readonly until: number }[] = [];
+  let bytes = 0;
+  steps.forEach((s, at) => {
+    for (const v of s.outputs) {
+      const b = placed[v.buffer]!;
+      if (b.role !== 'temporary' || b.offset !== undefined) continue;
+      const length = Math.ceil(Math.max(1, byteLength(b.type, b.size)) / alignment) * alignment;
+      const start = firstGap(taken.filter(t => !reuse || t.until >= at), length);
+      taken.push({ start, end: start + length, until: last.get(v.buffer)! });
+      placed[v.buffer] = { ...b, offset: start };
+      bytes = Math.max(bytes, start + length);
+    }
+  });
+  return { bytes, buffers: placed };
+}
+
+function firstGap(live: readonly { readonly start: number; readonly end: number }[], length: number): number {
+  let start = 0;
+  for (const t of [...live].sort((a, b) => a.start - b.start)) {
+    if (t.start - start >= length) break;
+    start = Math.max(start, t.end);
+  }
+  return start;
+}

@@ -1,0 +1,246 @@
+// Plans: kernels over buffers as plain data, compiled once for a signature; sizes stay expressions in the input symbols.
+import { fail } from '../errors.ts';
+import { isScalarType } from '../expr/primitives.ts';
+import { type Instruction, formatProgram, type Program } from '../expr/expr.ts';
+import { type Dim, formatDim, hasUnknown, productOf, sameShape } from '../ir/dims.ts';
+import type { Graph, Node, Value } from '../ir/graph.ts';
+import type { Tensor } from '../ir/tensor.ts';
+import { type DataType, formatShape, type Shape } from '../ir/types.ts';
+import type { Kernel, View } from '../kernels/kernel.ts';
+import { contiguous, type Emitter, isContiguous, wholeView } from '../kernels/views.ts';
+import { rowOf } from '../ops/index.ts';
+import { knownInputs, planNode } from '../ops/plan-node.ts';
+import { newestOpset, type OpSchema, schemaOf } from '../ops/schema.ts';
+import { elementOf, shapeOf } from '../ops/shapes.ts';
+import type { OpName } from '../ops/names.gen.ts';
+import type { CoreRow, MapRow } from '../ops/row.ts';
+
+export interface BufferFacts {
+  readonly type: DataType;
+  /** Elements. */
+  readonly size: Dim;
+  readonly role: 'input' | 'constant' | 'temporary' | 'output';
+  readonly tensor?: Tensor;
+}
+
+export interface Step {
+  readonly kernel: Kernel;
+  readonly inputs: readonly (View | undefined)[];
+  readonly outputs: readonly View[];
+  /** The operator and name of the node it came from, for people. */
+  readonly label: string;
+}
+
+/** A named array at the border of a plan, row-major over the whole of its buffer. */
+export interface Port {
+  readonly name: string;
+  readonly view: View;
+}
+
+export interface Plan {
+  readonly inputs: readonly Port[];
+  readonly outputs: readonly Port[];
+  readonly buffers: readonly BufferFacts[];
+  readonly steps: readonly Step[];
+}
+
+export interface PlanOptions {
+  /** Join maps that feed only one other map. Off for the oracle. */
+  readonly fuse?: boolean;
+}
+
+/**
+ * Compile a graph of core operators whose types are all known.
+ * @throws ModelError E3004 with the operator that has no meaning, E3009 where a type or rank is not known
+ */
+export function compilePlan(graph: Graph, { fuse = true }: PlanOptions = {}): Plan {
+  const plan = new Planner(graph).compile();
+  return fuse ? fuseMaps(plan) : plan;
+}
+
+/** Whether the elements of a value can be written from the sizes of the inputs alone. */
+const isBindable = (v: Value): boolean => v.contents !== undefined && !v.contents.some(hasUnknown) && v.tensor === undefined;
+
+class Planner {
+  readonly #graph: Graph;
+  readonly #buffers: BufferFacts[] = [];
+  readonly #steps: Step[] = [];
+  readonly #views = new Map<Value, View>();
+  readonly #constants = new Map<Tensor, number>();
+  #label = '';
+
+  constructor(graph: Graph) {
+    this.#graph = graph;
+  }
+
+  compile(): Plan {
+    const inputs = this.#graph.inputs.map((v): Port => {
+      const view = wholeView(this.#buffer(elementOf(v), shapeOf(v), 'input'), elementOf(v), shapeOf(v));
+      this.#views.set(v, view);
+      return { name: v.name, view };
+    });
+    for (const node of neededNodes(this.#graph)) this.#plan(node);
+    const outputs = this.#graph.outputs.map((o): Port => ({ name: o.name, view: this.#output(o.value) }));
+    return { inputs, outputs, buffers: this.#buffers, steps: this.#steps };
+  }
+
+  readonly #emitter: Emitter = {
+    alloc: (type, shape) => wholeView(this.#buffer(type, shape, 'temporary'), type, shape),
+    step: (kernel, inputs, outputs) => void this.#steps.push({ kernel, inputs, outputs, label: this.#label }),
+  };
+
+  #buffer(type: DataType, shape: Shape, role: BufferFacts['role'], tensor?: Tensor): number {
+    return this.#buffers.push({ type, size: productOf(shape), role, ...(tensor && { tensor }) }) - 1;
+  }
+
+  #plan(node: Node): void {
+    const { row, schema } = meaningOf(node);
+    this.#label = node.name ? `${node.op} ${node.name}` : node.op;
+    const known = new Set(knownInputs(row, schema, node.inputs));
+    const views = node.inputs.map(v => (v && !known.has(v) ? this.#view(v) : undefined));
+    planNode(row, schema, node, views, this.#emitter).forEach((view, i) => {
+      const v = node.outputs[i];
+      if (v && view) this.#views.set(v, view);
+    });
+  }
+
+  #view(v: Value): View {
+    let view = this.#views.get(v);
+    if (!view) {
+      view = v.tensor ? this.#constant(v.tensor) : this.#sizes(v);
+      this.#views.set(v, view);
+    }
+    return view;
+  }
+
+  #constant(tensor: Tensor): View {
+    let buffer = this.#constants.get(tensor);
+    if (buffer === undefined) {
+      buffer = this.#buffer(tensor.type, tensor.dims, 'constant', tensor);
+      this.#constants.set(tensor, buffer);
+    }
+    return wholeView(buffer, tensor.type, tensor.dims);
+  }
+
+  #sizes(v: Value): View {
+    if (!isBindable(v)) throw fail('E9001', `${v.name || 'a value'} is read before it is planned`);
+    const y = this.#emitter.alloc(elementOf(v), shapeOf(v));
+    this.#emitter.step({ kind: 'values', values: v.contents! }, [], [y]);
+    return y;
+  }
+
+  /** Outputs are whole buffers of their own. */
+  #output(v: Value): View {
+    this.#label = 'output';
+    const view = contiguous(this.#emitter, this.#view(v));
+    const facts = this.#buffers[view.buffer]!;
+    const whole = view.offset === 0 && facts.role === 'temporary' && sameShape([productOf(view.shape)], [facts.size]);
+    const own = whole ? view : this.#emitter.alloc(view.type, view.shape);
+    if (!whole) this.#emitter.step({ kind: 'copy' }, [view], [own]);
+    this.#buffers[own.buffer] = { ...this.#buffers[own.buffer]!, role: 'output' };
+    return own;
+  }
+}
+
+function meaningOf(node: Node): { row: MapRow<OpName> | CoreRow<OpName>; schema: OpSchema } {
+  const place = { node: { op: node.qualifiedName, name: node.name } };
+  const row = node.domain === '' ? rowOf(node.op) : undefined;
+  const schema = node.domain === '' ? schemaOf('', node.op, newestOpset('')!) : undefined;
+  if (!row || !schema) throw fail('E3004', `${node.qualifiedName} has no meaning here`, place);
+  if ('gap' in row) throw fail('E3004', `${node.op} ${row.gap}`, place);
+  if ('lower' in row) throw fail('E3009', `${node.op}: the rank of an input is not known`, place);
+  return { row, schema };
+}
+
+/** Nodes that outputs depend on other than through contents that are known. */
+function neededNodes(graph: Graph): Node[] {
+  const needed = new Set(graph.outputs.map(o => o.value).filter(v => !isBindable(v)));
+  const kept: Node[] = [];
+  for (let i = graph.nodes.length - 1; i >= 0; i--) {
+    const node = graph.nodes[i]!;
+    if (!node.outputs.some(v => v && needed.has(v))) continue;
+    kept.push(node);
+    const { row, schema } = meaningOf(node);
+    const known = new Set(knownInputs(row, schema, node.inputs));
+    for (const v of node.inputs) if (v && !known.has(v) && !isBindable(v)) needed.add(v);
+  }
+  return kept.reverse();
+}
+
+/** Join each map into the one map that reads it, where that reads it whole and in order. */
+export function fuseMaps(plan: Plan): Plan {
+  const reads = new Map<number, number>();
+  for (const step of plan.steps) for (const v of step.inputs) if (v) reads.set(v.buffer, (reads.get(v.buffer) ?? 0) + 1);
+  const writer = new Map<number, Step>();
+  const dead = new Set<Step>();
+  const steps = plan.steps.map(original => {
+    let step = original;
+    for (let i = 0; i < step.inputs.length; i++) {
+      const view = step.inputs[i]!;
+      const before = view && writer.get(view.buffer);
+      if (!before || reads.get(view.buffer) !== 1 || !canJoin(before, step, view, plan)) continue;
+      dead.add(before);
+      step = join(before, step, i);
+      i = -1;
+    }
+    for (const v of step.outputs) writer.set(v.buffer, step);
+    return step;
+  });
+  return { ...plan, steps: steps.filter(step => !dead.has(step)) };
+}
+
+const maxFusedInputs = 8;
+
+function canJoin(before: Step, after: Step, view: View, plan: Plan): boolean {
+  const y = before.outputs[0]!;
+  return (
+    before.kernel.kind === 'map' &&
+    after.kernel.kind === 'map' &&
+    before.outputs.length === 1 &&
+    plan.buffers[view.buffer]!.role === 'temporary' &&
+    isScalarType(y.type) &&
+    sameShape(y.shape, view.shape) &&
+    view.offset === 0 &&
+    isContiguous(view) &&
+    before.inputs.length + after.inputs.length - 1 <= maxFusedInputs
+  );
+}
+
+/** One step for two: input `at` of `after` is what `before` computes. */
+function join(before: Step, after: Step, at: number): Step {
+  const inner = (before.kernel as { program: Program }).program;
+  const outer = (after.kernel as { program: Program }).program;
+  const kept = after.inputs.filter((_, i) => i !== at);
+  const moved: Instruction[] = [...inner.instructions];
+  const place = new Map<number, number>();
+  for (const [k, i] of outer.instructions.entries()) {
+    if (i.op === 'input' && i.index === at) {
+      place.set(k, inner.outputs[0]!);
+      continue;
+    }
+    if (i.op === 'input') moved.push({ ...i, index: before.inputs.length + i.index - (i.index > at ? 1 : 0) });
+    else if (i.op === 'const') moved.push(i);
+    else moved.push({ ...i, args: i.args.map(a => place.get(a)!) });
+    place.set(k, moved.length - 1);
+  }
+  return {
+    kernel: { kind: 'map', program: { instructions: moved, outputs: outer.outputs.map(o => place.get(o)!) } },
+    inputs: [...before.inputs, ...kept],
+    outputs: after.outputs,
+    label: `${before.label}; ${after.label}`,
+  };
+}
+
+/** A line a step, for people. */
+export function printPlan(plan: Plan): string {
+  const view = (v: View | undefined): string =>
+    v ? `#${v.buffer}${formatShape(v.shape)}${isContiguous(v) ? '' : `{${v.strides.map(formatDim)}}`}` : '-';
+  const detail = (k: Kernel): string => {
+    if (k.kind === 'map') return `map ${formatProgram(k.program)}`;
+    const facts = Object.entries(k).filter(([name]) => name !== 'kind');
+    return `${k.kind}${facts.map(([name, value]) => ` ${name}=${Array.isArray(value) ? `[${value.map(String)}]` : String(value)}`).join('')}`;
+  };
+  return plan.steps
+    .map((s, i) => `${i}  ${detail(s.kernel)}  (${s.inputs.map(view).join(', ')}) -> ${s.outputs.map(view).join(', ')}  ; ${s.label}`)
+    .join('\n');
+}

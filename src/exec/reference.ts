@@ -1,0 +1,65 @@
+// The reference backend: the kernels in TypeScript. It defines results, runs everywhere, and is the oracle that others are
+// compared with.
+import { type DataType, byteLength } from '../ir/types.ts';
+import { arrayFor, resident, Tensor, type TypedArray } from '../ir/tensor.ts';
+import { runKernel } from '../kernels/index.ts';
+import type { Operand, View } from '../kernels/kernel.ts';
+import type { Backend, Bound } from './backend.ts';
+import { type BindOptions, type BoundBuffer, bindPlan, type BoundPlan } from './bind.ts';
+import type { Plan } from './plan.ts';
+import { ModelError } from '../errors.ts';
+
+/** @param options `reuse: false` gives every intermediate memory of its own, as the oracle does */
+export function referenceBackend(options: BindOptions = {}): Backend {
+  return {
+    name: 'reference',
+    available: async () => true,
+    async compile(plan) {
+      const constants = await loadConstants(plan);
+      return {
+        bind: async sizes => {
+          const bound = bindPlan(plan, sizes, options);
+          return { plan: bound, run: async inputs => execute(bound, constants, inputs) } satisfies Bound;
+        },
+        dispose: async () => {},
+      };
+    },
+  };
+}
+
+async function loadConstants(plan: Plan): Promise<ReadonlyMap<number, TypedArray>> {
+  const loaded = new Map<number, TypedArray>();
+  for (const [i, b] of plan.buffers.entries()) if (b.tensor) loaded.set(i, (await resident(b.tensor)).data as TypedArray);
+  return loaded;
+}
+
+function execute(plan: BoundPlan, constants: ReadonlyMap<number, TypedArray>, inputs: readonly Tensor[]): Tensor[] {
+  const arena = new ArrayBuffer(plan.arena);
+  const memory = plan.buffers.map((b, i) => constants.get(i) ?? (b.role === 'input' ? undefined : newMemory(b, arena)));
+  plan.inputs.forEach((p, i) => {
+    memory[p.view.buffer] = inputs[i]!.data as TypedArray;
+  });
+  const operand = (v: View<number>): Operand => ({ ...v, data: memory[v.buffer]! });
+  for (const step of plan.steps) {
+    try {
+      runKernel(
+        step.kernel,
+        step.inputs.map(v => v && operand(v)),
+        step.outputs.map(operand),
+      );
+    } catch (error) {
+      if (error instanceof ModelError) throw error.within({ node: { op: step.label } });
+      throw error;
+    }
+  }
+  return plan.outputs.map(p => new Tensor(p.view.type, memory[p.view.buffer]!, p.view.shape));
+}
+
+function newMemory(b: BoundBuffer, arena: ArrayBuffer): TypedArray {
+  const array = arrayFor(b.type);
+  if (b.offset === undefined) return new array(elementsOf(b.type, b.size));
+  return new array(arena, b.offset, elementsOf(b.type, b.size)) as TypedArray;
+}
+
+/** Entries of the typed array that holds so many elements. */
+const elementsOf = (type: DataType, count: number): number => byteLength(type, count) / arrayFor(type).BYTES_PER_ELEMENT;

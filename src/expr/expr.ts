@@ -1,0 +1,97 @@
+// Scalar expressions: typed trees over the primitives, and their linear form, the program that every backend runs.
+import { fail } from '../errors.ts';
+import { isDefined, type Primitive, type PrimitiveRow, primitives, type ScalarType, scalarTypes } from './primitives.ts';
+
+export type Expr = { readonly type: ScalarType } & (
+  | { readonly op: 'input'; readonly index: number }
+  | { readonly op: 'const'; readonly value: number | bigint }
+  | { readonly op: 'cast'; readonly args: readonly [Expr] }
+  | { readonly op: Primitive; readonly args: readonly Expr[] }
+);
+
+/** The scalar at one position of input `index`. */
+export const input = (index: number, type: ScalarType): Expr => ({ op: 'input', index, type });
+
+/** A constant, converted to `type` as `cast` does. */
+export function constant(value: number | bigint, type: ScalarType): Expr {
+  const kind = scalarTypes[type].class;
+  if (kind === 'float') return { op: 'const', type, value: type === 'float32' ? Math.fround(Number(value)) : Number(value) };
+  if (kind === 'bool') return { op: 'const', type, value: Number(value) === 0 ? 0 : 1 };
+  const { bits, signed } = scalarTypes[type];
+  const whole = typeof value === 'bigint' ? value : saturate(value, bits, signed);
+  const wrapped = signed ? BigInt.asIntN(bits, whole) : BigInt.asUintN(bits, whole);
+  return { op: 'const', type, value: kind === 'big' ? wrapped : Number(wrapped) };
+}
+
+/** Float to integer as the language defines it: towards zero, out of range to the nearest end, NaN to 0. */
+export function saturate(value: number, bits: number, signed: boolean): bigint {
+  if (Number.isNaN(value)) return 0n;
+  const low = signed ? -(2n ** BigInt(bits - 1)) : 0n;
+  const high = signed ? 2n ** BigInt(bits - 1) - 1n : 2n ** BigInt(bits) - 1n;
+  if (value <= Number(low)) return low;
+  if (value >= Number(high)) return high;
+  return BigInt(Math.trunc(value));
+}
+
+/** Apply a primitive. A number among the arguments takes the type of the first argument that is an expression of its kind. */
+export function apply(op: Primitive, ...args: readonly (Expr | number)[]): Expr {
+  const row: PrimitiveRow = primitives[op];
+  const typed = args.slice(op === 'select' ? 1 : 0).find((x): x is Expr => typeof x !== 'number');
+  if (!typed) throw fail('E9001', `${op}: an argument must be an expression`);
+  const lifted = args.map(x => (typeof x === 'number' ? constant(x, typed.type) : x));
+  const operands = op === 'select' ? lifted.slice(1) : lifted;
+  if (!isDefined(op, typed.type) || operands.some(x => x.type !== typed.type))
+    throw fail('E1304', `${op} is not defined on ${operands.map(x => x.type).join(', ')}`);
+  return { op, type: row.result === 'bool' ? 'bool' : typed.type, args: lifted };
+}
+
+export const cast = (x: Expr, type: ScalarType): Expr =>
+  x.type === type ? x : x.op === 'const' ? constant(x.value, type) : { op: 'cast', type, args: [x] };
+
+/** One step of a program; `args` are indexes of earlier steps. */
+export type Instruction = { readonly type: ScalarType } & (
+  | { readonly op: 'input'; readonly index: number }
+  | { readonly op: 'const'; readonly value: number | bigint }
+  | { readonly op: 'cast' | Primitive; readonly args: readonly number[] }
+);
+
+/** Instructions in order of evaluation; the last one that `outputs` names is computed for each element. Plain data. */
+export interface Program {
+  readonly instructions: readonly Instruction[];
+  /** Which instruction's result each output is. */
+  readonly outputs: readonly number[];
+}
+
+/** The linear form of some expressions; equal subexpressions are computed once. */
+export function program(outputs: readonly Expr[]): Program {
+  const instructions: Instruction[] = [];
+  const known = new Map<string, number>();
+  const place = (e: Expr): number => {
+    const instruction = toInstruction(e, place);
+    const key = keyOf(instruction);
+    let at = known.get(key);
+    if (at === undefined) {
+      at = instructions.push(instruction) - 1;
+      known.set(key, at);
+    }
+    return at;
+  };
+  return { outputs: outputs.map(place), instructions };
+}
+
+function toInstruction(e: Expr, place: (e: Expr) => number): Instruction {
+  if (e.op === 'input' || e.op === 'const') return e;
+  return { op: e.op, type: e.type, args: e.args.map(place) };
+}
+
+function keyOf(i: Instruction): string {
+  const detail = i.op === 'input' ? i.index : i.op === 'const' ? (Object.is(i.value, -0) ? '-0' : String(i.value)) : i.args.join();
+  return `${i.op} ${i.type} ${detail}`;
+}
+
+/** One line an instruction, for people. */
+export function formatProgram(p: Program): string {
+  const line = (i: Instruction): string =>
+    i.op === 'input' ? `in${i.index}` : i.op === 'const' ? String(i.value) : `${i.op}(${i.args.map(a => `%${a}`).join(', ')})`;
+  return p.instructions.map((i, at) => `%${at}: ${i.type} = ${line(i)}`).join('; ');
+}

@@ -1,0 +1,177 @@
+// The scalar language's primitives: one row each, total for every type and input, with its text in every language.
+// In a template a, b, c are the arguments; T is the type, U its unsigned twin, W its width in bits.
+
+/** Types that scalars are computed in. Other element types are converted when they are loaded and stored. */
+export type ScalarType = 'float32' | 'float64' | 'int8' | 'int16' | 'int32' | 'int64' | 'uint8' | 'uint16' | 'uint32' | 'uint64' | 'bool';
+
+/** How a type is held: JavaScript numbers with a fraction, integers up to 32 bits, integers of 64 bits as bigint, truth values. */
+export type ScalarClass = 'float' | 'int' | 'big' | 'bool';
+
+interface Templates {
+  readonly ts: string;
+  /** For C++ and CUDA. Helpers are defined beside the generated tables. */
+  readonly c: string;
+  readonly wgsl: string;
+}
+type ByClass = { readonly [K in ScalarClass]?: Templates };
+
+export interface PrimitiveRow {
+  readonly arity: 1 | 2 | 3;
+  /** `same`: the type of the last argument. */
+  readonly result: 'same' | 'bool';
+  readonly on: ByClass;
+}
+
+const t = (ts: string, c = ts, wgsl = c): Templates => ({ ts, c, wgsl });
+const unary = (on: ByClass): PrimitiveRow => ({ arity: 1, result: 'same', on });
+const binary = (on: ByClass): PrimitiveRow => ({ arity: 2, result: 'same', on });
+const test = (arity: 1 | 2, on: ByClass): PrimitiveRow => ({ arity, result: 'bool', on });
+/** A function of the C library, with JavaScript's name for it where that differs, and WGSL's text where it has no such function. */
+const math = (name: string, ts = `Math.${name}(a)`, wgsl = `${name}(a)`): PrimitiveRow => unary({ float: t(ts, `std::${name}(a)`, wgsl) });
+const wrapping = (sign: string): ByClass => ({
+  float: t(`a ${sign} b`),
+  int: t(sign === '*' ? 'Math.imul(a, b)' : `a ${sign} b`, `(T)((U)a ${sign} (U)b)`, `a ${sign} b`),
+  big: t(`a ${sign} b`, `(T)((U)a ${sign} (U)b)`),
+});
+const compare = (sign: string): ByClass => {
+  const all = t(`a ${sign}${sign === '==' ? '=' : ''} b ? 1 : 0`, `a ${sign} b`);
+  return { float: all, int: all, big: all, bool: all };
+};
+const bits = (sign: string): ByClass => {
+  const all = t(`a ${sign} b`, `(T)(a ${sign} b)`, `a ${sign} b`);
+  return { int: all, big: all, bool: all };
+};
+
+/**
+ * Integers wrap. Division truncates; x/0 = 0 and MIN/-1 = MIN. A shift by the width or more, or by less than nothing, gives 0. `min` and `max` give
+ * NaN where either argument is NaN; the sign of a zero that they choose between two zeros is not specified. `pow` follows
+ * IEEE 754 (pow(1, NaN) = 1). Functions of floats round to within the accuracy of the platform's mathematical library.
+ */
+export const primitives = {
+  add: binary(wrapping('+')),
+  sub: binary(wrapping('-')),
+  mul: binary(wrapping('*')),
+  div: binary({
+    float: t('a / b'),
+    int: t('b === 0 ? 0 : Math.trunc(a / b)', 'int_div<T>(a, b)', 'int_div(a, b)'),
+    big: t('b === 0n ? 0n : a / b', 'int_div<T>(a, b)'),
+  }),
+  /** The remainder with the sign of the divisor. */
+  mod: binary({
+    float: t('floatMod(a, b)', 'float_mod(a, b)'),
+    int: t('b === 0 ? 0 : (a % b + b) % b', 'int_mod<T>(a, b)', 'int_mod(a, b)'),
+    big: t('b === 0n ? 0n : (a % b + b) % b', 'int_mod<T>(a, b)'),
+  }),
+  /** The remainder with the sign of the dividend. */
+  rem: binary({
+    float: t('a % b', 'std::fmod(a, b)', 'a % b'),
+    int: t('b === 0 ? 0 : a % b', 'int_rem<T>(a, b)', 'int_rem(a, b)'),
+    big: t('b === 0n ? 0n : a % b', 'int_rem<T>(a, b)'),
+  }),
+  pow: binary({
+    float: t('floatPow(a, b)', 'std::pow(a, b)', 'float_pow(a, b)'),
+    int: t('Number(intPow(BigInt(a), BigInt(b)))', 'int_pow<T>(a, b)'),
+    big: t('intPow(a, b)', 'int_pow<T>(a, b)'),
+  }),
+  min: binary({
+    float: t('Math.min(a, b)', 'float_min(a, b)'),
+    int: t('a < b ? a : b', 'a < b ? a : b', 'min(a, b)'),
+    big: t('a < b ? a : b'),
+    bool: t('a & b', '(T)(a & b)', 'a & b'),
+  }),
+  max: binary({
+    float: t('Math.max(a, b)', 'float_max(a, b)'),
+    int: t('a > b ? a : b', 'a > b ? a : b', 'max(a, b)'),
+    big: t('a > b ? a : b'),
+    bool: t('a | b', '(T)(a | b)', 'a | b'),
+  }),
+  neg: unary({ float: t('-a'), int: t('-a', '(T)(0 - (U)a)', '-a'), big: t('-a', '(T)(0 - (U)a)') }),
+  abs: unary({
+    float: t('Math.abs(a)', 'std::fabs(a)', 'abs(a)'),
+    int: t('Math.abs(a)', 'a < 0 ? (T)(0 - (U)a) : a', 'abs(a)'),
+    big: t('a < 0n ? -a : a', 'a < 0 ? (T)(0 - (U)a) : a'),
+  }),
+  sign: unary({
+    float: t('Math.sign(a)', 'float_sign(a)', 'select(sign(a), a, a != a)'),
+    int: t('Math.sign(a)', '(T)((a > 0) - (a < 0))', 'int_sign(a)'),
+    big: t('a > 0n ? 1n : a < 0n ? -1n : 0n', '(T)((a > 0) - (a < 0))'),
+  }),
+  exp: math('exp'),
+  expm1: math('expm1', 'Math.expm1(a)', 'float_expm1(a)'),
+  log: math('log'),
+  log1p: math('log1p', 'Math.log1p(a)', 'float_log1p(a)'),
+  sqrt: math('sqrt'),
+  sin: math('sin'),
+  cos: math('cos'),
+  tan: math('tan'),
+  asin: math('asin'),
+  acos: math('acos'),
+  atan: math('atan'),
+  sinh: math('sinh'),
+  cosh: math('cosh'),
+  tanh: math('tanh', 'Math.tanh(a)', 'float_tanh(a)'),
+  asinh: math('asinh'),
+  acosh: math('acosh'),
+  atanh: math('atanh'),
+  erf: math('erf', 'erf(a)', 'float_erf(a)'),
+  floor: math('floor'),
+  ceil: math('ceil'),
+  trunc: math('trunc'),
+  /** Halves go to the even neighbour. */
+  round: math('nearbyint', 'roundEven(a)', 'round(a)'),
+  and: binary(bits('&')),
+  or: binary(bits('|')),
+  xor: binary(bits('^')),
+  not: unary({ int: t('~a', '(T)~a', '~a'), big: t('~a', '(T)~a'), bool: t('1 - a', '(T)(1 - a)', '1 - a') }),
+  shl: binary({
+    int: t('b >= W || b < 0 ? 0 : a << b', 'b >= W || b < 0 ? 0 : (T)((U)a << b)'),
+    big: t('b >= W || b < 0n ? 0n : a << b', 'b >= W || b < 0 ? 0 : (T)((U)a << b)'),
+  }),
+  shr: binary({
+    int: t('b >= W || b < 0 ? 0 : a >>> b', 'b >= W || b < 0 ? 0 : (T)(a >> b)'),
+    big: t('b >= W || b < 0n ? 0n : a >> b', 'b >= W || b < 0 ? 0 : (T)(a >> b)'),
+  }),
+  eq: test(2, compare('==')),
+  lt: test(2, compare('<')),
+  le: test(2, compare('<=')),
+  isnan: test(1, { float: t('a !== a ? 1 : 0', 'a != a', 'is_nan(a)') }),
+  isinf: test(1, { float: t('a === Infinity || a === -Infinity ? 1 : 0', 'std::isinf(a)', 'is_inf(a)') }),
+  /** The second argument where the first is true, else the third. */
+  select: {
+    arity: 3,
+    result: 'same',
+    on: {
+      float: t('a ? b : c', 'a ? b : c', 'select(c, b, a != 0u)'),
+      int: t('a ? b : c', 'a ? b : c', 'select(c, b, a != 0u)'),
+      big: t('a ? b : c'),
+      bool: t('a ? b : c', 'a ? b : c', 'select(c, b, a != 0u)'),
+    },
+  },
+} as const satisfies Record<string, PrimitiveRow>;
+
+export type Primitive = keyof typeof primitives;
+
+/** Facts of each scalar type that templates and conversions need. */
+export const scalarTypes = {
+  float32: { class: 'float', bits: 32, signed: true, c: 'float', unsigned: 'float', wgsl: 'f32' },
+  float64: { class: 'float', bits: 64, signed: true, c: 'double', unsigned: 'double', wgsl: undefined },
+  int8: { class: 'int', bits: 8, signed: true, c: 'int8_t', unsigned: 'uint8_t', wgsl: undefined },
+  int16: { class: 'int', bits: 16, signed: true, c: 'int16_t', unsigned: 'uint16_t', wgsl: undefined },
+  int32: { class: 'int', bits: 32, signed: true, c: 'int32_t', unsigned: 'uint32_t', wgsl: 'i32' },
+  int64: { class: 'big', bits: 64, signed: true, c: 'int64_t', unsigned: 'uint64_t', wgsl: undefined },
+  uint8: { class: 'int', bits: 8, signed: false, c: 'uint8_t', unsigned: 'uint8_t', wgsl: undefined },
+  uint16: { class: 'int', bits: 16, signed: false, c: 'uint16_t', unsigned: 'uint16_t', wgsl: undefined },
+  uint32: { class: 'int', bits: 32, signed: false, c: 'uint32_t', unsigned: 'uint32_t', wgsl: 'u32' },
+  uint64: { class: 'big', bits: 64, signed: false, c: 'uint64_t', unsigned: 'uint64_t', wgsl: undefined },
+  bool: { class: 'bool', bits: 8, signed: false, c: 'uint8_t', unsigned: 'uint8_t', wgsl: 'u32' },
+} as const satisfies Record<
+  ScalarType,
+  { class: ScalarClass; bits: number; signed: boolean; c: string; unsigned: string; wgsl: string | undefined }
+>;
+
+export const scalarTypeNames = Object.keys(scalarTypes) as readonly ScalarType[];
+export const isScalarType = (name: string): name is ScalarType => Object.hasOwn(scalarTypes, name);
+
+/** Whether the primitive is defined on arguments of this type. */
+export const isDefined = (op: Primitive, type: ScalarType): boolean =>
+  (primitives[op] as PrimitiveRow).on[scalarTypes[type].class] !== undefined;

@@ -1,0 +1,83 @@
+// The kernel kinds: the only things a backend knows. Plain data; sizes may be symbolic until they are bound.
+import type { Program } from '../expr/expr.ts';
+import type { Dim } from '../ir/dims.ts';
+import type { TypedArray } from '../ir/tensor.ts';
+import type { DataType } from '../ir/types.ts';
+
+/** A strided window on a buffer, in elements. A stride of 0 repeats, a negative one runs backwards. */
+export interface View<D = Dim> {
+  readonly buffer: number;
+  readonly type: DataType;
+  readonly offset: D;
+  readonly shape: readonly D[];
+  readonly strides: readonly D[];
+}
+
+/** What a kernel does to its input and output views. `D` is `Dim` in a plan and `number` once bound. */
+export type Kernel<D = Dim> =
+  /** One scalar program at every position; all views have the shape of the outputs. */
+  | { readonly kind: 'map'; readonly program: Program }
+  /** Along every axis where the input is longer than the output, which has size 1 there. An empty axis gives the identity. */
+  | { readonly kind: 'reduce'; readonly by: ReduceBy }
+  /** The index of the largest or smallest along `axis` as int64; of equal ones the first, or the last. */
+  | { readonly kind: 'argreduce'; readonly by: 'max' | 'min'; readonly axis: number; readonly last: boolean }
+  /** [...,M,K] times [...,K,N] to [...,M,N]; leading axes are equal. */
+  | { readonly kind: 'matmul' }
+  /** x [N,C,spatial], w [M,C/group,taps], optional bias [M], to y [N,M,spatial]; `pads` are those at the beginning. */
+  | {
+      readonly kind: 'conv';
+      readonly strides: readonly number[];
+      readonly dilations: readonly number[];
+      readonly pads: readonly D[];
+      readonly group: number;
+    }
+  /** Windows over the spatial axes of [N,C,spatial]. A maximum may have a second output, its flat index in the input as int64. */
+  | {
+      readonly kind: 'pool';
+      readonly by: 'max' | 'average' | 'lp';
+      readonly kernel: readonly number[];
+      readonly strides: readonly number[];
+      readonly dilations: readonly number[];
+      /** At the beginning of each spatial axis, then at the end. */
+      readonly pads: readonly D[];
+      /** Average: padding counts as elements. */
+      readonly countPads: boolean;
+      /** Lp: the exponent. Max: whether the index counts the last two axes in column-major order. */
+      readonly p: number;
+    }
+  /** Element by element between views of one shape. */
+  | { readonly kind: 'copy' }
+  /** One value everywhere: a number as `cast` converts it to the output's type. */
+  | { readonly kind: 'fill'; readonly value: number | bigint }
+  /** The listed numbers in row-major order: sizes that the binding knows. */
+  | { readonly kind: 'values'; readonly values: readonly D[] }
+  /** x, indices to y: axis `axis` of x is replaced by the axes of the indices; negative indices count from the end. */
+  | { readonly kind: 'gather'; readonly axis: number };
+
+export type ReduceBy = 'sum' | 'prod' | 'max' | 'min';
+export type KernelKind = Kernel['kind'];
+
+/** A view over memory, with numbers for sizes. */
+export interface Operand {
+  readonly type: DataType;
+  readonly data: TypedArray;
+  readonly offset: number;
+  readonly shape: readonly number[];
+  readonly strides: readonly number[];
+}
+
+/** Strides of a row-major tensor without gaps. */
+export function contiguousStrides<D>(shape: readonly D[], multiply: (a: D, b: D) => D, one: D): D[] {
+  const strides: D[] = [];
+  let step = one;
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    strides[axis] = step;
+    step = multiply(step, shape[axis]!);
+  }
+  return strides;
+}
+
+/** An operand over the whole of a row-major array. */
+export function wholeOperand(type: DataType, data: TypedArray, shape: readonly number[]): Operand {
+  return { type, data, shape, offset: 0, strides: contiguousStrides(shape, (a, b) => a * b, 1) };
+}

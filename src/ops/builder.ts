@@ -1,0 +1,189 @@
+// The builder: the only place that makes nodes. Types and the contents of shapes are inferred at once; small integer and
+// scalar constants are folded at once; parameters never are.
+import { fail, ModelError } from '../errors.ts';
+import { type Attributes, type Graph, type Meta, Node, subgraphs, Value } from '../ir/graph.ts';
+import { Tensor, type TensorData } from '../ir/tensor.ts';
+import { isStatic } from '../ir/dims.ts';
+import { type DataType, elementTypes, isInteger } from '../ir/types.ts';
+import { bfloat16, float16 } from '../kernels/storage.ts';
+import { type AttributeInput, attributesFrom } from './attributes.ts';
+import { type Core, positional } from './core.ts';
+import { rowOf } from './index.ts';
+import { inferNode } from './infer.ts';
+import type { OpName, Signatures } from './names.gen.ts';
+import { evaluate } from './plan-node.ts';
+import { newestOpset, type OpSchema, operatorNames, schemaOf } from './schema.ts';
+import { maxContents, rankOf, shapeOf } from './shapes.ts';
+
+/** A size that is known, or a value that holds it at run time (int64, one element). */
+export type Size = number | Value;
+
+/** A builder with one method an operator: core operators by position, the others with inputs by name. */
+export type Builder = BuilderBase & Core & Omit<Signatures<Value, Tensor, Graph>, keyof Core>;
+
+export interface BuilderOptions {
+  /** Most elements of a constant that folding computes with, and whether floats beyond scalars are folded too. */
+  readonly fold?: { readonly elements: number; readonly floats: boolean; readonly parameters?: boolean };
+  /** Doc, module path and source of the nodes to be made. */
+  readonly meta?: Meta;
+}
+
+export interface EmitOptions {
+  readonly domain?: string;
+  readonly overload?: string;
+  readonly name?: string;
+  /** Names of the outputs; `undefined` leaves one out. The operator's name in lower case otherwise. */
+  readonly outputs?: readonly (string | undefined)[];
+  readonly meta?: Meta;
+}
+
+class BuilderBase {
+  /** What has been made, in order. */
+  readonly nodes: Node[] = [];
+  /** Carried by nodes made from now on. */
+  meta: Meta;
+  readonly #fold: NonNullable<BuilderOptions['fold']>;
+
+  constructor({ fold = { elements: maxContents, floats: false }, meta = {} }: BuilderOptions = {}) {
+    this.#fold = fold;
+    this.meta = meta;
+  }
+
+  /** Make a node, infer the types of its outputs and append it. Returns its outputs, or constants where it could be folded. */
+  emit(
+    op: string,
+    inputs: readonly (Value | undefined)[],
+    attributes: Attributes | Readonly<Record<string, AttributeInput>> = {},
+    { domain = '', overload = '', name = '', outputs = [op.toLowerCase()], meta = this.meta }: EmitOptions = {},
+  ): readonly (Value | undefined)[] {
+    const schema = domain === '' ? schemaOf('', op, newestOpset('')!) : undefined;
+    const map = attributes instanceof Map ? (attributes as Attributes) : attributesFrom(attributes as Record<string, AttributeInput>, schema);
+    const node = new Node(
+      { op, domain, overload, name, inputs: trim(inputs), attributes: map, meta },
+      outputs.map(o => (o === undefined ? undefined : { name: o })),
+    );
+    try {
+      inferNode(node, schema);
+      const folded = schema && this.#folded(node, schema);
+      if (folded) return folded;
+    } catch (error) {
+      if (error instanceof ModelError) throw error.within({ node: { op: node.qualifiedName, name: node.name || (outputs[0] ?? '') } });
+      throw error;
+    }
+    this.nodes.push(node);
+    return node.outputs;
+  }
+
+  /** A constant. One number fills a scalar; an array is a vector unless `dims` are given. */
+  constant(value: number | bigint | boolean | TensorData, type: DataType, dims?: readonly number[], name = 'const'): Value {
+    const isScalar = typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean';
+    const data = isScalar ? scalarData(value, type) : value;
+    return new Value(name, undefined, { tensor: new Tensor(type, data, isScalar ? (dims ?? []) : dims) });
+  }
+  /** A scalar of the element type of `like`. */
+  like(value: number, like: Value): Value {
+    return this.constant(value, like.element ?? 'float32');
+  }
+  ints(values: readonly number[]): Value {
+    return this.constant(values, 'int64', [values.length]);
+  }
+
+  /** The size of an axis: a number where it is known, else a value made of Shape (int64, shape [1]). */
+  dim(x: Value, axis: number): Size {
+    const size = shapeOf(x).at(axis);
+    if (typeof size === 'number') return size;
+    const start = axis < 0 ? axis + rankOf(x) : axis;
+    return this.emit('Shape', [x], { start, end: start + 1 })[0]!;
+  }
+  /** A vector of sizes as one int64 value. */
+  sizes(parts: readonly Size[]): Value {
+    if (parts.every(p => typeof p === 'number')) return this.ints(parts);
+    const values = parts.map(p => (typeof p === 'number' ? this.ints([p]) : p));
+    return values.length === 1 ? values[0]! : this.emit('Concat', values, { axis: 0 })[0]!;
+  }
+  /** The number of elements along some axes, in the element type of `x`, as a scalar or a value of shape [1]. */
+  count(x: Value, axes: readonly number[]): Value {
+    const sizes = axes.map(axis => this.dim(x, axis));
+    const fixed = sizes.reduce<number>((n, s) => (typeof s === 'number' ? n * s : n), 1);
+    const open = sizes.filter((s): s is Value => typeof s !== 'number');
+    if (open.length === 0) return this.like(fixed, x);
+    const total = [...open, ...(fixed === 1 ? [] : [this.ints([fixed])])].reduce((a, b) => this.emit('Mul', [a, b])[0]!);
+    return this.emit('Cast', [total], { to: elementTypes[x.element ?? 'float32'].code })[0]!;
+  }
+
+  /** Copy the nodes of `graph` here with its inputs replaced; the values of its outputs. */
+  inline(graph: Graph, inputs: readonly (Value | undefined)[]): (Value | undefined)[] {
+    const now = new Map<Value, Value | undefined>(graph.inputs.map((v, i) => [v, inputs[i]]));
+    const current = (v: Value | undefined): Value | undefined => (v && now.has(v) ? now.get(v) : v);
+    for (const node of graph.nodes) {
+      for (const [, inner] of subgraphs(node)) throw fail('E2002', `a nested graph (${inner.name}) cannot be inlined`);
+      const made = this.emit(node.op, node.inputs.map(current), node.attributes, {
+        domain: node.domain,
+        overload: node.overload,
+        name: node.name,
+        meta: node.meta,
+        outputs: node.outputs.map(v => v?.name),
+      });
+      node.outputs.forEach((v, i) => v && now.set(v, made[i]));
+    }
+    return graph.outputs.map(o => current(o.value));
+  }
+
+  #folded(node: Node, schema: OpSchema): readonly (Value | undefined)[] | undefined {
+    const byContents = node.outputs.map(v => v && this.#fromContents(v));
+    if (byContents.every((v, i) => v !== undefined || node.outputs[i] === undefined)) return byContents;
+    const inputs = node.inputs;
+    if (inputs.length === 0 || !inputs.every(v => v === undefined || this.#isFoldable(v))) return undefined;
+    if (!node.outputs.every(v => v === undefined || (v.shape && isStatic(v.shape) && countOf(v.shape) <= this.#fold.elements))) return undefined;
+    const row = rowOf(node.op);
+    if (row && 'lower' in row) return undefined;
+    const tensors = row && evaluate(row, schema, node, inputs.map(v => v?.tensor));
+    return tensors && node.outputs.map((v, i) => v && new Value(v.name, undefined, { tensor: tensors[i] }));
+  }
+
+  #isFoldable(v: Value): boolean {
+    const { tensor } = v;
+    if (!tensor?.isResident || (v.parameter && !this.#fold.parameters) || tensor.size > this.#fold.elements) return false;
+    return isInteger(tensor.type) || tensor.type === 'bool' || tensor.size === 1 || this.#fold.floats;
+  }
+
+  #fromContents(v: Value): Value | undefined {
+    if (!v.contents?.every((d): d is number => typeof d === 'number') || !v.element || !isStatic(v.shape)) return undefined;
+    return new Value(v.name, undefined, { tensor: new Tensor(v.element, v.contents, v.shape) });
+  }
+}
+
+const countOf = (shape: readonly number[]): number => shape.reduce((n, d) => n * d, 1);
+const trim = (inputs: readonly (Value | undefined)[]): readonly (Value | undefined)[] =>
+  inputs.slice(0, inputs.findLastIndex(v => v !== undefined) + 1);
+
+function scalarData(value: number | bigint | boolean, type: DataType): TensorData {
+  if (type === 'float16') return Uint16Array.of(float16.encode(Number(value)));
+  if (type === 'bfloat16') return Uint16Array.of(bfloat16.encode(Number(value)));
+  return [value];
+}
+
+/** A method for each operator of the standard: `b.Gemm({ A, B, C }, { transB: 1 })`. Optional outputs are left out. */
+function byName(op: OpName): (this: BuilderBase, x: Readonly<Record<string, Value | readonly Value[] | undefined>>, at?: Record<string, AttributeInput>) => unknown {
+  return function (x, at = {}) {
+    const schema = schemaOf('', op, newestOpset('')!)!;
+    const inputs = schema.inputs.flatMap(param => x[param.name]) as (Value | undefined)[];
+    const single = schema.outputs.length === 1;
+    const outputs = schema.outputs.map(param => (param.option === 'single' ? (single ? op.toLowerCase() : `${op.toLowerCase()}_${param.name}`) : undefined));
+    const made = this.emit(op, inputs, at, { outputs: outputs.slice(0, outputs.findLastIndex(o => o !== undefined) + 1) });
+    return single ? made[0] : Object.fromEntries(schema.outputs.map((param, i) => [param.name, made[i]]));
+  };
+}
+
+const methods: Record<string, unknown> = {};
+for (const op of operatorNames('') as readonly OpName[]) methods[op] = byName(op);
+for (const [op, method] of Object.entries(positional)) methods[op] = function (this: Builder, ...args: never[]) {
+  return (method as (b: Builder, ...args: never[]) => unknown)(this, ...args);
+};
+
+class CompleteBuilder extends BuilderBase {}
+Object.assign(CompleteBuilder.prototype, methods);
+
+/** A builder with an empty list of nodes. */
+// The cast: the methods that the two interfaces name were put on the prototype above, from the same tables.
+export const newBuilder = (options?: BuilderOptions): Builder => new CompleteBuilder(options) as unknown as Builder;

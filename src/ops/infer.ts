@@ -1,0 +1,77 @@
+// Types and shape contents of one node's outputs, from its row.
+import { ModelError } from '../errors.ts';
+import type { Node, Value } from '../ir/graph.ts';
+import { isInteger, type ValueType } from '../ir/types.ts';
+import { valuesOf } from './attributes.ts';
+import { newBuilder } from './builder.ts';
+import { rowOf } from './index.ts';
+import type { OpName } from './names.gen.ts';
+import { expressionOf, followContents, named, storedType } from './plan-node.ts';
+import type { CompositeRow, Row } from './row.ts';
+import type { OpSchema } from './schema.ts';
+import { broadcastType, contentsOf, typeOf } from './shapes.ts';
+
+/**
+ * Set the types of a node's outputs, and the contents of small integer ones. Without a row, or where a type or content that
+ * decides them is not known (E3009), they stay as they are.
+ */
+export function inferNode(node: Node, schema: OpSchema | undefined): void {
+  const row = schema && rowOf(node.op);
+  if (!row || 'gap' in row) return;
+  try {
+    const types = typesOf(row, schema, node);
+    node.outputs.forEach((v, i) => {
+      if (v && types[i]) v.type = types[i];
+    });
+    inferContents(row, schema, node);
+  } catch (error) {
+    if (!(error instanceof ModelError && error.code === 'E3009')) throw error;
+  }
+}
+
+function typesOf(row: Row<OpName>, schema: OpSchema, node: Node): readonly (ValueType | undefined)[] {
+  const at = valuesOf(node.attributes, schema);
+  const x = named(schema, node.inputs) as never;
+  if ('map' in row) {
+    const inputs = node.inputs as readonly Value[];
+    const elements = inputs.map(v => typeOf(v).element);
+    return [broadcastType(storedType(expressionOf(row, elements, at).type, elements), inputs)];
+  }
+  if ('plan' in row) return row.infer(x, at as never, node.outputs.length);
+  if ('lower' in row) return row.infer?.(x, at as never, node.outputs.length) ?? lowered(row, schema, node).map(v => v?.type);
+  return [];
+}
+
+/** The outputs of a composite's body, built where nobody keeps it. */
+const lowered = (row: CompositeRow<OpName>, schema: OpSchema, node: Node): readonly (Value | undefined)[] =>
+  lowerNode(row, schema, node, newBuilder());
+
+/**
+ * Build a composite's body with `b`; values of the node's outputs, in order. A body over float16 or bfloat16 is computed in
+ * float32 between one Cast up and one Cast down.
+ */
+export function lowerNode(row: CompositeRow<OpName>, schema: OpSchema, node: Node, b: ReturnType<typeof newBuilder>): readonly (Value | undefined)[] {
+  const half = node.inputs.find(v => v?.element === 'float16' || v?.element === 'bfloat16')?.element;
+  const inputs = node.inputs.map(v => (v && half && v.element === half ? b.Cast(v, 'float32') : v));
+  const result = row.lower(named(schema, inputs) as never, valuesOf(node.attributes, schema) as never, b) as unknown;
+  const list = Array.isArray(result) ? result : isSingle(schema) ? [result] : schema.outputs.map(o => (result as Record<string, unknown>)[o.name]);
+  return (list as (Value | undefined)[]).map(v => (v && half && v.element === 'float32' ? b.Cast(v, half) : v));
+}
+
+const isSingle = (schema: OpSchema): boolean => schema.outputs.length === 1;
+
+function inferContents(row: Row<OpName>, schema: OpSchema, node: Node): void {
+  if (!node.outputs.some(v => v?.element && (isInteger(v.element) || v.element === 'bool'))) return;
+  if ('plan' in row && row.contents) {
+    const contents = row.contents(named(schema, node.inputs) as never, valuesOf(node.attributes, schema) as never);
+    node.outputs.forEach((v, i) => v && (v.contents = contents[i]));
+    return;
+  }
+  const inputs = node.inputs.map(v => v && contentsOf(v));
+  if (node.inputs.some((v, i) => v && !inputs[i])) return;
+  followContents(row, schema, node, inputs).forEach((c, i) => {
+    const v = node.outputs[i];
+    if (v && c) v.contents = c;
+  });
+}
+

@@ -1,0 +1,104 @@
+// Softmax and normalisations: bodies over the core, in their stable forms.
+import { fail } from '../errors.ts';
+import type { Value } from '../ir/graph.ts';
+import { type DataType, dataTypeOfCode, tensorType } from '../ir/types.ts';
+import type { Builder } from './builder.ts';
+import type { Family } from './row.ts';
+import { axisOf, elementOf, range, rankOf, shapeOf } from './shapes.ts';
+
+const mean = (x: Value, axes: readonly number[], b: Builder): Value => b.Div(b.ReduceSum(x, { axes }), b.count(x, axes));
+/** Axes from `axis` to the last. */
+const trailing = (x: Value, axis: number): number[] => {
+  const rank = rankOf(x);
+  const from = axisOf(axis, rank);
+  return range(rank - from, from);
+};
+
+/** x minus its mean, over the square root of its variance, and the two statistics. */
+function standardise(x: Value, axes: readonly number[], epsilon: number, b: Builder): { y: Value; mean: Value; inverse: Value } {
+  const m = mean(x, axes, b);
+  const d = b.Sub(x, m);
+  const inverse = b.Reciprocal(b.Sqrt(b.Add(mean(b.Mul(d, d), axes, b), b.like(epsilon, x))));
+  return { y: b.Mul(d, inverse), mean: m, inverse };
+}
+
+/** A vector over channels shaped to broadcast along axis 1 of `x`. */
+const alongChannels = (v: Value, x: Value, b: Builder): Value =>
+  rankOf(x) <= 2 ? v : b.Reshape(v, [-1, ...range(rankOf(x) - 2).map(() => 1)]);
+
+/** The type that `stash_type` asks for; computing in float32 what is not float64 already. */
+const stash = (code: number, x: Value): DataType => (elementOf(x) === 'float64' ? 'float64' : (dataTypeOfCode(code) ?? 'float32'));
+
+export const norms = {
+  Softmax: {
+    infer: ({ input }) => [input.type],
+    lower({ input: x }, { axis }, b) {
+      const axes = [axisOf(axis, rankOf(x))];
+      const e = b.Exp(b.Sub(x, b.ReduceMax(x, { axes })));
+      return b.Div(e, b.ReduceSum(e, { axes }));
+    },
+  },
+  LogSoftmax: {
+    infer: ({ input }) => [input.type],
+    lower({ input: x }, { axis }, b) {
+      const axes = [axisOf(axis, rankOf(x))];
+      const z = b.Sub(x, b.ReduceMax(x, { axes }));
+      return b.Sub(z, b.Log(b.ReduceSum(b.Exp(z), { axes })));
+    },
+  },
+  LayerNormalization: {
+    infer({ X }, { axis, stash_type }) {
+      const shape = shapeOf(X);
+      const from = axisOf(axis, shape.length);
+      const statistics = tensorType(stash(stash_type, X), shape.map((d, i) => (i < from ? d : 1)));
+      return [X.type, statistics, statistics];
+    },
+    lower({ X, Scale, B }, { axis, epsilon, stash_type }, b) {
+      const wide = b.Cast(X, stash(stash_type, X));
+      const { y, mean: m, inverse } = standardise(wide, trailing(X, axis), epsilon, b);
+      const scaled = b.Mul(b.Cast(y, elementOf(X)), Scale);
+      return { Y: B ? b.Add(scaled, B) : scaled, Mean: m, InvStdDev: inverse };
+    },
+  },
+  RMSNormalization: {
+    infer: ({ X }) => [X.type],
+    lower({ X, scale }, { axis, epsilon, stash_type }, b) {
+      const wide = b.Cast(X, stash(stash_type, X));
+      const inverse = b.Reciprocal(b.Sqrt(b.Add(mean(b.Mul(wide, wide), trailing(X, axis), b), b.like(epsilon, wide))));
+      return b.Mul(b.Cast(b.Mul(wide, inverse), elementOf(X)), scale);
+    },
+  },
+  BatchNormalization: {
+    infer: ({ X, input_mean, input_var }) => [X.type, input_mean.type, input_var.type],
+    lower({ X, scale, B, input_mean, input_var }, { epsilon, training_mode }, b) {
+      if (training_mode) throw fail('E3004', 'BatchNormalization: training mode has no meaning here');
+      const factor = b.Div(scale, b.Sqrt(b.Add(input_var, b.like(epsilon, input_var))));
+      const shift = b.Sub(B, b.Mul(input_mean, factor));
+      const y = b.Add(b.Mul(X, alongChannels(factor, X, b)), alongChannels(shift, X, b));
+      return { Y: y, running_mean: undefined, running_var: undefined };
+    },
+  },
+  InstanceNormalization: {
+    infer: ({ input }) => [input.type],
+    lower({ input, scale, B }, { epsilon }, b) {
+      const { y } = standardise(input, range(rankOf(input) - 2, 2), epsilon, b);
+      return b.Add(b.Mul(y, alongChannels(scale, input, b)), alongChannels(B, input, b));
+    },
+  },
+  LpNormalization: {
+    infer: ({ input }) => [input.type],
+    lower({ input: x }, { axis, p }, b) {
+      const axes = [axisOf(axis, rankOf(x))];
+      const length = p === 1 ? b.ReduceSum(b.Abs(x), { axes }) : b.Sqrt(b.ReduceSum(b.Mul(x, x), { axes }));
+      return b.Where(b.Equal(length, b.like(0, x)), b.like(0, x), b.Div(x, length));
+    },
+  },
+  MeanVarianceNormalization: {
+    infer: ({ X }) => [X.type],
+    lower({ X }, { axes }, b) {
+      const m = mean(X, axes, b);
+      const d = b.Sub(X, m);
+      return b.Div(d, b.Add(b.Sqrt(mean(b.Mul(d, d), axes, b)), b.like(1e-9, X)));
+    },
+  },
+} satisfies Family;

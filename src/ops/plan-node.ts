@@ -1,0 +1,236 @@
+// From one core node to kernels: what a plan, the constant folder and the contents of shapes have in common.
+import { fail } from '../errors.ts';
+import { cast, type Expr, input, program } from '../expr/expr.ts';
+import type { ScalarType } from '../expr/primitives.ts';
+import { addDims, type Dim, floorDivDims, maxDims, minDims, modDims, mulDims, sameDim, subDims } from '../ir/dims.ts';
+import type { Node, Value } from '../ir/graph.ts';
+import { arrayFor, Tensor, type TypedArray } from '../ir/tensor.ts';
+import type { DataType } from '../ir/types.ts';
+import type { Kernel, View } from '../kernels/kernel.ts';
+import { runKernel } from '../kernels/index.ts';
+import { computeType } from '../kernels/storage.ts';
+import { broadcastView, type Emitter, wholeView } from '../kernels/views.ts';
+import { valuesOf } from './attributes.ts';
+import type { OpName } from './names.gen.ts';
+import type { CoreRow, MapRow, PlannedType, Row, Viewed } from './row.ts';
+import type { OpSchema } from './schema.ts';
+import { broadcastShapes, elementOf, maxContents, shapeOf } from './shapes.ts';
+
+/** Inputs by name: variadic ones as arrays, absent ones undefined. */
+export function named<T>(schema: OpSchema, inputs: readonly (T | undefined)[]): Readonly<Record<string, T | readonly T[] | undefined>> {
+  const result: Record<string, T | readonly T[] | undefined> = Object.create(null);
+  schema.inputs.forEach((param, i) => {
+    result[param.name] = param.option === 'variadic' ? inputs.slice(i).filter((x): x is T => x !== undefined) : inputs[i];
+  });
+  return result;
+}
+
+/** The scalar expression of a map node over the compute types of its inputs. */
+export function expressionOf(row: MapRow<OpName>, elements: readonly DataType[], at: unknown): Expr {
+  const args = elements.map((type, i) => {
+    const scalar = computeType(type);
+    if (!scalar) throw fail('E1304', `${type} has no arithmetic`);
+    return input(i, scalar);
+  });
+  return row.map(args, at as never);
+}
+
+/** The element type in which a map's result is stored: a half type where an input of that type was computed in float32. */
+export const storedType = (result: ScalarType, elements: readonly DataType[]): DataType =>
+  elements.findLast(type => computeType(type) === result) ?? result;
+
+/** Emit the kernels of a node whose row is a map or core row; views of its outputs. */
+export function planNode(
+  row: MapRow<OpName> | CoreRow<OpName>,
+  schema: OpSchema,
+  node: Node,
+  views: readonly (View | undefined)[],
+  e: Emitter,
+): readonly (View | undefined)[] {
+  const at = valuesOf(node.attributes, schema);
+  if ('map' in row) return [planMap(row, at, views as readonly View[], e)];
+  const y = node.outputs.map((v): PlannedType => (v ? { element: elementOf(v), shape: shapeOf(v) } : { element: 'undefined', shape: [] }));
+  const x = named(schema, views) as Viewed<never>;
+  return row.plan(x, at as never, widening(e), named(schema, node.inputs) as never, y);
+}
+
+function planMap(row: MapRow<OpName>, at: unknown, views: readonly View[], e: Emitter): View {
+  const elements = views.map(v => v.type);
+  const expression = expressionOf(row, elements, at);
+  const y = e.alloc(storedType(expression.type, elements), broadcastShapes(views.map(v => v.shape)));
+  e.step(
+    { kind: 'map', program: program([expression]) },
+    views.map(v => broadcastView(v, y.shape)),
+    [y],
+  );
+  return y;
+}
+
+/** A map of one input to another type. */
+export function convert(e: Emitter, v: View, type: DataType): View {
+  if (v.type === type) return v;
+  const y = e.alloc(type, v.shape);
+  convertInto(e, v, y);
+  return y;
+}
+function convertInto(e: Emitter, v: View, y: View): void {
+  const [from, to] = [computeType(v.type), computeType(y.type)];
+  if (!from || !to) throw fail('E1304', `no conversion from ${v.type} to ${y.type}`);
+  e.step({ kind: 'map', program: program([cast(input(0, from), to)]) }, [v], [y]);
+}
+
+const arithmetic: ReadonlySet<Kernel['kind']> = new Set(['reduce', 'argreduce', 'matmul', 'conv', 'pool']);
+
+/** An emitter that lets kernels which compute see half types as float32, rounded once where the result is stored. */
+const widening = (e: Emitter): Emitter => ({
+  alloc: (type, shape) => e.alloc(type, shape),
+  step(kernel, inputs, outputs) {
+    const isHalf = (v: View | undefined): boolean => v?.type === 'float16' || v?.type === 'bfloat16';
+    if (!arithmetic.has(kernel.kind) || ![...inputs, ...outputs].some(isHalf)) return e.step(kernel, inputs, outputs);
+    const wide = outputs.map(v => (isHalf(v) ? e.alloc('float32', v.shape) : v));
+    e.step(
+      kernel,
+      inputs.map(v => (v && isHalf(v) ? convert(e, v, 'float32') : v)),
+      wide,
+    );
+    for (const [i, v] of outputs.entries()) if (wide[i] !== v) convertInto(e, wide[i]!, v);
+  },
+});
+
+/** Run a map or core node at once on resident tensors; undefined where it cannot be. */
+export function evaluate(row: Row<OpName>, schema: OpSchema, node: Node, inputs: readonly (Tensor | undefined)[]): Tensor[] | undefined {
+  if (!('map' in row) && !('plan' in row)) return undefined;
+  const memory: TypedArray[] = [];
+  const add = (data: TypedArray): number => memory.push(data) - 1;
+  const e: Emitter = {
+    alloc: (type, shape) => wholeView(add(new (arrayFor(type))(shape.reduce<number>((n, d) => n * (d as number), 1))), type, shape),
+    step: (kernel, x, y) => runKernel(kernel as Kernel<number>, x.map(v => v && operand(v, memory)), y.map(v => operand(v, memory))),
+  };
+  const views = inputs.map(t => t && wholeView(add(t.data as TypedArray), t.type, t.dims));
+  return planNode(row, schema, node, views, e).map(v => v && toTensor(v, memory)) as Tensor[];
+}
+
+// The cast: everything here has numbers for sizes, because the tensors it started from have.
+const operand = (v: View, memory: readonly TypedArray[]) => ({ ...(v as View<number>), data: memory[v.buffer]! });
+
+function toTensor(v: View, memory: TypedArray[]): Tensor {
+  const y = wholeView(memory.push(new (arrayFor(v.type))(v.shape.reduce<number>((n, d) => n * (d as number), 1))) - 1, v.type, v.shape);
+  runKernel({ kind: 'copy' }, [operand(v, memory)], [operand(y, memory)]);
+  return new Tensor(v.type, memory[y.buffer]!, v.shape as number[]);
+}
+
+class NotFollowed extends Error {}
+
+/**
+ * The contents of a node's outputs from those of its inputs, which may be symbolic: the node's own kernels run on arrays of
+ * sizes. Undefined where a kernel cannot.
+ */
+export function followContents(
+  row: Row<OpName>,
+  schema: OpSchema,
+  node: Node,
+  contents: readonly (readonly Dim[] | undefined)[],
+): (readonly Dim[] | undefined)[] {
+  if (!('map' in row) && !('plan' in row)) return [];
+  const memory: Dim[][] = [];
+  const e: Emitter = {
+    alloc(type, shape) {
+      const count = shape.reduce<number>((n, d) => (typeof d === 'number' ? n * d : Number.NaN), 1);
+      if (!(count <= maxContents)) throw new NotFollowed();
+      return wholeView(memory.push(new Array<Dim>(count).fill(0)) - 1, type, shape);
+    },
+    step: (kernel, x, y) => stepOnSizes(kernel as Kernel<number>, x as View<number>[], y as View<number>[], memory),
+  };
+  const views = contents.map((c, i) => c && wholeView(memory.push([...c]) - 1, elementOf(node.inputs[i]!), shapeOf(node.inputs[i]!)));
+  try {
+    return planNode(row, schema, node, views, e).map(v => v && readSizes(v as View<number>, memory));
+  } catch (error) {
+    if (error instanceof NotFollowed) return [];
+    throw error;
+  }
+}
+
+function readSizes(v: View<number>, memory: Dim[][]): readonly Dim[] {
+  const count = v.shape.reduce((n, d) => n * d, 1);
+  const y = wholeView(memory.push(new Array<Dim>(count).fill(0)) - 1, v.type, v.shape) as View<number>;
+  stepOnSizes({ kind: 'copy' }, [v], [y], memory);
+  return memory[y.buffer]!;
+}
+
+function stepOnSizes(kernel: Kernel<number>, x: readonly View<number>[], y: readonly View<number>[], memory: readonly Dim[][]): void {
+  // The cast: copy and gather move elements whatever they are, so an array of sizes serves as memory.
+  const onSizes = (v: View<number>) => ({ ...v, data: memory[v.buffer] as unknown as TypedArray });
+  if (kernel.kind === 'copy') return runKernel(kernel, x.map(onSizes), y.map(onSizes));
+  if (kernel.kind === 'gather') {
+    if (memory[x[1]!.buffer]!.some(d => typeof d !== 'number')) throw new NotFollowed();
+    return runKernel(kernel, x.map(onSizes), y.map(onSizes));
+  }
+  if (kernel.kind !== 'map') throw new NotFollowed();
+  const flat = x.map(v => readSizes(v, memory as Dim[][]));
+  const target = y[0]!;
+  const results = memory[target.buffer]!;
+  for (let i = 0; i < results.length; i++) results[i] = mapSizes(kernel, flat.map(c => c[i]!));
+}
+
+type OnSizes = (...args: Dim[]) => Dim;
+const numeric = (d: Dim): number => {
+  if (typeof d !== 'number') throw new NotFollowed();
+  return d;
+};
+/** Truncating division is the same as rounding down where the dividend cannot be negative. */
+const isNatural = (d: Dim): boolean => (typeof d === 'number' ? d >= 0 : d.constant >= 0 && d.terms.every(t => t.factor > 0));
+const divide: OnSizes = (a, b) => {
+  if (!isNatural(a!) || !isNatural(b!) || b === 0) throw new NotFollowed();
+  return floorDivDims(a!, b!);
+};
+const onSizes: Partial<Record<string, OnSizes>> = {
+  add: (a, b) => addDims(a!, b!),
+  sub: (a, b) => subDims(a!, b!),
+  mul: (a, b) => mulDims(a!, b!),
+  div: divide,
+  mod: (a, b) => {
+    if (!isNatural(a!) || !isNatural(b!) || b === 0) throw new NotFollowed();
+    return modDims(a!, b!);
+  },
+  min: (a, b) => minDims(a!, b!),
+  max: (a, b) => maxDims(a!, b!),
+  neg: a => mulDims(a!, -1),
+  abs: a => Math.abs(numeric(a!)),
+  eq: (a, b) => {
+    if (typeof subDims(a!, b!) !== 'number') throw new NotFollowed();
+    return sameDim(a!, b!) ? 1 : 0;
+  },
+  lt: (a, b) => (numeric(subDims(a!, b!)) < 0 ? 1 : 0),
+  le: (a, b) => (numeric(subDims(a!, b!)) <= 0 ? 1 : 0),
+  and: (a, b) => numeric(a!) & numeric(b!),
+  or: (a, b) => numeric(a!) | numeric(b!),
+  not: a => 1 - numeric(a!),
+  select: (c, a, b) => (numeric(c!) ? a! : b!),
+};
+
+function mapSizes(kernel: Extract<Kernel<number>, { kind: 'map' }>, args: readonly Dim[]): Dim {
+  const results: Dim[] = [];
+  for (const i of kernel.program.instructions) {
+    if (i.op === 'input') results.push(args[i.index]!);
+    else if (i.op === 'const') results.push(Number(i.value));
+    else if (i.op === 'cast') results.push(castSize(results[i.args[0]!]!, i.type));
+    else {
+      const run = onSizes[i.op];
+      if (!run || i.type.startsWith('float')) throw new NotFollowed();
+      results.push(run(...i.args.map(a => results[a]!)));
+    }
+  }
+  return results[kernel.program.outputs[0]!]!;
+}
+
+function castSize(d: Dim, type: ScalarType): Dim {
+  if (type === 'int64' || type === 'int32') return d;
+  if (type === 'bool' && typeof d === 'number') return d === 0 ? 0 : 1;
+  throw new NotFollowed();
+}
+
+/** The values of a node's inputs that must be known before execution. */
+export const knownInputs = (row: Row<OpName>, schema: OpSchema, inputs: readonly (Value | undefined)[]): Value[] =>
+  'known' in row && row.known
+    ? inputs.filter((v, i): v is Value => v !== undefined && row.known!.includes(schema.inputs[Math.min(i, schema.inputs.length - 1)]!.name))
+    : [];

@@ -1,0 +1,157 @@
+// Pointwise operators: each is one scalar formula over broadcast inputs.
+import { apply, cast, constant, type Expr } from '../expr/expr.ts';
+import { type Primitive, type ScalarType, scalarTypes } from '../expr/primitives.ts';
+import { dataTypeOfCode } from '../ir/types.ts';
+import { fail } from '../errors.ts';
+import { computeType } from '../kernels/storage.ts';
+import type { MapRow, Family } from './row.ts';
+import type { OpName } from './names.gen.ts';
+import { elementOf, typeOf } from './shapes.ts';
+import { convert } from './plan-node.ts';
+
+type AnyMap = MapRow<OpName>;
+
+const unary = (op: Primitive): AnyMap => ({ map: ([x]) => apply(op, x!) });
+const binary = (op: Primitive): AnyMap => ({ map: ([a, b]) => apply(op, a!, b!) });
+const swapped = (op: Primitive): AnyMap => ({ map: ([a, b]) => apply(op, b!, a!) });
+const variadic = (op: Primitive): AnyMap => ({ map: x => x.reduce((a, b) => apply(op, a, b)) });
+
+const add = (a: Expr, b: Expr | number): Expr => apply('add', a, b);
+const sub = (a: Expr | number, b: Expr | number): Expr => apply('sub', a, b);
+const mul = (a: Expr | number, b: Expr | number): Expr => apply('mul', a, b);
+const div = (a: Expr | number, b: Expr | number): Expr => apply('div', a, b);
+const max = (a: Expr, b: Expr | number): Expr => apply('max', a, b);
+const min = (a: Expr, b: Expr | number): Expr => apply('min', a, b);
+const lt = (a: Expr, b: Expr | number): Expr => apply('lt', a, b);
+const select = (c: Expr, a: Expr | number, b: Expr | number): Expr => apply('select', c, a, b);
+const exp = (a: Expr): Expr => apply('exp', a);
+/** Whether x is above a number: the comparison that has only `lt` to say it with. */
+const above = (x: Expr, limit: number): Expr => apply('lt', constant(limit, x.type), x);
+
+/** 1 / (1 + exp(-x)) from exp(-|x|), which cannot overflow. */
+const sigmoid = (x: Expr): Expr => {
+  const e = exp(apply('neg', apply('abs', x)));
+  return div(select(lt(x, 0), e, 1), add(e, 1));
+};
+/** log(1 + exp(x)) without overflow. */
+const softplus = (x: Expr): Expr => add(max(x, 0), apply('log1p', exp(apply('neg', apply('abs', x)))));
+const isFloat = (x: Expr): boolean => scalarTypes[x.type].class === 'float';
+const isUnsigned = (type: ScalarType): boolean => !scalarTypes[type].signed;
+
+export const pointwise = {
+  Add: binary('add'),
+  Sub: binary('sub'),
+  Mul: binary('mul'),
+  Div: binary('div'),
+  Pow: {
+    map([x, y]) {
+      if (x!.type === y!.type) return apply('pow', x!, y!);
+      const both: ScalarType = isFloat(x!) || !isFloat(y!) ? x!.type : y!.type === 'float64' ? 'float64' : 'float32';
+      return cast(apply('pow', cast(x!, both), cast(y!, both)), x!.type);
+    },
+  },
+  Mod: { map: ([a, b], { fmod }) => apply(fmod ? 'rem' : 'mod', a!, b!) },
+  BitShift: { map: ([a, b], { direction }) => apply(direction === 'LEFT' ? 'shl' : 'shr', a!, b!) },
+  BitwiseAnd: binary('and'),
+  BitwiseOr: binary('or'),
+  BitwiseXor: binary('xor'),
+  BitwiseNot: unary('not'),
+  And: binary('and'),
+  Or: binary('or'),
+  Xor: binary('xor'),
+  Not: unary('not'),
+  Equal: binary('eq'),
+  Less: binary('lt'),
+  LessOrEqual: binary('le'),
+  Greater: swapped('lt'),
+  GreaterOrEqual: swapped('le'),
+  Max: variadic('max'),
+  Min: variadic('min'),
+  Sum: variadic('add'),
+  Mean: { map: x => div(x.reduce((a, b) => add(a, b)), x.length) },
+  Where: { map: ([c, a, b]) => select(c!, a!, b!) },
+  Neg: unary('neg'),
+  Abs: { map: ([x]) => (isUnsigned(x!.type) ? x! : apply('abs', x!)) },
+  Sign: unary('sign'),
+  Reciprocal: { map: ([x]) => div(1, x!) },
+  Exp: unary('exp'),
+  Log: unary('log'),
+  Sqrt: unary('sqrt'),
+  Sin: unary('sin'),
+  Cos: unary('cos'),
+  Tan: unary('tan'),
+  Asin: unary('asin'),
+  Acos: unary('acos'),
+  Atan: unary('atan'),
+  Sinh: unary('sinh'),
+  Cosh: unary('cosh'),
+  Tanh: unary('tanh'),
+  Asinh: unary('asinh'),
+  Acosh: unary('acosh'),
+  Atanh: unary('atanh'),
+  Erf: { map: ([x]) => (isFloat(x!) ? apply('erf', x!) : cast(apply('erf', cast(x!, 'float32')), x!.type)) },
+  Floor: unary('floor'),
+  Ceil: unary('ceil'),
+  Round: unary('round'),
+  IsNaN: unary('isnan'),
+  IsInf: {
+    map([x], { detect_negative, detect_positive }) {
+      const both = apply('isinf', x!);
+      if (detect_negative && detect_positive) return both;
+      if (!detect_negative && !detect_positive) return apply('and', both, apply('not', both));
+      return apply('and', both, detect_positive ? above(x!, 0) : lt(x!, 0));
+    },
+  },
+  Relu: { map: ([x]) => max(x!, 0) },
+  LeakyRelu: { map: ([x], { alpha }) => select(lt(x!, 0), mul(x!, alpha), x!) },
+  PRelu: { map: ([x, slope]) => select(lt(x!, 0), mul(x!, slope!), x!) },
+  ThresholdedRelu: { map: ([x], { alpha }) => select(above(x!, alpha), x!, 0) },
+  Elu: { map: ([x], { alpha }) => select(lt(x!, 0), mul(apply('expm1', x!), alpha), x!) },
+  Celu: { map: ([x], { alpha }) => add(max(x!, 0), min(mul(apply('expm1', div(x!, alpha)), alpha), 0)) },
+  Selu: { map: ([x], { alpha, gamma }) => mul(select(lt(x!, 0), mul(apply('expm1', x!), alpha), x!), gamma) },
+  Sigmoid: { map: ([x]) => sigmoid(x!) },
+  HardSigmoid: { map: ([x], { alpha, beta }) => max(min(add(mul(x!, alpha), beta), 1), 0) },
+  HardSwish: { map: ([x]) => mul(x!, max(min(add(div(x!, 6), 0.5), 1), 0)) },
+  Softplus: { map: ([x]) => softplus(x!) },
+  Softsign: { map: ([x]) => div(x!, add(apply('abs', x!), 1)) },
+  Mish: { map: ([x]) => mul(x!, apply('tanh', softplus(x!))) },
+  Swish: { map: ([x], { alpha }) => mul(x!, sigmoid(alpha === 1 ? x! : mul(x!, alpha))) },
+  Gelu: {
+    map([x], { approximate }) {
+      if (approximate === 'none') return mul(mul(x!, 0.5), add(apply('erf', mul(x!, Math.SQRT1_2)), 1));
+      const inner = mul(add(x!, mul(mul(mul(x!, x!), x!), 0.044715)), Math.sqrt(2 / Math.PI));
+      return mul(mul(x!, 0.5), add(apply('tanh', inner), 1));
+    },
+  },
+  Shrink: {
+    map([x], { bias, lambd }) {
+      const inner = select(above(x!, lambd), sub(x!, bias), constant(0, x!.type));
+      return select(lt(x!, -lambd), add(x!, bias), inner);
+    },
+  },
+  Identity: {
+    infer: ({ input }) => [input.type],
+    plan: ({ input }) => [input],
+  },
+  Cast: {
+    infer: ({ input }, { to }) => [{ ...typeOf(input), element: target(to) }],
+    plan: ({ input }, { to }, e) => [convert(e, input, target(to))],
+  },
+  CastLike: {
+    infer: ({ input, target_type }) => [{ ...typeOf(input), element: elementOf(target_type) }],
+    plan: ({ input, target_type }, _at, e) => [convert(e, input, target_type.type)],
+  },
+  Clip: {
+    infer: ({ input }) => [input.type],
+    lower: ({ input, min: low, max: high }, _at, b) => {
+      const raised = low ? b.Max(input, low) : input;
+      return high ? b.Min(raised, high) : raised === input ? b.Identity(input) : raised;
+    },
+  },
+} satisfies Family;
+
+function target(to: number): ReturnType<typeof elementOf> {
+  const type = dataTypeOfCode(to);
+  if (type && (computeType(type) || type === 'string')) return type;
+  throw fail('E3004', `Cast to ${type ?? `element type ${to}`} has no meaning here`);
+}

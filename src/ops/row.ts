@@ -1,0 +1,58 @@
+// What a row of the operator table may say. Facts of signatures come from the schema table; a row is the meaning.
+import type { Expr } from '../expr/expr.ts';
+import type { Dim } from '../ir/dims.ts';
+import type { Value } from '../ir/graph.ts';
+import type { ValueType } from '../ir/types.ts';
+import type { View } from '../kernels/kernel.ts';
+import type { Emitter } from '../kernels/views.ts';
+import type { Builder } from './builder.ts';
+import type { AttributeValues, OpName, Signatures } from './names.gen.ts';
+
+/** Inputs by their names in the standard. */
+export type Inputs<K extends OpName> = Parameters<Signatures<Value>[K]>[0];
+/** Attributes by name; those with a default in the standard are always there. */
+export type At<K extends OpName> = AttributeValues[K];
+export type Outputs<K extends OpName> = ReturnType<Signatures<Value>[K]>;
+
+/** The same as `T` with views for values. */
+export type Viewed<T> = { readonly [N in keyof T]: T[N] extends readonly Value[] ? readonly View[] : T[N] extends Value ? View : View | undefined };
+
+/** One scalar formula over broadcast inputs. A map row is all there is to say of a pointwise operator. */
+export interface MapRow<K extends OpName> {
+  map(x: readonly Expr[], at: At<K>): Expr;
+}
+
+/** An operator with kernels of its own. */
+export interface CoreRow<K extends OpName> {
+  /** Inputs whose content must be known before execution: axes, shapes, pads. */
+  readonly known?: readonly string[];
+  /** Types of all outputs. Reads the contents of `known` inputs from the values. */
+  infer(x: Inputs<K>, at: At<K>, outputs: number): readonly (ValueType | undefined)[];
+  /** Integer contents of the outputs where the types of the inputs alone decide them, as for Shape. */
+  contents?(x: Inputs<K>, at: At<K>): readonly (readonly Dim[])[];
+  /** Emit the kernels and return a view of each output; `y` are the inferred types. */
+  plan(x: Viewed<Inputs<K>>, at: At<K>, e: Emitter, values: Inputs<K>, y: readonly PlannedType[]): readonly (View | undefined)[];
+}
+
+/** An inferred tensor type of known rank. */
+export interface PlannedType {
+  readonly element: View['type'];
+  readonly shape: readonly Dim[];
+}
+
+/** An operator that is a body of simpler operators. */
+export interface CompositeRow<K extends OpName> {
+  readonly known?: readonly string[];
+  /** A shortcut to the output types; without it the body is built and read. */
+  infer?(x: Inputs<K>, at: At<K>, outputs: number): readonly (ValueType | undefined)[];
+  lower(x: Inputs<K>, at: At<K>, b: Builder): Outputs<K>;
+}
+
+/** An operator without a meaning here, and why. */
+export interface Gap {
+  readonly gap: string;
+}
+
+export type Row<K extends OpName> = MapRow<K> | CoreRow<K> | CompositeRow<K> | Gap;
+/** A family of rows. `index.ts` merges the families, and there the compiler checks that no operator is missing. */
+export type Family = { readonly [K in OpName]?: Row<K> };

@@ -1,0 +1,79 @@
+// Shape arithmetic that rows share: axes, broadcasting, known contents.
+import { fail } from '../errors.ts';
+import { type Dim, formatDim, maxDims, sameDim } from '../ir/dims.ts';
+import type { Value } from '../ir/graph.ts';
+import { numbersOf } from '../ir/tensor.ts';
+import { type DataType, formatShape, isInteger, type Shape, type TensorType, tensorType } from '../ir/types.ts';
+
+/** Most elements of an integer tensor whose content is followed before execution. */
+export const maxContents = 1024;
+
+/** The elements of an integer or boolean tensor as far as they are known before execution. */
+export function contentsOf(v: Value): readonly Dim[] | undefined {
+  if (v.contents) return v.contents;
+  const { tensor } = v;
+  if (!tensor?.isResident || tensor.size > maxContents || !(isInteger(tensor.type) || tensor.type === 'bool')) return undefined;
+  if (tensor.type === 'int4' || tensor.type === 'uint4' || tensor.type === 'int2' || tensor.type === 'uint2') return undefined;
+  v.contents = numbersOf(tensor);
+  return v.contents;
+}
+
+/** Contents of an input that must be known; undefined where the input is absent. */
+export function known(v: Value | undefined): readonly Dim[] | undefined {
+  if (!v) return undefined;
+  const contents = contentsOf(v);
+  if (!contents) throw fail('E3009', `the content of ${v.name} must be known before execution`);
+  return contents;
+}
+
+/** The same where only numbers will do: axes, steps, counts. */
+export function knownNumbers(v: Value | undefined): readonly number[] | undefined {
+  const contents = known(v);
+  if (contents?.some(d => typeof d !== 'number')) throw fail('E3009', `the content [${contents.map(formatDim)}] of ${v?.name} must be numbers`);
+  return contents as readonly number[] | undefined;
+}
+
+/** The tensor type of a value; an error where it has none. */
+export function typeOf(v: Value): TensorType {
+  if (v.type?.kind === 'tensor') return v.type;
+  throw fail('E3009', `the type of ${v.name || 'a value'} is not known`);
+}
+export const elementOf = (v: Value): DataType => typeOf(v).element;
+/** The shape of a value; an error where its rank is not known. */
+export function shapeOf(v: Value): Shape {
+  const { shape } = typeOf(v);
+  if (shape) return shape;
+  throw fail('E3009', `the rank of ${v.name || 'a value'} is not known`);
+}
+export const rankOf = (v: Value): number => shapeOf(v).length;
+
+/** An axis counted from the front. */
+export function axisOf(axis: number, rank: number, what = 'axis'): number {
+  if (!Number.isInteger(axis) || axis < -rank || axis >= rank) throw fail('E1305', `${what} ${axis} out of range for rank ${rank}`);
+  return axis < 0 ? axis + rank : axis;
+}
+export const axesOf = (axes: readonly number[], rank: number): number[] => axes.map(a => axisOf(a, rank));
+
+/** The shape that broadcasting gives, by the rules of the standard (NumPy's). */
+export function broadcastShapes(shapes: readonly Shape[]): Dim[] {
+  const rank = Math.max(0, ...shapes.map(s => s.length));
+  return Array.from({ length: rank }, (_, i) => {
+    const sizes = shapes.map(s => s[s.length - rank + i] ?? 1);
+    return sizes.reduce((a, b) => broadcastDim(a, b, shapes));
+  });
+}
+
+function broadcastDim(a: Dim, b: Dim, shapes: readonly Shape[]): Dim {
+  if (sameDim(a, b) || b === 1) return a;
+  if (a === 1) return b;
+  if (typeof a === 'number' && typeof b === 'number') throw fail('E1305', `${shapes.map(formatShape).join(' and ')} cannot be broadcast together`);
+  return typeof a === 'number' ? a : typeof b === 'number' ? b : maxDims(a, b);
+}
+
+/** The type with the shape where every rank is known, else without a shape. */
+export const broadcastType = (element: DataType, values: readonly Value[]): TensorType => {
+  const shapes = values.map(v => typeOf(v).shape);
+  return shapes.every(s => s !== undefined) ? tensorType(element, broadcastShapes(shapes)) : tensorType(element);
+};
+
+export const range = (n: number, from = 0): number[] => Array.from({ length: n }, (_, i) => from + i);

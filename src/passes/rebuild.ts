@@ -1,0 +1,54 @@
+// Copies of graphs through the builder: nodes are made again in order, so that every type and known content is inferred anew.
+import { type Attribute, type Attributes, Graph, type Node, type Output, Value } from '../ir/graph.ts';
+import type { ValueType } from '../ir/types.ts';
+import { type Builder, newBuilder } from '../ops/builder.ts';
+
+/** What is put in the place of graph inputs: another type, or a whole value such as a constant. */
+export type Bindings = ReadonlyMap<Value, ValueType | Value>;
+
+/** Makes the copy of a node with `b`; values of its outputs. `attributes` hold copies of nested graphs. */
+export type Visit = (node: Node, inputs: readonly (Value | undefined)[], attributes: Attributes, b: Builder) => readonly (Value | undefined)[];
+
+const emitAgain: Visit = (node, inputs, attributes, b) =>
+  b.emit(node.op, inputs, attributes, {
+    domain: node.domain,
+    overload: node.overload,
+    name: node.name,
+    meta: node.meta,
+    outputs: node.outputs.map(v => v?.name),
+  });
+
+/** Copy `graph` with its inputs typed as `bindings` says. Inputs bound to values leave the signature. */
+export function rebuild(graph: Graph, bindings: Bindings = new Map(), visit: Visit = emitAgain, outer: ReadonlyMap<Value, Value> = new Map()): Graph {
+  const b = newBuilder();
+  const now = new Map<Value, Value>(outer);
+  const inputs: Value[] = [];
+  for (const v of graph.inputs) {
+    const bound = bindings.get(v);
+    const copy = bound instanceof Value ? bound : v.tensor ? v : new Value(v.name, bound ?? v.type, { meta: v.meta });
+    if (!(bound instanceof Value)) inputs.push(copy);
+    now.set(v, copy);
+  }
+  const current = (v: Value): Value => now.get(v) ?? v;
+  for (const node of graph.nodes) {
+    b.meta = node.meta;
+    const attributes = nestedCopies(node.attributes, inner => rebuild(inner, new Map(), visit, now));
+    const made = visit(node, node.inputs.map(v => v && current(v)), attributes, b);
+    node.outputs.forEach((v, i) => {
+      const copy = made[i];
+      if (!v || !copy) return;
+      if (!copy.type && v.type) copy.type = v.type;
+      now.set(v, copy);
+    });
+  }
+  const outputs = graph.outputs.map((o): Output => ({ ...o, value: current(o.value) }));
+  return new Graph(graph.name, { inputs, outputs, nodes: b.nodes, initializers: graph.initializers.filter(v => !inputs.includes(v)), meta: graph.meta });
+}
+
+function nestedCopies(attributes: Attributes, copy: (graph: Graph) => Graph): Attributes {
+  const hasGraphs = [...attributes.values()].some(a => a.kind === 'graph' || a.kind === 'graphs');
+  if (!hasGraphs) return attributes;
+  const mapped = (a: Attribute): Attribute =>
+    a.kind === 'graph' ? { ...a, value: copy(a.value) } : a.kind === 'graphs' ? { ...a, value: a.value.map(copy) } : a;
+  return new Map([...attributes].map(([name, a]) => [name, mapped(a)]));
+}

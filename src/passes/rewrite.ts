@@ -1,0 +1,135 @@
+// The one driver that edits graphs. A rule is a pure function from a node to its replacement; the driver threads replacements
+// through nested graphs, drops what is no longer read, and stops rules that undo each other.
+import { fail, ModelError } from '../errors.ts';
+import { countUses, type Graph, type Model, type Node, subgraphs, Value } from '../ir/graph.ts';
+import { type Builder, type BuilderOptions, newBuilder } from '../ops/builder.ts';
+
+/** What stands for each output of a node; `undefined` for one that nothing reads. */
+export type Replacement = Value | readonly (Value | undefined)[];
+
+/** Looks at a node and returns what replaces it, built with `b`; `undefined` leaves it. */
+export type Rule = (node: Node, b: Builder, context: Context) => Replacement | undefined;
+
+/** Facts of the sweep that a rule may ask for. */
+export interface Context {
+  /** How many readers a value had when the sweep began. */
+  uses(v: Value): number;
+}
+
+export interface Pass {
+  readonly name: string;
+  /** Rules by operator, `*` for all others. */
+  readonly rules: Readonly<Record<string, Rule>>;
+  readonly builder?: BuilderOptions;
+}
+
+/** How many nodes one sweep may make before the rules are taken to undo each other. */
+const fuelFor = (nodes: number): number => 1000 + 200 * nodes;
+
+/** Apply a pass once to a graph and those nested in it. Returns how many nodes were replaced. */
+export function rewrite(graph: Graph, pass: Pass): number {
+  const uses = countUses(graph);
+  const sweep = new Sweep(pass, { uses: v => uses.get(v) ?? 0 }, fuelFor(graph.nodes.length));
+  sweep.run(graph);
+  removeUnread(graph);
+  return sweep.edits;
+}
+
+/** Apply passes in order, again and again until none edits the graph. Returns the number of edits by pass. */
+export function rewriteAll(graph: Graph, passes: readonly Pass[], rounds = 20): Map<string, number> {
+  const edits = new Map<string, number>();
+  for (let round = 0; ; round++) {
+    let changed = 0;
+    for (const pass of passes) {
+      const n = rewrite(graph, pass);
+      edits.set(pass.name, (edits.get(pass.name) ?? 0) + n);
+      changed += n;
+    }
+    if (changed === 0) return edits;
+    if (round === rounds) throw fail('E9001', `passes ${passes.map(p => p.name).join(', ')} undo each other`);
+  }
+}
+
+/** Apply passes to the model's graph until none edits it. Functions are left as they are. */
+export const rewriteModel = (model: Model, passes: readonly Pass[]): Map<string, number> => rewriteAll(model.graph, passes);
+
+class Sweep {
+  edits = 0;
+  readonly #pass: Pass;
+  readonly #context: Context;
+  readonly #replaced = new Map<Value, Value>();
+  readonly #applied = new Map<string, number>();
+  #fuel: number;
+
+  constructor(pass: Pass, context: Context, fuel: number) {
+    this.#pass = pass;
+    this.#context = context;
+    this.#fuel = fuel;
+  }
+
+  run(graph: Graph): void {
+    const out: Node[] = [];
+    const pending = [...graph.nodes].reverse();
+    for (let node = pending.pop(); node; node = pending.pop()) {
+      this.#visit(node, out, pending);
+    }
+    graph.nodes = out;
+    for (const output of graph.outputs) output.value = this.#now(output.value);
+  }
+
+  #visit(node: Node, out: Node[], pending: Node[]): void {
+    node.inputs = node.inputs.map(v => v && this.#now(v));
+    for (const [, inner] of subgraphs(node)) this.run(inner);
+    const rule = (node.domain === '' ? this.#pass.rules[node.op] : undefined) ?? this.#pass.rules['*'];
+    const b = newBuilder({ ...this.#pass.builder, meta: node.meta });
+    const result = rule?.(node, b, this.#context);
+    if (result === undefined) {
+      out.push(node);
+      return;
+    }
+    this.edits++;
+    this.#spend(node);
+    this.#replace(node, result instanceof Value ? [result] : result, new Set(b.nodes));
+    for (let i = b.nodes.length - 1; i >= 0; i--) pending.push(b.nodes[i]!);
+  }
+
+  #replace(node: Node, values: readonly (Value | undefined)[], made: ReadonlySet<Node>): void {
+    node.outputs.forEach((before, i) => {
+      const after = values[i];
+      if (!before || !after) return;
+      if (after.producer && made.has(after.producer) && before.name) after.name = before.name;
+      this.#replaced.set(before, after);
+    });
+  }
+
+  #now(v: Value): Value {
+    let current = v;
+    for (let next = this.#replaced.get(current); next; next = this.#replaced.get(current)) current = next;
+    return current;
+  }
+
+  #spend(node: Node): void {
+    this.#applied.set(node.op, (this.#applied.get(node.op) ?? 0) + 1);
+    if (--this.#fuel > 0) return;
+    const busiest = [...this.#applied].sort((a, b) => b[1] - a[1]).slice(0, 3);
+    throw fail('E9001', `pass ${this.#pass.name} does not end: its rules for ${busiest.map(([op]) => op).join(', ')} undo each other`);
+  }
+}
+
+/** Remove nodes, and constants, that nothing reads. Graph inputs stay. */
+export function removeUnread(graph: Graph): void {
+  const needed = new Set<Value>(graph.outputs.map(o => o.value));
+  const kept: Node[] = [];
+  for (let i = graph.nodes.length - 1; i >= 0; i--) {
+    const node = graph.nodes[i]!;
+    if (!node.outputs.some(v => v && needed.has(v))) continue;
+    kept.push(node);
+    for (const v of node.inputs) if (v) needed.add(v);
+    for (const [, inner] of subgraphs(node)) for (const v of countUses(inner).keys()) needed.add(v);
+  }
+  graph.nodes = kept.reverse();
+  graph.initializers = graph.initializers.filter(v => needed.has(v));
+}
+
+/** Whether an error says only that something is not known yet, so that a rule can leave its node as it is. */
+export const isUnknown = (error: unknown): boolean => error instanceof ModelError && error.code === 'E3009';
