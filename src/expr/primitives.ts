@@ -53,24 +53,24 @@ export const primitives = {
   mul: binary(wrapping('*')),
   div: binary({
     float: t('a / b'),
-    int: t('b === 0 ? 0 : Math.trunc(a / b)', 'int_div<T>(a, b)', 'int_div(a, b)'),
+    int: t('b === 0 ? 0 : Math.trunc(a / b)', 'int_div<T>(a, b)', 'select(a / b, T(0), b == T(0))'),
     big: t('b === 0n ? 0n : a / b', 'int_div<T>(a, b)'),
   }),
   /** The remainder with the sign of the divisor. */
   mod: binary({
     float: t('floatMod(a, b)', 'float_mod(a, b)'),
-    int: t('b === 0 ? 0 : (a % b + b) % b', 'int_mod<T>(a, b)', 'int_mod(a, b)'),
+    int: t('b === 0 ? 0 : (a % b + b) % b', 'int_mod<T>(a, b)', 'select(a % b, a % b + b, a % b != T(0) && (a % b < T(0)) != (b < T(0)))'),
     big: t('b === 0n ? 0n : (a % b + b) % b', 'int_mod<T>(a, b)'),
   }),
   /** The remainder with the sign of the dividend. */
   rem: binary({
     float: t('a % b', 'std::fmod(a, b)', 'a % b'),
-    int: t('b === 0 ? 0 : a % b', 'int_rem<T>(a, b)', 'int_rem(a, b)'),
+    int: t('b === 0 ? 0 : a % b', 'int_rem<T>(a, b)', 'select(a % b, T(0), b == T(0))'),
     big: t('b === 0n ? 0n : a % b', 'int_rem<T>(a, b)'),
   }),
   pow: binary({
     float: t('floatPow(a, b)', 'std::pow(a, b)', 'float_pow(a, b)'),
-    int: t('Number(intPow(BigInt(a), BigInt(b)))', 'int_pow<T>(a, b)'),
+    int: t('Number(BigInt.asIntN(32, intPow(BigInt(a), BigInt(b))))', 'int_pow<T>(a, b)', 'T_pow(a, b)'),
     big: t('intPow(a, b)', 'int_pow<T>(a, b)'),
   }),
   min: binary({
@@ -85,16 +85,16 @@ export const primitives = {
     big: t('a > b ? a : b'),
     bool: t('a | b', '(T)(a | b)', 'a | b'),
   }),
-  neg: unary({ float: t('-a'), int: t('-a', '(T)(0 - (U)a)', '-a'), big: t('-a', '(T)(0 - (U)a)') }),
+  neg: unary({ float: t('-a'), int: t('-a', '(T)(0 - (U)a)', 'T(0) - a'), big: t('-a', '(T)(0 - (U)a)') }),
   abs: unary({
     float: t('Math.abs(a)', 'std::fabs(a)', 'abs(a)'),
-    int: t('Math.abs(a)', 'a < 0 ? (T)(0 - (U)a) : a', 'abs(a)'),
-    big: t('a < 0n ? -a : a', 'a < 0 ? (T)(0 - (U)a) : a'),
+    int: t('Math.abs(a)', 'int_abs<T>(a)', 'abs(a)'),
+    big: t('a < 0n ? -a : a', 'int_abs<T>(a)'),
   }),
   sign: unary({
-    float: t('Math.sign(a)', 'float_sign(a)', 'select(sign(a), a, a != a)'),
-    int: t('Math.sign(a)', '(T)((a > 0) - (a < 0))', 'int_sign(a)'),
-    big: t('a > 0n ? 1n : a < 0n ? -1n : 0n', '(T)((a > 0) - (a < 0))'),
+    float: t('Math.sign(a)', 'float_sign(a)', 'select(sign(a), a, is_nan(a))'),
+    int: t('Math.sign(a)', 'int_sign<T>(a)', 'T(a > T(0)) - T(a < T(0))'),
+    big: t('a > 0n ? 1n : a < 0n ? -1n : 0n', 'int_sign<T>(a)'),
   }),
   exp: math('exp'),
   expm1: math('expm1', 'Math.expm1(a)', 'float_expm1(a)'),
@@ -124,12 +124,12 @@ export const primitives = {
   xor: binary(bits('^')),
   not: unary({ int: t('~a', '(T)~a', '~a'), big: t('~a', '(T)~a'), bool: t('1 - a', '(T)(1 - a)', '1 - a') }),
   shl: binary({
-    int: t('b >= W || b < 0 ? 0 : a << b', 'b >= W || b < 0 ? 0 : (T)((U)a << b)'),
-    big: t('b >= W || b < 0n ? 0n : a << b', 'b >= W || b < 0 ? 0 : (T)((U)a << b)'),
+    int: t('b >= W || b < 0 ? 0 : a << b', 'shift_left<T>(a, b)', 'select(a << u32(b), T(0), u32(b) >= 32u)'),
+    big: t('b >= W || b < 0n ? 0n : a << b', 'shift_left<T>(a, b)'),
   }),
   shr: binary({
-    int: t('b >= W || b < 0 ? 0 : a >>> b', 'b >= W || b < 0 ? 0 : (T)(a >> b)'),
-    big: t('b >= W || b < 0n ? 0n : a >> b', 'b >= W || b < 0 ? 0 : (T)(a >> b)'),
+    int: t('b >= W || b < 0 ? 0 : a >>> b', 'shift_right<T>(a, b)', 'select(a >> u32(b), T(0), u32(b) >= 32u)'),
+    big: t('b >= W || b < 0n ? 0n : a >> b', 'shift_right<T>(a, b)'),
   }),
   eq: test(2, compare('==')),
   lt: test(2, compare('<')),

@@ -48,6 +48,9 @@ export function erf(a: number): number {
   return Math.sign(a) * (1 - Math.exp(-x * x) / Math.sqrt(Math.PI) / (x + fraction));
 }
 
+/** A 64-bit integer rounded once to float32: bits that a double would drop stay as one odd bit, which no tie can hide. */
+export const bigToFloat32 = (a: bigint): number => Number(((a >> 11n) | ((a & 0x7ffn) === 0n ? 0n : 1n)) << 11n);
+
 export const toBigInt = saturate;
 
 /** Float to an integer of up to 32 bits: towards zero, saturated, NaN to 0. */

@@ -1,0 +1,180 @@
+// The border to JavaScript: three functions, `constants`, `bind` and `run`. Exceptions of the kernels stop here and become
+// errors with a code and the number of the step.
+#include <napi.h>
+
+#include <cstring>
+#include <new>
+
+#include "plan.h"
+
+namespace omnix {
+namespace {
+
+using SharedConstants = std::shared_ptr<const Constants>;
+using SharedPlan = std::shared_ptr<const Plan>;
+
+const napi_type_tag constants_tag = {0x6f6d6e69782d6370, 0x752d636f6e737401};
+const napi_type_tag plan_tag = {0x6f6d6e69782d6370, 0x752d706c616e0001};
+
+Napi::Error to_error(Napi::Env env, const Refusal& refusal) {
+  Napi::Error error = Napi::Error::New(env, refusal.message);
+  error.Value().Set("code", refusal.code);
+  error.Value().Set("step", static_cast<double>(refusal.step));
+  return error;
+}
+
+Refusal out_of_memory() { return Refusal("E3007", "the run needs more memory than there is"); }
+
+/** Run the body of an exported function; every C++ exception becomes a JavaScript one. */
+template <class Body>
+Napi::Value guarded(Napi::Env env, Body&& body) {
+  try {
+    return body();
+  } catch (const Napi::Error&) {
+    throw;
+  } catch (const Refusal& refusal) {
+    throw to_error(env, refusal);
+  } catch (const std::bad_alloc&) {
+    throw to_error(env, out_of_memory());
+  } catch (const std::exception& e) {
+    throw to_error(env, Refusal("E9001", std::string("native: ") + e.what()));
+  }
+}
+
+template <class T>
+Napi::Value wrap(Napi::Env env, std::shared_ptr<const T> value, const napi_type_tag& tag) {
+  auto external = Napi::External<std::shared_ptr<const T>>::New(
+      env, new std::shared_ptr<const T>(std::move(value)), [](Napi::Env, std::shared_ptr<const T>* p) { delete p; });
+  external.TypeTag(&tag);
+  return external;
+}
+
+template <class T>
+std::shared_ptr<const T> unwrap(const Napi::Value& value, const napi_type_tag& tag) {
+  if (!value.IsExternal()) throw Refusal("E9001", "native: a handle is expected");
+  const auto external = value.As<Napi::External<std::shared_ptr<const T>>>();
+  if (!external.CheckTypeTag(&tag)) throw Refusal("E9001", "native: a handle of another kind is expected");
+  return *external.Data();
+}
+
+std::vector<std::byte> copy_of(const Napi::Value& value) {
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array)
+    throw Refusal("E9001", "native: bytes are expected");
+  const auto bytes = value.As<Napi::Uint8Array>();
+  std::vector<std::byte> copy(bytes.ByteLength());
+  if (!copy.empty()) std::memcpy(copy.data(), bytes.Data(), copy.size());
+  return copy;
+}
+
+Napi::Array array_at(const Napi::CallbackInfo& info, size_t at) {
+  if (info.Length() <= at || !info[at].IsArray()) throw Refusal("E9001", "native: an array is expected");
+  return info[at].As<Napi::Array>();
+}
+
+/** constants(bytes of each buffer, undefined where it is not a constant): a handle that owns copies. */
+Napi::Value keep_constants(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const Napi::Array given = array_at(info, 0);
+    auto constants = std::make_shared<Constants>(given.Length());
+    for (uint32_t i = 0; i < given.Length(); i++)
+      if (const Napi::Value value = given[i]; !value.IsUndefined()) (*constants)[i] = copy_of(value);
+    return wrap<Constants>(info.Env(), std::move(constants), constants_tag);
+  });
+}
+
+/** bind(words, names of block functions, constants): a handle on a plan that has been proved. */
+Napi::Value bind_plan(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    if (info.Length() < 3 || !info[0].IsTypedArray() || info[0].As<Napi::TypedArray>().TypedArrayType() != napi_float64_array)
+      throw Refusal("E9001", "native: words, names and constants are expected");
+    const auto words = info[0].As<Napi::Float64Array>();
+    const Napi::Array given = array_at(info, 1);
+    std::vector<std::string> names;
+    for (uint32_t i = 0; i < given.Length(); i++) {
+      const Napi::Value name = given[i];
+      if (!name.IsString()) throw Refusal("E9001", "native: a name is expected");
+      names.push_back(name.As<Napi::String>().Utf8Value());
+    }
+    auto plan = std::make_shared<Plan>(parse_plan(words.Data(), words.ElementLength(), names));
+    plan->constants = unwrap<Constants>(info[2], constants_tag);
+    verify_plan(*plan);
+    return wrap<Plan>(info.Env(), std::move(plan), plan_tag);
+  });
+}
+
+/** One run on a thread of the pool. It owns copies of the inputs, so the caller may change or transfer its arrays at once. */
+class Run : public Napi::AsyncWorker {
+ public:
+  Run(Napi::Env env, SharedPlan plan, std::vector<std::vector<std::byte>> inputs)
+      : Napi::AsyncWorker(env, "omnix.run"), plan_(std::move(plan)), inputs_(std::move(inputs)), done_(Napi::Promise::Deferred::New(env)) {
+    Napi::Array results = Napi::Array::New(env, plan_->outputs.size());
+    for (uint32_t i = 0; i < plan_->outputs.size(); i++) {
+      Napi::ArrayBuffer memory = Napi::ArrayBuffer::New(env, static_cast<size_t>(plan_->buffers[plan_->outputs[i].buffer].bytes()));
+      outputs_.push_back(static_cast<std::byte*>(memory.Data()));
+      results[i] = memory;
+    }
+    results_ = Napi::Persistent(results.As<Napi::Object>());
+  }
+  Napi::Promise promise() const { return done_.Promise(); }
+
+ protected:
+  void Execute() override {
+    try {
+      std::vector<std::byte*> inputs;
+      for (auto& bytes : inputs_) inputs.push_back(bytes.data());
+      run_plan(*plan_, inputs, outputs_);
+    } catch (const Refusal& refusal) {
+      stop(refusal);
+    } catch (const std::bad_alloc&) {
+      stop(out_of_memory());
+    } catch (const std::exception& e) {
+      stop(Refusal("E9001", std::string("native: ") + e.what()));
+    }
+  }
+  void OnOK() override { done_.Resolve(results_.Value()); }
+  void OnError(const Napi::Error&) override { done_.Reject(to_error(Env(), *refusal_).Value()); }
+
+ private:
+  void stop(const Refusal& refusal) {
+    refusal_ = refusal;
+    SetError(refusal.message);
+  }
+  SharedPlan plan_;
+  std::vector<std::vector<std::byte>> inputs_;
+  std::vector<std::byte*> outputs_;
+  Napi::ObjectReference results_;
+  Napi::Promise::Deferred done_;
+  std::optional<Refusal> refusal_;
+};
+
+/** run(plan, bytes of each input): a promise of the bytes of each output, as ArrayBuffers. */
+Napi::Value run(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    SharedPlan plan = unwrap<Plan>(info[0], plan_tag);
+    const Napi::Array given = array_at(info, 1);
+    if (given.Length() != plan->inputs.size()) throw Refusal("E9001", "native: another number of inputs is expected");
+    std::vector<std::vector<std::byte>> inputs;
+    for (uint32_t i = 0; i < given.Length(); i++) {
+      inputs.push_back(copy_of(given[i]));
+      if (static_cast<int64_t>(inputs.back().size()) < plan->buffers[plan->inputs[i].buffer].bytes())
+        throw Refusal("E3003", "input " + std::to_string(i) + " has fewer bytes than its buffer");
+    }
+    auto* worker = new Run(info.Env(), std::move(plan), std::move(inputs));
+    const Napi::Promise promise = worker->promise();
+    worker->Queue();
+    return promise;
+  });
+}
+
+Napi::Object exports_of(Napi::Env env, Napi::Object exports) {
+  exports.Set("constants", Napi::Function::New(env, keep_constants));
+  exports.Set("bind", Napi::Function::New(env, bind_plan));
+  exports.Set("run", Napi::Function::New(env, run));
+  return exports;
+}
+
+}  // namespace
+}  // namespace omnix
+
+Napi::Object Init(Napi::Env env, Napi::Object exports) { return omnix::exports_of(env, exports); }
+NODE_API_MODULE(omnix_cpu, Init)

@@ -1,0 +1,110 @@
+// matmul: blocks of both operands are packed into rows without gaps, so that any strides run through one inner loop.
+#include <algorithm>
+#include <type_traits>
+
+#include "plan.h"
+#include "walk.h"
+
+namespace omnix {
+namespace {
+
+constexpr int64_t tile_rows = 4, tile_columns = 16;
+/** A packed block of b takes 256 KiB of floats, a part of the second-level cache. */
+constexpr int64_t block_k = 256, block_columns = 256;
+
+struct Matrix {
+  int64_t rows, columns, row_step, column_step;
+};
+Matrix matrix_of(const View& v) {
+  const size_t rank = v.shape.size();
+  return {v.shape[rank - 2], v.shape[rank - 1], v.strides[rank - 2], v.strides[rank - 1]};
+}
+
+/** Columns in groups of `tile_columns`, each group row after row, zeros beyond the edge. */
+template <class T>
+void pack_columns(T* to, const T* from, const Matrix& m, int64_t rows, int64_t columns) {
+  for (int64_t j = 0; j < columns; j += tile_columns)
+    for (int64_t q = 0; q < rows; q++)
+      for (int64_t c = 0; c < tile_columns; c++) *to++ = j + c < columns ? from[q * m.row_step + (j + c) * m.column_step] : T(0);
+}
+
+/** Rows in groups of `tile_rows`, each group column after column, zeros beyond the edge. */
+template <class T>
+void pack_rows(T* to, const T* from, const Matrix& m, int64_t rows, int64_t columns) {
+  for (int64_t i = 0; i < rows; i += tile_rows)
+    for (int64_t q = 0; q < columns; q++)
+      for (int64_t r = 0; r < tile_rows; r++) *to++ = i + r < rows ? from[(i + r) * m.row_step + q * m.column_step] : T(0);
+}
+
+template <class W>
+void multiply_tile(W (&total)[tile_rows][tile_columns], const W* a, const W* b, int64_t depth) {
+  for (int64_t q = 0; q < depth; q++, a += tile_rows, b += tile_columns)
+    for (int64_t r = 0; r < tile_rows; r++)
+      for (int64_t c = 0; c < tile_columns; c++) total[r][c] += a[r] * b[c];
+}
+
+/** One product of matrices in `W`, the type in which T multiplies without undefined overflow. */
+template <class T, class W>
+class Product {
+ public:
+  Product(const Matrix& a, const Matrix& b, const Matrix& y) : a_(a), b_(b), y_(y) {
+    packed_a_.resize(static_cast<size_t>(round_up(a.rows, tile_rows) * std::min(block_k, std::max<int64_t>(a.columns, 1))));
+    packed_b_.resize(static_cast<size_t>(block_columns * std::min(block_k, std::max<int64_t>(a.columns, 1))));
+  }
+
+  void run(const W* a, const W* b, W* y) {
+    for (int64_t i = 0; i < y_.rows; i++)
+      for (int64_t j = 0; j < y_.columns; j++) y[i * y_.row_step + j * y_.column_step] = W(0);
+    for (int64_t q = 0; q < a_.columns; q += block_k) {
+      const int64_t depth = std::min(block_k, a_.columns - q);
+      pack_rows(packed_a_.data(), a + q * a_.column_step, a_, a_.rows, depth);
+      for (int64_t j = 0; j < y_.columns; j += block_columns) {
+        const int64_t columns = std::min(block_columns, y_.columns - j);
+        pack_columns(packed_b_.data(), b + q * b_.row_step + j * b_.column_step, b_, depth, columns);
+        block(y + j * y_.column_step, depth, columns);
+      }
+    }
+  }
+
+ private:
+  static int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
+
+  void block(W* y, int64_t depth, int64_t columns) const {
+    for (int64_t j = 0; j < columns; j += tile_columns)
+      for (int64_t i = 0; i < y_.rows; i += tile_rows) {
+        W total[tile_rows][tile_columns] = {};
+        multiply_tile(total, packed_a_.data() + i * depth, packed_b_.data() + j * depth, depth);
+        for (int64_t r = 0; r < std::min(tile_rows, y_.rows - i); r++)
+          for (int64_t c = 0; c < std::min(tile_columns, columns - j); c++) {
+            W& out = y[(i + r) * y_.row_step + (j + c) * y_.column_step];
+            out = static_cast<W>(out + total[r][c]);
+          }
+      }
+  }
+
+  Matrix a_, b_, y_;
+  std::vector<W> packed_a_, packed_b_;
+};
+
+Strided leading(const View& v) { return {v.offset, Dims(v.strides.begin(), v.strides.end() - 2)}; }
+
+template <class T, class W>
+void matmul(const Operand& a, const Operand& b, const Operand& y) {
+  Product<T, W> product(matrix_of(*a.view), matrix_of(*b.view), matrix_of(*y.view));
+  const Dims batches(y.view->shape.begin(), y.view->shape.end() - 2);
+  for_each_row(batches, {leading(*a.view), leading(*b.view), leading(*y.view)}, [&](const int64_t* at, int64_t n, const int64_t* step) {
+    for (int64_t i = 0; i < n; i++) product.run(a.as<W>() + at[0] + i * step[0], b.as<W>() + at[1] + i * step[1], y.as<W>() + at[2] + i * step[2]);
+  });
+}
+
+}  // namespace
+
+void run_matmul(const Operand& a, const Operand& b, const Operand& y) {
+  with_type(y.view->type, [&](auto* null) {
+    using T = std::remove_pointer_t<decltype(null)>;
+    if constexpr (std::is_floating_point_v<T>) matmul<T, T>(a, b, y);
+    else matmul<T, std::make_unsigned_t<T>>(a, b, y);
+  });
+}
+
+}  // namespace omnix

@@ -1,0 +1,103 @@
+// copy, fill, values and gather: elements that move and are not computed.
+#include <cstring>
+
+#include "plan.h"
+#include "walk.h"
+
+namespace omnix {
+namespace {
+
+/** Call `visit` with a pointer of an unsigned type as wide as the element. */
+template <class Visit>
+void with_width(Element e, Visit&& visit) {
+  switch (bytes_of(e)) {
+    case 1: return visit(static_cast<uint8_t*>(nullptr));
+    case 2: return visit(static_cast<uint16_t*>(nullptr));
+    case 4: return visit(static_cast<uint32_t*>(nullptr));
+    default: return visit(static_cast<uint64_t*>(nullptr));
+  }
+}
+
+template <class T>
+void copy_rows(const Dims& shape, const T* from, const Strided& x, T* to, const Strided& y) {
+  for_each_row(shape, {x, y}, [&](const int64_t* at, int64_t n, const int64_t* step) {
+    if (step[0] == 1 && step[1] == 1) std::memmove(to + at[1], from + at[0], static_cast<size_t>(n) * sizeof(T));
+    else
+      for (int64_t i = 0; i < n; i++) to[at[1] + i * step[1]] = from[at[0] + i * step[0]];
+  });
+}
+
+template <class T>
+T element_of(uint64_t bits) {
+  T value;
+  std::memcpy(&value, &bits, sizeof(T));
+  return value;
+}
+
+/** The strides without those of `count` axes from `axis`. */
+Dims without(const Dims& dims, size_t axis, size_t count) {
+  Dims rest(dims.begin(), dims.begin() + static_cast<std::ptrdiff_t>(axis));
+  rest.insert(rest.end(), dims.begin() + static_cast<std::ptrdiff_t>(axis + count), dims.end());
+  return rest;
+}
+
+template <class Index>
+int64_t place_of(Index index, int64_t size, int64_t axis) {
+  const int64_t at = index < 0 ? index + size : index;
+  if (at >= 0 && at < size) return at;
+  throw Refusal("E3006", "index " + std::to_string(index) + " is outside axis " + std::to_string(axis) + " of size " + std::to_string(size));
+}
+
+template <class T, class Index>
+void gather(int64_t kernel_axis, const Operand& x, const Operand& indices, const Operand& y) {
+  const auto axis = static_cast<size_t>(kernel_axis);
+  const size_t rank = indices.view->shape.size();
+  const Dims rest = without(x.view->shape, axis, 1);
+  const Dims& ys = y.view->strides;
+  const Strided target{y.view->offset, Dims(ys.begin() + kernel_axis, ys.begin() + static_cast<std::ptrdiff_t>(axis + rank))};
+  const Dims from = without(x.view->strides, axis, 1), to = without(ys, axis, rank);
+  for_each_row(indices.view->shape, {strided(*indices.view), target}, [&](const int64_t* at, int64_t n, const int64_t* step) {
+    for (int64_t i = 0; i < n; i++) {
+      const int64_t place = place_of(indices.as<Index>()[at[0] + i * step[0]], x.view->shape[axis], kernel_axis);
+      copy_rows(rest, x.as<T>(), {x.view->offset + place * x.view->strides[axis], from}, y.as<T>(), {at[1] + i * step[1], to});
+    }
+  });
+}
+
+}  // namespace
+
+void run_copy(const Operand& x, const Operand& y) {
+  with_width(y.view->type, [&](auto* null) {
+    using T = std::remove_pointer_t<decltype(null)>;
+    copy_rows(y.view->shape, x.as<T>(), strided(*x.view), y.as<T>(), strided(*y.view));
+  });
+}
+
+void run_fill(const Fill& kernel, const Operand& y) {
+  with_width(y.view->type, [&](auto* null) {
+    using T = std::remove_pointer_t<decltype(null)>;
+    for_each_row(y.view->shape, {strided(*y.view)}, [&](const int64_t* at, int64_t n, const int64_t* step) {
+      for (int64_t i = 0; i < n; i++) y.as<T>()[at[0] + i * step[0]] = element_of<T>(kernel.bits);
+    });
+  });
+}
+
+void run_values(const Values& kernel, const Operand& y) {
+  with_type(y.view->type, [&](auto* null) {
+    using T = std::remove_pointer_t<decltype(null)>;
+    size_t next = 0;
+    for_each_row(y.view->shape, {strided(*y.view)}, [&](const int64_t* at, int64_t n, const int64_t* step) {
+      for (int64_t i = 0; i < n; i++) y.as<T>()[at[0] + i * step[0]] = static_cast<T>(kernel.values[next++]);
+    });
+  });
+}
+
+void run_gather(const Gather& kernel, const Operand& x, const Operand& indices, const Operand& y) {
+  with_width(y.view->type, [&](auto* null) {
+    using T = std::remove_pointer_t<decltype(null)>;
+    if (indices.view->type == Element::Int64) gather<T, int64_t>(kernel.axis, x, indices, y);
+    else gather<T, int32_t>(kernel.axis, x, indices, y);
+  });
+}
+
+}  // namespace omnix

@@ -1,0 +1,127 @@
+// A bound plan as C++ data: kernels over views of buffers. Nothing here knows JavaScript.
+#pragma once
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "element.h"
+#include "loops.gen.h"
+
+namespace omnix {
+
+/** An error for the caller: a code of the project's table, a message, and the step it arose in, -1 for none. */
+class Refusal : public std::exception {
+ public:
+  Refusal(std::string code, std::string message, int64_t step = -1) : code(std::move(code)), message(std::move(message)), step(step) {}
+  const char* what() const noexcept override { return message.c_str(); }
+  std::string code;
+  std::string message;
+  int64_t step;
+};
+
+using Dims = std::vector<int64_t>;
+
+/** A strided window on a buffer, in elements. */
+struct View {
+  size_t buffer = 0;
+  Element type = Element::None;
+  int64_t offset = 0;
+  Dims shape;
+  Dims strides;
+};
+
+/** A view over memory. `data` is where the buffer begins. */
+struct Operand {
+  const View* view;
+  std::byte* data;
+  template <class T>
+  T* as() const {
+    return reinterpret_cast<T*>(data);
+  }
+};
+
+enum class Role : uint8_t { Input, Constant, Temporary, Output };
+
+struct Buffer {
+  Element type = Element::None;
+  /** Elements. */
+  int64_t size = 0;
+  Role role = Role::Temporary;
+  /** Bytes from the start of the arena, for temporaries. */
+  int64_t offset = 0;
+  int64_t bytes() const { return size * static_cast<int64_t>(bytes_of(type)); }
+};
+
+/** One step of a scalar program: a load (`input` set), a constant (neither), or a call of a block function. */
+struct Instruction {
+  Element type = Element::None;
+  std::optional<size_t> input;
+  uint64_t constant = 0;
+  const NamedBlockFunction* call = nullptr;
+  std::vector<size_t> args;
+};
+
+struct Map {
+  std::vector<Instruction> instructions;
+  std::vector<size_t> outputs;
+};
+enum class By : uint8_t { Sum, Prod, Max, Min };
+struct Reduce { By by; };
+struct ArgReduce { By by; int64_t axis; bool last; };
+struct MatMul {};
+struct Conv { Dims strides, dilations, pads; int64_t group; };
+enum class PoolBy : uint8_t { Max, Average, Lp };
+struct Pool { PoolBy by; bool count_pads; int64_t p; Dims kernel, strides, dilations, pads; };
+struct Copy {};
+/** The stored bits of one element, in the low bytes. */
+struct Fill { uint64_t bits; };
+struct Values { Dims values; };
+struct Gather { int64_t axis; };
+using Kernel = std::variant<Map, Reduce, ArgReduce, MatMul, Conv, Pool, Copy, Fill, Values, Gather>;
+
+struct Step {
+  Kernel kernel;
+  std::vector<std::optional<View>> inputs;
+  std::vector<View> outputs;
+};
+
+/** The bytes of each constant buffer, at the buffer's index. Shared by all bindings of an executable. */
+using Constants = std::vector<std::vector<std::byte>>;
+
+struct Plan {
+  std::vector<Buffer> buffers;
+  std::vector<View> inputs;
+  std::vector<View> outputs;
+  std::vector<Step> steps;
+  /** Bytes that all temporaries share. */
+  int64_t arena = 0;
+  std::shared_ptr<const Constants> constants;
+};
+
+/** @throws Refusal E9001 where the words are not a plan */
+Plan parse_plan(const double* words, size_t count, const std::vector<std::string>& names);
+
+/** @throws Refusal E3005 where a view leaves its buffer, E3008 where a kernel does not take its operands */
+void verify_plan(const Plan& plan);
+
+/** Memory of inputs and outputs in the order of the plan's ports. @throws Refusal E3006 for an index outside its axis */
+void run_plan(const Plan& plan, const std::vector<std::byte*>& inputs, const std::vector<std::byte*>& outputs);
+
+using Operands = std::vector<Operand>;
+void run_map(const Map& kernel, const Operands& inputs, const Operands& outputs);
+void run_reduce(const Reduce& kernel, const Operand& x, const Operand& y);
+void run_argreduce(const ArgReduce& kernel, const Operand& x, const Operand& y);
+void run_matmul(const Operand& a, const Operand& b, const Operand& y);
+void run_conv(const Conv& kernel, const Operand& x, const Operand& w, const Operand* bias, const Operand& y);
+void run_pool(const Pool& kernel, const Operand& x, const Operand& y, const Operand* places);
+void run_copy(const Operand& x, const Operand& y);
+void run_fill(const Fill& kernel, const Operand& y);
+void run_values(const Values& kernel, const Operand& y);
+void run_gather(const Gather& kernel, const Operand& x, const Operand& indices, const Operand& y);
+
+}  // namespace omnix

@@ -1,0 +1,70 @@
+// Builds the native CPU addon from native/cpu with the C++ compiler of this machine. Nothing is downloaded: the headers are
+// those of the packages node-api-headers and node-addon-api.
+//   node scripts/build-native.mjs [--sanitize address,undefined | --sanitize thread] [--force]
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+const root = fileURLToPath(new URL('../', import.meta.url));
+const { values: options } = parseArgs({ options: { sanitize: { type: 'string' }, force: { type: 'boolean', default: false } } });
+
+function stop(line) {
+  console.error(line);
+  process.exit(1);
+}
+
+/** $CXX, or the first compiler that answers. */
+function findCompiler() {
+  const names = process.env.CXX ? [process.env.CXX] : ['g++', 'clang++'];
+  return names.find(name => spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0);
+}
+
+function headerFolders() {
+  const require = createRequire(join(root, 'package.json'));
+  try {
+    return ['node-api-headers', 'node-addon-api'].map(name => {
+      const folder = dirname(require.resolve(`${name}/package.json`));
+      return name === 'node-api-headers' ? join(folder, 'include') : folder;
+    });
+  } catch {
+    return stop('build-native: the header packages node-api-headers and node-addon-api are not installed: run npm install');
+  }
+}
+
+const sanitizers = options.sanitize;
+if (sanitizers !== undefined && !/^[a-z,]+$/.test(sanitizers)) stop('build-native: --sanitize takes names such as address,undefined or thread');
+if (process.platform === 'win32') stop('build-native: Windows is not supported; every other backend works without the addon');
+
+const folder = join(root, 'native/cpu');
+const files = readdirSync(folder).map(name => join(folder, name));
+const sources = files.filter(name => name.endsWith('.cpp')).sort();
+const suffix = sanitizers ? `-${sanitizers.replaceAll(',', '-')}` : '';
+const target = join(root, 'build', `omnix_cpu-${process.platform}-${process.arch}${suffix}.node`);
+const newest = Math.max(...[...files, fileURLToPath(import.meta.url)].map(name => statSync(name).mtimeMs));
+if (!options.force && existsSync(target) && statSync(target).mtimeMs > newest) {
+  console.log(`build-native: ${target} is up to date`);
+  process.exit(0);
+}
+
+const compiler = findCompiler();
+if (!compiler)
+  stop('build-native: no C++ compiler found (tried $CXX, g++, clang++); install one, or use a backend that needs none');
+mkdirSync(dirname(target), { recursive: true });
+const partial = `${target}.${process.pid}`;
+const flags = [
+  ...['-std=c++17', '-O2', '-fPIC', '-shared', '-Wall', '-Wextra', '-fvisibility=hidden'],
+  ...['-DNAPI_VERSION=9', '-DNAPI_CPP_EXCEPTIONS', '-DBUILDING_NODE_EXTENSION'],
+  ...(process.platform === 'darwin' ? ['-undefined', 'dynamic_lookup'] : []),
+  ...(sanitizers ? [`-fsanitize=${sanitizers}`, '-fno-omit-frame-pointer', '-g'] : []),
+  ...headerFolders().flatMap(path => ['-isystem', path]),
+];
+const built = spawnSync(compiler, [...flags, ...sources, '-o', partial], { stdio: 'inherit' });
+if (built.status !== 0) {
+  rmSync(partial, { force: true });
+  stop(`build-native: ${compiler} failed`);
+}
+renameSync(partial, target);
+console.log(`build-native: ${target}`);

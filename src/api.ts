@@ -1,0 +1,148 @@
+// The library's verbs over sources and models, for browsers and Node alike.
+import { BlobSource, MemorySource, type Source } from './codec/source.ts';
+import { fail, type Finding, ModelError } from './errors.ts';
+import type { Backend } from './exec/backend.ts';
+import { referenceBackend } from './exec/reference.ts';
+import { Session as CoreSession } from './exec/session.ts';
+import type { Format, OutputFile, ReadOptions } from './formats/format.ts';
+import { detect, formatNamed, formatOfName, writable } from './formats/index.ts';
+import { symbol } from './ir/dims.ts';
+import type { Model } from './ir/graph.ts';
+import type { Tensor } from './ir/tensor.ts';
+import { tensorType } from './ir/types.ts';
+import { newestOpset } from './ops/schema.ts';
+import { target } from './opset/target.ts';
+import { upgrade } from './opset/upgrade.ts';
+import { rebuild } from './passes/rebuild.ts';
+import { compareArrays, type Comparison, matchArrays, type Tolerance } from './validate/compare.ts';
+
+export type Input = Source | Uint8Array | Blob;
+
+export const toSource = (input: Input): Source =>
+  input instanceof Uint8Array ? new MemorySource(input) : input instanceof Blob ? new BlobSource(input) : input;
+
+export interface Loaded {
+  readonly model: Model;
+  readonly format: Format;
+  /** Warnings: what is odd but does not stand in the way. */
+  readonly findings: readonly Finding[];
+}
+
+/**
+ * Read a model of any format that is known by its content.
+ * @throws ModelError with every problem found
+ */
+export async function read(input: Input, options: ReadOptions = {}): Promise<Loaded> {
+  const source = toSource(input);
+  try {
+    const { format, findings } = await detect(source);
+    if (!format.read) throw fail('E1002', `${format.title} is not read here`);
+    const result = await format.read(source, options);
+    const all = [...findings, ...result.findings].map(f => ({ ...f, file: f.file ?? source.name }));
+    const errors = all.filter(f => f.severity === 'error');
+    if (errors.length > 0) throw new ModelError(errors);
+    return { model: result.model, format, findings: all };
+  } catch (error) {
+    if (error instanceof ModelError) throw error.within({ file: source.name });
+    throw error;
+  }
+}
+
+/** Read a model; the short form of `read`. */
+export const load = async (input: Input, options: ReadOptions = {}): Promise<Model> => (await read(input, options)).model;
+
+export interface WriteModelOptions {
+  /** A format's name; told from `name` otherwise. */
+  readonly format?: string | undefined;
+  /** The file name of the result. */
+  readonly name: string;
+  /** The opset to write; for ONNX that of the source, else the lowest from 18 up that says the model exactly. */
+  readonly opset?: number | undefined;
+  readonly externalData?: boolean | undefined;
+}
+
+export interface Written {
+  readonly files: readonly OutputFile[];
+  readonly format: Format;
+  /** The model as it was written. */
+  readonly model: Model;
+}
+
+/**
+ * The files of a model in a format.
+ * @throws ModelError E2003 for a format that cannot be written, E2004 with every node that the wanted opset cannot say
+ */
+export async function write(model: Model, { format: wanted, name, opset, externalData }: WriteModelOptions): Promise<Written> {
+  const format = wanted === undefined ? formatOfName(name) : formatNamed(wanted);
+  if (!format?.write) throw fail('E2003', `${format ? format.title : (wanted ?? name)} cannot be written; written are ${writable()}`);
+  const ready = inOpset(model, opset);
+  return { format, model: ready, files: await format.write(ready, { name, externalData }) };
+}
+
+/** The model in the opset it is written in. */
+function inOpset(model: Model, wanted: number | undefined): Model {
+  const current = model.opsets.get('');
+  const isInternal = current === newestOpset('') && model.meta.at === undefined;
+  if (wanted === current || (wanted === undefined && !isInternal)) return model;
+  const copy = upgrade(model);
+  target(copy, wanted);
+  return copy;
+}
+
+/** Sizes by input name; a string names an open size. */
+export type InputShapes = Readonly<Record<string, readonly (number | string)[]>>;
+
+/**
+ * A copy of the model with other input shapes, every type inferred again.
+ * @throws ModelError E3001 for a name that is no input, E3003 for another rank than declared
+ */
+export function withInputShapes(model: Model, shapes: InputShapes): Model {
+  const inputs = new Map(model.graph.inputs.map(v => [v.name, v]));
+  const bindings = Object.entries(shapes).map(([name, sizes]) => {
+    const v = inputs.get(name);
+    if (!v?.element) throw fail('E3001', `the model has no input ${name}; its inputs are ${[...inputs.keys()].join(', ')}`);
+    if (v.shape && v.shape.length !== sizes.length) throw fail('E3003', `input ${name} has rank ${v.shape.length}, the shape given has ${sizes.length}`);
+    return [v, tensorType(v.element, sizes.map(s => (typeof s === 'number' ? s : symbol(s))))] as const;
+  });
+  const copy = upgrade(model);
+  const renamed = new Map(copy.graph.inputs.map((v, i) => [model.graph.inputs[i]!, v]));
+  copy.graph = rebuild(copy.graph, new Map(bindings.map(([v, type]) => [renamed.get(v)!, type])));
+  return copy;
+}
+
+export interface SessionOptions {
+  /** A backend; the reference backend, which runs everywhere, otherwise. */
+  readonly backend?: Backend | undefined;
+  readonly optimize?: boolean;
+}
+
+/** A model ready to run. Names follow onnxruntime's JavaScript API. */
+export const Session = {
+  /**
+   * @param input a model, or bytes of one
+   * @throws ModelError what reading throws, and E3008 where the backend is not available
+   */
+  async create(input: Model | Input, { backend = referenceBackend(), optimize = true }: SessionOptions = {}): Promise<CoreSession> {
+    const model = 'graph' in input ? input : await load(input);
+    return CoreSession.create(model, { backend, optimize });
+  },
+};
+export type Session = CoreSession;
+
+export interface CompareOptions extends SessionOptions {
+  readonly tolerance?: Tolerance;
+}
+
+/** Run a model and compare its outputs with references, matched by name, or by order where no name fits. */
+export async function compare(
+  input: Model | Input,
+  inputs: Readonly<Record<string, Tensor>>,
+  expected: Readonly<Record<string, Tensor>>,
+  { tolerance, ...options }: CompareOptions = {},
+): Promise<Comparison[]> {
+  const session = await Session.create(input, options);
+  const { arrays } = matchArrays(inputs, session.inputNames, 'input');
+  const comparisons = compareArrays(await session.run(arrays), expected, tolerance);
+  await session.dispose();
+  return comparisons;
+}

@@ -1,0 +1,52 @@
+// What a format is: how its files are told, read and written. One row a format in `index.ts`.
+import type { ByteRange, Source } from '../codec/source.ts';
+import type { Finding } from '../errors.ts';
+import type { Model } from '../ir/graph.ts';
+import type { Stored } from '../ir/tensor.ts';
+
+export interface ReadOptions {
+  /** Opens a file beside the model, for formats that have several. Names are checked before they come here. */
+  readonly open?: ((location: string) => Promise<Source>) | undefined;
+}
+
+export interface ReadResult {
+  readonly model: Model;
+  /** Everything found on the way, errors too. */
+  readonly findings: readonly Finding[];
+}
+
+export interface WriteOptions {
+  /** The name of the main file, from which names of others are made. */
+  readonly name: string;
+  /** Keep weights in a second file. */
+  readonly externalData?: boolean | undefined;
+}
+
+/** One file to write; parts are bytes, or ranges that are streamed. */
+export interface OutputFile {
+  readonly name: string;
+  readonly length: number;
+  readonly chunks: readonly (Uint8Array | Stored | ByteRange)[];
+}
+
+export interface Format {
+  /** As `--to` takes it. */
+  readonly name: string;
+  /** For people. */
+  readonly title: string;
+  readonly extensions: readonly string[];
+  /** Whether the content is of this format. `head` are the first bytes, up to 4096. */
+  detect(head: Uint8Array, source: Source): boolean | Promise<boolean>;
+  read?(source: Source, options: ReadOptions): Promise<ReadResult>;
+  /** The files of the model, the main one last, so that it never names one that is not there. */
+  write?(model: Model, options: WriteOptions): Promise<readonly OutputFile[]>;
+}
+
+
+/** Bytes of an output file, range by range. */
+export async function* bytesOfFile(file: OutputFile, step = 8 << 20): AsyncGenerator<Uint8Array> {
+  for (const chunk of file.chunks) {
+    if (chunk instanceof Uint8Array) yield chunk;
+    else for (let at = 0; at < chunk.length; at += step) yield await chunk.read(at, Math.min(step, chunk.length - at));
+  }
+}

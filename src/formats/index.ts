@@ -1,0 +1,67 @@
+// The formats, and how a file's format is told: by content, then by name.
+import type { Source } from '../codec/source.ts';
+import { fail, type Finding, warning } from '../errors.ts';
+import type { Format } from './format.ts';
+import { onnx } from './onnx/index.ts';
+import { pt2 } from './torch/index.ts';
+
+/** In the order in which contents are tried; the first that fits wins. */
+export const formats: readonly Format[] = [pt2, onnx];
+
+export const formatNamed = (name: string): Format | undefined => formats.find(f => f.name === name);
+
+/** The format that a file name asks for. */
+export const formatOfName = (name: string): Format | undefined => formats.find(f => f.extensions.some(e => name.toLowerCase().endsWith(e)));
+
+const headLength = 4096;
+
+/**
+ * The format of a file by its content.
+ * @throws ModelError E1001 to E1004 saying what the file is instead
+ */
+export async function detect(source: Source): Promise<{ format: Format; findings: Finding[] }> {
+  const place = { file: source.name };
+  if (source.size === 0) throw fail('E1001', 'the file is empty', place);
+  const head = await source.read(0, Math.min(headLength, source.size));
+  refuseImpostor(head, source);
+  for (const format of formats) {
+    if (!(await format.detect(head, source))) continue;
+    const byName = formatOfName(source.name);
+    const odd = byName && byName !== format;
+    return { format, findings: odd ? [warning('E1014', `the name says ${byName.title}, the content is ${format.title}`, place)] : [] };
+  }
+  const other = others.find(o => o.test(head));
+  throw fail('E1002', other ? `this is ${other.is}, which is not read here` : `not a known model format; read are ${readable()}`, { ...place, offset: 0 });
+}
+
+export const readable = (): string => formats.filter(f => f.read).map(f => `${f.title} (${f.extensions[0]})`).join(', ');
+export const writable = (): string => formats.filter(f => f.write).map(f => `${f.title} (${f.extensions[0]})`).join(', ');
+
+const textOf = (head: Uint8Array): string => String.fromCharCode(...head.subarray(0, 512));
+const startsWith = (head: Uint8Array, text: string, at = 0): boolean => textOf(head).startsWith(text, at);
+
+/** Files that are not models at all, often saved under a model's name by mistake. */
+function refuseImpostor(head: Uint8Array, source: Source): void {
+  const text = textOf(head).trimStart();
+  if (text.startsWith('version https://git-lfs')) {
+    const oid = /oid (\S{1,80})/.exec(text)?.[1] ?? '?';
+    const size = /size (\d{1,20})/.exec(text)?.[1] ?? '?';
+    throw fail('E1003', `this is a Git LFS pointer (oid ${oid}, size ${size}); fetch the real file`, { file: source.name });
+  }
+  if (/^<(!doctype html|html|head|body)/i.test(text)) throw fail('E1004', 'this is an HTML page', { file: source.name });
+  if (/^<\?xml/i.test(text)) throw fail('E1004', 'this is an XML document', { file: source.name });
+  if (/^\{\s*"(error|message|detail|status)"/i.test(text)) throw fail('E1004', 'this is a JSON error page', { file: source.name });
+}
+
+const others: readonly { is: string; test(head: Uint8Array): boolean }[] = [
+  { is: 'a ZIP archive without a model that is known', test: h => startsWith(h, 'PK\u0003\u0004') || startsWith(h, 'PK\u0005\u0006') },
+  { is: 'an HDF5 file', test: h => startsWith(h, '\u0089HDF\r\n') },
+  { is: 'a TensorFlow Lite model', test: h => startsWith(h, 'TFL3', 4) },
+  { is: 'a NumPy array', test: h => startsWith(h, '\u0093NUMPY') },
+  { is: 'a Python pickle', test: h => h[0] === 0x80 && (h[1] ?? 9) <= 5 },
+  { is: 'a safetensors file', test: h => h[8] === 0x7b && h[4] === 0 && h[5] === 0 && h[6] === 0 && h[7] === 0 },
+  { is: 'a gzip file', test: h => h[0] === 0x1f && h[1] === 0x8b },
+  { is: 'a GGUF model', test: h => startsWith(h, 'GGUF') },
+  { is: 'a JSON document', test: h => /^\s*[[{]/.test(textOf(h)) },
+  { is: 'a text file', test: h => h.length > 0 && h.every(b => b === 9 || b === 10 || b === 13 || (b >= 32 && b < 127)) },
+];

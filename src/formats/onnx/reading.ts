@@ -1,0 +1,91 @@
+// What one reading of a model collects: findings, and the places of external data that were opened.
+import { at, hasEscapedBytes, type Message } from '../../codec/protobuf.ts';
+import type { Source } from '../../codec/source.ts';
+import { type Code, fail, type Finding, ModelError, type Place } from '../../errors.ts';
+import { type Dim, symbol, unknownDim } from '../../ir/dims.ts';
+import { quoted } from '../../ir/text.ts';
+import { nearestName } from '../../ops/nearest.ts';
+
+/** Limits of reading; each error that comes of one names it. */
+export interface OnnxLimits {
+  /** How deep messages of the file may nest; 100. A graph in a node takes three. */
+  readonly depth?: number | undefined;
+  /** How deep graphs may nest in nodes; 64. */
+  readonly graphs?: number | undefined;
+  /** The most nodes of a model, those of nested graphs and functions included; 5,000,000. */
+  readonly nodes?: number | undefined;
+  /** The most findings that are kept; 10,000. */
+  readonly findings?: number | undefined;
+}
+
+/** How many findings look for the name that was meant: each compares with every name of the graph. */
+const searches = 20;
+
+export class Reading {
+  readonly findings: Finding[] = [];
+  readonly limits: Required<{ [K in keyof OnnxLimits]: number }>;
+  readonly file: string;
+  /** External files by location: a source, or why there is none. */
+  readonly external = new Map<string, Source | ModelError>();
+  /** External ranges handed out, to find those that overlap. */
+  readonly ranges: { readonly location: string; readonly from: number; readonly to: number; readonly place: Place }[] = [];
+  #nodes = 0;
+  #searches = 0;
+  readonly #unnamed = new Map<string, Dim>();
+
+  constructor(file: string, limits: OnnxLimits = {}) {
+    this.file = file;
+    this.limits = { depth: limits.depth ?? 100, graphs: limits.graphs ?? 64, nodes: limits.nodes ?? 5e6, findings: limits.findings ?? 1e4 };
+  }
+
+  add(code: Code, message: string, place: Place = {}, severity: Finding['severity'] = 'error'): void {
+    const { findings: most } = this.limits;
+    if (this.findings.length < most) this.findings.push({ code, severity, message, file: this.file, ...place });
+    else if (this.findings.length === most) {
+      const limit = { name: 'findings', value: most };
+      this.findings.push({ code: 'E1009', severity: 'error', message: `more than ${most} findings; the rest is not listed`, file: this.file, limit });
+    }
+  }
+  warn(code: Code, message: string, place: Place = {}): void {
+    this.add(code, message, place, 'warning');
+  }
+
+  /** Run `read`; what it throws becomes findings at `place`, and the result undefined. */
+  attempt<T>(place: Place, read: () => T): T | undefined {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof ModelError)) throw error;
+      for (const { code, severity, message, ...own } of error.within(place).findings) this.add(code, message, own, severity);
+      return undefined;
+    }
+  }
+
+  /** Adds E1110 for a name that is not valid UTF-8. `owner` is the message that holds it. */
+  name(text: string, path: string, owner: Message): void {
+    if (hasEscapedBytes(text)) this.add('E1110', `the name ${quoted(text)} is not valid UTF-8`, { path, offset: owner[at] });
+  }
+  quoted(name: string): string {
+    return quoted(name);
+  }
+
+  /** The candidate that `name` was probably meant to be, for the first findings only. */
+  nearest(name: string, candidates: () => Iterable<string>): string | undefined {
+    return this.#searches++ < searches ? nearestName(name, candidates()) : undefined;
+  }
+
+  /** Counts nodes; E1009 above the limit. */
+  count(nodes: number): void {
+    this.#nodes += nodes;
+    const value = this.limits.nodes;
+    if (this.#nodes > value) throw fail('E1009', `the model has more than ${value} nodes`, { file: this.file, limit: { name: 'nodes', value } });
+  }
+
+  /** The size a text names. A text that looks like a size without a name gets one of its own, the same each time. */
+  dim(text: string): Dim {
+    if (!/^\?\d+$/.test(text)) return symbol(text);
+    const known = this.#unnamed.get(text) ?? unknownDim();
+    this.#unnamed.set(text, known);
+    return known;
+  }
+}

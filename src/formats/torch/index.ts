@@ -1,0 +1,30 @@
+// PyTorch's formats as rows of the format table.
+import type { Source } from '../../codec/source.ts';
+import { openZip } from '../../codec/zip.ts';
+import { ModelError } from '../../errors.ts';
+import type { Format } from '../format.ts';
+import { isPt2, openArchive } from './pt2.ts';
+import { translate } from './translate.ts';
+
+/** Programs of `torch.export.save`. */
+export const pt2: Format = {
+  name: 'pt2',
+  title: 'PyTorch exported program',
+  extensions: ['.pt2'],
+  async detect(head: Uint8Array, source: Source) {
+    if (head[0] !== 0x50 || head[1] !== 0x4b) return false;
+    try {
+      return isPt2(await openZip(source));
+    } catch (error) {
+      if (error instanceof ModelError) return source.name.endsWith('.pt2');
+      throw error;
+    }
+  },
+  async read(source) {
+    const archive = await openArchive(source);
+    const errors = archive.findings.filter(f => f.severity === 'error');
+    if (errors.length > 0) throw new ModelError(errors);
+    const stem = source.name.split(/[\\/]/).at(-1)!.replace(/\.[^.]*$/, '');
+    return { model: translate(archive, stem), findings: archive.findings };
+  },
+};

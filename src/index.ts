@@ -1,0 +1,27 @@
+/**
+ * omnix: read, convert, run and compare models, in browsers and in Node.
+ *
+ * @example
+ * ```ts
+ * import { load, Session, Tensor } from 'omnix';
+ * const model = await load(bytes);
+ * const session = await Session.create(model);
+ * const { y } = await session.run({ x: new Tensor('float32', data, [2, 3]) });
+ * ```
+ * @module
+ */
+export * from './api.ts';
+export { BlobSource, MemorySource, type Source } from './codec/source.ts';
+export { type Code, codes, exitCodes, type Finding, ModelError } from './errors.ts';
+export type { Backend, Bound, Executable } from './exec/backend.ts';
+export { compilePlan, type Plan, printPlan } from './exec/plan.ts';
+export { referenceBackend } from './exec/reference.ts';
+export { readArrays, writeArray, writeArrays } from './formats/arrays.ts';
+export { bytesOfFile, type Format, type OutputFile } from './formats/format.ts';
+export { formats } from './formats/index.ts';
+export { Graph, Model, Node, Value } from './ir/graph.ts';
+export { resident, Tensor } from './ir/tensor.ts';
+export { type DataType, formatType, type ValueType } from './ir/types.ts';
+export { type Builder, newBuilder } from './ops/builder.ts';
+export { passes, rewriteModel } from './passes/index.ts';
+export { compareArrays, compareTensors, type Comparison, defaultTolerance, matchArrays, type Tolerance } from './validate/compare.ts';

@@ -1,0 +1,73 @@
+// The library in Node: the same verbs over paths, and writing that never leaves half a file.
+import { dirname, join } from 'node:path';
+import { read as readInput, type Loaded, load as loadInput, write, type WriteModelOptions, type Written } from '../api.ts';
+import type { Source } from '../codec/source.ts';
+import { readArrays, writeArray, writeArrays } from '../formats/arrays.ts';
+import { bytesOfFile } from '../formats/format.ts';
+import type { Model } from '../ir/graph.ts';
+import type { Tensor } from '../ir/tensor.ts';
+import { openBeside } from './beside.ts';
+import { FileSource, writeFileAtomic, writeFilesAtomic } from './files.ts';
+
+export * from '../index.ts';
+export { FileSource, readStdin, removeTemporaries, writeFileAtomic } from './files.ts';
+
+/** A path, bytes, a Blob or a source. */
+export type PathOrInput = string | Uint8Array | Blob | Source;
+
+/**
+ * Read a model; external data is looked for beside it, never outside its folder.
+ * @throws ModelError with every problem found, E5001 where there is no such file
+ */
+export async function read(input: PathOrInput): Promise<Loaded> {
+  if (typeof input !== 'string') return readInput(input);
+  return readInput(await FileSource.open(input), { open: openBeside(input) });
+}
+
+/** Read a model; the short form of `read`. */
+export async function load(input: PathOrInput): Promise<Model> {
+  if (typeof input !== 'string') return loadInput(input);
+  return (await read(input)).model;
+}
+
+export interface SaveOptions extends Omit<WriteModelOptions, 'name'> {
+  readonly overwrite?: boolean | undefined;
+}
+
+export interface Saved extends Written {
+  readonly paths: readonly string[];
+}
+
+/**
+ * Write a model. The files appear whole or not at all.
+ * @throws ModelError E4002 where a file exists and `overwrite` is not set, E5xxx for what the disk says
+ */
+export async function save(model: Model, path: string, { overwrite = false, ...options }: SaveOptions = {}): Promise<Saved> {
+  const written = await write(model, { ...options, name: path.split(/[\\/]/).at(-1)! });
+  const files = written.files.map(file => ({ path: join(dirname(path), file.name), chunks: bytesOfFile(file) }));
+  await writeFilesAtomic(files, { overwrite });
+  return { ...written, paths: files.map(f => f.path) };
+}
+
+export interface Converted extends Saved {
+  readonly loaded: Loaded;
+}
+
+/** Read a model of one format and write it in another, told from the name of the output unless given. */
+export async function convert(input: PathOrInput, output: string, options: SaveOptions = {}): Promise<Converted> {
+  const loaded = await read(input);
+  return { loaded, ...(await save(loaded.model, output, options)) };
+}
+
+/** Arrays of an .npz file by name, or the one of an .npy file as `array`. */
+export const loadArrays = async (path: string): Promise<Record<string, Tensor>> => readArrays(await FileSource.open(path));
+
+/** Write arrays as .npz, or one as .npy, told from the name. */
+export async function saveArrays(
+  path: string,
+  arrays: Readonly<Record<string, Tensor>>,
+  { overwrite = false, compressed = false }: { readonly overwrite?: boolean; readonly compressed?: boolean } = {},
+): Promise<void> {
+  const single = path.endsWith('.npy') ? Object.values(arrays)[0] : undefined;
+  await writeFileAtomic(path, single ? writeArray(single) : writeArrays(arrays, { compressed }), { overwrite });
+}
