@@ -49,7 +49,10 @@ export function erf(a: number): number {
 }
 
 /** A 64-bit integer rounded once to float32: bits that a double would drop stay as one odd bit, which no tie can hide. */
-export const bigToFloat32 = (a: bigint): number => Number(((a >> 11n) | ((a & 0x7ffn) === 0n ? 0n : 1n)) << 11n);
+export function bigToFloat32(a: bigint): number {
+  if (BigInt.asIntN(54, a) === a) return Number(a);
+  return Number(((a >> 11n) | ((a & 0x7ffn) === 0n ? 0n : 1n)) << 11n);
+}
 
 export const toBigInt = saturate;
 

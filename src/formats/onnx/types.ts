@@ -99,7 +99,7 @@ function spell(type: ValueType): TypeProto {
 
 const spellTensor = (element: DataType, shape: Shape | undefined): TypeProto_Tensor => ({
   elem_type: elementTypes[element].code,
-  shape: shape && { dim: shape.map(writeDim) },
+  shape: shape && (shape.length === 0 ? {} : { dim: shape.map(writeDim) }),
 });
 
 const writeDim = (d: Dim): TensorShapeProto_Dimension => (typeof d === 'number' ? { dim_value: d } : hasUnknown(d) ? {} : { dim_param: d.key });

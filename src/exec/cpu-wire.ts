@@ -1,0 +1,129 @@
+// The words in which a bound plan goes to the native addon: doubles that hold integers, counts before lists, in the order that
+// native/cpu/parse.cpp reads. Block functions are named in a list beside the words.
+import { constant, type Instruction, type Program } from '../expr/expr.ts';
+import { isScalarType } from '../expr/primitives.ts';
+import { arrayFor } from '../ir/tensor.ts';
+import { type DataType, elementTypes } from '../ir/types.ts';
+import type { Kernel, KernelKind, View } from '../kernels/kernel.ts';
+import { bfloat16, float16 } from '../kernels/storage.ts';
+import type { BoundPlan, BoundStep } from './bind.ts';
+
+export interface EncodedPlan {
+  readonly words: Float64Array;
+  /** Block functions that the words refer to by position. */
+  readonly names: readonly string[];
+}
+
+const wireVersion = 1;
+const kinds: readonly KernelKind[] = ['map', 'reduce', 'argreduce', 'matmul', 'conv', 'pool', 'copy', 'fill', 'values', 'gather'];
+const roles = ['input', 'constant', 'temporary', 'output'] as const;
+const reductions = ['sum', 'prod', 'max', 'min'] as const;
+const pools = ['max', 'average', 'lp'] as const;
+
+/** A bound plan as words. Constants are not part of it. */
+export function encodePlan(plan: BoundPlan): EncodedPlan {
+  const e = new Encoder();
+  e.put(wireVersion, plan.arena);
+  e.each(plan.buffers, b => e.put(elementTypes[b.type].code, b.size, roles.indexOf(b.role), b.offset ?? -1));
+  e.each(plan.inputs, p => e.view(p.view));
+  e.each(plan.outputs, p => e.view(p.view));
+  e.each(plan.steps, s => e.step(s));
+  return { words: Float64Array.from(e.words), names: [...e.names.keys()] };
+}
+
+class Encoder {
+  readonly words: number[] = [];
+  readonly names = new Map<string, number>();
+
+  put(...words: readonly number[]): void {
+    for (const w of words) this.words.push(w);
+  }
+  list(numbers: readonly number[]): void {
+    this.each(numbers, n => this.put(n));
+  }
+  each<T>(items: readonly T[], put: (item: T) => void): void {
+    this.put(items.length);
+    for (const item of items) put(item);
+  }
+
+  view(v: View<number>): void {
+    this.put(v.buffer, elementTypes[v.type].code, v.offset, v.shape.length, ...v.shape, ...v.strides);
+  }
+
+  step(s: BoundStep): void {
+    this.put(kinds.indexOf(s.kernel.kind));
+    this.#kernel(s.kernel, s.outputs[0]!.type);
+    this.each(s.inputs, v => {
+      this.put(v ? 1 : 0);
+      if (v) this.view(v);
+    });
+    this.each(s.outputs, v => this.view(v));
+  }
+
+  #kernel(k: Kernel<number>, type: DataType): void {
+    switch (k.kind) {
+      case 'map':
+        return this.#program(k.program);
+      case 'reduce':
+        return this.put(reductions.indexOf(k.by));
+      case 'argreduce':
+        return this.put(reductions.indexOf(k.by), k.axis, k.last ? 1 : 0);
+      case 'conv':
+        this.put(k.group);
+        for (const list of [k.strides, k.dilations, k.pads]) this.list(list);
+        return;
+      case 'pool':
+        this.put(pools.indexOf(k.by), k.countPads ? 1 : 0, k.p);
+        for (const list of [k.kernel, k.strides, k.dilations, k.pads]) this.list(list);
+        return;
+      case 'fill':
+        return this.#bits(k.value, type);
+      case 'values':
+        return this.list(k.values);
+      case 'gather':
+        return this.put(k.axis);
+      case 'matmul':
+      case 'copy':
+        return;
+      default:
+        return k satisfies never;
+    }
+  }
+
+  #program(p: Program): void {
+    this.each(p.instructions, i => this.#instruction(i, p));
+    this.list(p.outputs);
+  }
+
+  #instruction(i: Instruction, p: Program): void {
+    this.put(elementTypes[i.type].code);
+    if (i.op === 'input') return this.put(0, i.index);
+    if (i.op === 'const') {
+      this.put(1);
+      return this.#bits(i.value, i.type);
+    }
+    const from = p.instructions[i.args.at(-1)!]!.type;
+    this.put(2, this.#name(i.op === 'cast' ? `${from}_${i.type}` : `${i.op}_${from}`));
+    this.list(i.args);
+  }
+
+  #name(name: string): number {
+    const at = this.names.get(name) ?? this.names.size;
+    this.names.set(name, at);
+    return at;
+  }
+
+  /** The stored bits of a number, low word first. */
+  #bits(value: number | bigint, type: DataType): void {
+    const bits = new Uint32Array(2);
+    new (arrayFor(type))(bits.buffer)[0] = storedAs(value, type) as never;
+    this.put(bits[0]!, bits[1]!);
+  }
+}
+
+function storedAs(value: number | bigint, type: DataType): number | bigint {
+  if (type === 'float16') return float16.encode(Number(value));
+  if (type === 'bfloat16') return bfloat16.encode(Number(value));
+  const e = isScalarType(type) ? constant(value, type) : undefined;
+  return e?.op === 'const' ? e.value : value;
+}

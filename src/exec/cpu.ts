@@ -1,0 +1,108 @@
+// The native CPU backend: a bound plan goes to the addon once, which proves it, and runs happen there on other threads. How the
+// addon is found is the caller's matter, so that this file runs where there is no file system.
+import { type Code, codes, fail, ModelError } from '../errors.ts';
+import { isScalarType } from '../expr/primitives.ts';
+import { resident, Tensor, viewBytes } from '../ir/tensor.ts';
+import type { DataType } from '../ir/types.ts';
+import type { KernelKind } from '../kernels/kernel.ts';
+import { computeType } from '../kernels/storage.ts';
+import type { Backend, Bound } from './backend.ts';
+import { type BindOptions, type BoundPlan, bindPlan } from './bind.ts';
+import { encodePlan } from './cpu-wire.ts';
+import { onTypes, refuseLacking } from './lacking.ts';
+import type { Plan, Step } from './plan.ts';
+
+/** What the addon exports. Handles are opaque; its errors carry `code` and the number of the `step`. */
+export interface CpuAddon {
+  /** Copies of the bytes of constant buffers, at their indexes. */
+  constants(bytes: readonly (Uint8Array | undefined)[]): object;
+  /** A plan, after every view, type and count in it has been checked. */
+  bind(words: Float64Array, names: readonly string[], constants: object): object;
+  /** Outputs in the order of the ports. Inputs are copied before it returns. */
+  run(plan: object, inputs: readonly Uint8Array[]): Promise<readonly ArrayBuffer[]>;
+}
+
+/** The addon, or why there is none. */
+export type LoadAddon = () => CpuAddon | string;
+
+/** The kernels in C++, on whole plans and off the JavaScript thread. */
+export function nativeBackend(load: LoadAddon, options: BindOptions = {}): Backend {
+  return {
+    name: 'cpu',
+    async available() {
+      const addon = load();
+      return typeof addon === 'string' ? addon : true;
+    },
+    async compile(plan) {
+      const addon = load();
+      if (typeof addon === 'string') throw fail('E3008', `backend cpu: ${addon}`);
+      refuseLacking('cpu', plan, lackOf);
+      const constants = addon.constants(await bytesOfConstants(plan));
+      return {
+        bind: async sizes => bindNative(addon, bindPlan(plan, sizes, options), constants),
+        dispose: async () => {},
+      };
+    },
+  };
+}
+
+/** Bytes of each constant of a plan, at its buffer's index. */
+export const bytesOfConstants = (plan: Pick<Plan, 'buffers'>): Promise<readonly (Uint8Array | undefined)[]> =>
+  Promise.all(plan.buffers.map(async b => b.tensor && (await resident(b.tensor)).bytes()));
+
+/** @throws ModelError E3005 or E3008 where the addon's own check refuses the plan */
+export function bindNative(addon: CpuAddon, plan: BoundPlan, constants: object): Bound {
+  const { words, names } = encodePlan(plan);
+  let handle: object;
+  try {
+    handle = addon.bind(words, names, constants);
+  } catch (error) {
+    throw toModelError(error, plan);
+  }
+  return {
+    plan,
+    async run(inputs) {
+      try {
+        const outputs = await addon.run(
+          handle,
+          inputs.map(x => x.bytes()),
+        );
+        return plan.outputs.map((p, i) => new Tensor(p.view.type, viewBytes(p.view.type, new Uint8Array(outputs[i]!)), p.view.shape));
+      } catch (error) {
+        throw toModelError(error, plan);
+      }
+    },
+  };
+}
+
+function toModelError(error: unknown, plan: BoundPlan): unknown {
+  const { code, step } = error as { readonly code?: unknown; readonly step?: unknown };
+  if (error instanceof ModelError || !(error instanceof Error) || typeof code !== 'string' || !Object.hasOwn(codes, code)) return error;
+  const label = typeof step === 'number' ? plan.steps[step]?.label : undefined;
+  return fail(code as Code, error.message, label === undefined ? {} : { node: { op: label } }, { cause: error });
+}
+
+const isHalf = (type: DataType): boolean => type === 'float16' || type === 'bfloat16';
+const isMoved = (type: DataType): boolean => isScalarType(type) || isHalf(type) || /^float8e[45]/.test(type);
+const isDouble = (type: DataType): boolean => type === 'float32' || type === 'float64';
+
+/** Element types each kernel takes. Places and indices of argreduce, pool and gather are not asked. */
+const takes: Readonly<Record<KernelKind, (type: DataType, step: Step) => boolean>> = {
+  map: type => computeType(type) !== undefined,
+  reduce: isScalarType,
+  argreduce: isScalarType,
+  matmul: isScalarType,
+  conv: isDouble,
+  pool: (type, { kernel }) => isDouble(type) || (kernel.kind === 'pool' && kernel.by === 'max' && (type === 'int8' || type === 'uint8')),
+  copy: isMoved,
+  fill: type => isScalarType(type) || isHalf(type),
+  values: isScalarType,
+  gather: isMoved,
+};
+
+function lackOf(step: Step): string | undefined {
+  const { kind } = step.kernel;
+  if (!Object.hasOwn(takes, kind)) return kind;
+  const views = kind === 'map' ? [...step.inputs, ...step.outputs] : [step.inputs[0] ?? step.outputs[0]];
+  return views.every(v => !v || takes[kind](v.type, step)) ? undefined : onTypes(kind, step);
+}

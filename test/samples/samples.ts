@@ -1,0 +1,202 @@
+// One row or more for every operator with a meaning: inputs and how it is built. Each row is crossed with every check.
+import { symbol } from '../../src/ir/dims.ts';
+import { Graph, Model, Value } from '../../src/ir/graph.ts';
+import { arrayFor, Tensor } from '../../src/ir/tensor.ts';
+import { type DataType, elementTypes, tensorType } from '../../src/ir/types.ts';
+import { float16, bfloat16 } from '../../src/kernels/storage.ts';
+import { type Builder, newBuilder } from '../../src/ops/builder.ts';
+import type { OpName } from '../../src/ops/names.gen.ts';
+import { newestOpset, irVersionFor } from '../../src/ops/schema.ts';
+
+/** An input: its sizes, and its element type and range of values where those are not float32 from -1.5 to 1.5. */
+interface Spec {
+  readonly dims: readonly number[];
+  readonly type?: DataType;
+  readonly low?: number;
+  readonly high?: number;
+}
+type Build = (b: Builder, ...x: Value[]) => Value | readonly (Value | undefined)[];
+
+export interface Sample {
+  readonly name: string;
+  readonly op: OpName;
+  readonly inputs: readonly Spec[];
+  readonly build: Build;
+  /** Relative and absolute; float32 sums in another order, or another library's functions. */
+  readonly tolerance: number;
+}
+
+const f = (...dims: number[]): Spec => ({ dims });
+const from = (low: number, high: number, ...dims: number[]): Spec => ({ dims, low, high });
+const typed = (type: DataType, low: number, high: number, ...dims: number[]): Spec => ({ dims, type, low, high });
+const bool = (...dims: number[]): Spec => typed('bool', 0, 2, ...dims);
+const ints = (...dims: number[]): Spec => typed('int64', -9, 9, ...dims);
+
+const samples: Sample[] = [];
+/** A sample named after its operator and what is special about it. */
+function sample(op: OpName, what: string, inputs: readonly Spec[], build: Build, tolerance = 1e-5): void {
+  samples.push({ op, name: what ? `${op} ${what}` : op, inputs, build, tolerance });
+}
+const unary = (op: OpName, spec: Spec = f(2, 3, 5), at: Record<string, number | string> = {}): void =>
+  sample(op, Object.entries(at).map(([k, v]) => `${k} ${v}`).join(' '), [spec], (b, x) => b.emit(op, [x], at));
+const binary = (op: OpName, a: Spec = f(2, 3, 4), c: Spec = f(3, 1)): void => sample(op, `${a.type ?? ''} broadcast`, [a, c], (b, x, y) => b.emit(op, [x, y]));
+
+for (const op of ['Abs', 'Neg', 'Sign', 'Exp', 'Erf', 'Sin', 'Cos', 'Atan', 'Sinh', 'Cosh', 'Tanh', 'Asinh', 'Floor', 'Ceil', 'Relu', 'Sigmoid', 'Softsign', 'Softplus', 'HardSwish', 'Mish', 'Identity', 'IsNaN'] as const) unary(op, f(2, 3, 5));
+for (const op of ['Tan', 'Asin', 'Acos', 'Atanh'] as const) unary(op, from(-0.95, 0.95, 4, 7));
+for (const op of ['Sqrt', 'Log', 'Reciprocal'] as const) unary(op, from(0.1, 4, 4, 7));
+unary('Acosh', from(1.1, 5, 4, 7));
+unary('Round', from(-6, 6, 40));
+for (const op of ['Abs', 'Neg', 'Sign'] as const) unary(op, ints(3, 4));
+unary('LeakyRelu', f(3, 4), { alpha: 0.2 });
+unary('Elu', f(3, 4), { alpha: 0.7 });
+unary('Celu', f(3, 4), { alpha: 0.7 });
+unary('Selu', f(3, 4));
+unary('HardSigmoid', from(-4, 4, 20), { alpha: 0.3, beta: 0.4 });
+unary('ThresholdedRelu', f(3, 4), { alpha: 0.5 });
+unary('Shrink', f(3, 4), { lambd: 0.4, bias: 0.1 });
+unary('Swish', f(3, 4), { alpha: 1.5 });
+unary('Gelu', f(3, 4));
+unary('Gelu', f(3, 4), { approximate: 'tanh' });
+unary('IsInf', f(3, 4));
+unary('Not', bool(3, 4));
+unary('BitwiseNot', typed('int32', -99, 99, 6));
+sample('IsInf', 'of an infinity', [f(4)], (b, x) => b.emit('IsInf', [b.Div(x, b.Sub(x, x))], { detect_negative: 0 }));
+
+for (const op of ['Add', 'Sub', 'Mul', 'Max', 'Min', 'Sum', 'Mean'] as const) binary(op);
+for (const op of ['Add', 'Sub', 'Mul'] as const) binary(op, ints(3, 4), ints(4));
+binary('Div', f(2, 3, 4), from(0.3, 2, 4));
+binary('Div', ints(4, 5), typed('int64', 1, 6, 5));
+binary('Pow', from(0.1, 2, 3, 4), f(4));
+sample('Pow', 'with an integer exponent', [f(3, 4), typed('int64', 0, 4, 4)], (b, x, y) => b.Pow(x, y));
+sample('Mod', 'of integers', [ints(4, 5), typed('int64', 1, 6, 5)], (b, x, y) => b.emit('Mod', [x, y]));
+sample('Mod', 'fmod', [f(4, 5), from(0.3, 2, 5)], (b, x, y) => b.emit('Mod', [x, y], { fmod: 1 }));
+for (const op of ['Equal', 'Less', 'LessOrEqual', 'Greater', 'GreaterOrEqual'] as const) binary(op, typed('int64', 0, 3, 4, 5), typed('int64', 0, 3, 5));
+binary('Less', f(4, 5), f(5));
+for (const op of ['And', 'Or', 'Xor'] as const) binary(op, bool(4, 5), bool(5));
+for (const op of ['BitwiseAnd', 'BitwiseOr', 'BitwiseXor'] as const) binary(op, typed('int32', -99, 99, 6), typed('int32', -99, 99, 6));
+for (const direction of ['LEFT', 'RIGHT'])
+  sample('BitShift', direction, [typed('uint32', 0, 1000, 8), typed('uint32', 0, 8, 8)], (b, x, y) => b.emit('BitShift', [x, y], { direction }));
+sample('Where', '', [bool(3, 1), f(3, 4), f(4)], (b, c, x, y) => b.Where(c, x, y));
+sample('PRelu', '', [f(2, 3, 4), f(3, 1)], (b, X, slope) => b.PRelu({ X, slope }));
+sample('Clip', 'both bounds', [f(3, 4)], (b, input) => b.Clip({ input, min: b.constant(-0.5, 'float32'), max: b.constant(0.7, 'float32') }));
+sample('Clip', 'lower bound', [f(3, 4)], (b, input) => b.Clip({ input, min: b.constant(-0.5, 'float32') }));
+
+const casts: readonly (readonly [Spec, DataType])[] = [
+  [from(-9, 9, 12), 'int32'],
+  [from(-9, 9, 12), 'float64'],
+  [f(12), 'float16'],
+  [f(12), 'bfloat16'],
+  [ints(12), 'float32'],
+  [ints(12), 'bool'],
+  [bool(12), 'int64'],
+  [typed('float16', -3, 3, 12), 'float32'],
+  [typed('int32', 0, 300, 12), 'uint8'],
+];
+for (const [spec, to] of casts) sample('Cast', `${spec.type ?? 'float32'} to ${to}`, [spec], (b, x) => b.Cast(x, to));
+sample('CastLike', '', [f(4), typed('float64', 0, 1, 1)], (b, input, target_type) => b.CastLike({ input, target_type }));
+
+for (const op of ['ReduceSum', 'ReduceMax', 'ReduceMin', 'ReduceMean', 'ReduceL1', 'ReduceL2', 'ReduceSumSquare', 'ReduceLogSumExp'] as const) {
+  sample(op, 'keeping axes', [f(3, 4, 5)], (b, x) => b.emit(op, [x, b.ints([1])]));
+  sample(op, 'dropping axes', [f(3, 4, 5)], (b, x) => b.emit(op, [x, b.ints([-1, 0])], { keepdims: 0 }));
+}
+sample('ReduceSum', 'of all', [f(3, 4)], (b, x) => b.emit('ReduceSum', [x]));
+sample('ReduceSum', 'of none', [f(3, 4)], (b, x) => b.emit('ReduceSum', [x], { noop_with_empty_axes: 1 }));
+sample('ReduceSum', 'int64', [ints(3, 4)], (b, x) => b.emit('ReduceSum', [x, b.ints([0])]));
+sample('ReduceProd', '', [f(3, 4)], (b, x) => b.ReduceProd(x, { axes: [1] }));
+sample('ReduceLogSum', '', [from(0.1, 2, 3, 4)], (b, x) => b.emit('ReduceLogSum', [x, b.ints([1])]));
+for (const op of ['ArgMax', 'ArgMin'] as const) {
+  sample(op, '', [f(3, 4, 5)], (b, x) => b.emit(op, [x], { axis: 1 }));
+  sample(op, 'last of equals', [typed('int32', 0, 3, 3, 9)], (b, x) => b.emit(op, [x], { axis: -1, keepdims: 0, select_last_index: 1 }));
+}
+
+sample('MatMul', '', [f(3, 4), f(4, 5)], (b, x, y) => b.MatMul(x, y));
+sample('MatMul', 'broadcast', [f(2, 1, 3, 4), f(3, 4, 5)], (b, x, y) => b.MatMul(x, y));
+sample('MatMul', 'of vectors', [f(4), f(4)], (b, x, y) => b.MatMul(x, y));
+sample('MatMul', 'vector by matrix', [f(4), f(2, 4, 3)], (b, x, y) => b.MatMul(x, y));
+sample('MatMul', 'float16', [typed('float16', -1, 1, 3, 8), typed('float16', -1, 1, 8, 2)], (b, x, y) => b.MatMul(x, y), 2e-3);
+sample('Gemm', 'transposed', [f(4, 3), f(5, 4), f(5)], (b, A, B, C) => b.Gemm({ A, B, C }, { transA: 1, transB: 1, alpha: 0.5, beta: 2 }));
+sample('Gemm', 'without C', [f(3, 4), f(4, 5)], (b, A, B) => b.Gemm({ A, B }));
+
+sample('Conv', '2d', [f(2, 3, 7, 6), f(4, 3, 3, 2), f(4)], (b, x, w, c) => b.Conv(x, w, c, { strides: [2, 1], pads: [1, 0, 1, 1] }));
+sample('Conv', 'dilated and grouped', [f(1, 4, 9, 9), f(6, 2, 3, 3)], (b, x, w) => b.Conv(x, w, undefined, { dilations: [2, 2], group: 2 }));
+sample('Conv', 'depthwise 1d', [f(2, 3, 10), f(3, 1, 3)], (b, x, w) => b.Conv(x, w, undefined, { group: 3, pads: [2, 0] }));
+sample('Conv', '3d', [f(1, 2, 4, 5, 5), f(3, 2, 2, 3, 3)], (b, x, w) => b.Conv(x, w));
+sample('Conv', 'SAME_UPPER', [f(1, 2, 8, 7), f(3, 2, 3, 3)], (b, x, w) => b.emit('Conv', [x, w], { auto_pad: 'SAME_UPPER', strides: [2, 2] }));
+sample('MaxPool', '', [f(2, 3, 7, 7)], (b, x) => b.MaxPool(x, { kernel_shape: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1] }));
+sample('MaxPool', 'ceil and dilated', [f(1, 2, 10, 10)], (b, x) => b.MaxPool(x, { kernel_shape: [3, 3], strides: [2, 2], dilations: [2, 2], ceil_mode: 1 }));
+sample('MaxPool', 'with indices', [f(1, 2, 6, 6)], (b, x) => b.emit('MaxPool', [x], { kernel_shape: [2, 2], strides: [2, 2] }, { outputs: ['y', 'i'] }));
+sample('AveragePool', '', [f(2, 3, 7, 7)], (b, x) => b.AveragePool(x, { kernel_shape: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1] }));
+sample('AveragePool', 'counting pads', [f(1, 2, 8)], (b, x) => b.AveragePool(x, { kernel_shape: [3], pads: [1, 1], count_include_pad: 1 }));
+sample('LpPool', '', [f(1, 2, 6, 6)], (b, x) => b.emit('LpPool', [x], { kernel_shape: [2, 2], strides: [2, 2] }));
+sample('GlobalAveragePool', '', [f(2, 3, 4, 5)], (b, X) => b.GlobalAveragePool({ X }));
+sample('GlobalMaxPool', '', [f(2, 3, 4, 5)], (b, X) => b.GlobalMaxPool({ X }));
+
+sample('Shape', '', [f(2, 3, 4)], (b, x) => b.Shape(x));
+sample('Shape', 'part', [f(2, 3, 4)], (b, x) => b.emit('Shape', [x], { start: -2, end: -1 }));
+sample('Size', '', [f(2, 3, 4)], (b, x) => b.emit('Size', [x]));
+sample('Reshape', '', [f(2, 3, 4)], (b, x) => b.Reshape(x, [0, -1, 2]));
+sample('Reshape', 'after Transpose', [f(2, 3, 4)], (b, x) => b.Reshape(b.Transpose(x, [2, 0, 1]), [b.dim(x, 0), -1]));
+sample('Flatten', '', [f(2, 3, 4)], (b, x) => b.emit('Flatten', [x], { axis: 2 }));
+sample('Transpose', '', [f(2, 3, 4)], (b, x) => b.Transpose(x, [2, 0, 1]));
+sample('Transpose', 'reversed', [f(2, 3, 4)], (b, x) => b.emit('Transpose', [x]));
+sample('Squeeze', '', [f(2, 1, 3, 1)], (b, x) => b.Squeeze(x, [1, -1]));
+sample('Unsqueeze', '', [f(2, 3)], (b, x) => b.Unsqueeze(x, [0, -1]));
+sample('Expand', '', [f(3, 1)], (b, x) => b.Expand(x, [2, 1, 4]));
+sample('Tile', '', [f(2, 3)], (b, x) => b.emit('Tile', [x, b.ints([2, 3])]));
+sample('Concat', '', [f(2, 3), f(2, 1)], (b, x, y) => b.Concat([x, y], -1));
+sample('Split', '', [f(2, 6)], (b, x) => b.Split(x, [1, 2, 3], 1));
+sample('Split', 'equal', [f(7, 2)], (b, x) => b.emit('Split', [x], { num_outputs: 3 }, { outputs: ['a', 'b', 'c'] }));
+sample('Slice', '', [f(5, 6)], (b, x) => b.Slice(x, { axes: [0, 1], starts: [1, -4], ends: [4, 100] }));
+sample('Slice', 'backwards', [f(5, 6)], (b, x) => b.Slice(x, { axes: [1], starts: [-1], ends: [-(2 ** 31)], steps: [-2] }));
+sample('Gather', '', [f(5, 3), typed('int64', -5, 5, 2, 2)], (b, x, i) => b.Gather(x, i, 0));
+sample('Gather', 'inner axis', [f(2, 5, 3), typed('int32', 0, 5, 4)], (b, x, i) => b.Gather(x, i, 1));
+sample('Pad', '', [f(2, 3)], (b, x) => b.emit('Pad', [x, b.ints([1, 0, 0, 2]), b.constant(0.5, 'float32')]));
+sample('ConstantOfShape', '', [f(2, 3)], (b, x) => b.emit('ConstantOfShape', [b.Shape(x)], { value: new Tensor('int32', [7], [1]) }));
+sample('Constant', '', [f(2)], (b, x) => b.Add(x, b.emit('Constant', [], { value: new Tensor('float32', [1.5, 2.5]) })[0]!));
+sample('Dropout', 'in inference', [f(2, 3)], (b, x) => b.emit('Dropout', [x], {}, { outputs: ['y', 'mask'] }));
+
+for (const axis of [-1, 0, 1]) {
+  sample('Softmax', `axis ${axis}`, [from(-5, 5, 2, 3, 4)], (b, input) => b.Softmax({ input }, { axis }));
+  sample('LogSoftmax', `axis ${axis}`, [from(-5, 5, 2, 3, 4)], (b, input) => b.LogSoftmax({ input }, { axis }));
+}
+sample('Softmax', 'float16', [typed('float16', -5, 5, 2, 8)], (b, input) => b.Softmax({ input }), 2e-3);
+sample('LayerNormalization', '', [f(2, 3, 8), f(8), f(8)], (b, X, Scale, B) => b.LayerNormalization({ X, Scale, B }, { epsilon: 1e-3 }).Y);
+sample('LayerNormalization', 'two axes and statistics', [f(2, 3, 4), f(3, 4)], (b, X, Scale) =>
+  b.emit('LayerNormalization', [X, Scale], { axis: 1 }, { outputs: ['y', 'mean', 'inverse'] }));
+sample('RMSNormalization', '', [f(2, 3, 8), f(8)], (b, X, scale) => b.RMSNormalization({ X, scale }));
+sample('BatchNormalization', '', [f(2, 3, 4, 5), f(3), f(3), f(3), from(0.2, 2, 3)], (b, X, scale, B, input_mean, input_var) =>
+  b.BatchNormalization({ X, scale, B, input_mean, input_var }, { epsilon: 1e-3 }).Y);
+sample('InstanceNormalization', '', [f(2, 3, 4, 5), f(3), f(3)], (b, input, scale, B) => b.InstanceNormalization({ input, scale, B }), 1e-4);
+sample('LpNormalization', '', [f(3, 4)], (b, input) => b.LpNormalization({ input }, { axis: 1 }));
+sample('LpNormalization', 'p 1', [f(3, 4)], (b, input) => b.LpNormalization({ input }, { axis: 0, p: 1 }));
+sample('MeanVarianceNormalization', '', [f(2, 3, 4, 4)], (b, X) => b.MeanVarianceNormalization({ X }));
+
+export { samples };
+
+/** Numbers that look random and are the same everywhere. */
+export function arrayOf({ dims, type = 'float32', low = -1.5, high = 1.5 }: Spec, seed: number): Tensor {
+  const count = dims.reduce((n, d) => n * d, 1);
+  const numbers = Array.from({ length: count }, (_, i) => {
+    const noise = Math.sin((i + 1) * 12.9898 + (seed + 1) * 78.233) * 43758.5453;
+    const x = low + (noise - Math.floor(noise)) * (high - low);
+    return elementTypes[type].class === 'float' ? Math.fround(x) : Math.floor(x);
+  });
+  if (type === 'float16') return new Tensor(type, Uint16Array.from(numbers, float16.encode), dims);
+  if (type === 'bfloat16') return new Tensor(type, Uint16Array.from(numbers, bfloat16.encode), dims);
+  return arrayFor(type) === BigInt64Array ? new Tensor(type, numbers.map(BigInt), dims) : new Tensor(type, numbers, dims);
+}
+
+/** A sample as a model with inputs x0, x1 … and outputs y0, y1 …, and its input arrays. `open` names the first axis of x0. */
+export function modelOf({ inputs, build, name }: Sample, { open = false } = {}): { model: Model; feeds: Record<string, Tensor> } {
+  const values = inputs.map(({ dims, type = 'float32' }, i) => {
+    const shape = open && i === 0 && dims.length > 0 ? [symbol('n'), ...dims.slice(1)] : dims;
+    return new Value(`x${i}`, tensorType(type, shape));
+  });
+  const b = newBuilder();
+  const made = build(b, ...values);
+  const outputs = (made instanceof Value ? [made] : made).filter((v): v is Value => v !== undefined).map((value, i) => ({ name: `y${i}`, value }));
+  const opsets = new Map([['', newestOpset('')!]]);
+  const graph = new Graph(name, { inputs: values, outputs, nodes: b.nodes });
+  const feeds = Object.fromEntries(inputs.map((spec, i) => [`x${i}`, arrayOf(spec, i)]));
+  return { model: new Model(graph, { irVersion: irVersionFor(opsets), opsets }), feeds };
+}

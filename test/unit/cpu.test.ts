@@ -1,0 +1,261 @@
+// The native CPU addon against the reference kernels, and its own check of what it is given.
+import { describe, expect, test } from 'vitest';
+import { type BoundPlan, bindPlan } from '../../src/exec/bind.ts';
+import { bindNative, bytesOfConstants, nativeBackend } from '../../src/exec/cpu.ts';
+import { compilePlan, type Plan } from '../../src/exec/plan.ts';
+import { referenceBackend } from '../../src/exec/reference.ts';
+import { program, input } from '../../src/expr/expr.ts';
+import { type Dim, symbol } from '../../src/ir/dims.ts';
+import { Graph, type Output, Value } from '../../src/ir/graph.ts';
+import { arrayFor, Tensor } from '../../src/ir/tensor.ts';
+import { type DataType, tensorType } from '../../src/ir/types.ts';
+import type { Kernel } from '../../src/kernels/kernel.ts';
+import { wholeView } from '../../src/kernels/views.ts';
+import { cpuBackend, loadCpuAddon } from '../../src/node/addon.ts';
+import { type Builder, newBuilder } from '../../src/ops/builder.ts';
+import { lower } from '../../src/passes/lower.ts';
+import { rewriteAll } from '../../src/passes/rewrite.ts';
+
+const addon = loadCpuAddon();
+if (typeof addon === 'string') console.log(`native CPU tests are skipped: ${addon}`);
+
+function planOf(inputs: readonly Value[], build: (b: Builder, ...x: Value[]) => readonly Value[], fuse = true): Plan {
+  const b = newBuilder();
+  const results = build(b, ...inputs);
+  const outputs = results.map((value, i): Output => ({ name: `y${i}`, value }));
+  const graph = new Graph('g', { inputs: [...inputs], outputs, nodes: [...b.nodes] });
+  rewriteAll(graph, [lower]);
+  return compilePlan(graph, { fuse });
+}
+
+const argument = (name: string, type: DataType, shape: readonly Dim[]): Value => new Value(name, tensorType(type, shape));
+
+/** Numbers that repeat and are exact in every type asked for. */
+function ramp(type: DataType, dims: readonly number[], scale = 1): Tensor {
+  const count = dims.reduce((n, d) => n * d, 1);
+  const isBig = arrayFor(type) === BigInt64Array || arrayFor(type) === BigUint64Array;
+  const numbers = Array.from({ length: count }, (_, i) => (((i * 7919) % 23) - 11) * scale);
+  return new Tensor(type, isBig ? numbers.map(n => BigInt(n)) : numbers, dims);
+}
+
+async function both(plan: Plan, inputs: readonly Tensor[], sizes: ReadonlyMap<string, number> = new Map()): Promise<void> {
+  const results = [];
+  for (const backend of [cpuBackend(), referenceBackend({ reuse: false })]) {
+    const executable = await backend.compile(plan);
+    results.push(await (await executable.bind(sizes)).run(inputs));
+    await executable.dispose();
+  }
+  const [native, reference] = results as [readonly Tensor[], readonly Tensor[]];
+  for (const [i, y] of reference.entries()) expectClose(native[i]!, y);
+}
+
+function expectClose(actual: Tensor, expected: Tensor): void {
+  expect([actual.type, actual.dims]).toEqual([expected.type, expected.dims]);
+  const isFloat = actual.type === 'float32' || actual.type === 'float64';
+  const [a, e] = [actual.data as ArrayLike<number | bigint>, expected.data as ArrayLike<number | bigint>];
+  if (!isFloat) return expect(plainNaN(actual)).toEqual(plainNaN(expected));
+  for (let i = 0; i < e.length; i++) {
+    const [x, y] = [a[i] as number, e[i] as number];
+    if (Object.is(x, y)) continue;
+    expect(Math.abs(x - y), `element ${i}: ${x}, expected ${y}`).toBeLessThanOrEqual(1e-5 * (1 + Math.abs(y)));
+  }
+}
+
+/** Elements, with one pattern for every NaN of a half type: JavaScript does not keep their sign. */
+function plainNaN({ type, data }: Tensor): (number | bigint)[] {
+  const infinity = type === 'float16' ? 0x7c00 : type === 'bfloat16' ? 0x7f80 : undefined;
+  return Array.from(data as ArrayLike<number | bigint>, x => (infinity !== undefined && (Number(x) & 0x7fff) > infinity ? -1 : x));
+}
+
+test('a backend without an addon says so', async () => {
+  const backend = nativeBackend(() => 'no native addon in this checkout: run npm run build:native');
+  expect(await backend.available()).toMatch(/run npm run build:native/);
+  await expect(backend.compile({ inputs: [], outputs: [], buffers: [], steps: [] })).rejects.toMatchObject({ code: 'E3008' });
+});
+
+describe.skipIf(typeof addon === 'string')('native CPU', () => {
+  test('map, reduction and matmul with a symbolic batch, bound twice', async () => {
+    const x = argument('x', 'float32', [symbol('batch'), 5, 33]);
+    const weights = ramp('float32', [33, 20], 0.125);
+    const plan = planOf([x], (b, v) => {
+      const w = b.constant(weights.data as Float32Array, 'float32', [33, 20], 'w');
+      const y = b.Relu(b.Add(b.MatMul(v!, w), b.constant(0.5, 'float32')));
+      return [b.ReduceSum(y, { axes: [1] }), b.ReduceMax(b.Mul(v!, v!), { axes: [0, 2], keepdims: 0 }), b.Exp(b.Neg(b.Abs(v!)))];
+    });
+    for (const batch of [3, 8]) await both(plan, [ramp('float32', [batch, 5, 33], 0.25)], new Map([['batch', batch]]));
+  });
+
+  test.each([
+    'float32',
+    'float64',
+    'int8',
+    'uint16',
+    'int32',
+    'int64',
+    'uint64',
+  ] as const)('%s: broadcast, transposed views, slices, concatenation and reductions', async type => {
+    const plan = planOf([argument('x', type, [4, 1, 6]), argument('y', type, [3, 6])], (b, x, y) => {
+      const sum = b.Add(x!, y!);
+      const turned = b.Transpose(b.Mul(sum, x!), [2, 0, 1]);
+      const back = b.Slice(turned, { axes: [0, 1], starts: [5, 0], ends: [-7, 3], steps: [-2, 1] });
+      const glued = b.Concat([back, back], 1);
+      const all = { axes: [0, 2] };
+      return [glued, b.ReduceSum(glued, all), b.ReduceProd(x!, all), b.ReduceMax(sum, all), b.ReduceMin(sum, all)];
+    });
+    await both(plan, [ramp(type, [4, 1, 6]), ramp(type, [3, 6])]);
+  });
+
+  test.each([
+    [1, 1, 1],
+    [5, 300, 17],
+    [64, 513, 270],
+    [3, 0, 4],
+  ])('matmul of %i x %i by %i, with a batch and a transposed operand', async (m, k, n) => {
+    for (const type of ['float32', 'float64', 'int32', 'int64'] as const) {
+      const plan = planOf([argument('a', type, [2, m, k]), argument('b', type, [n, k])], (b, x, y) => [
+        b.MatMul(x!, b.Transpose(y!, [1, 0])),
+      ]);
+      await both(plan, [ramp(type, [2, m, k]), ramp(type, [n, k])]);
+    }
+  });
+
+  test.each([
+    [{}, 1],
+    [{ strides: [2, 1], pads: [1, 2, 0, 1] }, 1],
+    [{ dilations: [2, 2], pads: [2, 2, 2, 2], group: 2 }, 2],
+  ])('conv with %j', async (at, group) => {
+    const plan = planOf(
+      [argument('x', 'float32', [2, 4, 9, 7]), argument('w', 'float32', [6, 4 / group, 3, 2]), argument('b', 'float32', [6])],
+      (b, x, w, bias) => [b.Conv(x!, w!, bias, at), b.Conv(x!, w!, undefined, at)],
+    );
+    await both(plan, [ramp('float32', [2, 4, 9, 7]), ramp('float32', [6, 4 / group, 3, 2], 0.25), ramp('float32', [6])]);
+  });
+
+  test('pool: maximum, average with and without padding', async () => {
+    const window = { kernel_shape: [3, 2], strides: [2, 1], pads: [1, 1, 1, 0] };
+    const plan = planOf([argument('x', 'float32', [2, 3, 8, 9])], (b, x) => [
+      b.MaxPool(x!, window),
+      b.AveragePool(x!, window),
+      b.AveragePool(x!, { ...window, count_include_pad: 1 }),
+    ]);
+    await both(plan, [ramp('float32', [2, 3, 8, 9])]);
+  });
+
+  test('gather takes negative indices and refuses those outside their axis', async () => {
+    const plan = planOf([argument('x', 'float32', [3, 4, 2]), argument('i', 'int64', [2, 2])], (b, x, i) => [b.Gather(x!, i!, 1)]);
+    const x = ramp('float32', [3, 4, 2]);
+    await both(plan, [x, new Tensor('int64', [0n, -1n, 3n, -4n], [2, 2])]);
+    const bound = await (await cpuBackend().compile(plan)).bind(new Map());
+    const failed = bound.run([x, new Tensor('int64', [0n, 1n, 4n, 0n], [2, 2])]);
+    await expect(failed).rejects.toMatchObject({ code: 'E3006', message: 'index 4 is outside axis 1 of size 4' });
+    await expect(failed).rejects.toHaveProperty(['findings', 0, 'node', 'op'], expect.stringMatching(/^Gather/));
+  });
+
+  test('float16 and bfloat16 are loaded and stored as the reference does', async () => {
+    const every = new Tensor('float16', Uint16Array.from({ length: 65536 }, (_, i) => i), [65536]);
+    const brain = new Tensor('bfloat16', Uint16Array.from({ length: 65536 }, (_, i) => i), [65536]);
+    const plan = planOf([argument('h', 'float16', [65536]), argument('b', 'bfloat16', [65536])], (b, h, f) => [
+      b.Cast(h!, 'float32'),
+      b.Neg(h!),
+      b.Cast(b.Cast(f!, 'float32'), 'float16'),
+      b.Abs(f!),
+    ]);
+    await both(plan, [every, brain]);
+  });
+
+  test('an empty batch gives empty results and identities', async () => {
+    const plan = planOf([argument('x', 'float32', [symbol('n'), 3])], (b, x) => [b.Exp(x!), b.ReduceSum(x!, { axes: [0] }), b.ReduceMax(x!, { axes: [0] })]);
+    await both(plan, [ramp('float32', [0, 3])], new Map([['n', 0]]));
+  });
+
+  test('what is lacking is refused before anything runs, all of it', async () => {
+    const a = wholeView(0, 'complex64', [2]);
+    const h = wholeView(1, 'float16', [2]);
+    const step = (kernel: Kernel, view: typeof a, label: string) => ({ kernel, inputs: [view], outputs: [view], label });
+    const plan: Plan = {
+      inputs: [],
+      outputs: [],
+      buffers: [
+        { type: 'complex64', size: 2, role: 'temporary' },
+        { type: 'float16', size: 2, role: 'temporary' },
+      ],
+      steps: [step({ kind: 'copy' }, a, 'Identity'), step({ kind: 'reduce', by: 'sum' }, h, 'ReduceSum')],
+    };
+    const message = 'backend cpu lacks copy on complex64 (Identity), reduce on float16 (ReduceSum)';
+    await expect(cpuBackend().compile(plan)).rejects.toMatchObject({ code: 'E3008', message });
+  });
+
+  test('concurrent runs do not disturb each other, and inputs may change at once', async () => {
+    const plan = planOf([argument('x', 'float32', [64, 64])], (b, x) => [b.ReduceSum(b.MatMul(x!, x!), { axes: [0, 1], keepdims: 0 })]);
+    const bound = await (await cpuBackend().compile(plan)).bind(new Map());
+    const runs = Array.from({ length: 24 }, (_, i) => {
+      const data = new Float32Array(64 * 64).fill(i);
+      const running = bound.run([new Tensor('float32', data, [64, 64])]);
+      data.fill(Number.NaN);
+      return running;
+    });
+    const results = await Promise.all(runs);
+    expect(results.map(([y]) => (y!.data as Float32Array)[0])).toEqual(runs.map((_, i) => i * i * 64 ** 3));
+  });
+});
+
+/** A plan with one step that is right as it is: y = copy of the transpose of x [2,3]. */
+function soundPlan(): BoundPlan {
+  const x = argument('x', 'float32', [2, 3]);
+  return bindPlan(
+    planOf([x], (b, v) => [b.Transpose(v!, [1, 0])]),
+    new Map(),
+  );
+}
+
+describe.skipIf(typeof addon === 'string')('the native check', () => {
+  const change = (plan: BoundPlan, view: object): BoundPlan => ({
+    ...plan,
+    steps: plan.steps.map(s => ({ ...s, inputs: s.inputs.map(v => v && { ...v, ...view }) })),
+  });
+  const mapOf = (instructions: Parameters<typeof program>[0]) => ({ kind: 'map', program: program(instructions) }) as const;
+  const spoilt: Readonly<Record<string, readonly [string, (plan: BoundPlan) => BoundPlan]>> = {
+    'an offset beyond the end': ['E3005', p => change(p, { offset: 1 })],
+    'a negative reach': ['E3005', p => change(p, { strides: [-1, 3] })],
+    'a stride that overflows': ['E3005', p => change(p, { offset: 0, strides: [2 ** 53 - 1, 2 ** 53 - 1], shape: [2 ** 40, 2] })],
+    'a negative size': ['E3005', p => change(p, { shape: [-3, 2] })],
+    'another type': ['E3008', p => change(p, { type: 'int32' })],
+    'another shape': ['E3008', p => change(p, { shape: [3, 1] })],
+    'a buffer that does not exist': ['E3005', p => change(p, { buffer: 9 })],
+    'a smaller buffer': ['E3005', p => ({ ...p, buffers: p.buffers.map(b => ({ ...b, size: b.size - 1 })) })],
+    'an input that is written': ['E3008', p => ({ ...p, steps: p.steps.map(s => ({ ...s, outputs: s.inputs.map(v => v!) })) })],
+    'a constant without bytes': ['E3005', p => ({ ...p, buffers: [...p.buffers, { type: 'float32', size: 4, role: 'constant' }] })],
+    'a temporary outside the arena': [
+      'E3005',
+      p => ({ ...p, buffers: [...p.buffers, { type: 'float32', size: 4, role: 'temporary', offset: p.arena }] }),
+    ],
+    'a program that reads another type': [
+      'E3008',
+      p => ({ ...p, steps: p.steps.map(s => ({ ...s, kernel: mapOf([input(0, 'float64')]) })) }),
+    ],
+    'a program that reads an input that is not there': [
+      'E3008',
+      p => ({ ...p, steps: p.steps.map(s => ({ ...s, kernel: mapOf([input(3, 'float32')]) })) }),
+    ],
+    'an axis that is not there': ['E3008', p => ({ ...p, steps: p.steps.map(s => ({ ...s, kernel: { kind: 'gather', axis: 7 } })) })],
+    'a fraction among the words': ['E9001', p => change(p, { offset: 0.5 })],
+  };
+  test('takes the plan that is right', async () => {
+    const bound = await bound1(soundPlan());
+    const [y] = await bound.run([new Tensor('float32', [1, 2, 3, 4, 5, 6], [2, 3])]);
+    expect([...(y!.data as Float32Array)]).toEqual([1, 4, 2, 5, 3, 6]);
+  });
+  test.each(Object.keys(spoilt))('refuses %s', async name => {
+    const [code, spoil] = spoilt[name]!;
+    await expect(bound1(spoil(soundPlan()))).rejects.toMatchObject({ code });
+  });
+  test('refuses an input that is too short', async () => {
+    const bound = await bound1(soundPlan());
+    await expect(bound.run([new Tensor('float32', [1, 2], [2])])).rejects.toMatchObject({ code: 'E3003' });
+  });
+
+  async function bound1(plan: BoundPlan) {
+    if (typeof addon === 'string') throw new Error(addon);
+    return bindNative(addon, plan, addon.constants(await bytesOfConstants({ buffers: plan.buffers })));
+  }
+});
