@@ -10,7 +10,7 @@ const longestMessage = 4000;
 const unsafe = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\u115f\u1160\u3164\uffa0]/gu;
 
 /** The text with every control, invisible and reordering character as `\x1b`, `\u202e` or `\u{e0001}`. */
-export const escape = (text: string): string =>
+export const escaped = (text: string): string =>
   text.replace(unsafe, c => {
     const code = c.codePointAt(0)!;
     if (code < 0x100) return `\\x${code.toString(16).padStart(2, '0')}`;
@@ -18,12 +18,12 @@ export const escape = (text: string): string =>
   });
 
 /** A name from a file as it may be shown: escaped, and cut to `columns` with `…`. */
-export const shown = (name: string, columns = longestName): string => cut(escape(name.slice(0, columns + 1)), columns);
+export const shown = (name: string, columns = longestName): string => cut(escaped(name.slice(0, columns + 1)), columns);
 
 /** A message with names in it: escaped, no word longer than 200 columns, at most 4,000 in all. */
 export const shownMessage = (message: string): string =>
   cut(
-    escape(message.slice(0, longestMessage * 4)).replace(/\S{201,}/g, word => cut(word, longestWord)),
+    escaped(message.slice(0, longestMessage * 4)).replace(/\S{201,}/g, word => cut(word, longestWord)),
     longestMessage,
   );
 
@@ -108,7 +108,8 @@ export function countText(count: number): string {
 }
 
 /** `3 ms`, `1.42 s`. */
-export const timeText = (ms: number): string => (ms < 1000 ? `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms` : `${(ms / 1000).toFixed(2)} s`);
+export const timeText = (ms: number): string =>
+  ms < 1000 ? `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms` : `${(ms / 1000).toFixed(2)} s`;
 
 /** `2 errors`, `1 error`. */
 export const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;

@@ -35,7 +35,8 @@ function headerFolders() {
 }
 
 const sanitizers = options.sanitize;
-if (sanitizers !== undefined && !/^[a-z,]+$/.test(sanitizers)) stop('build-native: --sanitize takes names such as address,undefined or thread');
+if (sanitizers !== undefined && !/^[a-z,]+$/.test(sanitizers))
+  stop('build-native: --sanitize takes names such as address,undefined or thread');
 if (process.platform === 'win32') stop('build-native: Windows is not supported; every other backend works without the addon');
 
 const folder = join(root, 'native/cpu');
@@ -50,8 +51,7 @@ if (!options.force && existsSync(target) && statSync(target).mtimeMs > newest) {
 }
 
 const compiler = findCompiler();
-if (!compiler)
-  stop('build-native: no C++ compiler found (tried $CXX, g++, clang++); install one, or use a backend that needs none');
+if (!compiler) stop('build-native: no C++ compiler found (tried $CXX, g++, clang++); install one, or use a backend that needs none');
 mkdirSync(dirname(target), { recursive: true });
 const partial = `${target}.${process.pid}`;
 const flags = [

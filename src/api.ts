@@ -58,7 +58,9 @@ export interface WriteModelOptions {
   readonly name: string;
   /** The opset to write; for ONNX that of the source, else the lowest from 18 up that says the model exactly. */
   readonly opset?: number | undefined;
+  /** Keep weights in a second file, named `dataName`; as the source did otherwise. */
   readonly externalData?: boolean | undefined;
+  readonly dataName?: string | undefined;
 }
 
 export interface Written {
@@ -72,11 +74,11 @@ export interface Written {
  * The files of a model in a format.
  * @throws ModelError E2003 for a format that cannot be written, E2004 with every node that the wanted opset cannot say
  */
-export async function write(model: Model, { format: wanted, name, opset, externalData }: WriteModelOptions): Promise<Written> {
+export async function write(model: Model, { format: wanted, name, opset, ...options }: WriteModelOptions): Promise<Written> {
   const format = wanted === undefined ? formatOfName(name) : formatNamed(wanted);
   if (!format?.write) throw fail('E2003', `${format ? format.title : (wanted ?? name)} cannot be written; written are ${writable()}`);
   const ready = inOpset(model, opset);
-  return { format, model: ready, files: await format.write(ready, { name, externalData }) };
+  return { format, model: ready, files: await format.write(ready, { name, ...options }) };
 }
 
 /** The model in the opset it is written in. */

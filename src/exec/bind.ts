@@ -44,6 +44,10 @@ export interface BindOptions {
 
 /** @throws ModelError E3005 where a size is negative or a view leaves its buffer, E3007 over the memory limit */
 export function bindPlan(plan: Plan, sizes: Sizes, { reuse = true, memory = Number.POSITIVE_INFINITY }: BindOptions = {}): BoundPlan {
+  for (const { sizes: [a, b], label } of plan.guards) {
+    const found = [bindDim(a, sizes), bindDim(b, sizes)];
+    if (found[0] !== found[1]) throw fail('E3005', `${label}: sizes ${found[0]} and ${found[1]} must be equal`);
+  }
   const steps = plan.steps.map(s => ({
     label: s.label,
     kernel: bindDims(s.kernel, sizes) as Kernel<number>,

@@ -61,33 +61,13 @@ class Encoder {
   }
 
   #kernel(k: Kernel<number>, type: DataType): void {
-    switch (k.kind) {
-      case 'map':
-        return this.#program(k.program);
-      case 'reduce':
-        return this.put(reductions.indexOf(k.by));
-      case 'argreduce':
-        return this.put(reductions.indexOf(k.by), k.axis, k.last ? 1 : 0);
-      case 'conv':
-        this.put(k.group);
-        for (const list of [k.strides, k.dilations, k.pads]) this.list(list);
-        return;
-      case 'pool':
-        this.put(pools.indexOf(k.by), k.countPads ? 1 : 0, k.p);
-        for (const list of [k.kernel, k.strides, k.dilations, k.pads]) this.list(list);
-        return;
-      case 'fill':
-        return this.#bits(k.value, type);
-      case 'values':
-        return this.list(k.values);
-      case 'gather':
-        return this.put(k.axis);
-      case 'matmul':
-      case 'copy':
-        return;
-      default:
-        return k satisfies never;
-    }
+    if (k.kind === 'map') this.#program(k.program);
+    else if (k.kind === 'fill') this.#bits(k.value, type);
+    else
+      for (const word of parametersOf(k)) {
+        if (typeof word === 'number') this.put(word);
+        else this.list(word);
+      }
   }
 
   #program(p: Program): void {
@@ -97,11 +77,14 @@ class Encoder {
 
   #instruction(i: Instruction, p: Program): void {
     this.put(elementTypes[i.type].code);
-    if (i.op === 'input') return this.put(0, i.index);
-    if (i.op === 'const') {
+    if (i.op === 'input') this.put(0, i.index);
+    else if (i.op === 'const') {
       this.put(1);
-      return this.#bits(i.value, i.type);
-    }
+      this.#bits(i.value, i.type);
+    } else this.#call(i, p);
+  }
+
+  #call(i: Extract<Instruction, { readonly args: readonly number[] }>, p: Program): void {
     const from = p.instructions[i.args.at(-1)!]!.type;
     this.put(2, this.#name(i.op === 'cast' ? `${from}_${i.type}` : `${i.op}_${from}`));
     this.list(i.args);
@@ -118,6 +101,29 @@ class Encoder {
     const bits = new Uint32Array(2);
     new (arrayFor(type))(bits.buffer)[0] = storedAs(value, type) as never;
     this.put(bits[0]!, bits[1]!);
+  }
+}
+
+/** Words, and lists that go with their length. */
+function parametersOf(k: Exclude<Kernel<number>, { kind: 'map' | 'fill' }>): readonly (number | readonly number[])[] {
+  switch (k.kind) {
+    case 'reduce':
+      return [reductions.indexOf(k.by)];
+    case 'argreduce':
+      return [reductions.indexOf(k.by), k.axis, k.last ? 1 : 0];
+    case 'conv':
+      return [k.group, k.strides, k.dilations, k.pads];
+    case 'pool':
+      return [pools.indexOf(k.by), k.countPads ? 1 : 0, k.p, k.kernel, k.strides, k.dilations, k.pads];
+    case 'values':
+      return [k.values];
+    case 'gather':
+      return [k.axis];
+    case 'matmul':
+    case 'copy':
+      return [];
+    default:
+      return k satisfies never;
   }
 }
 

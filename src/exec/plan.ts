@@ -2,14 +2,14 @@
 import { fail } from '../errors.ts';
 import { isScalarType } from '../expr/primitives.ts';
 import { type Instruction, formatProgram, type Program } from '../expr/expr.ts';
-import { type Dim, formatDim, hasUnknown, productOf, sameShape } from '../ir/dims.ts';
+import { type Dim, formatDim, hasUnknown, productOf, sameDim, sameShape } from '../ir/dims.ts';
 import type { Graph, Node, Value } from '../ir/graph.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import { type DataType, formatShape, type Shape } from '../ir/types.ts';
 import type { Kernel, View } from '../kernels/kernel.ts';
 import { contiguous, type Emitter, isContiguous, wholeView } from '../kernels/views.ts';
 import { rowOf } from '../ops/index.ts';
-import { knownInputs, planNode } from '../ops/plan-node.ts';
+import { knownInputs, planNode, requireEqual } from '../ops/plan-node.ts';
 import { newestOpset, type OpSchema, schemaOf } from '../ops/schema.ts';
 import { elementOf, shapeOf } from '../ops/shapes.ts';
 import type { OpName } from '../ops/names.gen.ts';
@@ -42,6 +42,14 @@ export interface Plan {
   readonly outputs: readonly Port[];
   readonly buffers: readonly BufferFacts[];
   readonly steps: readonly Step[];
+  /** Sizes that binding must find equal. */
+  readonly guards: readonly Guard[];
+}
+
+/** Two sizes that must come to the same, and the step that needs it. */
+export interface Guard {
+  readonly sizes: readonly [Dim, Dim];
+  readonly label: string;
 }
 
 export interface PlanOptions {
@@ -65,6 +73,7 @@ class Planner {
   readonly #graph: Graph;
   readonly #buffers: BufferFacts[] = [];
   readonly #steps: Step[] = [];
+  readonly #guards: Guard[] = [];
   readonly #views = new Map<Value, View>();
   readonly #constants = new Map<Tensor, number>();
   #label = '';
@@ -81,11 +90,15 @@ class Planner {
     });
     for (const node of neededNodes(this.#graph)) this.#plan(node);
     const outputs = this.#graph.outputs.map((o): Port => ({ name: o.name, view: this.#output(o.value) }));
-    return { inputs, outputs, buffers: this.#buffers, steps: this.#steps };
+    return { inputs, outputs, buffers: this.#buffers, steps: this.#steps, guards: this.#guards };
   }
 
   readonly #emitter: Emitter = {
     alloc: (type, shape) => wholeView(this.#buffer(type, shape, 'temporary'), type, shape),
+    equal: (a, b) => {
+      requireEqual(a, b);
+      if (!sameDim(a, b)) this.#guards.push({ sizes: [a, b], label: this.#label });
+    },
     step: (kernel, inputs, outputs) => void this.#steps.push({ kernel, inputs, outputs, label: this.#label }),
   };
 

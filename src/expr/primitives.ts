@@ -26,8 +26,9 @@ const t = (ts: string, c = ts, wgsl = c): Templates => ({ ts, c, wgsl });
 const unary = (on: ByClass): PrimitiveRow => ({ arity: 1, result: 'same', on });
 const binary = (on: ByClass): PrimitiveRow => ({ arity: 2, result: 'same', on });
 const test = (arity: 1 | 2, on: ByClass): PrimitiveRow => ({ arity, result: 'bool', on });
-/** A function of the C library, with JavaScript's name for it where that differs, and WGSL's text where it has no such function. */
-const math = (name: string, ts = `Math.${name}(a)`, wgsl = `${name}(a)`): PrimitiveRow => unary({ float: t(ts, `std::${name}(a)`, wgsl) });
+/** A function of the C library, with JavaScript's name for it where that differs, and WGSL's text for it. */
+const math = (name: string, ts = `Math.${name}(a)`, wgsl = `float_${name}(a)`): PrimitiveRow =>
+  unary({ float: t(ts, `std::${name}(a)`, wgsl) });
 const wrapping = (sign: string): ByClass => ({
   float: t(`a ${sign} b`),
   int: t(sign === '*' ? 'Math.imul(a, b)' : `a ${sign} b`, `(T)((U)a ${sign} (U)b)`, `a ${sign} b`),
@@ -97,10 +98,10 @@ export const primitives = {
     big: t('a > 0n ? 1n : a < 0n ? -1n : 0n', 'int_sign<T>(a)'),
   }),
   exp: math('exp'),
-  expm1: math('expm1', 'Math.expm1(a)', 'float_expm1(a)'),
+  expm1: math('expm1'),
   log: math('log'),
-  log1p: math('log1p', 'Math.log1p(a)', 'float_log1p(a)'),
-  sqrt: math('sqrt'),
+  log1p: math('log1p'),
+  sqrt: math('sqrt', 'Math.sqrt(a)', 'sqrt(a)'),
   sin: math('sin'),
   cos: math('cos'),
   tan: math('tan'),
@@ -109,14 +110,14 @@ export const primitives = {
   atan: math('atan'),
   sinh: math('sinh'),
   cosh: math('cosh'),
-  tanh: math('tanh', 'Math.tanh(a)', 'float_tanh(a)'),
+  tanh: math('tanh'),
   asinh: math('asinh'),
   acosh: math('acosh'),
   atanh: math('atanh'),
-  erf: math('erf', 'erf(a)', 'float_erf(a)'),
-  floor: math('floor'),
-  ceil: math('ceil'),
-  trunc: math('trunc'),
+  erf: math('erf', 'erf(a)'),
+  floor: math('floor', 'Math.floor(a)', 'floor(a)'),
+  ceil: math('ceil', 'Math.ceil(a)', 'ceil(a)'),
+  trunc: math('trunc', 'Math.trunc(a)', 'trunc(a)'),
   /** Halves go to the even neighbour. */
   round: math('nearbyint', 'roundEven(a)', 'round(a)'),
   and: binary(bits('&')),

@@ -1,15 +1,7 @@
 // Text of scalar programs and primitives in the languages of the backends. Only this file makes such text; names and strings
 // of a model never enter it, and numbers are printed from parsed values.
 import type { Instruction, Program } from './expr.ts';
-import {
-  isDefined,
-  type Primitive,
-  type PrimitiveRow,
-  primitives,
-  type ScalarType,
-  scalarTypeNames,
-  scalarTypes,
-} from './primitives.ts';
+import { isDefined, type Primitive, type PrimitiveRow, primitives, type ScalarType, scalarTypeNames, scalarTypes } from './primitives.ts';
 
 const names = Object.keys(primitives) as readonly Primitive[];
 
@@ -141,7 +133,10 @@ function cCast(from: ScalarType, to: ScalarType): string {
 }
 
 /** Statements of WGSL that compute a program: `loads[i]` is the text of input i; the result names its outputs. */
-export function renderWgsl(p: Program, loads: readonly string[]): { readonly statements: string; readonly outputs: readonly string[] } | string {
+export function renderWgsl(
+  p: Program,
+  loads: readonly string[],
+): { readonly statements: string; readonly outputs: readonly string[] } | string {
   const lines: string[] = [];
   for (const [at, i] of p.instructions.entries()) {
     const type = scalarTypes[i.type].wgsl;
@@ -178,7 +173,11 @@ function wgslConstant(value: number | bigint, type: ScalarType): string {
   return Number.isFinite(value) ? `bitcast<f32>(0x${bits.toString(16)}u)` : `bitcast<f32>(non_finite | 0x${bits.toString(16)}u)`;
 }
 
-/** Functions that the WGSL templates call. `non_finite` is a zero the compiler cannot see through, so that NaN and Inf survive. */
+/**
+ * Functions that the WGSL templates call, accurate where the built-in ones may be coarse or undefined. Sines lose digits beyond
+ * 1e5.
+ * `non_finite` is a zero the compiler cannot see through, so that NaN and Inf survive.
+ */
 export const wgslPrelude = `
 var<private> non_finite: u32 = 0u;
 fn is_nan(a: f32) -> bool { return (bitcast<u32>(a) & 0x7fffffffu) > 0x7f800000u; }
@@ -186,18 +185,92 @@ fn is_inf(a: f32) -> bool { return (bitcast<u32>(a) & 0x7fffffffu) == 0x7f800000
 fn float_min(a: f32, b: f32) -> f32 { return select(select(min(a, b), b, is_nan(b)), a, is_nan(a)); }
 fn float_max(a: f32, b: f32) -> f32 { return select(select(max(a, b), b, is_nan(b)), a, is_nan(a)); }
 fn float_mod(a: f32, b: f32) -> f32 { let r = a % b; return select(r, r + b, r != 0.0 && ((r < 0.0) != (b < 0.0))); }
+fn nan() -> f32 { return bitcast<f32>(non_finite | 0x7fc00000u); }
+fn inf() -> f32 { return bitcast<f32>(non_finite | 0x7f800000u); }
 fn float_pow(a: f32, b: f32) -> f32 {
   if (b == 0.0 || a == 1.0) { return 1.0; }
-  let m = pow(abs(a), b);
+  if (is_nan(a) || is_nan(b)) { return nan(); }
+  let x = abs(a);
+  let odd = !is_inf(b) && abs(b % 2.0) == 1.0;
+  var m = pow(x, b);
+  if (x == 1.0) { m = 1.0; }
+  if (x == 0.0) { m = select(0.0, inf(), b < 0.0); }
   if (a >= 0.0) { return m; }
-  if (b != floor(b)) { return bitcast<f32>(non_finite | 0x7fc00000u); }
-  return select(m, -m, abs(b % 2.0) == 1.0);
+  if (b != floor(b) && !is_inf(a)) { return nan(); }
+  return select(m, -m, odd);
 }
-fn float_expm1(a: f32) -> f32 { return select(exp(a) - 1.0, a + 0.5 * a * a + a * a * a / 6.0, abs(a) < 0.02); }
-fn float_log1p(a: f32) -> f32 { return select(log(1.0 + a), a - 0.5 * a * a + a * a * a / 3.0, abs(a) < 0.02); }
-fn float_tanh(a: f32) -> f32 { let e = exp(-2.0 * abs(a)); return sign(a) * (1.0 - e) / (1.0 + e); }
+fn float_exp(a: f32) -> f32 { return select(exp(a), a, is_nan(a)); }
+fn float_log(a: f32) -> f32 {
+  if (is_nan(a) || a < 0.0) { return nan(); }
+  return select(log(a), a, is_inf(a));
+}
+fn float_expm1(a: f32) -> f32 { return select(float_exp(a) - 1.0, a + 0.5 * a * a + a * a * a / 6.0, abs(a) < 0.02); }
+fn float_log1p(a: f32) -> f32 { return select(float_log(1.0 + a), a - 0.5 * a * a + a * a * a / 3.0, abs(a) < 0.02); }
+fn turn(k: f32) -> i32 { return i32(k - 4.0 * floor(k / 4.0)); }
+fn sine(r: f32) -> f32 { let s = r * r; return r * (1.0 + s * (-1.0 / 6.0 + s * (1.0 / 120.0 + s * (-1.0 / 5040.0 + s / 362880.0)))); }
+fn cosine(r: f32) -> f32 { let s = r * r; return 1.0 + s * (-0.5 + s * (1.0 / 24.0 + s * (-1.0 / 720.0 + s / 40320.0))); }
+fn quarter(a: f32, shift: i32) -> f32 {
+  if (is_nan(a) || is_inf(a)) { return nan(); }
+  let k = round(a * 0.6366197723675814);
+  let r = fma(-k, 7.549789948768648e-8, fma(-k, 1.570796251296997, a));
+  let q = (turn(k) + shift) % 4;
+  let v = select(sine(r), cosine(r), (q & 1) == 1);
+  return select(v, -v, q >= 2);
+}
+fn float_sin(a: f32) -> f32 { return quarter(a, 0); }
+fn float_cos(a: f32) -> f32 { return quarter(a, 1); }
+fn float_tan(a: f32) -> f32 { return quarter(a, 0) / quarter(a, 1); }
+fn float_atan(a: f32) -> f32 {
+  if (is_nan(a)) { return a; }
+  let x = abs(a);
+  let y = select(x, 1.0 / x, x > 1.0);
+  let h = y / (1.0 + sqrt(1.0 + y * y));
+  var s = 0.0;
+  for (var n = 19; n > 0; n -= 2) { s = 1.0 / f32(n) - h * h * s; }
+  let r = select(2.0 * h * s, 1.5707963267948966 - 2.0 * h * s, x > 1.0);
+  return select(r, -r, a < 0.0);
+}
+fn float_asin(a: f32) -> f32 {
+  if (!(abs(a) <= 1.0)) { return nan(); }
+  return 2.0 * float_atan(a / (1.0 + sqrt((1.0 - a) * (1.0 + a))));
+}
+fn float_acos(a: f32) -> f32 {
+  if (!(abs(a) <= 1.0)) { return nan(); }
+  return select(2.0 * float_atan(sqrt((1.0 - a) / (1.0 + a))), 3.141592653589793, a == -1.0);
+}
+fn float_sinh(a: f32) -> f32 {
+  let x = abs(a);
+  let h = float_exp(0.5 * x);
+  let r = select(0.5 * h * h - 0.5 / h / h, x + x * x * x / 6.0, x < 0.1);
+  return select(r, -r, a < 0.0);
+}
+fn float_cosh(a: f32) -> f32 { let h = float_exp(0.5 * abs(a)); return 0.5 * h * h + 0.5 / h / h; }
+fn float_tanh(a: f32) -> f32 {
+  let x = abs(a);
+  if (x < 0.02) { return a - a * a * a / 3.0; }
+  let e = float_exp(-2.0 * x);
+  let r = (1.0 - e) / (1.0 + e);
+  return select(r, -r, a < 0.0);
+}
+fn float_asinh(a: f32) -> f32 {
+  let x = abs(a);
+  let r = select(float_log1p(x + x * x / (1.0 + sqrt(x * x + 1.0))), float_log(x) + 0.6931471805599453, x > 1e9);
+  return select(r, -r, a < 0.0);
+}
+fn float_acosh(a: f32) -> f32 {
+  if (!(a >= 1.0)) { return nan(); }
+  let t = a - 1.0;
+  return select(float_log1p(t + sqrt(t * (a + 1.0))), float_log(a) + 0.6931471805599453, a > 1e9);
+}
+fn float_atanh(a: f32) -> f32 {
+  let x = abs(a);
+  if (!(x <= 1.0)) { return nan(); }
+  let r = select(0.5 * float_log1p(2.0 * x / (1.0 - x)), inf(), x == 1.0);
+  return select(r, -r, a < 0.0);
+}
 fn float_erf(a: f32) -> f32 {
   let x = abs(a);
+  if (is_nan(a)) { return a; }
   if (x < 1.0) {
     var t = x; var s = x;
     for (var n = 1; n < 14; n++) { t *= -x * x / f32(n); s += t / f32(2 * n + 1); }

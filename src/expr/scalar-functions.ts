@@ -8,8 +8,7 @@ export function floatMod(a: number, b: number): number {
 }
 
 /** IEEE 754 `pow`: 1 to any power and -1 to an infinite one are 1, where JavaScript gives NaN. */
-export const floatPow = (a: number, b: number): number =>
-  a === 1 || (a === -1 && (b === Infinity || b === -Infinity)) ? 1 : a ** b;
+export const floatPow = (a: number, b: number): number => (a === 1 || (a === -1 && (b === Infinity || b === -Infinity)) ? 1 : a ** b);
 
 /** Integer power; a negative exponent gives the truncated quotient 1 / a^-b, and 0 for a = 0. */
 export function intPow(a: bigint, b: bigint): bigint {

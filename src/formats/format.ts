@@ -18,8 +18,10 @@ export interface ReadResult {
 export interface WriteOptions {
   /** The name of the main file, from which names of others are made. */
   readonly name: string;
-  /** Keep weights in a second file. */
+  /** Keep weights in a second file; as the source did otherwise. */
   readonly externalData?: boolean | undefined;
+  /** The name of that file. */
+  readonly dataName?: string | undefined;
 }
 
 /** One file to write; parts are bytes, or ranges that are streamed. */

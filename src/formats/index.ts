@@ -2,7 +2,7 @@
 import type { Source } from '../codec/source.ts';
 import { fail, type Finding, warning } from '../errors.ts';
 import type { Format } from './format.ts';
-import { onnx } from './onnx/index.ts';
+import { onnx } from './onnx/format.ts';
 import { pt2 } from './torch/index.ts';
 
 /** In the order in which contents are tried; the first that fits wins. */

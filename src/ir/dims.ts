@@ -58,7 +58,8 @@ export function addDims(a: Dim, b: Dim): Dim {
 export const subDims = (a: Dim, b: Dim): Dim => addDims(a, mulDims(b, -1));
 
 export function mulDims(a: Dim, b: Dim): Dim {
-  if (typeof a === 'number' && typeof b === 'number') return a * b;
+  // Adding 0 makes -0 a plain 0.
+  if (typeof a === 'number' && typeof b === 'number') return a * b + 0;
   const terms: Term[] = [];
   let constant = 0;
   const all = (d: Dim): readonly Term[] => [...termsOf(d), { key: '', factor: constantOf(d), atoms: [] }];
@@ -76,7 +77,7 @@ export const productOf = (dims: readonly Dim[]): Dim => dims.reduce<Dim>(mulDims
 /** Division rounded towards minus infinity; `b` must be positive where it is a number. */
 export function floorDivDims(a: Dim, b: Dim): Dim {
   if (b === 1) return a;
-  if (typeof a === 'number' && typeof b === 'number') return Math.floor(a / b);
+  if (typeof a === 'number' && typeof b === 'number') return Math.floor(a / b) + 0;
   if (sameDim(a, b)) return 1;
   const exact = divideExactly(a, b);
   return exact ?? operation('floordiv', a, b);
@@ -85,7 +86,7 @@ export function floorDivDims(a: Dim, b: Dim): Dim {
 export const ceilDivDims = (a: Dim, b: Dim): Dim => mulDims(floorDivDims(mulDims(a, -1), b), -1);
 
 export function modDims(a: Dim, b: Dim): Dim {
-  if (typeof a === 'number' && typeof b === 'number') return a - b * Math.floor(a / b);
+  if (typeof a === 'number' && typeof b === 'number') return a - b * Math.floor(a / b) + 0;
   return divideExactly(a, b) === undefined ? operation('mod', a, b) : 0;
 }
 export const maxDims = (a: Dim, b: Dim): Dim => extreme('max', Math.max, a, b);

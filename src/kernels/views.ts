@@ -1,6 +1,6 @@
 // Views: moving elements without touching them. All index arithmetic on symbolic strides lives here.
 import { fail } from '../errors.ts';
-import { addDims, type Dim, formatDim, mulDims, sameDim, sameShape, subDims } from '../ir/dims.ts';
+import { addDims, type Dim, formatDim, mulDims, productOf, sameDim, sameShape, subDims } from '../ir/dims.ts';
 import type { DataType, Shape } from '../ir/types.ts';
 import { contiguousStrides, type Kernel, type View } from './kernel.ts';
 
@@ -8,6 +8,8 @@ import { contiguousStrides, type Kernel, type View } from './kernel.ts';
 export interface Emitter {
   /** A new buffer, row-major. */
   alloc(type: DataType, shape: Shape): View;
+  /** Sizes that the run must find equal, where nothing says so before. */
+  equal(a: Dim, b: Dim): void;
   /** Inputs are absent where an optional one is. */
   step(kernel: Kernel, inputs: readonly (View | undefined)[], outputs: readonly View[]): void;
 }
@@ -43,6 +45,13 @@ export function broadcastView(v: View, shape: Shape): View {
   });
   return { ...v, shape, strides };
 }
+
+/** Broadcast several views to one shape; sizes other than 1 must be found equal to those of the result. */
+export const broadcastViews = (e: Emitter, views: readonly View[], shape: Shape): View[] =>
+  views.map(v => {
+    for (const [axis, size] of v.shape.entries()) if (size !== 1) e.equal(size, shape[axis + shape.length - v.shape.length]!);
+    return broadcastView(v, shape);
+  });
 
 /** `size` elements of an axis from `start`, `step` apart; a negative step runs backwards. */
 export function sliceView(v: View, axis: number, start: Dim, size: Dim, step = 1): View {
@@ -82,6 +91,7 @@ export function contiguous(e: Emitter, v: View): View {
 /** The same elements in row-major order under other sizes; copies where the view is not row-major. */
 export function reshapeView(e: Emitter, v: View, shape: Shape): View {
   if (sameShape(v.shape, shape)) return v;
+  e.equal(productOf(v.shape), productOf(shape));
   const from = contiguous(e, v);
   return { ...from, shape, strides: contiguousStrides<Dim>(shape, mulDims, 1) };
 }

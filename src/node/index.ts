@@ -1,5 +1,6 @@
 // The library in Node: the same verbs over paths, and writing that never leaves half a file.
-import { dirname, join } from 'node:path';
+import { readdir, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { read as readInput, type Loaded, load as loadInput, write, type WriteModelOptions, type Written } from '../api.ts';
 import type { Source } from '../codec/source.ts';
 import { readArrays, writeArray, writeArrays } from '../formats/arrays.ts';
@@ -30,7 +31,7 @@ export async function load(input: PathOrInput): Promise<Model> {
   return (await read(input)).model;
 }
 
-export interface SaveOptions extends Omit<WriteModelOptions, 'name'> {
+export interface SaveOptions extends Omit<WriteModelOptions, 'name' | 'dataName'> {
   readonly overwrite?: boolean | undefined;
 }
 
@@ -43,10 +44,30 @@ export interface Saved extends Written {
  * @throws ModelError E4002 where a file exists and `overwrite` is not set, E5xxx for what the disk says
  */
 export async function save(model: Model, path: string, { overwrite = false, ...options }: SaveOptions = {}): Promise<Saved> {
-  const written = await write(model, { ...options, name: path.split(/[\\/]/).at(-1)! });
+  const name = basename(path);
+  const before = await dataFilesOf(path);
+  const dataName = freeName(name, before);
+  const written = await write(model, { dataName, ...options, name });
   const files = written.files.map(file => ({ path: join(dirname(path), file.name), chunks: bytesOfFile(file) }));
   await writeFilesAtomic(files, { overwrite });
+  if (overwrite) await Promise.all(before.map(old => rm(join(dirname(path), old), { force: true })));
   return { ...written, paths: files.map(f => f.path) };
+}
+
+/**
+ * Data files of the model that was at `path` before. New data gets another name, so that the old model and its data stay a pair
+ * until the new pair is complete.
+ */
+async function dataFilesOf(path: string): Promise<string[]> {
+  const name = basename(path);
+  const beside = await readdir(dirname(path)).catch(() => []);
+  return beside.filter(other => other.startsWith(`${name}.`) && /^(\d+\.)?data$/.test(other.slice(name.length + 1)));
+}
+
+function freeName(name: string, taken: readonly string[]): string {
+  let free = `${name}.data`;
+  for (let i = 1; taken.includes(free); i++) free = `${name}.${i}.data`;
+  return free;
 }
 
 export interface Converted extends Saved {

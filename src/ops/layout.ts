@@ -18,6 +18,7 @@ import { Tensor } from '../ir/tensor.ts';
 import { formatShape, type Shape, tensorType } from '../ir/types.ts';
 import {
   broadcastView,
+  broadcastViews,
   dropAxes,
   type Emitter,
   reshapeView,
@@ -200,7 +201,7 @@ export const layout = {
   Expand: {
     known: ['shape'],
     infer: ({ input, shape }) => [tensorType(elementOf(input), broadcastShapes([shapeOf(input), known(shape)!]))],
-    plan: ({ input }, _at, _e, _values, [y]) => [broadcastView(input, y!.shape)],
+    plan: ({ input }, _at, e, _values, [y]) => broadcastViews(e, [input], y!.shape),
   },
   Tile: {
     known: ['repeats'],
@@ -229,6 +230,7 @@ export const layout = {
       let at: Dim = 0;
       for (const x of inputs) {
         const size = x.shape[along]!;
+        x.shape.forEach((d, axis) => axis !== along && e.equal(d, y.shape[axis]!));
         e.step({ kind: 'copy' }, [x], [{ ...sliceView(y, along, at, size), shape: y.shape.with(along, size) }]);
         at = addDims(at, size);
       }

@@ -1,6 +1,7 @@
 // Matrix products.
 import { tensorType } from '../ir/types.ts';
-import { broadcastView, dropAxes, unsqueezeView } from '../kernels/views.ts';
+import type { View } from '../kernels/kernel.ts';
+import { broadcastViews, dropAxes, unsqueezeView } from '../kernels/views.ts';
 import type { Value } from '../ir/graph.ts';
 import type { Family } from './row.ts';
 import { broadcastShapes, elementOf, shapeOf, typeOf } from './shapes.ts';
@@ -28,7 +29,9 @@ export const products = {
       const b = B.shape.length === 1 ? unsqueezeView(B, [1]) : B;
       const leading = broadcastShapes([a.shape.slice(0, -2), b.shape.slice(0, -2)]);
       const y = e.alloc(A.type, [...leading, a.shape.at(-2)!, b.shape.at(-1)!]);
-      e.step({ kind: 'matmul' }, [broadcastView(a, [...leading, ...a.shape.slice(-2)]), broadcastView(b, [...leading, ...b.shape.slice(-2)])], [y]);
+      e.equal(a.shape.at(-1)!, b.shape.at(-2)!);
+      const spread = (v: View): View => broadcastViews(e, [v], [...leading, ...v.shape.slice(-2)])[0]!;
+      e.step({ kind: 'matmul' }, [spread(a), spread(b)], [y]);
       const rank = y.shape.length;
       return [dropAxes(y, [...(A.shape.length === 1 ? [rank - 2] : []), ...(B.shape.length === 1 ? [rank - 1] : [])])];
     },

@@ -9,7 +9,7 @@ import type { DataType } from '../ir/types.ts';
 import type { Kernel, View } from '../kernels/kernel.ts';
 import { runKernel } from '../kernels/index.ts';
 import { computeType } from '../kernels/storage.ts';
-import { broadcastView, type Emitter, wholeView } from '../kernels/views.ts';
+import { broadcastViews, type Emitter, wholeView } from '../kernels/views.ts';
 import { valuesOf } from './attributes.ts';
 import type { OpName } from './names.gen.ts';
 import type { CoreRow, MapRow, PlannedType, Row, Viewed } from './row.ts';
@@ -60,7 +60,7 @@ function planMap(row: MapRow<OpName>, at: unknown, views: readonly View[], e: Em
   const y = e.alloc(storedType(expression.type, elements), broadcastShapes(views.map(v => v.shape)));
   e.step(
     { kind: 'map', program: program([expression]) },
-    views.map(v => broadcastView(v, y.shape)),
+    broadcastViews(e, views, y.shape),
     [y],
   );
   return y;
@@ -84,6 +84,7 @@ const arithmetic: ReadonlySet<Kernel['kind']> = new Set(['reduce', 'argreduce', 
 /** An emitter that lets kernels which compute see half types as float32, rounded once where the result is stored. */
 const widening = (e: Emitter): Emitter => ({
   alloc: (type, shape) => e.alloc(type, shape),
+  equal: (a, b) => e.equal(a, b),
   step(kernel, inputs, outputs) {
     const isHalf = (v: View | undefined): boolean => v?.type === 'float16' || v?.type === 'bfloat16';
     if (!arithmetic.has(kernel.kind) || ![...inputs, ...outputs].some(isHalf)) return e.step(kernel, inputs, outputs);
@@ -104,6 +105,7 @@ export function evaluate(row: Row<OpName>, schema: OpSchema, node: Node, inputs:
   const add = (data: TypedArray): number => memory.push(data) - 1;
   const e: Emitter = {
     alloc: (type, shape) => wholeView(add(new (arrayFor(type))(shape.reduce<number>((n, d) => n * (d as number), 1))), type, shape),
+    equal: requireEqual,
     step: (kernel, x, y) => runKernel(kernel as Kernel<number>, x.map(v => v && operand(v, memory)), y.map(v => operand(v, memory))),
   };
   const views = inputs.map(t => t && wholeView(add(t.data as TypedArray), t.type, t.dims));
@@ -117,6 +119,11 @@ function toTensor(v: View, memory: TypedArray[]): Tensor {
   const y = wholeView(memory.push(new (arrayFor(v.type))(v.shape.reduce<number>((n, d) => n * (d as number), 1))) - 1, v.type, v.shape);
   runKernel({ kind: 'copy' }, [operand(v, memory)], [operand(y, memory)]);
   return new Tensor(v.type, memory[y.buffer]!, v.shape as number[]);
+}
+
+/** Sizes that are both known must agree at once. */
+export function requireEqual(a: Dim, b: Dim): void {
+  if (typeof a === 'number' && typeof b === 'number' && a !== b) throw fail('E3005', `sizes ${a} and ${b} must be equal`);
 }
 
 class NotFollowed extends Error {}
@@ -139,6 +146,7 @@ export function followContents(
       if (!(count <= maxContents)) throw new NotFollowed();
       return wholeView(memory.push(new Array<Dim>(count).fill(0)) - 1, type, shape);
     },
+    equal: requireEqual,
     step: (kernel, x, y) => stepOnSizes(kernel as Kernel<number>, x as View<number>[], y as View<number>[], memory),
   };
   const views = contents.map((c, i) => c && wholeView(memory.push([...c]) - 1, elementOf(node.inputs[i]!), shapeOf(node.inputs[i]!)));
@@ -151,7 +159,8 @@ export function followContents(
 }
 
 function readSizes(v: View<number>, memory: Dim[][]): readonly Dim[] {
-  const count = v.shape.reduce((n, d) => n * d, 1);
+  const count = v.shape.reduce((n, d) => n * (typeof d === 'number' ? d : Number.NaN), 1);
+  if (!(count <= maxContents)) throw new NotFollowed();
   const y = wholeView(memory.push(new Array<Dim>(count).fill(0)) - 1, v.type, v.shape) as View<number>;
   stepOnSizes({ kind: 'copy' }, [v], [y], memory);
   return memory[y.buffer]!;

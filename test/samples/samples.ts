@@ -38,7 +38,7 @@ function sample(op: OpName, what: string, inputs: readonly Spec[], build: Build,
   samples.push({ op, name: what ? `${op} ${what}` : op, inputs, build, tolerance });
 }
 const unary = (op: OpName, spec: Spec = f(2, 3, 5), at: Record<string, number | string> = {}): void =>
-  sample(op, Object.entries(at).map(([k, v]) => `${k} ${v}`).join(' '), [spec], (b, x) => b.emit(op, [x], at));
+  sample(op, [...(spec.type ? [spec.type] : []), ...Object.entries(at).map(([k, v]) => `${k} ${v}`)].join(' '), [spec], (b, x) => b.emit(op, [x], at));
 const binary = (op: OpName, a: Spec = f(2, 3, 4), c: Spec = f(3, 1)): void => sample(op, `${a.type ?? ''} broadcast`, [a, c], (b, x, y) => b.emit(op, [x, y]));
 
 for (const op of ['Abs', 'Neg', 'Sign', 'Exp', 'Erf', 'Sin', 'Cos', 'Atan', 'Sinh', 'Cosh', 'Tanh', 'Asinh', 'Floor', 'Ceil', 'Relu', 'Sigmoid', 'Softsign', 'Softplus', 'HardSwish', 'Mish', 'Identity', 'IsNaN'] as const) unary(op, f(2, 3, 5));
@@ -169,7 +169,7 @@ sample('BatchNormalization', '', [f(2, 3, 4, 5), f(3), f(3), f(3), from(0.2, 2, 
 sample('InstanceNormalization', '', [f(2, 3, 4, 5), f(3), f(3)], (b, input, scale, B) => b.InstanceNormalization({ input, scale, B }), 1e-4);
 sample('LpNormalization', '', [f(3, 4)], (b, input) => b.LpNormalization({ input }, { axis: 1 }));
 sample('LpNormalization', 'p 1', [f(3, 4)], (b, input) => b.LpNormalization({ input }, { axis: 0, p: 1 }));
-sample('MeanVarianceNormalization', '', [f(2, 3, 4, 4)], (b, X) => b.MeanVarianceNormalization({ X }));
+sample('MeanVarianceNormalization', '', [f(2, 3, 4, 4)], (b, X) => b.MeanVarianceNormalization({ X }, { axes: [0, 2, 3] }));
 
 export { samples };
 

@@ -4,7 +4,7 @@ import { type BoundPlan, bindPlan } from '../../src/exec/bind.ts';
 import { bindNative, bytesOfConstants, nativeBackend } from '../../src/exec/cpu.ts';
 import { compilePlan, type Plan } from '../../src/exec/plan.ts';
 import { referenceBackend } from '../../src/exec/reference.ts';
-import { program, input } from '../../src/expr/expr.ts';
+import { input, program } from '../../src/expr/expr.ts';
 import { type Dim, symbol } from '../../src/ir/dims.ts';
 import { Graph, type Output, Value } from '../../src/ir/graph.ts';
 import { arrayFor, Tensor } from '../../src/ir/tensor.ts';
@@ -53,12 +53,13 @@ function expectClose(actual: Tensor, expected: Tensor): void {
   expect([actual.type, actual.dims]).toEqual([expected.type, expected.dims]);
   const isFloat = actual.type === 'float32' || actual.type === 'float64';
   const [a, e] = [actual.data as ArrayLike<number | bigint>, expected.data as ArrayLike<number | bigint>];
-  if (!isFloat) return expect(plainNaN(actual)).toEqual(plainNaN(expected));
-  for (let i = 0; i < e.length; i++) {
-    const [x, y] = [a[i] as number, e[i] as number];
-    if (Object.is(x, y)) continue;
-    expect(Math.abs(x - y), `element ${i}: ${x}, expected ${y}`).toBeLessThanOrEqual(1e-5 * (1 + Math.abs(y)));
-  }
+  if (!isFloat) expect(plainNaN(actual)).toEqual(plainNaN(expected));
+  else
+    for (let i = 0; i < e.length; i++) {
+      const [x, y] = [a[i] as number, e[i] as number];
+      if (Object.is(x, y)) continue;
+      expect(Math.abs(x - y), `element ${i}: ${x}, expected ${y}`).toBeLessThanOrEqual(1e-5 * (1 + Math.abs(y)));
+    }
 }
 
 /** Elements, with one pattern for every NaN of a half type: JavaScript does not keep their sign. */
@@ -70,7 +71,7 @@ function plainNaN({ type, data }: Tensor): (number | bigint)[] {
 test('a backend without an addon says so', async () => {
   const backend = nativeBackend(() => 'no native addon in this checkout: run npm run build:native');
   expect(await backend.available()).toMatch(/run npm run build:native/);
-  await expect(backend.compile({ inputs: [], outputs: [], buffers: [], steps: [] })).rejects.toMatchObject({ code: 'E3008' });
+  await expect(backend.compile({ inputs: [], outputs: [], buffers: [], guards: [], steps: [] })).rejects.toMatchObject({ code: 'E3008' });
 });
 
 describe.skipIf(typeof addon === 'string')('native CPU', () => {
@@ -85,25 +86,20 @@ describe.skipIf(typeof addon === 'string')('native CPU', () => {
     for (const batch of [3, 8]) await both(plan, [ramp('float32', [batch, 5, 33], 0.25)], new Map([['batch', batch]]));
   });
 
-  test.each([
-    'float32',
-    'float64',
-    'int8',
-    'uint16',
-    'int32',
-    'int64',
-    'uint64',
-  ] as const)('%s: broadcast, transposed views, slices, concatenation and reductions', async type => {
-    const plan = planOf([argument('x', type, [4, 1, 6]), argument('y', type, [3, 6])], (b, x, y) => {
-      const sum = b.Add(x!, y!);
-      const turned = b.Transpose(b.Mul(sum, x!), [2, 0, 1]);
-      const back = b.Slice(turned, { axes: [0, 1], starts: [5, 0], ends: [-7, 3], steps: [-2, 1] });
-      const glued = b.Concat([back, back], 1);
-      const all = { axes: [0, 2] };
-      return [glued, b.ReduceSum(glued, all), b.ReduceProd(x!, all), b.ReduceMax(sum, all), b.ReduceMin(sum, all)];
-    });
-    await both(plan, [ramp(type, [4, 1, 6]), ramp(type, [3, 6])]);
-  });
+  test.each(['float32', 'float64', 'int8', 'uint16', 'int32', 'int64', 'uint64'] as const)(
+    '%s: broadcast, transposed views, slices, concatenation and reductions',
+    async type => {
+      const plan = planOf([argument('x', type, [4, 1, 6]), argument('y', type, [3, 6])], (b, x, y) => {
+        const sum = b.Add(x!, y!);
+        const turned = b.Transpose(b.Mul(sum, x!), [2, 0, 1]);
+        const back = b.Slice(turned, { axes: [0, 1], starts: [5, 0], ends: [-7, 3], steps: [-2, 1] });
+        const glued = b.Concat([back, back], 1);
+        const all = { axes: [0, 2] };
+        return [glued, b.ReduceSum(glued, all), b.ReduceProd(x!, all), b.ReduceMax(sum, all), b.ReduceMin(sum, all)];
+      });
+      await both(plan, [ramp(type, [4, 1, 6]), ramp(type, [3, 6])]);
+    },
+  );
 
   test.each([
     [1, 1, 1],
@@ -152,8 +148,16 @@ describe.skipIf(typeof addon === 'string')('native CPU', () => {
   });
 
   test('float16 and bfloat16 are loaded and stored as the reference does', async () => {
-    const every = new Tensor('float16', Uint16Array.from({ length: 65536 }, (_, i) => i), [65536]);
-    const brain = new Tensor('bfloat16', Uint16Array.from({ length: 65536 }, (_, i) => i), [65536]);
+    const every = new Tensor(
+      'float16',
+      Uint16Array.from({ length: 65536 }, (_, i) => i),
+      [65536],
+    );
+    const brain = new Tensor(
+      'bfloat16',
+      Uint16Array.from({ length: 65536 }, (_, i) => i),
+      [65536],
+    );
     const plan = planOf([argument('h', 'float16', [65536]), argument('b', 'bfloat16', [65536])], (b, h, f) => [
       b.Cast(h!, 'float32'),
       b.Neg(h!),
@@ -164,7 +168,11 @@ describe.skipIf(typeof addon === 'string')('native CPU', () => {
   });
 
   test('an empty batch gives empty results and identities', async () => {
-    const plan = planOf([argument('x', 'float32', [symbol('n'), 3])], (b, x) => [b.Exp(x!), b.ReduceSum(x!, { axes: [0] }), b.ReduceMax(x!, { axes: [0] })]);
+    const plan = planOf([argument('x', 'float32', [symbol('n'), 3])], (b, x) => [
+      b.Exp(x!),
+      b.ReduceSum(x!, { axes: [0] }),
+      b.ReduceMax(x!, { axes: [0] }),
+    ]);
     await both(plan, [ramp('float32', [0, 3])], new Map([['n', 0]]));
   });
 
@@ -179,6 +187,7 @@ describe.skipIf(typeof addon === 'string')('native CPU', () => {
         { type: 'complex64', size: 2, role: 'temporary' },
         { type: 'float16', size: 2, role: 'temporary' },
       ],
+      guards: [],
       steps: [step({ kind: 'copy' }, a, 'Identity'), step({ kind: 'reduce', by: 'sum' }, h, 'ReduceSum')],
     };
     const message = 'backend cpu lacks copy on complex64 (Identity), reduce on float16 (ReduceSum)';

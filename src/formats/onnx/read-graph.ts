@@ -6,6 +6,7 @@ import { type Attribute, Graph, type Meta, Node, type Output, type SparseTensor,
 import { sortedNodes } from '../../ir/order.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import { formatType, isFloat, tensorType, type ValueType } from '../../ir/types.ts';
+import { escaped } from '../../ir/text.ts';
 import { circleText } from '../../ir/verify.ts';
 import { normaliseDomain } from '../../ops/schema.ts';
 import { readAttributes } from './attributes.ts';
@@ -95,6 +96,11 @@ class GraphReader {
     this.scope = scope;
   }
 
+  /** Only the model's own graph has to say its types. */
+  get #isOutermost(): boolean {
+    return this.path === 'graph';
+  }
+
   /** The initializers by name, dense ones first. Adds E1101, E1102 and what their tensors add. */
   constants(proto: GraphProto): Map<string, Constant> {
     const constants = new Map<string, Constant>();
@@ -129,8 +135,9 @@ class GraphReader {
     const name = info.name ?? '';
     const place = { path, offset: info[at] };
     this.#checkName(name, path, info);
-    const value = this.#constantValue(name, readType(info.type, `${path}.type`, this.reading), constant, readInfo(info, path, this.reading));
-    if (!value.type && this.path.startsWith('graph') && this.scope.depth === 0) this.reading.add('E1307', `the input ${this.reading.quoted(name)} has no type`, place);
+    const type = readType(info.type, `${path}.type`, this.reading);
+    const value = this.#constantValue(name, type, constant, readInfo(info, path, this.reading, type !== undefined));
+    if (!type && this.#isOutermost) this.reading.add('E1307', `the input ${this.reading.quoted(name)} has no type`, place);
     else if (value.element === 'undefined') this.reading.add('E1307', `the input ${this.reading.quoted(name)} has no element type`, place);
     if (name !== '') this.#define(name, value, path, info[at]);
     return value;
@@ -163,7 +170,7 @@ class GraphReader {
     const nodes = protos.map((proto, i) => this.#shell(proto, attributes[i]!, `${this.path}.node[${i}]`));
     nodes.forEach((node, i) => {
       node.outputs.forEach((v, k) => {
-        if (v) this.#define(v.name, v, `${this.path}.node[${i}].output[${k}]`, node.meta.at, node);
+        if (v) this.#define(v.name, v, `${this.path}.node[${i}].output[${k}]`, node.meta.at, { index: i, op: node.op, name: node.name, domain: node.domain });
       });
     });
     for (const [i, info] of infos.entries()) this.#declare(info, `${this.path}.value_info[${i}]`);
@@ -191,7 +198,7 @@ class GraphReader {
   #link(node: Node, proto: NodeProto, attributes: Map<string, Attribute>, index: number): void {
     const path = `${this.path}.node[${index}]`;
     const place = (): Place => ({ offset: proto[at], node: { index, op: node.op, name: node.name, domain: node.domain } });
-    const reader = `node #${index} ${this.reading.quoted(node.qualifiedName).slice(1, -1)}`;
+    const reader = (): string => `node #${index} ${escaped(node.qualifiedName)}`;
     node.inputs = (proto.input ?? []).map((name, k) => (name === '' ? undefined : this.#find(name, reader, () => ({ path: `${path}.input[${k}]`, ...place() }))));
     if (!proto.attribute) return;
     const repeated = readAttributes(
@@ -211,21 +218,21 @@ class GraphReader {
   }
 
   /** The value of a name. Adds E1103 for one that is made later and E1104 for one that nothing makes. */
-  #find(name: string, reader: string, place: () => Place): Value {
+  #find(name: string, reader: () => string, place: () => Place): Value {
     const { value, state } = this.scope.find(name);
     if (state === 'later') {
       const maker = value.producer?.qualifiedName ?? '';
-      this.reading.add('E1103', `${reader} reads ${this.reading.quoted(name)} before ${maker} makes it`, place());
+      this.reading.add('E1103', `${reader()} reads ${this.reading.quoted(name)} before ${escaped(maker)} makes it`, place());
     } else if (state === 'undefined') {
       const near = this.reading.nearest(name, () => this.scope.names());
       const hint = near === undefined ? {} : { hint: `nearest name: ${this.reading.quoted(near)}` };
-      this.reading.add('E1104', `${reader} reads ${this.reading.quoted(name)}, which nothing produces`, { ...place(), ...hint });
+      this.reading.add('E1104', `${reader()} reads ${this.reading.quoted(name)}, which nothing produces`, { ...place(), ...hint });
     }
     return value;
   }
 
-  #define(name: string, value: Value, path: string, offset: number | undefined, node?: Node): void {
-    const place: Place = { path, offset, ...(node && { node: { op: node.op, name: node.name, domain: node.domain } }) };
+  #define(name: string, value: Value, path: string, offset: number | undefined, node?: Place['node']): void {
+    const place: Place = { path, offset, node };
     if (!this.scope.define(name, value, node !== undefined))
       this.reading.add('E1102', `the name ${this.reading.quoted(name)} is taken by another value of the graph`, place);
     else if (this.scope.shadows(name))
@@ -251,9 +258,9 @@ class GraphReader {
     const name = info.name ?? '';
     this.#checkName(name, path, info);
     const type = readType(info.type, `${path}.type`, this.reading);
-    if (!type && this.path.startsWith('graph') && this.scope.depth === 0)
+    if (!type && this.#isOutermost)
       this.reading.add('E1307', `the output ${this.reading.quoted(name)} has no type`, { path, offset: info[at] });
-    const value = this.#find(name, 'the graph', () => ({ path, offset: info[at] }));
+    const value = this.#find(name, () => 'the graph', () => ({ path, offset: info[at] }));
     const meta = readInfo(info, path, this.reading, type !== undefined);
     if (type && !value.type && value.producer && this.scope.own(name) === value) value.type = type;
     return { name, value, meta, ...(type && !sameType(type, value.type) ? { type } : {}) };
@@ -295,7 +302,7 @@ class GraphReader {
 const { domain: _, ...spelledOut } = nodePlaces;
 
 /** The meta of an entry. A type that is none stays with it. */
-function readInfo(info: ValueInfoProto, path: string, reading: Reading, typed = true): Meta {
+function readInfo(info: ValueInfoProto, path: string, reading: Reading, typed: boolean): Meta {
   return readMeta(info, typed ? infoPlaces : { name: 'text' }, path, reading);
 }
 

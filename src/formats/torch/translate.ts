@@ -6,7 +6,8 @@ import type { Tensor } from '../../ir/tensor.ts';
 import { formatType, tensorType } from '../../ir/types.ts';
 import { type Builder, newBuilder } from '../../ops/builder.ts';
 import { newestOpset, irVersionFor } from '../../ops/schema.ts';
-import { removeUnread } from '../../passes/rewrite.ts';
+import { removeUnread, rewriteAll } from '../../passes/rewrite.ts';
+import { simplify } from '../../passes/simplify.ts';
 import { assertions, atenRow } from './aten/index.ts';
 import { type Arg, Args } from './aten/row.ts';
 import type { Cursor } from './json.ts';
@@ -60,6 +61,7 @@ class Translator {
     const outputs = this.#outputs(signature.get('output_specs').items);
     const graph = new Graph(name, { inputs, outputs, nodes: this.#b.nodes });
     removeUnread(graph);
+    rewriteAll(graph, [simplify]);
     return graph;
   }
 

@@ -1,0 +1,60 @@
+# The suites in order. $third picks a third of the framework cases, or all.
+corpus="$cache/corpus"
+supported="simple_nn mlp lenet resnet18"
+
+start() { npm start && echo "1 passed, 0 failed"; }
+native() {
+  debian g++ || return 1
+  npm run build:native && vitest_suite test/unit/cpu.test.ts test/unit/scalars.test.ts
+}
+browser() {
+  debian chromium || return 1
+  vitest_suite --config test/browser/vitest.config.ts
+}
+sanitizers() {
+  debian g++ || return 1
+  node scripts/build-native.mjs --sanitize address,undefined || return 1
+  local addon
+  addon=$(ls build/*address*.node | head -1)
+  ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1 OMNIX_ADDON="$root/$addon" \
+    LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)" vitest_suite test/unit/cpu.test.ts test/unit/scalars.test.ts
+}
+drift() {
+  "$python" test/interop/proto_check.py && "$python" test/interop/schema_drift.py
+}
+samples() {
+  rm -rf build/samples && node dist/scripts/samples.js build/samples && "$python" test/samples/expected.py build/samples --check
+}
+# Models of the reference corpus, made once for its program; evaluate.py is the judge.
+make_corpus() {
+  local key stamp
+  key=$(sha256sum "$shared/corpus/make_torch.py" | cut -c1-12)
+  stamp="$corpus/.torch-$key-$1"
+  shift
+  [ -f "$stamp" ] && return 0
+  mkdir -p "$corpus" && "$python" "$shared/corpus/make_torch.py" --out "$corpus/torch" "$@" && touch "$stamp"
+}
+interop() {
+  make_corpus supported --only $supported || return 1
+  "$python" "$shared/corpus/evaluate.py" "$corpus/torch" --repo . --only "$(echo $supported | tr ' ' ,)" --kinds pt2,onnx --backend reference --out build/ci/evaluate.json || return 1
+  node -e 'const r=JSON.parse(require("fs").readFileSync("build/ci/evaluate.json")); const n=r.filter(x=>x.ok).length; console.log(`${n} passed, ${r.length-n} failed`); process.exit(n===r.length&&n>0?0:1)'
+}
+fresh() { "$python" test/interop/export_fresh.py --third "$third"; }
+roundtrip() {
+  [ "$third" = all ] && { make_corpus all --set open || true; }
+  "$python" test/interop/roundtrip.py --third "$third" $(find "$corpus/torch" models -name '*.onnx' | sort)
+}
+
+suite test 300 npm_test
+suite start 60 start
+suite check 60 npm run check
+suite native 240 native
+suite sanitizers 240 sanitizers
+suite browser 240 browser
+suite environment 600 python_environment
+python_environment >/dev/null 2>&1
+suite drift 120 drift
+suite samples 120 samples
+suite interop 240 interop
+suite fresh 240 fresh
+suite roundtrip 240 roundtrip

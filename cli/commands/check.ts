@@ -1,0 +1,33 @@
+// omnix check: everything that is wrong with a model, a finding a line.
+import { codes, type ExitKind, type Finding } from '../../src/errors.ts';
+import { checkModel } from '../../src/validate/check.ts';
+import { openInput } from '../files.ts';
+import { findingLines, type Outcome, type Output } from '../output.ts';
+import { plural, timeText } from '../terminal.ts';
+
+export interface CheckOptions {
+  /** Warnings count as errors. */
+  readonly strict?: boolean;
+}
+
+export async function check([path]: readonly string[], { strict = false }: CheckOptions, out: Output): Promise<Outcome> {
+  const started = performance.now();
+  const { source, options } = await openInput(path!);
+  const { model, findings: found } = await checkModel(source, options);
+  const findings = found.map(f => ({ ...f, file: f.file ?? source.name }));
+  const errors = findings.filter(f => f.severity === 'error');
+  const warnings = findings.length - errors.length;
+  const valid = errors.length === 0 && (!strict || warnings === 0);
+  const verdict = valid ? out.paint('green', 'a valid model') : out.paint('red', 'not a valid model');
+  const summary = `${plural(errors.length, 'error')}, ${plural(warnings, 'warning')} in ${timeText(performance.now() - started)}  — ${verdict}`;
+  return {
+    results: { file: source.name, valid, errors: errors.length, warnings },
+    findings,
+    findingsInText: true,
+    text: [...findings.flatMap(f => findingLines(f, out.paint)), summary],
+    exit: valid ? 'ok' : model ? 'no' : exitOf(errors[0]),
+  };
+}
+
+/** A container that cannot be read is no model that could be judged. */
+const exitOf = (first: Finding | undefined): ExitKind => (first && /^E(10|5)/.test(first.code) ? codes[first.code].exit : 'no');

@@ -1,0 +1,59 @@
+// omnix run: a model on arrays.
+import { Session } from '../../src/api.ts';
+import { writeArray, writeArrays } from '../../src/formats/arrays.ts';
+import type { Tensor } from '../../src/ir/tensor.ts';
+import { formatShape } from '../../src/ir/types.ts';
+import { writeFileAtomic } from '../../src/node/files.ts';
+import { loadArrays, paired, type Statistics, statisticsOf } from '../arrays.ts';
+import { backendNamed } from '../backends.ts';
+import { checkOutput, readModel, whileWriting, writeToStdout } from '../files.ts';
+import { fileText, type Outcome, type Output } from '../output.ts';
+import { columns, numberText, shown } from '../terminal.ts';
+
+export interface RunOptions {
+  readonly inputs: string;
+  readonly output?: string;
+  readonly backend: string;
+  readonly overwrite?: boolean;
+}
+
+export async function run([path]: readonly string[], options: RunOptions, out: Output): Promise<Outcome> {
+  const { output, overwrite = false } = options;
+  if (output !== undefined) checkOutput(output, overwrite);
+  const backend = await backendNamed(options.backend);
+  const { model, findings } = await out.stage('read', () => readModel(path!));
+  const given = await loadArrays(options.inputs);
+  const session = await out.stage('prepare', () => Session.create(model, { backend }));
+  const made = await out.stage('run', () => session.run(paired(given, session.inputNames, 'input', out)));
+  await session.dispose();
+  const outputs = await Promise.all(
+    Object.entries(made).map(async ([name, t]) => ({ name, type: t.type, dims: t.dims, statistics: await statisticsOf(t) })),
+  );
+  for (const line of outputTable(outputs)) out.note(line);
+  const bytes = output === undefined ? undefined : await writeOutputs(output, made, overwrite);
+  if (output !== undefined && bytes !== undefined) out.note(`wrote ${fileText(output === '-' ? '<stdout>' : output, bytes)}`);
+  return { results: { backend: backend.name, outputs, ...(output !== undefined && { file: { path: output, bytes } }) }, findings };
+}
+
+function writeOutputs(path: string, made: Readonly<Record<string, Tensor>>, overwrite: boolean): Promise<number> {
+  const all = Object.values(made);
+  const chunks = path.toLowerCase().endsWith('.npy') && all.length === 1 ? writeArray(all[0]!) : writeArrays(made);
+  return path === '-' ? writeToStdout(chunks) : whileWriting(() => writeFileAtomic(path, chunks, { overwrite }));
+}
+
+interface OutputRow {
+  readonly name: string;
+  readonly type: string;
+  readonly dims: readonly number[];
+  readonly statistics: Statistics | undefined;
+}
+
+function outputTable(outputs: readonly OutputRow[]): string[] {
+  const rows = outputs.map(({ name, type, dims, statistics: s }) => [
+    shown(name),
+    type,
+    formatShape(dims),
+    ...(s ? [s.min, s.max, s.mean, s.nan].map(numberText) : ['–', '–', '–', '–']),
+  ]);
+  return columns([['output', 'dtype', 'shape', 'min', 'max', 'mean', 'NaN'], ...rows], { right: [3, 4, 5, 6] });
+}

@@ -1,0 +1,77 @@
+// Models and arrays from paths or standard input, and results to paths or standard output. `-` names the standard streams.
+import { lstatSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { type Loaded, read } from '../src/api.ts';
+import type { Source } from '../src/codec/source.ts';
+import { fail } from '../src/errors.ts';
+import type { ReadOptions } from '../src/formats/format.ts';
+import { openBeside } from '../src/node/beside.ts';
+import { FileSource, readStdin, removeTemporaries } from '../src/node/files.ts';
+
+export interface Opened {
+  readonly source: Source;
+  readonly options: ReadOptions;
+}
+
+/** The bytes of a model; external data is looked for beside a file, and nowhere for standard input. */
+export async function openInput(path: string): Promise<Opened> {
+  if (path === '-') return { source: await readStdin(), options: {} };
+  return { source: await FileSource.open(path), options: { open: openBeside(path) } };
+}
+
+/** Read a model. Errors: as `read`. */
+export async function readModel(path: string): Promise<Loaded & { readonly source: Source }> {
+  const { source, options } = await openInput(path);
+  return { ...(await read(source, options)), source };
+}
+
+/** Whether something has this path, be it a link to nothing. */
+export const exists = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+
+/**
+ * Refuse an output before any work is done for it.
+ * Errors: E4001 standard output is a terminal, E4002 the file exists, E5001 its folder does not, E5004 it is a folder.
+ */
+export function checkOutput(path: string, overwrite: boolean): void {
+  if (path === '-') {
+    if (process.stdout.isTTY) throw fail('E4001', 'standard output is a terminal; binary data is not written to it');
+    return;
+  }
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found?.isDirectory()) throw fail('E5004', `${path} is a folder, expected a file`, { file: path });
+  if (found && !overwrite && !found.isCharacterDevice() && !found.isFIFO()) throw fail('E4002', `${path} exists`, { file: path });
+  if (!found && !exists(dirname(path))) throw fail('E5001', `the folder ${dirname(path)} of ${path} does not exist`, { file: path });
+}
+
+/**
+ * Do what writes files; a signal meanwhile removes the temporary ones. At other times there is nothing to remove, and the
+ * system's own way to end a process works even in a long computation.
+ */
+export async function whileWriting<T>(work: () => Promise<T>): Promise<T> {
+  const stop = (signal: 'SIGINT' | 'SIGTERM'): never => {
+    removeTemporaries();
+    process.exit(signal === 'SIGINT' ? 130 : 143);
+  };
+  process.on('SIGINT', stop).on('SIGTERM', stop);
+  try {
+    return await work();
+  } finally {
+    process.off('SIGINT', stop).off('SIGTERM', stop);
+  }
+}
+
+/** Write to standard output as fast as its reader takes it. Gives the number of bytes. */
+export async function writeToStdout(chunks: AsyncIterable<Uint8Array>): Promise<number> {
+  let written = 0;
+  for await (const chunk of chunks) {
+    written += chunk.length;
+    await new Promise<void>((resolve, reject) =>
+      process.stdout.write(chunk, error => {
+        if (!error) resolve();
+        // The reader has closed the pipe: the handler of the stream ends the process quietly.
+        else if ((error as NodeJS.ErrnoException).code !== 'EPIPE') reject(error);
+      }),
+    );
+  }
+  return written;
+}

@@ -1,0 +1,146 @@
+#!/usr/bin/env node
+// The command line: assembles the commands. What a command does is loaded when it is run.
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { fail } from '../src/errors.ts';
+import { type GlobalOptions, type Outcome, type Output, perform, version } from './output.ts';
+
+type Run = (args: readonly string[], options: never, out: Output) => Promise<Outcome>;
+
+/** An action that loads the command first. */
+const lazily =
+  (load: () => Promise<Run>) =>
+  async (...given: unknown[]): Promise<void> => {
+    // Commander's last argument is the command, whose arguments and options have been checked by it.
+    const command = given.at(-1) as Command;
+    await perform(command.name(), command.optsWithGlobals(), async out => (await load())(command.args, command.opts() as never, out));
+  };
+
+const examples = (...lines: string[]): string => `Examples:\n${lines.map(line => `  omnix ${line}\n`).join('')}`;
+
+const collect = (value: string, before: readonly string[] = []): readonly string[] => [...before, value];
+
+function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value)) throw new InvalidArgumentError('A whole number is expected.');
+  return value;
+}
+
+function tolerance(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value) || value < 0) throw new InvalidArgumentError('A number of at least 0 is expected.');
+  return value;
+}
+
+const program = new Command('omnix')
+  .description('Convert models between frameworks, run them and check their numbers.')
+  .version(version, '-V, --version', 'print the version')
+  .option('--json', 'print one JSON object on standard output')
+  .option('-q, --quiet', 'say nothing but errors')
+  .option('-v, --verbose', 'say more')
+  .option('--debug', 'print stack traces of errors')
+  .option('--no-color', 'do not colour')
+  .addHelpText('before', examples('info model.onnx', 'convert model.pt2 -o model.onnx --verify', 'check model.onnx'))
+  .configureHelp({ showGlobalOptions: true })
+  .exitOverride()
+  // Usage errors are printed with all others, in one form.
+  .configureOutput({ outputError: () => {} });
+
+program
+  .command('convert')
+  .description('read a model of one format and write it in another')
+  .argument('[input]', 'a model, or - for standard input')
+  .requiredOption('-o, --output <path>', 'the file to write, or - for standard output')
+  .option('--to <format>', 'the format to write, otherwise told from the name')
+  .option('--opset <version>', 'the opset to write, otherwise the lowest that says the model exactly', wholeNumber)
+  .option('--external-data', 'keep the weights in a second file')
+  .option('--input-shape <name:dims>', 'a shape for an input, such as x:1,3,224,224 or x:batch,3; repeatable', collect)
+  .option('--verify [arrays...]', 'run what was written and compare: [IN.npz [OUT.npz]]')
+  .option('--overwrite', 'replace an existing file')
+  .addHelpText(
+    'before',
+    examples(
+      'convert model.pt2 -o model.onnx',
+      'convert model.pt2 -o model.onnx --verify inputs.npz outputs.npz',
+      'convert model.onnx -o small.onnx --opset 21 --input-shape x:1,3,224,224',
+    ),
+  )
+  .action(lazily(async () => (await import('./commands/convert.ts')).convert));
+
+program
+  .command('info')
+  .description('what a model is: format, opset, inputs, outputs, sizes, operators')
+  .argument('<models...>', 'models, shown side by side')
+  .option('--ops', 'list every operator')
+  .addHelpText('before', examples('info model.onnx', 'info before.onnx after.onnx --ops'))
+  .action(lazily(async () => (await import('./commands/info.ts')).info));
+
+program
+  .command('check')
+  .description('whether a model is valid, and everything that is wrong with it')
+  .argument('<model>', 'a model')
+  .option('--strict', 'warnings count as errors')
+  .addHelpText('before', examples('check model.onnx', 'check model.onnx --strict --json'))
+  .action(lazily(async () => (await import('./commands/check.ts')).check));
+
+program
+  .command('run')
+  .description('run a model on arrays')
+  .argument('<model>', 'a model')
+  .requiredOption('--inputs <path>', 'an .npz with an array for each input, or an .npy for the only one')
+  .option('-o, --output <path>', 'the .npz or .npy to write, or - for standard output')
+  .option('--backend <name>', 'what computes: reference or cpu', 'reference')
+  .option('--overwrite', 'replace an existing file')
+  .addHelpText('before', examples('run model.onnx --inputs inputs.npz -o outputs.npz', 'run model.pt2 --inputs x.npy --backend cpu'))
+  .action(lazily(async () => (await import('./commands/run.ts')).run));
+
+program
+  .command('compare')
+  .description('run a model and compare its outputs with references')
+  .argument('<model>', 'a model')
+  .requiredOption('--inputs <path>', 'an .npz with an array for each input')
+  .requiredOption('--expect <path>', 'an .npz with an array for each output')
+  .option('--rtol <number>', 'relative tolerance', tolerance)
+  .option('--atol <number>', 'absolute tolerance', tolerance)
+  .option('--backend <name>', 'what computes: reference or cpu', 'reference')
+  .addHelpText('before', examples('compare model.onnx --inputs inputs.npz --expect outputs.npz --atol 1e-5'))
+  .action(lazily(async () => (await import('./commands/compare.ts')).compare));
+
+program
+  .command('doctor')
+  .description('what this machine offers: versions, processor, memory, backends')
+  .addHelpText('before', examples('doctor', 'doctor --json'))
+  .action(lazily(async () => (await import('./commands/doctor.ts')).doctor));
+
+// A reader that has enough closes the pipe; that is no error.
+for (const stream of [process.stdout, process.stderr])
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit();
+    throw error;
+  });
+
+await main();
+
+async function main(): Promise<void> {
+  try {
+    if (process.argv.length === 2) program.help({ error: true });
+    await program.parseAsync();
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return;
+    await perform(commandGiven(), optionsGiven(), async () => {
+      throw error instanceof CommanderError ? usageError(error) : error;
+    });
+  }
+}
+
+const usageError = ({ message }: CommanderError): Error =>
+  fail('E4001', message === '(outputHelp)' ? 'no command is given' : message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' '));
+
+/** The command and the options of a line that could not be parsed. */
+function commandGiven(): string {
+  const names = new Set(program.commands.map(c => c.name()));
+  return process.argv.slice(2).find(word => names.has(word)) ?? '';
+}
+function optionsGiven(): GlobalOptions {
+  const words = new Set(process.argv.slice(2));
+  return { json: words.has('--json'), debug: words.has('--debug'), color: !words.has('--no-color') };
+}

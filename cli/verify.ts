@@ -1,0 +1,70 @@
+// What --verify does: run the written file as anyone would who got it, and compare.
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { Session } from '../src/api.ts';
+import type { Model } from '../src/ir/graph.ts';
+import { type Comparison, compareArrays, defaultTolerance } from '../src/validate/compare.ts';
+import { type Arrays, loadArrays, paired, randomArrays } from './arrays.ts';
+import { comparisonLines } from './comparison.ts';
+import { readModel } from './files.ts';
+import type { Output } from './output.ts';
+import { shown } from './terminal.ts';
+
+export interface Verification {
+  readonly ok: boolean;
+  /** On what and with what it was compared. */
+  readonly how: string;
+  readonly outputs: readonly Comparison[];
+  readonly words: string;
+  readonly lines: readonly string[];
+}
+
+export interface VerifyTask {
+  readonly input: string;
+  /** The file that was written; it is read again. */
+  readonly output: string;
+  readonly source: Model;
+  /** Paths of inputs and of reference outputs, as far as given. */
+  readonly arrays: readonly string[];
+  readonly out: Output;
+}
+
+/** Compare the written file with reference outputs, or with the source model where there are none. Errors: as reading and running. */
+export async function verify({ input, output, source, arrays, out }: VerifyTask): Promise<Verification> {
+  const written = await Session.create((await readModel(output)).model);
+  const chosen = await chooseArrays(input, arrays);
+  const given = chosen.inputs ? paired(chosen.inputs, written.inputNames, 'input', out) : randomArrays(written.inputs);
+  const got = await written.run(given);
+  const want = chosen.outputs ? paired(chosen.outputs, Object.keys(got), 'output', out) : await runSource(source, given, out);
+  const outputs = compareArrays(got, want);
+  const ok = outputs.every(c => c.ok);
+  const how = `${chosen.said}, against ${chosen.outputs ? 'the reference outputs' : 'the source graph, not optimised'}`;
+  const lines = comparisonLines(outputs, defaultTolerance, out.paintNote);
+  return { ok, how, outputs, lines, words: `${ok ? 'ok' : 'FAILED'}: the written file on ${how}` };
+}
+
+interface Chosen {
+  readonly inputs?: Arrays;
+  readonly outputs?: Arrays;
+  readonly said: string;
+}
+
+/** The arrays given, else inputs.npz and outputs.npz beside the model, else none. */
+async function chooseArrays(input: string, [inputs, outputs]: readonly string[]): Promise<Chosen> {
+  if (inputs !== undefined) {
+    const said = shown(inputs, 200);
+    return { inputs: await loadArrays(inputs), ...(outputs !== undefined && { outputs: await loadArrays(outputs) }), said };
+  }
+  const beside = ['inputs.npz', 'outputs.npz'].map(name => join(dirname(input), name));
+  if (input !== '-' && beside.every(path => existsSync(path))) {
+    const [given, references] = await Promise.all(beside.map(loadArrays));
+    return { inputs: given!, outputs: references!, said: `inputs.npz found beside ${shown(input, 200)}` };
+  }
+  return { said: 'seeded random inputs' };
+}
+
+/** The oracle: the model as it was read, with nothing simplified or fused. */
+async function runSource(source: Model, given: Arrays, out: Output): Promise<Arrays> {
+  const session = await Session.create(source, { optimize: false });
+  return session.run(paired(given, session.inputNames, 'input', out));
+}

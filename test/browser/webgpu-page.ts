@@ -1,0 +1,184 @@
+// Runs in the page: plans on WebGPU and on the reference backend, with the results of both for the test to compare.
+import type { Backend } from '../../src/exec/backend.ts';
+import { compilePlan, type Plan } from '../../src/exec/plan.ts';
+import { referenceBackend } from '../../src/exec/reference.ts';
+import { webgpuBackend } from '../../src/exec/webgpu/backend.ts';
+import { apply, cast, type Expr, input, program } from '../../src/expr/expr.ts';
+import { isDefined, type Primitive, primitives, type ScalarType, scalarTypes } from '../../src/expr/primitives.ts';
+import { type Dim, symbol } from '../../src/ir/dims.ts';
+import { Graph, type Output, Value } from '../../src/ir/graph.ts';
+import { Tensor } from '../../src/ir/tensor.ts';
+import { type DataType, tensorType } from '../../src/ir/types.ts';
+import { wholeView } from '../../src/kernels/views.ts';
+import { type Builder, newBuilder } from '../../src/ops/builder.ts';
+import { lower } from '../../src/passes/lower.ts';
+import { rewriteAll } from '../../src/passes/rewrite.ts';
+
+/** One output on both backends; numbers as text, so that -0, NaN and infinities survive the way out of the page. */
+export interface Compared {
+  readonly name: string;
+  readonly type: DataType;
+  readonly arguments?: readonly (readonly string[])[];
+  readonly webgpu: readonly string[];
+  readonly reference: readonly string[];
+}
+
+const texts = (t: Tensor): string[] => Array.from(t.data as ArrayLike<number>, x => (Object.is(x, -0) ? '-0' : String(x)));
+
+async function runOn(
+  backend: Backend,
+  plan: Plan,
+  inputs: readonly Tensor[],
+  sizes: ReadonlyMap<string, number>,
+): Promise<readonly Tensor[]> {
+  const executable = await backend.compile(plan);
+  try {
+    return await (await executable.bind(sizes)).run(inputs);
+  } finally {
+    await executable.dispose();
+  }
+}
+
+async function compare(
+  name: string,
+  plan: Plan,
+  inputs: readonly Tensor[],
+  sizes: ReadonlyMap<string, number> = new Map(),
+): Promise<Compared[]> {
+  const gpu = await runOn(webgpu, plan, inputs, sizes);
+  const reference = await runOn(referenceBackend({ reuse: false }), plan, inputs, sizes);
+  return gpu.map((y, i) => ({ name: `${name} ${plan.outputs[i]!.name}`, type: y.type, webgpu: texts(y), reference: texts(reference[i]!) }));
+}
+
+const webgpu = webgpuBackend();
+const argument = (name: string, type: DataType, shape: readonly Dim[]): Value => new Value(name, tensorType(type, shape));
+const ramp = (type: DataType, dims: readonly number[], scale = 1): Tensor =>
+  new Tensor(
+    type,
+    Array.from({ length: dims.reduce((n, d) => n * d, 1) }, (_, i) => (((i * 7919) % 23) - 11) * scale),
+    dims,
+  );
+
+function planOf(inputs: readonly Value[], build: (b: Builder, ...x: Value[]) => readonly Value[]): Plan {
+  const b = newBuilder();
+  const outputs = build(b, ...inputs).map((value, i): Output => ({ name: `y${i}`, value }));
+  const graph = new Graph('g', { inputs: [...inputs], outputs, nodes: [...b.nodes] });
+  rewriteAll(graph, [lower]);
+  return compilePlan(graph);
+}
+
+/** Fused maps, reductions, matrix products and views, with a batch that two bindings of one executable give. */
+async function plans(): Promise<Compared[]> {
+  const floats = planOf([argument('x', 'float32', [symbol('batch'), 5, 33])], (b, x) => {
+    const w = b.constant(ramp('float32', [33, 20], 0.125).data as Float32Array, 'float32', [33, 20], 'w');
+    const y = b.Relu(b.Add(b.MatMul(x!, w), b.constant(0.5, 'float32')));
+    const turned = b.Transpose(y, [2, 0, 1]);
+    const every = { axes: [0], starts: [-1], ends: [-100], steps: [-2] };
+    return [
+      b.ReduceSum(y, { axes: [1] }),
+      b.ReduceMax(b.Mul(x!, x!), { axes: [0, 2], keepdims: 0 }),
+      b.Concat([turned, turned], 1),
+      b.Slice(turned, every),
+      b.Where(b.Less(x!, b.constant(0, 'float32')), b.Exp(x!), b.Sqrt(b.Abs(x!))),
+      b.Greater(x!, b.constant(0, 'float32')),
+    ];
+  });
+  const integers = planOf([argument('x', 'int32', [4, 6]), argument('y', 'uint32', [4, 6])], (b, x, y) => [
+    b.ReduceSum(b.Mul(x!, x!), { axes: [1] }),
+    b.ReduceMin(x!, { axes: [0] }),
+    b.ReduceMax(y!, { axes: [0, 1] }),
+    b.MatMul(x!, b.Transpose(x!, [1, 0])),
+    b.Cast(b.Equal(x!, b.Cast(y!, 'int32')), 'float32'),
+  ]);
+  const results: Compared[] = [];
+  for (const batch of [3, 7])
+    results.push(
+      ...(await compare(`floats, batch ${batch}`, floats, [ramp('float32', [batch, 5, 33], 0.25)], new Map([['batch', batch]]))),
+    );
+  results.push(...(await compare('integers', integers, [ramp('int32', [4, 6]), new Tensor('uint32', [...Array(24).keys()], [4, 6])])));
+  return results;
+}
+
+const edges: Partial<Record<ScalarType, readonly number[]>> = {
+  float32: [
+    0,
+    -0,
+    1,
+    -1,
+    0.5,
+    -0.5,
+    1.5,
+    2.5,
+    -2.5,
+    3,
+    7.25,
+    -7.25,
+    100,
+    3e9,
+    -3e9,
+    3.4e38,
+    -3.4e38,
+    1e-30,
+    Infinity,
+    -Infinity,
+    Number.NaN,
+  ],
+  int32: [0, 1, -1, 2, -2, 3, 7, -7, 31, 32, 33, -33, 65536, 2147483647, -2147483648],
+  uint32: [0, 1, 2, 3, 7, 31, 32, 33, 65536, 2147483648, 4294967295],
+  bool: [0, 1],
+};
+
+/** A plan of one map over whole views. */
+function mapPlan(e: Expr, types: readonly ScalarType[], count: number): Plan {
+  const buffers = [...types, e.type].map((type, i) => ({ type, size: count, role: i < types.length ? 'input' : 'output' }) as const);
+  const views = buffers.map((b, i) => wholeView(i, b.type, [count]));
+  const kernel = { kind: 'map', program: program([e]) } as const;
+  return {
+    buffers,
+    inputs: types.map((_, i) => ({ name: `x${i}`, view: views[i]! })),
+    outputs: [{ name: 'y', view: views.at(-1)! }],
+    guards: [],
+    steps: [{ kernel, inputs: views.slice(0, -1), outputs: views.slice(-1), label: e.op }],
+  };
+}
+
+/** Every primitive and conversion on every pair of edge values. */
+async function primitivesOnEdges(): Promise<Compared[]> {
+  const results: Compared[] = [];
+  const check = async (name: string, e: Expr, types: readonly ScalarType[]): Promise<void> => {
+    const columns = crossed(types.map(t => edges[t]!));
+    const inputs = types.map((t, i) => new Tensor(t, columns[i]!, [columns[i]!.length]));
+    const [both] = await compare(name, mapPlan(e, types, columns[0]!.length), inputs);
+    results.push({ ...both!, name, arguments: inputs.map(texts) });
+  };
+  const types = Object.keys(edges) as ScalarType[];
+  for (const type of types) {
+    for (const op of Object.keys(primitives) as Primitive[]) {
+      if (!isDefined(op, type) || !primitives[op].on[scalarTypes[type].class as never]) continue;
+      const operands = op === 'select' ? (['bool', type, type] as const) : Array<ScalarType>(primitives[op].arity).fill(type);
+      await check(`${op} ${type}`, apply(op, ...operands.map((t, i) => input(i, t))), operands);
+    }
+    for (const to of types) if (to !== type) await check(`${type} to ${to}`, cast(input(0, type), to), [type]);
+  }
+  return results;
+}
+
+/** Columns that together hold every combination. */
+function crossed(lists: readonly (readonly number[])[]): number[][] {
+  let rows: number[][] = [[]];
+  for (const list of lists) rows = rows.flatMap(row => list.map(x => [...row, x]));
+  return lists.map((_, i) => rows.map(row => row[i]!));
+}
+
+async function refused(): Promise<{ readonly code: string; readonly message: string }> {
+  const plan = planOf([argument('x', 'float16', [2]), argument('y', 'float64', [2, 2])], (b, x, y) => [b.Neg(x!), b.MatMul(y!, y!)]);
+  try {
+    await webgpu.compile(plan);
+    return { code: '', message: 'compiled' };
+  } catch (error) {
+    const { code, message } = error as { readonly code: string; readonly message: string };
+    return { code, message };
+  }
+}
+
+Object.assign(globalThis, { omnixTest: { available: () => webgpu.available(), plans, primitivesOnEdges, refused } });

@@ -1,0 +1,382 @@
+// The command line as a process: what it prints where, how it ends, what it leaves on the disk. Needs the build in dist.
+import { spawn, spawnSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { symbol } from '../../src/ir/dims.ts';
+import { tensorType } from '../../src/ir/types.ts';
+import { Graph, Model, newBuilder, save, saveArrays, Tensor, Value } from '../../src/node/index.ts';
+import { newestOpset } from '../../src/ops/schema.ts';
+
+const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'omnix-cli-'));
+const at = (name: string): string => join(folder, name);
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+interface Ended {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+function omnix(...args: string[]): Ended {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], { cwd: folder, encoding: 'utf8', timeout: 50_000 });
+  return { code: status, out: stdout, err: stderr };
+}
+function shell(script: string, env: Record<string, string> = {}): Ended {
+  const facts = {
+    cwd: folder,
+    encoding: 'utf8',
+    timeout: 50_000,
+    env: { ...process.env, NODE: process.execPath, MAIN: main, ...env },
+  } as const;
+  const { status, stdout, stderr } = spawnSync('bash', ['-c', script], facts);
+  return { code: status, out: stdout, err: stderr };
+}
+
+interface Envelope {
+  readonly tool: string;
+  readonly command: string;
+  readonly ok: boolean;
+  readonly exitCode: number;
+  // The shape of the results is the command's own.
+  readonly results: Record<string, never>;
+  readonly findings: readonly { readonly code: string; readonly message: string }[];
+}
+function json(...args: string[]): Envelope & { readonly code: number | null } {
+  const { code, out } = omnix(...args, '--json');
+  const envelope = JSON.parse(out) as Envelope;
+  expect(envelope).toMatchObject({ tool: 'omnix', exitCode: code, ok: code === 0 });
+  return { ...envelope, code };
+}
+
+/** y = relu(x + w) with x float32[batch,3]. */
+function tinyModel({ input = 'x', output = 'y', weights = [1, -2, 3] } = {}): Model {
+  const x = new Value(input, tensorType('float32', [symbol('batch'), 3]));
+  const w = new Value('w', undefined, { tensor: new Tensor('float32', weights.slice(0, 3), [3]), parameter: true });
+  const b = newBuilder();
+  const y = b.Relu({ X: b.Add(x, w) });
+  const graph = new Graph('tiny', { inputs: [x], outputs: [{ name: output, value: y }], nodes: b.nodes, initializers: [w] });
+  return new Model(graph, { irVersion: 10, opsets: new Map([['', newestOpset('')!]]), producer: { name: 'test', version: '1' } });
+}
+
+/** A model of a few megabytes, so that writing it takes a while. */
+function largeModel(): Model {
+  const size = 1 << 20;
+  const x = new Value('x', tensorType('float32', [size]));
+  const w = new Value('w', undefined, { tensor: new Tensor('float32', new Float32Array(size).fill(0.5), [size]), parameter: true });
+  const b = newBuilder();
+  const y = b.Add(x, w);
+  return new Model(new Graph('large', { inputs: [x], outputs: [{ name: 'y', value: y }], nodes: b.nodes, initializers: [w] }), {
+    irVersion: 10,
+    opsets: new Map([['', newestOpset('')!]]),
+  });
+}
+
+const x = new Tensor('float32', [1, 2, 3, -4, 5, -6], [2, 3]);
+const y = new Tensor('float32', [2, 0, 6, 0, 3, 0], [2, 3]);
+
+beforeAll(async () => {
+  await save(tinyModel(), at('tiny.onnx'));
+  await save(largeModel(), at('large.onnx'));
+  await saveArrays(at('in.npz'), { x });
+  await saveArrays(at('x.npy'), { x });
+  await saveArrays(at('out.npz'), { y });
+  await saveArrays(at('wrong.npz'), { y: new Tensor('float32', [2, 0, 6, 0, 3.5, 0], [2, 3]) });
+  writeFileSync(at('empty.onnx'), '');
+  writeFileSync(at('page.onnx'), '<!DOCTYPE html><html><body>404</body></html>');
+  writeFileSync(at('lfs.onnx'), 'version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 12345\n');
+  writeFileSync(at('zip.onnx'), Buffer.concat([Buffer.from('PK\x05\x06'), Buffer.alloc(18)]));
+  writeFileSync(at('random.onnx'), Buffer.from(Array.from({ length: 400 }, (_, i) => (i * 151 + 255) & 255)));
+  writeFileSync(at('short.onnx'), readFileSync(at('tiny.onnx')).subarray(0, -20));
+  mkdirSync(at('folder.onnx'));
+});
+
+describe('help and version', () => {
+  test('--version prints the version of the package', () => {
+    expect(omnix('--version')).toMatchObject({ code: 0, out: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
+  });
+  test.each(['convert', 'info', 'check', 'run', 'compare', 'doctor'])('%s --help begins with examples', command => {
+    const { code, out } = omnix(command, '--help');
+    expect(code).toBe(0);
+    expect(out.startsWith(`Examples:\n  omnix ${command}`)).toBe(true);
+    expect(out).toContain('--json');
+  });
+  test('without a command the help is an error', () => {
+    expect(omnix()).toMatchObject({ code: 2, out: '', err: expect.stringContaining('Usage: omnix') });
+  });
+});
+
+describe('convert', () => {
+  test('writes a model, says what, and verifies it on references', () => {
+    const { code, out, err } = omnix('convert', 'tiny.onnx', '-o', 'a.onnx', '--verify', 'in.npz', 'out.npz');
+    expect(code).toBe(0);
+    expect(out).toBe('');
+    for (const words of ['✓ read', '✓ write', 'wrote a.onnx', 'IR version', '✓ verify', 'reference outputs']) expect(err).toContain(words);
+    expect(existsSync(at('a.onnx'))).toBe(true);
+  });
+  test('verifies against the source graph on inputs, or on random ones, and says so', () => {
+    expect(omnix('convert', 'tiny.onnx', '-o', 'b1.onnx', '--verify', 'in.npz').err).toContain('in.npz, against the source graph');
+    expect(omnix('convert', '--verify', 'tiny.onnx', '-o', 'b2.onnx').err).toContain('seeded random inputs, against the source graph');
+  });
+  test('finds arrays beside the model', () => {
+    mkdirSync(at('case'));
+    for (const [from, to] of [
+      ['tiny.onnx', 'm.onnx'],
+      ['in.npz', 'inputs.npz'],
+      ['out.npz', 'outputs.npz'],
+    ] as const)
+      copyFileSync(at(from), at(`case/${to}`));
+    expect(omnix('convert', 'case/m.onnx', '-o', 'case/n.onnx', '--verify')).toMatchObject({
+      code: 0,
+      err: expect.stringContaining('inputs.npz found beside'),
+    });
+  });
+  test('a failed verification keeps the output and answers no', () => {
+    const { code, err } = omnix('convert', 'tiny.onnx', '-o', 'c.onnx', '--verify', 'in.npz', 'wrong.npz');
+    expect(code).toBe(1);
+    expect(err).toContain('c.onnx is kept');
+    expect(existsSync(at('c.onnx'))).toBe(true);
+    const result = json('convert', 'tiny.onnx', '-o', 'c2.onnx', '--verify', 'in.npz', 'wrong.npz');
+    expect(result.results).toMatchObject({ verification: { ok: false, outputs: [{ name: 'y', ok: false, maxAbs: 0.5 }] } });
+  });
+  test('shapes of inputs can be given, sizes open or not', () => {
+    expect(omnix('convert', 'tiny.onnx', '-o', 'd.onnx', '--input-shape', 'x:[4,3]').code).toBe(0);
+    expect(omnix('info', 'd.onnx').out).toMatch(/in +x +float32\[4,3\]/);
+    expect(omnix('convert', 'tiny.onnx', '-o', 'd2.onnx', '--input-shape', 'x:rows,3').code).toBe(0);
+    expect(omnix('info', 'd2.onnx').out).toContain('float32[rows,3]');
+    expect(omnix('convert', 'tiny.onnx', '-o', 'd3.onnx', '--input-shape', 'nope:4,3')).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('E3001'),
+    });
+    for (const bad of ['x', 'x:', 'x:1,,3', 'x:-1,3', 'x:[1,3', ':1,3'])
+      expect(omnix('convert', 'tiny.onnx', '-o', 'd3.onnx', '--input-shape', bad).code).toBe(2);
+  });
+  test('reads standard input and writes standard output', () => {
+    const { code } = shell('"$NODE" "$MAIN" convert - -o - --to onnx < tiny.onnx > piped.onnx');
+    expect(code).toBe(0);
+    expect(omnix('check', 'piped.onnx').code).toBe(0);
+    expect(omnix('convert', 'tiny.onnx', '-o', '-')).toMatchObject({ code: 2, out: '' });
+  });
+  test('refuses an existing output before any work', () => {
+    const before = readFileSync(at('a.onnx'));
+    const { code, err } = omnix('convert', 'missing.onnx', '-o', 'a.onnx');
+    expect(code).toBe(2);
+    expect(err).toContain('E4002');
+    expect(readFileSync(at('a.onnx'))).toEqual(before);
+    expect(omnix('convert', 'tiny.onnx', '-o', 'a.onnx', '--overwrite').code).toBe(0);
+    expect(omnix('convert', 'a.onnx', '-o', 'a.onnx', '--overwrite', '--verify').code).toBe(0);
+  });
+});
+
+describe('info', () => {
+  test('shows one model on a screen', () => {
+    const { code, out } = omnix('info', 'tiny.onnx');
+    expect(code).toBe(0);
+    for (const words of ['tiny.onnx', 'ONNX IR', 'ai.onnx', 'test 1', 'float32[batch,3]', '3 parameters', '2 nodes', 'Add 1', 'Relu 1'])
+      expect(out).toContain(words);
+  });
+  test('shows several side by side', () => {
+    expect(omnix('info', 'tiny.onnx', 'large.onnx').out).toMatch(/tiny\.onnx +large\.onnx/);
+  });
+  test('gives the same as JSON', () => {
+    expect(json('info', 'tiny.onnx').results).toMatchObject({
+      models: [
+        {
+          parameters: 3,
+          weightBytes: 12,
+          inputs: [{ name: 'x', type: 'float32[batch,3]' }],
+          operators: [
+            { name: 'Add', count: 1 },
+            { name: 'Relu', count: 1 },
+          ],
+        },
+      ],
+    });
+  });
+  test('a closed pipe ends it quietly', () => {
+    const { code, err } = shell('"$NODE" "$MAIN" info tiny.onnx --ops | head -1; exit ${PIPESTATUS[0]}');
+    expect([code, err]).toEqual([0, '']);
+    expect(shell('"$NODE" "$MAIN" convert large.onnx -o - --to onnx -q | head -c 1 > /dev/null').err).toBe('');
+  });
+  test('colours only where asked to when not on a terminal', () => {
+    expect(omnix('info', 'tiny.onnx').out).not.toContain('\x1b[');
+    expect(shell('"$NODE" "$MAIN" info tiny.onnx', { FORCE_COLOR: '1' }).out).toContain('\x1b[');
+    expect(shell('"$NODE" "$MAIN" info tiny.onnx --no-color', { FORCE_COLOR: '1' }).out).not.toContain('\x1b[');
+  });
+});
+
+describe('check', () => {
+  test('a valid model', () => {
+    expect(omnix('check', 'tiny.onnx')).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/^0 errors, 0 warnings in .* — a valid model\n$/),
+    });
+    expect(json('check', 'tiny.onnx').results).toMatchObject({ valid: true, errors: 0 });
+  });
+});
+
+describe('files that are no models', () => {
+  test.each([
+    ['empty.onnx', 3, 'E1001'],
+    ['page.onnx', 3, 'E1004'],
+    ['lfs.onnx', 3, 'E1003'],
+    ['zip.onnx', 3, 'E1002'],
+    ['random.onnx', 3, 'E10'],
+    ['short.onnx', 3, 'E1005'],
+    ['missing.onnx', 5, 'E5001'],
+    ['folder.onnx', 5, 'E5004'],
+  ])('%s ends with %i and %s, whatever the command', (name, code, finding) => {
+    for (const args of [
+      ['info', name],
+      ['check', name],
+      ['convert', name, '-o', 'never.onnx'],
+      ['run', name, '--inputs', 'in.npz'],
+    ]) {
+      const ended = omnix(...args);
+      expect([args[0], ended.code]).toEqual([args[0], code]);
+      const { out, err } = ended;
+      expect(out + err).toContain(`${name}: error ${finding}`);
+      expect(out + err).not.toMatch(/ at .*\.js:\d+/);
+      expect(json(...args).findings[0]?.code.startsWith(finding)).toBe(true);
+    }
+    expect(existsSync(at('never.onnx'))).toBe(false);
+  });
+});
+
+describe('run', () => {
+  test('writes arrays and shows a table', () => {
+    const { code, out, err } = omnix('run', 'tiny.onnx', '--inputs', 'in.npz', '-o', 'made.npz');
+    expect([code, out]).toEqual([0, '']);
+    expect(err).toMatch(/y +float32 +\[2,3\] +0 +6 +1\.833 +0/);
+    expect(omnix('compare', 'tiny.onnx', '--inputs', 'in.npz', '--expect', 'made.npz').code).toBe(0);
+    expect(omnix('run', 'tiny.onnx', '--inputs', 'in.npz', '-o', 'made.npz').code).toBe(2);
+  });
+  test('pairs by order and says so', () => {
+    expect(omnix('run', 'tiny.onnx', '--inputs', 'x.npy')).toMatchObject({ code: 0, err: expect.stringContaining('array as x') });
+  });
+  test('inputs that do not fit are usage errors', () => {
+    expect(omnix('run', 'large.onnx', '--inputs', 'in.npz')).toMatchObject({ code: 2, err: expect.stringContaining('E3003') });
+  });
+  test('a backend must exist', () => {
+    expect(omnix('run', 'tiny.onnx', '--inputs', 'in.npz', '--backend', 'referense')).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('did you mean reference?'),
+    });
+  });
+  test('the cpu backend computes the same, or says why it cannot', () => {
+    const { code, err } = shell('"$NODE" "$MAIN" compare tiny.onnx --inputs in.npz --expect out.npz --backend cpu');
+    if (code !== 0) expect([code, err]).toEqual([6, expect.stringContaining('E3008')]);
+    const absent = shell('"$NODE" "$MAIN" run tiny.onnx --inputs in.npz --backend cpu', { OMNIX_ADDON: at('no-such.node') });
+    expect(absent).toMatchObject({ code: 6, err: expect.stringContaining('E3008') });
+  });
+});
+
+describe('compare', () => {
+  test('within tolerance', () => {
+    const { code, out } = omnix('compare', 'tiny.onnx', '--inputs', 'in.npz', '--expect', 'out.npz');
+    expect(code).toBe(0);
+    expect(out).toMatch(/^output +dtype +shape +max abs.*\ny +float32 +\[2,3\].* ok\n$/);
+  });
+  test('out of tolerance shows the worst element and what would pass', () => {
+    const { code, out } = omnix('compare', 'tiny.onnx', '--inputs', 'in.npz', '--expect', 'wrong.npz', '--rtol', '0');
+    expect(code).toBe(1);
+    expect(out).toContain('FAIL (rtol 0, atol 0.00001)');
+    expect(out).toContain('worst at [1,1]: 3 vs 3.5 expected');
+    expect(out).toContain('atol≥5.0e-1');
+    expect(omnix('compare', 'tiny.onnx', '--inputs', 'in.npz', '--expect', 'wrong.npz', '--atol', '0.5').code).toBe(0);
+    expect(json('compare', 'tiny.onnx', '--inputs', 'in.npz', '--expect', 'wrong.npz').results).toMatchObject({
+      outputs: [{ ok: false, maxAbs: 0.5 }],
+    });
+  });
+});
+
+test('doctor names versions, the processor and every backend', () => {
+  const { code, out } = omnix('doctor');
+  expect(code).toBe(0);
+  for (const words of ['omnix', process.versions.node, 'backend reference', 'backend cpu']) expect(out).toContain(words);
+  expect(json('doctor').results).toMatchObject({
+    versions: { node: process.versions.node },
+    backends: [{ name: 'reference', available: true }, { name: 'cpu' }],
+  });
+});
+
+describe('usage errors', () => {
+  test.each([
+    [['conver'], 'Did you mean convert?'],
+    [['info', 'tiny.onnx', '--opps'], 'Did you mean --ops?'],
+    [['info'], 'models'],
+    [['check', 'tiny.onnx', 'more'], 'too many arguments'],
+    [['convert', 'tiny.onnx', '-o', 'q.onnx', '--opset', 'x'], 'whole number'],
+    [['convert', 'tiny.onnx', '-o', 'q.onnx', '--to', 'onx'], 'did you mean onnx?'],
+    [['convert', 'tiny.onnx', '-o', 'q.what'], 'tells no format'],
+    [['compare', 'tiny.onnx', '--inputs', 'in.npz', '--expect', 'out.npz', '--rtol', '-1'], 'at least 0'],
+  ])('%j', (args, words) => {
+    const { code, err } = omnix(...args);
+    expect(code).toBe(2);
+    expect(err).toContain('E4001');
+    expect(err).toContain(words);
+    expect(json(...args).findings[0]?.code).toBe('E4001');
+  });
+});
+
+describe('hostile names', () => {
+  const evil = 'a\x1b[2J\u202e\x07b';
+  test('reach a terminal escaped, and JSON in full', async () => {
+    await save(tinyModel({ input: evil, output: '__proto__' }), at('evil.onnx'));
+    for (const args of [
+      ['info', 'evil.onnx'],
+      ['run', 'evil.onnx', '--inputs', 'in.npz'],
+      ['run', 'evil.onnx', '--inputs', 'empty.onnx'],
+    ]) {
+      const { out, err } = omnix(...args);
+      expect(out + err).not.toMatch(/[\x00-\x09\x0b-\x1f\u202e]/);
+    }
+    expect(omnix('info', 'evil.onnx').out).toContain('a\\x1b[2J\\u202e\\x07b');
+    expect(json('info', 'evil.onnx').results).toMatchObject({ models: [{ inputs: [{ name: evil }], outputs: [{ name: '__proto__' }] }] });
+    expect(omnix('run', 'evil.onnx', '--inputs', 'in.npz', '-o', 'evil.npz')).toMatchObject({
+      code: 0,
+      err: expect.stringContaining('__proto__'),
+    });
+    expect(omnix('info', '\x1b[2Jmissing').err).not.toContain('\x1b');
+  });
+});
+
+describe('the disk', () => {
+  test('when it is full the old file stays and nothing else is left', () => {
+    writeFileSync(at('old.onnx'), 'old');
+    const { code, err } = shell('ulimit -f 1; "$NODE" "$MAIN" convert large.onnx -o old.onnx --overwrite');
+    expect([code, err]).toEqual([5, expect.stringContaining('E5003')]);
+    expect(readFileSync(at('old.onnx'), 'utf8')).toBe('old');
+    expect(readdirSync(folder).filter(name => name.startsWith('.omnix'))).toEqual([]);
+  });
+  test('a process that is killed while it writes leaves the old file or the whole new one', async () => {
+    const whole = shell('"$NODE" "$MAIN" convert large.onnx -o whole.onnx -q');
+    expect(whole.code).toBe(0);
+    const wanted = readFileSync(at('whole.onnx'));
+    for (let delay = 80; delay <= 400; delay += 40) {
+      writeFileSync(at('victim.onnx'), 'old');
+      const child = spawn(process.execPath, [main, 'convert', 'large.onnx', '-o', 'victim.onnx', '--overwrite', '-q'], { cwd: folder });
+      const ended = new Promise(resolve => child.on('exit', resolve));
+      setTimeout(() => child.kill('SIGKILL'), delay);
+      await ended;
+      const left = readFileSync(at('victim.onnx'));
+      expect(left.equals(wanted) || left.toString() === 'old').toBe(true);
+    }
+    for (const name of readdirSync(folder).filter(n => n.startsWith('.omnix'))) rmSync(at(name));
+  });
+  test.each(['SIGINT', 'SIGTERM'] as const)('%s removes temporary files', async signal => {
+    for (let delay = 100; delay <= 350; delay += 50) {
+      rmSync(at('stopped.onnx'), { force: true });
+      const child = spawn(process.execPath, [main, 'convert', 'large.onnx', '-o', 'stopped.onnx', '-q'], { cwd: folder });
+      const ended = new Promise<readonly [number | null, NodeJS.Signals | null]>(resolve => child.on('exit', (...how) => resolve(how)));
+      setTimeout(() => child.kill(signal), delay);
+      const [code, by] = await ended;
+      // Outside of writing the system's own way to end applies, which a shell shows as the same number.
+      expect(by === signal || code === 0 || code === (signal === 'SIGINT' ? 130 : 143)).toBe(true);
+      expect(readdirSync(folder).filter(name => name.startsWith('.omnix'))).toEqual([]);
+    }
+  });
+});

@@ -1,0 +1,120 @@
+import { describe, expect, test } from 'vitest';
+import { bindPlan } from '../../src/exec/bind.ts';
+import { compilePlan } from '../../src/exec/plan.ts';
+import { referenceBackend } from '../../src/exec/reference.ts';
+import { Session } from '../../src/exec/session.ts';
+import { symbol } from '../../src/ir/dims.ts';
+import { Graph, Model, Value } from '../../src/ir/graph.ts';
+import { Tensor } from '../../src/ir/tensor.ts';
+import { type DataType, tensorType } from '../../src/ir/types.ts';
+import { type Builder, newBuilder } from '../../src/ops/builder.ts';
+
+type Sizes = readonly (number | string)[];
+const input = (name: string, shape: Sizes, element: DataType = 'float32'): Value =>
+  new Value(name, tensorType(element, shape.map(d => (typeof d === 'string' ? symbol(d) : d))));
+
+function modelOf(inputs: Value[], build: (b: Builder, ...x: Value[]) => Value, opset = 28): Model {
+  const b = newBuilder();
+  const y = build(b, ...inputs);
+  return new Model(new Graph('g', { inputs, outputs: [{ name: 'y', value: y }], nodes: b.nodes }), { irVersion: 10, opsets: new Map([['', opset]]) });
+}
+const session = (model: Model) => Session.create(model, { backend: referenceBackend() });
+const floats = (...x: number[]) => new Tensor('float32', Float32Array.from(x), [x.length]);
+
+describe('sizes', () => {
+  test('one plan serves every size of an open axis', async () => {
+    const s = await session(modelOf([input('x', ['n', 2])], (b, x) => b.ReduceSum(x, { axes: [0], keepdims: 0 })));
+    const of = (n: number) => new Tensor('float32', new Float32Array(2 * n).fill(1), [n, 2]);
+    expect((await s.run({ x: of(3) }))['y']!.data).toEqual(Float32Array.of(3, 3));
+    expect((await s.run({ x: of(5) }))['y']!.data).toEqual(Float32Array.of(5, 5));
+    expect(await s.plan({ x: of(3) })).toBe(await s.plan({ x: of(7) }));
+  });
+  test('axes of size 1 broadcast, equal names must agree', async () => {
+    const s = await session(modelOf([input('a', ['n']), input('b', ['m'])], (b, x, y) => b.Add(x, y)));
+    expect((await s.run({ a: floats(1, 2, 3), b: floats(10) }))['y']!.data).toEqual(Float32Array.of(11, 12, 13));
+    await expect(s.run({ a: floats(1, 2, 3), b: floats(1, 2) })).rejects.toMatchObject({ code: 'E3005' });
+    const named = await session(modelOf([input('a', ['n']), input('b', ['n'])], (b, x, y) => b.Add(x, y)));
+    await expect(named.run({ a: floats(1, 2), b: floats(1) })).rejects.toMatchObject({ code: 'E3003', message: 'input b: expected [2], got [1]' });
+  });
+  test('empty axes give empty results and identities', async () => {
+    const s = await session(modelOf([input('x', ['n'])], (b, x) => b.ReduceSum(b.Exp(x), { axes: [0] })));
+    expect((await s.run({ x: floats() }))['y']!.data).toEqual(Float32Array.of(0));
+  });
+  test('an input of unknown rank takes the rank it is given', async () => {
+    const x = new Value('x', tensorType('float32'));
+    const s = await session(modelOf([x], (b, v) => b.Softmax({ input: v })));
+    expect((await s.run({ x: new Tensor('float32', [0, 0, 0, 0], [2, 2]) }))['y']!.data).toEqual(Float32Array.of(0.5, 0.5, 0.5, 0.5));
+  });
+});
+
+describe('contents that only the run knows', () => {
+  const model = () =>
+    modelOf([input('x', ['n']), input('shape', [2], 'int64')], (b, x, shape) => b.Relu(b.emit('Reshape', [b.Neg(x), b.Add(shape, b.ints([0]))])[0]!));
+  test('end a stage and are then known', async () => {
+    const s = await session(model());
+    const feeds = (a: bigint, c: bigint) => ({ x: floats(1, -2, 3, -4), shape: new Tensor('int64', [a, c], [2]) });
+    const first = await s.run(feeds(2n, 2n));
+    expect(first['y']!.dims).toEqual([2, 2]);
+    expect(first['y']!.data).toEqual(Float32Array.of(0, 2, 0, 4));
+    expect((await s.run(feeds(4n, -1n)))['y']!.dims).toEqual([4, 1]);
+    await expect(s.run(feeds(3n, 2n))).rejects.toMatchObject({ code: 'E3005' });
+    await expect(s.run(feeds(1n, 2n))).rejects.toMatchObject({ message: 'Reshape: sizes 4 and 2 must be equal' });
+  });
+});
+
+describe('inputs', () => {
+  test('every one that does not fit is named', async () => {
+    const s = await session(modelOf([input('image', [2]), input('scale', [1])], (b, x, y) => b.Mul(x, y)));
+    const error = await s.run({ imagee: floats(1), scale: new Tensor('int64', [1n], [1]) }).catch(e => e);
+    expect(error.findings.map((f: { message: string }) => f.message)).toEqual([
+      'the model has no input imagee; nearest name: image',
+      'input image float32[2] is missing',
+      'input scale: expected float32[1], got int64[1]',
+    ]);
+  });
+  test('names such as __proto__ are names', async () => {
+    const s = await session(modelOf([input('__proto__', [1])], (b, x) => b.Neg(x)));
+    const feeds = Object.defineProperty({}, '__proto__', { value: floats(2), enumerable: true }) as Record<string, Tensor>;
+    expect((await s.run(feeds))['y']!.data).toEqual(Float32Array.of(-2));
+  });
+});
+
+test('an operator without a meaning is named with its reason', async () => {
+  const s = await session(modelOf([input('x', [3])], (b, x) => b.emit('NonZero', [x])[0]!));
+  await expect(s.run({ x: floats(1, 2, 3) })).rejects.toMatchObject({ code: 'E3004' });
+});
+
+test('an index out of range is an error with its node', async () => {
+  const s = await session(modelOf([input('x', [3]), input('i', [1], 'int64')], (b, x, i) => b.Gather(x, i, 0)));
+  await expect(s.run({ x: floats(1, 2, 3), i: new Tensor('int64', [3n]) })).rejects.toMatchObject({
+    code: 'E3006',
+    message: 'index 3 is outside axis 0 of size 3',
+  });
+});
+
+describe('plans', () => {
+  const plan = () => {
+    const x = input('x', ['n', 8]);
+    const b = newBuilder();
+    const y = b.Add(b.Exp(b.Neg(b.Relu(x))), b.constant(1, 'float32'));
+    return { x, b, y };
+  };
+  test('join maps, and not for the oracle', () => {
+    const { x, b, y } = plan();
+    const graph = new Graph('g', { inputs: [x], outputs: [{ name: 'y', value: y }], nodes: b.nodes });
+    expect(compilePlan(graph).steps.map(s => s.label)).toEqual(['Relu; Neg; Exp; Add']);
+    expect(compilePlan(graph, { fuse: false }).steps.length).toBe(4);
+  });
+  test('reuse memory of values that nothing reads any more', () => {
+    const { x, b, y } = plan();
+    const graph = new Graph('g', { inputs: [x], outputs: [{ name: 'y', value: y }], nodes: b.nodes });
+    const bind = (reuse: boolean) => bindPlan(compilePlan(graph, { fuse: false }), new Map([['n', 64]]), { reuse }).arena;
+    expect(bind(false)).toBe(3 * 64 * 8 * 4);
+    expect(bind(true)).toBe(2 * 64 * 8 * 4);
+  });
+  test('refuse what exceeds the memory limit before allocating', () => {
+    const { x, b, y } = plan();
+    const graph = new Graph('g', { inputs: [x], outputs: [{ name: 'y', value: y }], nodes: b.nodes });
+    expect(() => bindPlan(compilePlan(graph), new Map([['n', 2 ** 40]]), { memory: 1e9 })).toThrow(/the run needs \d+ bytes, the limit is 1000000000/);
+  });
+});
