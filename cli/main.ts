@@ -132,8 +132,10 @@ async function main(): Promise<void> {
   }
 }
 
-const usageError = ({ message }: CommanderError): Error =>
-  fail('E4001', message === '(outputHelp)' ? 'no command is given' : message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' '));
+function usageError({ message }: CommanderError): Error {
+  const text = message === '(outputHelp)' ? 'no command is given' : message;
+  return fail('E4001', text.replace(/^error: /, '').replace(/\s*\n\s*/g, ' '));
+}
 
 /** The command and the options of a line that could not be parsed. */
 function commandGiven(): string {

@@ -2,7 +2,7 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { table } from '../cli/terminal.ts';
+import { columns } from '../cli/terminal.ts';
 import { compareArrays, convert, load, loadArrays, matchArrays, Session } from '../src/node/index.ts';
 
 interface Row {
@@ -40,6 +40,7 @@ for (const { name, files } of manifest)
   }
 
 console.log('Converted to ONNX, run on the reference inputs, and compared with what PyTorch computed:\n');
-console.log(table(['source', 'written', 'output', 'max |Δ|', '÷ largest', 'verdict', 'convert + run'], rows));
+const head = ['source', 'written', 'output', 'max |Δ|', '÷ largest', 'verdict', 'convert + run'];
+console.log(columns([head, ...rows]).join('\n'));
 console.log(`\nThe ONNX files are in ${relative(process.cwd(), out) || out}. Try: npx omnix info ${relative(process.cwd(), join(out, manifest[0]!.name, 'model.onnx'))}`);
 if (failed > 0) process.exitCode = 1;

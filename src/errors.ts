@@ -94,6 +94,12 @@ export const codes = {
     'Export the model again.',
   ),
   E1204: row('tensor-field', 'input', 'A tensor stores its data in the wrong field, or in two.', 'Export the model again.'),
+  E1205: row(
+    'tensor-values',
+    'input',
+    'A tensor holds values that tools read differently: NaN, infinities, booleans beyond 0 and 1, set padding bits.',
+    'Check how the values were made.',
+  ),
   E1301: row(
     'unknown-operator',
     'input',

@@ -174,8 +174,8 @@ function wgslConstant(value: number | bigint, type: ScalarType): string {
 }
 
 /**
- * Functions that the WGSL templates call, accurate where the built-in ones may be coarse or undefined. Sines lose digits beyond
- * 1e5.
+ * Functions that the WGSL templates call, accurate where the built-in ones may be coarse or undefined. `quarters` splits an angle
+ * into what is left of a quarter turn and the number of turns; from 1024 up it multiplies by the bits of 2/pi that matter.
  * `non_finite` is a zero the compiler cannot see through, so that NaN and Inf survive.
  */
 export const wgslPrelude = `
@@ -206,14 +206,46 @@ fn float_log(a: f32) -> f32 {
 }
 fn float_expm1(a: f32) -> f32 { return select(float_exp(a) - 1.0, a + 0.5 * a * a + a * a * a / 6.0, abs(a) < 0.02); }
 fn float_log1p(a: f32) -> f32 { return select(float_log(1.0 + a), a - 0.5 * a * a + a * a * a / 3.0, abs(a) < 0.02); }
-fn turn(k: f32) -> i32 { return i32(k - 4.0 * floor(k / 4.0)); }
 fn sine(r: f32) -> f32 { let s = r * r; return r * (1.0 + s * (-1.0 / 6.0 + s * (1.0 / 120.0 + s * (-1.0 / 5040.0 + s / 362880.0)))); }
 fn cosine(r: f32) -> f32 { let s = r * r; return 1.0 + s * (-0.5 + s * (1.0 / 24.0 + s * (-1.0 / 720.0 + s / 40320.0))); }
+const two_over_pi = array<u32, 8>(
+  0u, 0xa2f9836eu, 0x4e441529u, 0xfc2757d1u, 0xf534ddc0u, 0xdb629599u, 0x3c439041u, 0xfe5163abu);
+fn word_at(i: u32) -> u32 {
+  var words = two_over_pi;
+  let k = i / 32u;
+  let s = i % 32u;
+  return select((words[k] << s) | (words[k + 1u] >> ((32u - s) % 32u)), words[k], s == 0u);
+}
+fn multiply(a: u32, b: u32) -> vec2<u32> {
+  let low = (a & 0xffffu) * (b & 0xffffu);
+  let middle = (a >> 16u) * (b & 0xffffu) + (low >> 16u);
+  let other = (a & 0xffffu) * (b >> 16u) + (middle & 0xffffu);
+  return vec2<u32>((a >> 16u) * (b >> 16u) + (middle >> 16u) + (other >> 16u), (other << 16u) | (low & 0xffffu));
+}
+fn quarters(a: f32) -> vec2<f32> {
+  if (abs(a) < 1024.0) {
+    let k = round(a * 0.6366197723675814);
+    return vec2<f32>(fma(-k, 7.549789948768648e-8, fma(-k, 1.570796251296997, a)), k - 4.0 * floor(k / 4.0));
+  }
+  let bits = bitcast<u32>(a);
+  let m = (bits & 0x7fffffu) | 0x800000u;
+  let at = ((bits >> 23u) & 255u) - 120u;
+  let p0 = multiply(m, word_at(at));
+  let p1 = multiply(m, word_at(at + 32u));
+  let p2 = multiply(m, word_at(at + 64u));
+  let middle = p1.y + p2.x;
+  let high = p0.y + p1.x + select(0u, 1u, middle < p1.y);
+  let part = bitcast<i32>((high << 2u) | (middle >> 30u));
+  let rest = (middle << 2u) | (p2.y >> 30u);
+  let r = (f32(part) * 2.3283064365386963e-10 + f32(rest) * 5.421010862427522e-20) * 1.5707963267948966;
+  let q = ((high >> 30u) + select(0u, 1u, part < 0)) % 4u;
+  return select(vec2<f32>(r, f32(q)), vec2<f32>(-r, f32((4u - q) % 4u)), a < 0.0);
+}
 fn quarter(a: f32, shift: i32) -> f32 {
   if (is_nan(a) || is_inf(a)) { return nan(); }
-  let k = round(a * 0.6366197723675814);
-  let r = fma(-k, 7.549789948768648e-8, fma(-k, 1.570796251296997, a));
-  let q = (turn(k) + shift) % 4;
+  let reduced = quarters(a);
+  let r = reduced.x;
+  let q = (i32(reduced.y) + shift) % 4;
   let v = select(sine(r), cosine(r), (q & 1) == 1);
   return select(v, -v, q >= 2);
 }

@@ -57,4 +57,4 @@ export const toBigInt = saturate;
 
 /** Float to an integer of up to 32 bits: towards zero, saturated, NaN to 0. */
 export const toSmallInt = (a: number, low: number, high: number): number =>
-  a !== a ? 0 : a <= low ? low : a >= high ? high : Math.trunc(a);
+  Number.isNaN(a) ? 0 : a <= low ? low : a >= high ? high : Math.trunc(a);

@@ -47,4 +47,5 @@ function open(node: Node, state: Map<Node, 'waiting' | 'open' | 'done'>): Step {
   return { node, sources: sources.reverse() };
 }
 
-const circle = (path: readonly Step[], first: Node): Node[] => path.slice(path.findIndex(step => step.node === first)).map(step => step.node);
+const circle = (path: readonly Step[], first: Node): Node[] =>
+  path.slice(path.findIndex(step => step.node === first)).map(step => step.node);

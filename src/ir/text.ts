@@ -1,5 +1,5 @@
 // Models as text for people, close to the textual syntax of the standard. Nothing reads it back.
-import { type Attribute, type Attributes, type Graph, type Model, type Node, type SparseTensor, type Value } from './graph.ts';
+import type { Attribute, Attributes, Graph, Model, Node, SparseTensor, Value } from './graph.ts';
 import type { Tensor } from './tensor.ts';
 import { formatType } from './types.ts';
 
@@ -141,7 +141,9 @@ const list = <T>(items: readonly T[], print: (item: T) => string): string =>
   `[${items.slice(0, 64).map(print).join(', ')}${items.length > 64 ? `, … ${items.length} in all` : ''}]`;
 
 const contents = (v: Value): string => (v.tensor?.isResident && v.tensor.size <= shown ? ` = ${elements(v.tensor)}` : '');
-const elements = (t: Tensor): string => `{${Array.from<unknown>(t.data).map(x => (typeof x === 'string' ? quoted(x) : String(x))).join(', ')}}`;
-const printTensor = (t: Tensor): string =>
-  `${t.type}[${t.dims.join(',')}]${t.isResident && t.size <= shown ? elements(t) : ''}`;
+const elements = (t: Tensor): string =>
+  `{${Array.from<unknown>(t.data)
+    .map(x => (typeof x === 'string' ? quoted(x) : String(x)))
+    .join(', ')}}`;
+const printTensor = (t: Tensor): string => `${t.type}[${t.dims.join(',')}]${t.isResident && t.size <= shown ? elements(t) : ''}`;
 const printSparse = (s: SparseTensor): string => `sparse(${s.values.type}[${s.dims.join(',')}], ${s.values.size} elements)`;

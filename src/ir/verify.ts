@@ -55,7 +55,8 @@ class Verifier {
       define(v, `${path}.input[${i}]`);
     });
     graph.initializers.forEach((v, i) => {
-      if (!v.tensor && !v.sparse) this.#add('E1104', `the initializer ${quoted(v.name)} has no content`, { path: `${path}.initializer[${i}]` });
+      if (!v.tensor && !v.sparse)
+        this.#add('E1104', `the initializer ${quoted(v.name)} has no content`, { path: `${path}.initializer[${i}]` });
     });
   }
 
@@ -72,7 +73,10 @@ class Verifier {
       const order = this.#later.has(v);
       if (order) this.#unordered++;
       const why = order ? 'which is made later' : 'which nothing makes here';
-      this.#add(order ? 'E1103' : 'E1104', `${node.qualifiedName} reads ${quoted(v.name)}, ${why}`, { path: `${path}.input[${i}]`, ...place });
+      this.#add(order ? 'E1103' : 'E1104', `${node.qualifiedName} reads ${quoted(v.name)}, ${why}`, {
+        path: `${path}.input[${i}]`,
+        ...place,
+      });
     });
     for (const [name, inner] of subgraphs(node)) this.graph(inner, `${path}.attribute[${escaped(name)}]`);
   }

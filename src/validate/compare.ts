@@ -56,7 +56,12 @@ export function compareTensors(name: string, got: Tensor, want: Tensor, toleranc
 
 const isNumber = (type: DataType): boolean => ['float', 'int', 'uint'].includes(elementTypes[type].class);
 
-function compareStrings(facts: Pick<Comparison, 'name' | 'type' | 'dims'>, got: Tensor, want: Tensor, refuse: (reason: string) => Comparison): Comparison {
+function compareStrings(
+  facts: Pick<Comparison, 'name' | 'type' | 'dims'>,
+  got: Tensor,
+  want: Tensor,
+  refuse: (reason: string) => Comparison,
+): Comparison {
   const [a, b] = [got.data as readonly string[], want.data as readonly string[]];
   const at = a.findIndex((s, i) => s !== b[i]);
   if (at >= 0) return refuse(`string at ${at} differs`);
@@ -80,7 +85,8 @@ function measure(got: ArrayLike<number | bigint>, want: ArrayLike<number | bigin
   let [needAtol, needRtol] = [0, 0];
   for (let i = 0; i < got.length; i++) {
     const [a, b] = [Number(got[i]), Number(want[i])];
-    const difference = exact && typeof got[i] === typeof want[i] ? Math.abs(Number((got[i] as number) - (want[i] as number))) : Math.abs(a - b);
+    const difference =
+      exact && typeof got[i] === typeof want[i] ? Math.abs(Number((got[i] as number) - (want[i] as number))) : Math.abs(a - b);
     if (!Number.isFinite(a) || !Number.isFinite(b)) {
       if (!Object.is(a, b)) odd = odd < 0 ? i : odd;
       continue;
@@ -141,12 +147,19 @@ export function matchArrays(given: Readonly<Record<string, Tensor>>, wanted: rea
     return { arrays: given, byOrder: false };
   }
   if (names.length !== wanted.length)
-    throw fail('E3001', `${names.length} arrays (${names.join(', ')}) for ${wanted.length} ${what}s (${wanted.join(', ')}), and no name fits`);
+    throw fail(
+      'E3001',
+      `${names.length} arrays (${names.join(', ')}) for ${wanted.length} ${what}s (${wanted.join(', ')}), and no name fits`,
+    );
   return { arrays: Object.fromEntries(wanted.map((n, i) => [n, given[names[i]!]!])), byOrder: true };
 }
 
 /** Compare every reference with the result of its name, or of its place where no name fits. */
-export function compareArrays(got: Readonly<Record<string, Tensor>>, want: Readonly<Record<string, Tensor>>, tolerance?: Tolerance): Comparison[] {
+export function compareArrays(
+  got: Readonly<Record<string, Tensor>>,
+  want: Readonly<Record<string, Tensor>>,
+  tolerance?: Tolerance,
+): Comparison[] {
   const { arrays } = matchArrays(want, Object.keys(got), 'output');
   return Object.entries(got).flatMap(([name, tensor]) => (arrays[name] ? [compareTensors(name, tensor, arrays[name], tolerance)] : []));
 }

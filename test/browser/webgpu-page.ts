@@ -134,6 +134,7 @@ function mapPlan(e: Expr, types: readonly ScalarType[], count: number): Plan {
   const views = buffers.map((b, i) => wholeView(i, b.type, [count]));
   const kernel = { kind: 'map', program: program([e]) } as const;
   return {
+    guards: [],
     buffers,
     inputs: types.map((_, i) => ({ name: `x${i}`, view: views[i]! })),
     outputs: [{ name: 'y', view: views.at(-1)! }],

@@ -57,7 +57,7 @@ function tinyModel({ input = 'x', output = 'y', weights = [1, -2, 3] } = {}): Mo
   const x = new Value(input, tensorType('float32', [symbol('batch'), 3]));
   const w = new Value('w', undefined, { tensor: new Tensor('float32', weights.slice(0, 3), [3]), parameter: true });
   const b = newBuilder();
-  const y = b.Relu({ X: b.Add(x, w) });
+  const y = b.Relu(b.Add(x, w));
   const graph = new Graph('tiny', { inputs: [x], outputs: [{ name: output, value: y }], nodes: b.nodes, initializers: [w] });
   return new Model(graph, { irVersion: 10, opsets: new Map([['', newestOpset('')!]]), producer: { name: 'test', version: '1' } });
 }
@@ -197,7 +197,7 @@ describe('info', () => {
     });
   });
   test('a closed pipe ends it quietly', () => {
-    const { code, err } = shell('"$NODE" "$MAIN" info tiny.onnx --ops | head -1; exit ${PIPESTATUS[0]}');
+    const { code, err } = shell('set -o pipefail; "$NODE" "$MAIN" info tiny.onnx --ops | head -1');
     expect([code, err]).toEqual([0, '']);
     expect(shell('"$NODE" "$MAIN" convert large.onnx -o - --to onnx -q | head -c 1 > /dev/null').err).toBe('');
   });
@@ -215,6 +215,21 @@ describe('check', () => {
       out: expect.stringMatching(/^0 errors, 0 warnings in .* — a valid model\n$/),
     });
     expect(json('check', 'tiny.onnx').results).toMatchObject({ valid: true, errors: 0 });
+  });
+  test('an operator that does not exist is named with its place', () => {
+    const bytes = readFileSync(at('tiny.onnx'));
+    bytes.write('Relx', bytes.indexOf('Relu'));
+    writeFileSync(at('bad.onnx'), bytes);
+    const { code, out } = omnix('check', 'bad.onnx');
+    expect(code).toBe(1);
+    expect(out).toMatch(/^bad\.onnx: error E1301 unknown-operator: .*\n {4}at .*graph\.node\[1\]/);
+    expect(out).toMatch(/1 error, 0 warnings in .* — not a valid model\n$/);
+    expect(json('check', 'bad.onnx').findings).toMatchObject([{ code: 'E1301' }]);
+  });
+  test('warnings count with --strict', () => {
+    copyFileSync(at('tiny.onnx'), at('tiny.pt2'));
+    expect(omnix('check', 'tiny.pt2')).toMatchObject({ code: 0, out: expect.stringContaining('warning E1014') });
+    expect(omnix('check', 'tiny.pt2', '--strict').code).toBe(1);
   });
 });
 

@@ -181,6 +181,7 @@ describe.skipIf(typeof addon === 'string')('native CPU', () => {
     const h = wholeView(1, 'float16', [2]);
     const step = (kernel: Kernel, view: typeof a, label: string) => ({ kernel, inputs: [view], outputs: [view], label });
     const plan: Plan = {
+      guards: [],
       inputs: [],
       outputs: [],
       buffers: [

@@ -19,7 +19,7 @@ test.each([
   ['line breaks', 'a\nb\u2028c', 'a\\x0ab\\u2028c'],
   ['C1 controls', '\x9b31m', '\\x9b31m'],
   ['bidirectional overrides', 'a\u202eb\u2066c', 'a\\u202eb\\u2066c'],
-  ['invisible characters', 'a\u200bb\ufeffc\u00add\u3164e', 'a\\u200bb\\ufeffc\\u00add\\u3164e'],
+  ['invisible characters', 'a\u200bb\ufeffc\u00add\u3164e', 'a\\u200bb\\ufeffc\\xadd\\u3164e'],
   ['lone surrogates', 'a\ud800b', 'a\\ud800b'],
   ['tags', 'a\u{e0041}', 'a\\u{e0041}'],
 ])('%s are escaped', (_, raw, safe) => {

@@ -118,6 +118,7 @@ async function uploadConstants(device: GPUDevice, plan: Plan, owned: GPUBuffer[]
   for (const [i, b] of plan.buffers.entries()) {
     if (!b.tensor || !used.has(i)) continue;
     const words = toWords((await resident(b.tensor)).data as TypedArray, b.type);
+    checkFits(device, { buffers: [{ ...b, size: words.length }] });
     const buffer = newBuffer(device, words.length, usage.storage | usage.copyTarget, owned);
     device.queue.writeBuffer(buffer, 0, words);
     constants.set(i, buffer);
@@ -125,15 +126,19 @@ async function uploadConstants(device: GPUDevice, plan: Plan, owned: GPUBuffer[]
   return constants;
 }
 
-/** Device memory for so many words of 4 bytes. @throws ModelError E3007 beyond the device's limit */
+/** Device memory for so many words of 4 bytes. */
 function newBuffer(device: GPUDevice, words: number, use: number, owned: GPUBuffer[]): GPUBuffer {
-  const size = Math.max(4, words * 4);
-  const limit = device.limits.maxStorageBufferBindingSize;
-  if (size > limit)
-    throw fail('E3007', `a buffer of ${size} bytes exceeds the device's limit of ${limit}`, { limit: { name: 'buffer', value: limit } });
-  const buffer = device.createBuffer({ size, usage: use });
+  const buffer = device.createBuffer({ size: Math.max(4, words * 4), usage: use });
   owned.push(buffer);
   return buffer;
+}
+
+/** @throws ModelError E3007 where a buffer is larger than the device binds, or than 32 bits address */
+function checkFits(device: GPUDevice, plan: Pick<BoundPlan, 'buffers'>): void {
+  const value = Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize, maxElements * 4);
+  const largest = Math.max(0, ...plan.buffers.map(b => b.size * 4));
+  if (largest <= value) return;
+  throw fail('E3007', `a buffer of ${largest} bytes exceeds the device's limit of ${value}`, { limit: { name: 'buffer', value } });
 }
 
 interface Dispatch {
@@ -151,7 +156,6 @@ async function bindOn(
   owned: GPUBuffer[],
 ): Promise<Bound> {
   const bound = bindPlan(plan, sizes);
-  device.pushErrorScope('out-of-memory');
   const memory = new Map(constants);
   const memoryOf = (at: number): GPUBuffer => {
     const use = usage.storage | usage.copyTarget | usage.copySource;
@@ -159,15 +163,12 @@ async function bindOn(
     memory.set(at, buffer);
     return buffer;
   };
-  let dispatches: Dispatch[];
-  let results: GPUBuffer[];
-  try {
-    dispatches = bound.steps.flatMap((step, i) => dispatchOf(device, step, stages[i]!, memoryOf, owned));
-    results = bound.outputs.map(p => newBuffer(device, bound.buffers[p.view.buffer]!.size, usage.mapRead | usage.copyTarget, owned));
-  } finally {
-    const error = await device.popErrorScope();
-    if (error) throw fail('E3007', `the device is out of memory: ${error.message}`);
-  }
+  checkFits(device, bound);
+  device.pushErrorScope('out-of-memory');
+  const dispatches = bound.steps.flatMap((step, i) => dispatchOf(device, step, stages[i]!, memoryOf, owned));
+  const results = bound.outputs.map(p => newBuffer(device, bound.buffers[p.view.buffer]!.size, usage.mapRead | usage.copyTarget, owned));
+  const error = await device.popErrorScope();
+  if (error) throw fail('E3007', `the device is out of memory: ${error.message}`);
   const read = new Set(bound.steps.flatMap(s => s.inputs.map(v => v?.buffer)));
   const work = { device, bound, dispatches, memoryOf, results, read };
   let last: Promise<unknown> = Promise.resolve();

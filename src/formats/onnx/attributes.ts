@@ -4,7 +4,7 @@ import { decodeUtf8, encodeUtf8 } from '../../codec/utf8.ts';
 import { type Attribute, type Attributes, Graph, type SparseTensor } from '../../ir/graph.ts';
 import { Tensor } from '../../ir/tensor.ts';
 import type { ValueType } from '../../ir/types.ts';
-import { type AttributeProto, AttributeProto_AttributeType as Type, type GraphProto } from './proto.gen.ts';
+import { type AttributeProto, type GraphProto, AttributeProto_AttributeType as Type } from './proto.gen.ts';
 import type { Reading } from './reading.ts';
 import { type Places, restOf } from './rest.ts';
 import { readSparse, readTensor, writeSparse, writeTensor } from './tensors.ts';
@@ -13,7 +13,22 @@ import { readType, writeType } from './types.ts';
 export type Kind = Exclude<Attribute['kind'], 'reference'>;
 type ValueOf<K extends Kind> = Extract<Attribute, { kind: K }>['value'];
 
-const payloads = ['f', 'i', 's', 't', 'g', 'sparse_tensor', 'tp', 'floats', 'ints', 'strings', 'tensors', 'graphs', 'sparse_tensors', 'type_protos'] as const;
+const payloads = [
+  'f',
+  'i',
+  's',
+  't',
+  'g',
+  'sparse_tensor',
+  'tp',
+  'floats',
+  'ints',
+  'strings',
+  'tensors',
+  'graphs',
+  'sparse_tensors',
+  'type_protos',
+] as const;
 type Payload = (typeof payloads)[number];
 
 /** How a graph inside an attribute is read and written: only the graph around it knows the names. */
@@ -197,7 +212,12 @@ function writeAttribute(name: string, attribute: Attribute, graph: WriteGraph): 
   const { meta } = attribute;
   const own: AttributeProto = { name: name || undefined, doc_string: meta?.doc };
   if (attribute.kind === 'reference')
-    return { ...own, ref_attr_name: attribute.value, type: rows[attribute.of as Kind]?.code, ...(meta?.rest as AttributeProto | undefined) };
+    return {
+      ...own,
+      ref_attr_name: attribute.value,
+      type: rows[attribute.of as Kind]?.code,
+      ...(meta?.rest as AttributeProto | undefined),
+    };
   const row = rows[attribute.kind] as Row<Kind>;
   const payload = row.write(attribute.value, graph, attribute.kind === 'tensor' ? attribute.name : undefined);
   // What the file left out overrides: the rest of an attribute is as fixed as its value.

@@ -74,6 +74,8 @@ export function externalRange(proto: TensorProto, size: number, path: string, re
     throw fail('E1403', `bytes ${offset} to ${offset + length} lie outside ${quoted(location)} of ${end} bytes`);
   if (length !== BigInt(size)) throw fail('E1203', `the external length is ${length}, type and shape say ${size} bytes`);
   noteRange(proto, location, Number(offset), size, path, reading);
+  const checksum = entries.get('checksum');
+  if (checksum) reading.checksums.push({ location, checksum, place: { path, offset: proto[at], tensor: proto.name } });
   return new ByteRange(source, Number(offset), size);
 }
 
@@ -81,8 +83,10 @@ function readEntries(list: readonly StringStringEntryProto[], path: string, read
   const entries = new Map<string, string>();
   for (const [i, entry] of list.entries()) {
     const { key = '', value = '' } = entry;
-    if (entries.has(key)) throw fail('E1010', `the key ${quoted(key)} occurs twice`, { path: `${path}.external_data[${i}]`, offset: entry[at] });
-    if (!keys.includes(key)) reading.warn('E1403', `the key ${quoted(key)} is unknown`, { path: `${path}.external_data[${i}]`, offset: entry[at] });
+    if (entries.has(key))
+      throw fail('E1010', `the key ${quoted(key)} occurs twice`, { path: `${path}.external_data[${i}]`, offset: entry[at] });
+    if (!keys.includes(key))
+      reading.warn('E1403', `the key ${quoted(key)} is unknown`, { path: `${path}.external_data[${i}]`, offset: entry[at] });
     entries.set(key, value);
   }
   return entries;
@@ -100,6 +104,30 @@ function noteRange(proto: TensorProto, location: string, from: number, size: num
   if (size > 0) reading.ranges.push({ location, from, to: from + size, place });
   if (location.split('/').at(-1) === reading.file.split(/[/\\]/).at(-1))
     reading.warn('E1403', `the data ${quoted(location)} is the model file itself`, place);
+}
+
+/** The largest file that is read whole to compare its checksum. */
+const largestDigest = 2 ** 30;
+
+/** Adds E1012 for files whose SHA-1 is not the checksum that a tensor names; each file is read once. */
+export async function verifyChecksums(reading: Reading): Promise<void> {
+  const digests = new Map<string, string | undefined>();
+  for (const { location, checksum, place } of reading.checksums) {
+    const source = reading.external.get(location);
+    if (source === undefined || source instanceof ModelError) continue;
+    if (!digests.has(location)) digests.set(location, await sha1(source));
+    const digest = digests.get(location);
+    if (digest === undefined) reading.warn('E1012', `${quoted(location)} is too large to compare its checksum`, place);
+    else if (digest !== checksum.toLowerCase())
+      reading.add('E1012', `the checksum of ${quoted(location)} is ${digest}, the model says ${quoted(checksum)}`, place);
+  }
+}
+
+async function sha1(source: Source): Promise<string | undefined> {
+  if (source.size > largestDigest) return undefined;
+  const content = await source.read(0, source.size);
+  const digest = await crypto.subtle.digest('SHA-1', content as Uint8Array<ArrayBuffer>);
+  return Array.from(new Uint8Array(digest), byte => byte.toString(16).padStart(2, '0')).join('');
 }
 
 /** Warn of tensors that share some but not all of their bytes. */

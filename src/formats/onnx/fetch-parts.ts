@@ -1,7 +1,15 @@
 // What has to be read before a model can be built: strings and sparse indices that stayed in the file, and external files.
 import type { Bytes } from '../../codec/protobuf.ts';
 import { locationOf, type OpenExternal, openLocations } from './external.ts';
-import { type AttributeProto, type GraphProto, type ModelProto, type NodeProto, type SparseTensorProto, type TensorProto, TensorProto_DataLocation } from './proto.gen.ts';
+import {
+  type AttributeProto,
+  type GraphProto,
+  type ModelProto,
+  type NodeProto,
+  type SparseTensorProto,
+  type TensorProto,
+  TensorProto_DataLocation,
+} from './proto.gen.ts';
 import type { Reading } from './reading.ts';
 
 /** Load into the messages what the graph holds in memory, and open each external file once. */

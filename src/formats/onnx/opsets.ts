@@ -23,10 +23,15 @@ export function readOpsets(
     const newest = newestOpset(domain);
     reading.name(domain, place.path, proto);
     const before = opsets.get(domain);
-    if (before !== undefined && before !== version) reading.add('E1106', `domain ${shown} is imported with versions ${before} and ${version}`, place);
+    if (before !== undefined && before !== version)
+      reading.add('E1106', `domain ${shown} is imported with versions ${before} and ${version}`, place);
     else if (before !== undefined) reading.warn('E1106', `domain ${shown} is imported twice`, place);
     else if (newest === undefined ? version < 0 : version < 1 || version > newest)
-      reading.add('E1106', `domain ${shown}: expected an opset ${newest === undefined ? 'from 0' : `from 1 to ${newest}`}, found ${proto.version ?? 'none'}`, place);
+      reading.add(
+        'E1106',
+        `domain ${shown}: expected an opset ${newest === undefined ? 'from 0' : `from 1 to ${newest}`}, found ${proto.version ?? 'none'}`,
+        place,
+      );
     if (before === undefined) opsets.set(domain, version);
   }
   return { opsets, rest: sameMessage(writeMap(opsets), protos) ? {} : { opset_import: protos } };
@@ -42,4 +47,5 @@ export function writeOpsets(opsets: ReadonlyMap<string, number>, kept: readonly 
   return kept && same ? [...kept] : writeMap(opsets);
 }
 
-const writeMap = (opsets: ReadonlyMap<string, number>): OperatorSetIdProto[] => [...opsets].map(([domain, version]) => ({ domain, version }));
+const writeMap = (opsets: ReadonlyMap<string, number>): OperatorSetIdProto[] =>
+  [...opsets].map(([domain, version]) => ({ domain, version }));

@@ -1,6 +1,6 @@
 // Model-local functions from their messages, and the rules between them: distinct names, no recursion.
 import { at } from '../../codec/protobuf.ts';
-import { allNodes, type Attribute, type FunctionDefinition, type Node, subgraphs } from '../../ir/graph.ts';
+import { type Attribute, allNodes, type FunctionDefinition, type Node, subgraphs } from '../../ir/graph.ts';
 import { quoted } from '../../ir/text.ts';
 import { normaliseDomain } from '../../ops/schema.ts';
 import { readAttributes } from './attributes.ts';
@@ -16,7 +16,8 @@ export function readFunctions(protos: readonly FunctionProto[], reading: Reading
   const byKey = new Map<string, number>();
   for (const [i, f] of functions.entries()) {
     const key = functionKey(f.domain, f.name, f.overload);
-    if (byKey.has(key)) reading.add('E1102', `the function ${printKey(f)} is defined twice`, { path: `functions[${i}]`, offset: f.meta.at });
+    if (byKey.has(key))
+      reading.add('E1102', `the function ${printKey(f)} is defined twice`, { path: `functions[${i}]`, offset: f.meta.at });
     else byKey.set(key, i);
   }
   checkRecursion(functions, byKey, reading);
@@ -60,14 +61,24 @@ export function checkReferences(nodes: readonly Node[], known: ReadonlySet<strin
     for (const inner of withInner(node))
       for (const [name, attribute] of inner.attributes)
         if (attribute.kind === 'reference' && !known.has(attribute.value)) {
-          const place = { path: `${path}.node[${index}]`, offset: attribute.meta?.at, node: { op: inner.op, name: inner.name, domain: inner.domain } };
-          reading.add('E1303', `the attribute ${quoted(name)} refers to ${quoted(attribute.value)}, which no function around it has`, place);
+          const place = {
+            path: `${path}.node[${index}]`,
+            offset: attribute.meta?.at,
+            node: { op: inner.op, name: inner.name, domain: inner.domain },
+          };
+          reading.add(
+            'E1303',
+            `the attribute ${quoted(name)} refers to ${quoted(attribute.value)}, which no function around it has`,
+            place,
+          );
         }
 }
 
 /** Adds E1108 with the chain of calls. Linear in calls, without recursion over functions. */
 function checkRecursion(functions: readonly FunctionDefinition[], byKey: ReadonlyMap<string, number>, reading: Reading): void {
-  const calls = functions.map(f => [...new Set([...allNodes(f.body)].map(node => byKey.get(keyOfCall(node))).filter(i => i !== undefined))]);
+  const calls = functions.map(f => [
+    ...new Set([...allNodes(f.body)].map(node => byKey.get(keyOfCall(node))).filter(i => i !== undefined)),
+  ]);
   const state = functions.map((): 'new' | 'open' | 'done' => 'new');
   for (const start of functions.keys()) {
     const path: number[] = state[start] === 'new' ? [start] : [];
@@ -82,7 +93,10 @@ function checkRecursion(functions: readonly FunctionDefinition[], byKey: Readonl
       else if (state[next] === 'open') {
         const chain = path.slice(path.indexOf(next));
         const names = [...chain.slice(0, 10), next].map(i => printKey(functions[i]!)).join(' → ');
-        reading.add('E1108', `functions call each other in a circle: ${names}`, { path: `functions[${next}]`, offset: functions[next]!.meta.at });
+        reading.add('E1108', `functions call each other in a circle: ${names}`, {
+          path: `functions[${next}]`,
+          offset: functions[next]!.meta.at,
+        });
       }
     }
   }

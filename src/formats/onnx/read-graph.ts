@@ -5,8 +5,8 @@ import type { Place } from '../../errors.ts';
 import { type Attribute, Graph, type Meta, Node, type Output, type SparseTensor, Value } from '../../ir/graph.ts';
 import { sortedNodes } from '../../ir/order.ts';
 import type { Tensor } from '../../ir/tensor.ts';
-import { formatType, isFloat, tensorType, type ValueType } from '../../ir/types.ts';
 import { escaped } from '../../ir/text.ts';
+import { formatType, isFloat, tensorType, type ValueType } from '../../ir/types.ts';
 import { circleText } from '../../ir/verify.ts';
 import { normaliseDomain } from '../../ops/schema.ts';
 import { readAttributes } from './attributes.ts';
@@ -149,7 +149,12 @@ class GraphReader {
     const size = tensor?.size ?? sparse?.dims.reduce((n, d) => n * d, 1) ?? 0;
     const rank = tensor?.dims.length ?? sparse?.dims.length ?? 0;
     const parameter = element !== undefined && ((isFloat(element) && rank > 0) || size > smallConstant);
-    return new Value(name, type ?? (sparse && tensorType(sparse.values.type, sparse.dims)), { tensor, ...(sparse && { sparse }), parameter, meta });
+    return new Value(name, type ?? (sparse && tensorType(sparse.values.type, sparse.dims)), {
+      tensor,
+      ...(sparse && { sparse }),
+      parameter,
+      meta,
+    });
   }
 
   /** A value for each initializer; one that is an input too is that input. */
@@ -170,7 +175,13 @@ class GraphReader {
     const nodes = protos.map((proto, i) => this.#shell(proto, attributes[i]!, `${this.path}.node[${i}]`));
     nodes.forEach((node, i) => {
       node.outputs.forEach((v, k) => {
-        if (v) this.#define(v.name, v, `${this.path}.node[${i}].output[${k}]`, node.meta.at, { index: i, op: node.op, name: node.name, domain: node.domain });
+        if (v)
+          this.#define(v.name, v, `${this.path}.node[${i}].output[${k}]`, node.meta.at, {
+            index: i,
+            op: node.op,
+            name: node.name,
+            domain: node.domain,
+          });
       });
     });
     for (const [i, info] of infos.entries()) this.#declare(info, `${this.path}.value_info[${i}]`);
@@ -185,7 +196,12 @@ class GraphReader {
   #shell(proto: NodeProto, attributes: Map<string, Attribute>, path: string): Node {
     const { name = '', op_type: op = '', overload = '' } = proto;
     const domain = normaliseDomain(proto.domain ?? '');
-    for (const [text, field] of [[name, 'name'], [op, 'op_type'], [domain, 'domain']] as const) this.reading.name(text, `${path}.${field}`, proto);
+    for (const [text, field] of [
+      [name, 'name'],
+      [op, 'op_type'],
+      [domain, 'domain'],
+    ] as const)
+      this.reading.name(text, `${path}.${field}`, proto);
     if (op === '') this.reading.add('E1101', 'the node has no op_type', { path, offset: proto[at] });
     const meta = readMeta(proto, domain === proto.domain ? nodePlaces : spelledOut, path, this.reading);
     const outputs = (proto.output ?? []).map((text, k) => {
@@ -199,7 +215,9 @@ class GraphReader {
     const path = `${this.path}.node[${index}]`;
     const place = (): Place => ({ offset: proto[at], node: { index, op: node.op, name: node.name, domain: node.domain } });
     const reader = (): string => `node #${index} ${escaped(node.qualifiedName)}`;
-    node.inputs = (proto.input ?? []).map((name, k) => (name === '' ? undefined : this.#find(name, reader, () => ({ path: `${path}.input[${k}]`, ...place() }))));
+    node.inputs = (proto.input ?? []).map((name, k) =>
+      name === '' ? undefined : this.#find(name, reader, () => ({ path: `${path}.input[${k}]`, ...place() })),
+    );
     if (!proto.attribute) return;
     const repeated = readAttributes(
       proto.attribute,
@@ -260,7 +278,11 @@ class GraphReader {
     const type = readType(info.type, `${path}.type`, this.reading);
     if (!type && this.#isOutermost)
       this.reading.add('E1307', `the output ${this.reading.quoted(name)} has no type`, { path, offset: info[at] });
-    const value = this.#find(name, () => 'the graph', () => ({ path, offset: info[at] }));
+    const value = this.#find(
+      name,
+      () => 'the graph',
+      () => ({ path, offset: info[at] }),
+    );
     const meta = readInfo(info, path, this.reading, type !== undefined);
     if (type && !value.type && value.producer && this.scope.own(name) === value) value.type = type;
     return { name, value, meta, ...(type && !sameType(type, value.type) ? { type } : {}) };
@@ -269,7 +291,11 @@ class GraphReader {
   distinctOutputs(outputs: readonly Output[]): void {
     const names = new Set<string>();
     for (const [i, { name, meta }] of outputs.entries()) {
-      if (names.has(name)) this.reading.add('E1102', `the output ${this.reading.quoted(name)} occurs twice`, { path: `${this.path}.output[${i}]`, offset: meta?.at });
+      if (names.has(name))
+        this.reading.add('E1102', `the output ${this.reading.quoted(name)} occurs twice`, {
+          path: `${this.path}.output[${i}]`,
+          offset: meta?.at,
+        });
       names.add(name);
     }
   }

@@ -6,7 +6,7 @@ import { type Finding, fail, ModelError, warning } from '../../errors.ts';
 import { Graph, Model, subgraphs } from '../../ir/graph.ts';
 import { sortedNodes } from '../../ir/order.ts';
 import { maxIrVersion } from '../../ops/schema.ts';
-import { type OpenExternal, warnOverlaps } from './external.ts';
+import { type OpenExternal, verifyChecksums, warnOverlaps } from './external.ts';
 import { fetchParts } from './fetch-parts.ts';
 import { readOpsets } from './opsets.ts';
 import { type ModelProto, onnxSchema } from './proto.gen.ts';
@@ -18,6 +18,8 @@ import { type Places, readMeta } from './rest.ts';
 export interface ReadOptions {
   /** Opens files of external data; without it they are findings (E1402). */
   readonly open?: OpenExternal | undefined;
+  /** Compare external files with the checksums the model names, which reads them whole; false. */
+  readonly checksums?: boolean | undefined;
   readonly limits?: OnnxLimits | undefined;
 }
 
@@ -47,6 +49,7 @@ export async function readOnnx(source: Source, options: ReadOptions = {}): Promi
   await fetchParts(proto, options.open, reading);
   const model = readModel(proto, reading);
   warnOverlaps(reading);
+  if (options.checksums) await verifyChecksums(reading);
   return { model, findings: reading.findings };
 }
 

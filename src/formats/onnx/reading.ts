@@ -1,7 +1,7 @@
 // What one reading of a model collects: findings, and the places of external data that were opened.
 import { at, hasEscapedBytes, type Message } from '../../codec/protobuf.ts';
 import type { Source } from '../../codec/source.ts';
-import { type Code, fail, type Finding, ModelError, type Place } from '../../errors.ts';
+import { type Code, type Finding, fail, ModelError, type Place } from '../../errors.ts';
 import { type Dim, symbol, unknownDim } from '../../ir/dims.ts';
 import { quoted } from '../../ir/text.ts';
 import { nearestName } from '../../ops/nearest.ts';
@@ -29,6 +29,7 @@ export class Reading {
   readonly external = new Map<string, Source | ModelError>();
   /** External ranges handed out, to find those that overlap. */
   readonly ranges: { readonly location: string; readonly from: number; readonly to: number; readonly place: Place }[] = [];
+  readonly checksums: { readonly location: string; readonly checksum: string; readonly place: Place }[] = [];
   #nodes = 0;
   #searches = 0;
   readonly #unnamed = new Map<string, Dim>();
@@ -43,7 +44,13 @@ export class Reading {
     if (this.findings.length < most) this.findings.push({ code, severity, message, file: this.file, ...place });
     else if (this.findings.length === most) {
       const limit = { name: 'findings', value: most };
-      this.findings.push({ code: 'E1009', severity: 'error', message: `more than ${most} findings; the rest is not listed`, file: this.file, limit });
+      this.findings.push({
+        code: 'E1009',
+        severity: 'error',
+        message: `more than ${most} findings; the rest is not listed`,
+        file: this.file,
+        limit,
+      });
     }
   }
   warn(code: Code, message: string, place: Place = {}): void {
@@ -78,7 +85,8 @@ export class Reading {
   count(nodes: number): void {
     this.#nodes += nodes;
     const value = this.limits.nodes;
-    if (this.#nodes > value) throw fail('E1009', `the model has more than ${value} nodes`, { file: this.file, limit: { name: 'nodes', value } });
+    if (this.#nodes > value)
+      throw fail('E1009', `the model has more than ${value} nodes`, { file: this.file, limit: { name: 'nodes', value } });
   }
 
   /** The size a text names. A text that looks like a size without a name gets one of its own, the same each time. */

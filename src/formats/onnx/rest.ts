@@ -41,7 +41,11 @@ function readMetadata(entries: readonly StringStringEntryProto[], path: string, 
   for (const [i, entry] of entries.entries()) {
     const { key = '', value = '' } = entry;
     reading.name(key, `${path}.metadata_props[${i}].key`, entry);
-    if (metadata.has(key)) reading.add('E1109', `the metadata key ${reading.quoted(key)} occurs twice`, { path: `${path}.metadata_props[${i}]`, offset: entry[at] });
+    if (metadata.has(key))
+      reading.add('E1109', `the metadata key ${reading.quoted(key)} occurs twice`, {
+        path: `${path}.metadata_props[${i}]`,
+        offset: entry[at],
+      });
     else metadata.set(key, value);
   }
   return metadata;

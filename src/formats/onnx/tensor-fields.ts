@@ -27,7 +27,8 @@ export const fieldOf = (type: DataType): DataField => wide[type] ?? 'int32_data'
  */
 export function bytesOfField(type: DataType, field: NumberField, proto: TensorProto): Uint8Array {
   const entries = proto[field] ?? new Uint8Array(0);
-  if (field === 'uint64_data' && type === 'uint32') return bytesOf(Uint32Array.from(entries as BigUint64Array, x => Number(BigInt.asUintN(32, x))));
+  if (field === 'uint64_data' && type === 'uint32')
+    return bytesOf(Uint32Array.from(entries as BigUint64Array, x => Number(BigInt.asUintN(32, x))));
   if (field !== 'int32_data' || type === 'int32') return bytesOf(entries);
   if (elementTypes[type].bits === 6) return packSixes(entries as Int32Array);
   // Typed arrays keep the low bits of what they are given. The cast: the types here have elements of 8 and 16 bits.
@@ -40,14 +41,16 @@ export function fieldOfBytes(tensor: Tensor, field: NumberField): NonNullable<Te
   if (field === 'float_data') return new Float32Array(aligned(bytes, 4));
   if (field === 'double_data') return new Float64Array(aligned(bytes, 8));
   if (field === 'int64_data') return new BigInt64Array(aligned(bytes, 8));
-  if (field === 'uint64_data' && tensor.type === 'uint32') return BigUint64Array.from(viewBytes('uint32', bytes) as Uint32Array, x => BigInt(x));
+  if (field === 'uint64_data' && tensor.type === 'uint32')
+    return BigUint64Array.from(viewBytes('uint32', bytes) as Uint32Array, x => BigInt(x));
   if (field === 'uint64_data') return new BigUint64Array(aligned(bytes, 8));
   if (elementTypes[tensor.type].bits === 6) return unpackSixes(bytes, tensor.size);
   return Int32Array.from(viewBytes(tensor.type, bytes) as Int32Array);
 }
 
 /** The bytes in a buffer of their own, a whole number of entries long. */
-const aligned = (bytes: Uint8Array, width: number): ArrayBuffer => bytes.slice(0, bytes.length - (bytes.length % width)).buffer as ArrayBuffer;
+const aligned = (bytes: Uint8Array, width: number): ArrayBuffer =>
+  bytes.slice(0, bytes.length - (bytes.length % width)).buffer as ArrayBuffer;
 
 /** Elements of six bits one after the other, the first in the low bits. */
 function packSixes(entries: Int32Array): Uint8Array {

@@ -36,7 +36,8 @@ export function readTensor(proto: TensorProto, path: string, reading: Reading, n
     if (proto.segment) throw fail('E1204', 'the tensor is a segment of a larger one, and nothing says how to join them');
     const external = proto.data_location === TensorProto_DataLocation.EXTERNAL;
     const field = external ? 'external' : dataField(proto, type);
-    if (external && presentFields(proto).length > 0) throw fail('E1204', `the data is external and in ${presentFields(proto).join(', ')} too`);
+    if (external && presentFields(proto).length > 0)
+      throw fail('E1204', `the data is external and in ${presentFields(proto).join(', ')} too`);
     const places = external ? externalPlaces : tensorPlaces;
     const rest = restOf(proto, named ? { ...places, name: 'text' } : places);
     return makeTensor(proto, type, dims, { field, ...(rest && { rest }) }, path, reading);
@@ -78,7 +79,12 @@ function makeTensor(proto: TensorProto, type: DataType, dims: number[], origin: 
   const tensor = build(field, () => new Tensor(type, bytesOfField(type, field, proto), dims, origin));
   const entries = proto[field];
   if (entries === undefined || sameEntries(entries, fieldOfBytes(tensor, field))) return tensor;
-  if (needsWarning(type, entries)) reading.warn('E1204', `${field} holds numbers that ${type} cannot; their low bits are taken`, { path, offset: proto[at], tensor: proto.name });
+  if (needsWarning(type, entries))
+    reading.warn('E1204', `${field} holds numbers that ${type} cannot; their low bits are taken`, {
+      path,
+      offset: proto[at],
+      tensor: proto.name,
+    });
   return new Tensor(type, tensor.content as Uint8Array, dims, { field, rest: { ...origin.rest, [field]: entries } });
 }
 
@@ -159,7 +165,12 @@ function checkSparse(values: Tensor, indices: Tensor, dims: readonly number[]): 
 }
 
 /** Positions lie inside the dense tensor and ascend. */
-function checkPositions(indices: Tensor, dims: readonly number[], linear: boolean, refuse: (code: Code, message: string) => ModelError): void {
+function checkPositions(
+  indices: Tensor,
+  dims: readonly number[],
+  linear: boolean,
+  refuse: (code: Code, message: string) => ModelError,
+): void {
   const data = indices.data as BigInt64Array;
   const sizes = (linear ? [dims.reduce((n, d) => n * d, 1)] : dims).map(BigInt);
   let before = -1n;

@@ -102,4 +102,5 @@ const spellTensor = (element: DataType, shape: Shape | undefined): TypeProto_Ten
   shape: shape && (shape.length === 0 ? {} : { dim: shape.map(writeDim) }),
 });
 
-const writeDim = (d: Dim): TensorShapeProto_Dimension => (typeof d === 'number' ? { dim_value: d } : hasUnknown(d) ? {} : { dim_param: d.key });
+const writeDim = (d: Dim): TensorShapeProto_Dimension =>
+  typeof d === 'number' ? { dim_value: d } : hasUnknown(d) ? {} : { dim_param: d.key };

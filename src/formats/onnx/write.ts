@@ -1,7 +1,17 @@
 // The bytes of an .onnx file from a model. What was read and not changed is written as it stood; equal models give equal bytes.
 import { type Encoded, encode } from '../../codec/protobuf.ts';
 import { fail } from '../../errors.ts';
-import { type Attribute, type FunctionDefinition, type Graph, type Meta, type Model, type Node, type Output, subgraphs, type Value } from '../../ir/graph.ts';
+import {
+  type Attribute,
+  type FunctionDefinition,
+  type Graph,
+  type Meta,
+  type Model,
+  type Node,
+  type Output,
+  subgraphs,
+  type Value,
+} from '../../ir/graph.ts';
 import type { ValueType } from '../../ir/types.ts';
 import { writeAttributes } from './attributes.ts';
 import { ExternalFile, type ExternalOptions } from './external.ts';
@@ -13,8 +23,8 @@ import {
   type GraphProto,
   type ModelProto,
   type NodeProto,
-  onnxSchema,
   type OperatorSetIdProto,
+  onnxSchema,
   type SparseTensorProto,
   type TensorProto,
   TensorProto_DataLocation,
@@ -74,7 +84,9 @@ function refuseExternalTraining({ training_info }: ModelProto): void {
   for (const { initialization, algorithm } of training_info ?? [])
     for (const tensor of [...(initialization?.initializer ?? []), ...(algorithm?.initializer ?? [])])
       if (tensor.data_location === TensorProto_DataLocation.EXTERNAL)
-        throw fail('E2002', 'the training graphs of the model have external data, which cannot be written elsewhere', { tensor: tensor.name });
+        throw fail('E2002', 'the training graphs of the model have external data, which cannot be written elsewhere', {
+          tensor: tensor.name,
+        });
 }
 
 /**
@@ -194,7 +206,11 @@ function writeFunction(f: FunctionDefinition): FunctionProto {
   const rest = writeMeta(f.meta) as FunctionProto;
   const { hoisted, dropped } = strayConstants(f.body);
   const constants = (graph: Graph): readonly Value[] =>
-    graph === f.body ? [...f.body.initializers, ...hoisted] : dropped.size > 0 ? graph.initializers.filter(v => !dropped.has(v)) : graph.initializers;
+    graph === f.body
+      ? [...f.body.initializers, ...hoisted]
+      : dropped.size > 0
+        ? graph.initializers.filter(v => !dropped.has(v))
+        : graph.initializers;
   const names = nameValues(f.body, constants);
   const writer = new GraphWriter(names, constants);
   const outputs = names.copiesIn(f.body);

@@ -1,5 +1,5 @@
 // `.pt2` archives of torch.export.save: what they hold, and the program inside as JSON.
-import { parseJson } from '../../codec/json.ts';
+import { type Json, parseJson } from '../../codec/json.ts';
 import type { Source } from '../../codec/source.ts';
 import { openZip, type Zip } from '../../codec/zip.ts';
 import { fail, type Finding, ModelError } from '../../errors.ts';
@@ -59,8 +59,17 @@ export async function openArchive(source: Source): Promise<Archive> {
 async function readProgram(zip: Zip, root: string): Promise<Cursor> {
   const names = [...zip.entries.keys()].filter(n => n.startsWith(`${root}/models/`) && n.endsWith('.json'));
   const chosen = names.find(n => n === `${root}/models/model.json`) ?? names[0]!;
-  const json = parseJson(await zip.entries.get(chosen)!.bytes(), { file: chosen });
-  return new Cursor(json, '');
+  return new Cursor(await readJson(zip, chosen), '');
+}
+
+/** A JSON entry; errors name it as their place in the archive. */
+async function readJson(zip: Zip, name: string): Promise<Json> {
+  try {
+    return parseJson(await zip.entries.get(name)!.bytes());
+  } catch (error) {
+    if (error instanceof ModelError) throw error.within({ path: name });
+    throw error;
+  }
 }
 
 function checkVersion(program: Cursor): void {
@@ -73,7 +82,7 @@ async function readTensors(zip: Zip, root: string, folder: string, config: strin
   const entry = zip.entries.get(`${root}/${folder}/${config}`);
   if (!entry) return;
   const file = `${folder}/${config}`;
-  const payloads = new Cursor(parseJson(await entry.bytes(), { file }), file).get('config');
+  const payloads = new Cursor(await readJson(zip, entry.name), file).get('config');
   for (const name of payloads.keys) {
     const payload = payloads.get(name);
     if (payload.find('path_name')?.text.startsWith('custom_obj')) continue;

@@ -1,0 +1,139 @@
+// Whether a file is a valid ONNX model: what reading it found, and every node against the standard's schemas. Shapes are not
+// inferred here.
+import type { Source } from '../codec/source.ts';
+import { type Finding, ModelError, type Place } from '../errors.ts';
+import { functionKey, type ReadOptions, readOnnx } from '../formats/onnx/index.ts';
+import { type FunctionDefinition, type Graph, type Model, type Node, subgraphs } from '../ir/graph.ts';
+import { escaped, quoted } from '../ir/text.ts';
+import { nearestName } from '../ops/nearest.ts';
+import { newestOpset, type OpSchema, operatorNames, schemaOf, schemaVersions } from '../ops/schema.ts';
+import { checkContents } from './check-contents.ts';
+import { checkCall, checkNode, type Report } from './check-node.ts';
+
+/** The model as far as it could be read, and everything found. A model without findings of severity `error` is valid. */
+export interface CheckResult {
+  readonly model?: Model | undefined;
+  readonly findings: Finding[];
+}
+
+/**
+ * Check a file. Bad input never throws: E10xx to E12xx and E14xx come from reading (see `readOnnx`), E1106 undeclared domains, E1301
+ * unknown operators (a warning where the domain is not the standard's), E1302 arity, E1303 attributes, E1304 and E1306 element
+ * types, E1308 deprecated operators, E1110 and E1205 contents (warnings).
+ */
+export async function checkModel(source: Source, options: ReadOptions = {}): Promise<CheckResult> {
+  try {
+    const { model, findings } = await readOnnx(source, { checksums: true, ...options });
+    return { model, findings: [...findings, ...checkOperators(model, source.name), ...checkContents(model, source.name)] };
+  } catch (error) {
+    if (error instanceof ModelError) return { findings: error.within({ file: source.name }).findings.slice() };
+    throw error;
+  }
+}
+
+/** The findings of the schemas on every node, those of nested graphs and function bodies included; linear in nodes. */
+export function checkOperators(model: Model, file?: string): Finding[] {
+  const checker = new Checker(model, file);
+  checker.graph(model.graph, 'graph', { opsets: model.opsets });
+  model.functions.forEach((f, i) => {
+    checker.graph(f.body, `functions[${i}]`, { opsets: f.opsets, inside: f });
+  });
+  return checker.findings;
+}
+
+/** What holds for the nodes of one body: the opsets it imports, and the function it belongs to. */
+interface Body {
+  readonly opsets: ReadonlyMap<string, number>;
+  readonly inside?: FunctionDefinition;
+}
+
+/** How many findings look for the operator that was meant. */
+const searches = 100;
+
+class Checker {
+  readonly findings: Finding[] = [];
+  readonly #file: string | undefined;
+  readonly #functions: ReadonlyMap<string, FunctionDefinition>;
+  /** Domains and operators outside the standard, each reported once. */
+  readonly #reported = new Set<string>();
+  #searches = 0;
+
+  constructor(model: Model, file?: string) {
+    this.#file = file;
+    this.#functions = new Map(model.functions.map(f => [functionKey(f.domain, f.name, f.overload), f]));
+  }
+
+  graph(graph: Graph, path: string, body: Body): void {
+    graph.nodes.forEach((node, index) => {
+      this.#node(node, index, `${path}.node[${index}]`, body);
+      let k = 0;
+      const places = new Map([...node.attributes.keys()].map((name, i) => [name, i]));
+      for (const [name, inner] of subgraphs(node)) {
+        const attribute = node.attributes.get(name);
+        this.graph(
+          inner,
+          `${path}.node[${index}].attribute[${places.get(name)}].${attribute?.kind === 'graph' ? 'g' : `graphs[${k++}]`}`,
+          body,
+        );
+      }
+    });
+  }
+
+  #node(node: Node, index: number, path: string, body: Body): void {
+    const place: Place = {
+      file: this.#file,
+      offset: node.meta.at,
+      node: { index, op: node.op, name: node.name, domain: node.domain },
+    };
+    const report: Report = (code, message, step = '', more = {}) => {
+      const { severity = 'error', ...rest } = more;
+      this.findings.push({
+        code,
+        severity,
+        message: `node #${index} ${escaped(node.qualifiedName)} ${message}`,
+        ...place,
+        path: `${path}${step}`,
+        ...rest,
+      });
+    };
+    this.#checkDomain(node, body, report);
+    const called = this.#functions.get(functionKey(node.domain, node.op, node.overload));
+    const schema = called ? undefined : this.#schemaOf(node, body, report);
+    if (called) checkCall(node, called, report);
+    else if (schema) checkNode(node, schema, report);
+  }
+
+  #checkDomain(node: Node, { opsets, inside }: Body, report: Report): void {
+    const key = `domain ${node.domain} ${inside ? functionKey(inside.domain, inside.name, inside.overload) : ''}`;
+    if (opsets.has(node.domain) || this.#reported.has(key)) return;
+    this.#reported.add(key);
+    report('E1106', `is of domain ${quoted(node.domain || 'ai.onnx')}, which the ${inside ? 'function' : 'model'} does not import`);
+  }
+
+  /** The version that holds, or a finding: E1301, E1308. */
+  #schemaOf(node: Node, { opsets }: Body, report: Report): OpSchema | undefined {
+    const newest = newestOpset(node.domain);
+    if (newest === undefined) {
+      const key = `operator ${node.domain} ${node.op}`;
+      if (!this.#reported.has(key)) report('E1301', 'is not of the standard; it is not checked', '', { severity: 'warning' });
+      this.#reported.add(key);
+      return undefined;
+    }
+    const opset = Math.min(opsets.get(node.domain) ?? newest, newest);
+    const schema = schemaOf(node.domain, node.op, opset);
+    if (!schema) this.#unknown(node, opset, report);
+    else if (schema.deprecated) report('E1308', `is deprecated since opset ${schema.since}, the model imports ${opset}`);
+    return schema;
+  }
+
+  #unknown(node: Node, opset: number, report: Report): void {
+    const [since] = schemaVersions(node.domain, node.op);
+    if (since !== undefined) {
+      report('E1301', `is known since opset ${since}, the model imports ${opset}`);
+      return;
+    }
+    const near = this.#searches++ < searches ? nearestName(node.op, operatorNames(node.domain)) : undefined;
+    const hint = near === undefined ? {} : { hint: `nearest name: ${near}` };
+    report('E1301', `is no operator of ${node.domain || 'ai.onnx'}`, '.op_type', hint);
+  }
+}
