@@ -10,7 +10,6 @@ import { symbol } from './ir/dims.ts';
 import type { Model } from './ir/graph.ts';
 import type { Tensor } from './ir/tensor.ts';
 import { tensorType } from './ir/types.ts';
-import { newestOpset } from './ops/schema.ts';
 import { target } from './opset/target.ts';
 import { upgrade } from './opset/upgrade.ts';
 import { rebuild } from './passes/rebuild.ts';
@@ -83,19 +82,20 @@ export async function write(model: Model, { format: wanted, name, opset, ...opti
 
 /** The model in the opset it is written in. */
 function inOpset(model: Model, wanted: number | undefined): Model {
-  const current = model.opsets.get('');
-  const isInternal = current === newestOpset('') && model.meta.at === undefined;
-  if (wanted === current || (wanted === undefined && !isInternal)) return model;
+  if (wanted === undefined ? isFromOnnx(model) : wanted === model.opsets.get('')) return model;
   const copy = upgrade(model);
   target(copy, wanted);
   return copy;
 }
 
+/** Whether the model was read from an ONNX file, whose opset is kept; others are in the newest opset until they are written. */
+const isFromOnnx = (model: Model): boolean => model.meta.at !== undefined;
+
 /** Sizes by input name; a string names an open size. */
 export type InputShapes = Readonly<Record<string, readonly (number | string)[]>>;
 
 /**
- * A copy of the model with other input shapes, every type inferred again.
+ * A copy of the model with other input shapes, every type inferred again. An ONNX file's opset is kept, or the next that can say it.
  * @throws ModelError E3001 for a name that is no input, E3003 for another rank than declared
  */
 export function withInputShapes(model: Model, shapes: InputShapes): Model {
@@ -109,6 +109,7 @@ export function withInputShapes(model: Model, shapes: InputShapes): Model {
   const copy = upgrade(model);
   const renamed = new Map(copy.graph.inputs.map((v, i) => [model.graph.inputs[i]!, v]));
   copy.graph = rebuild(copy.graph, new Map(bindings.map(([v, type]) => [renamed.get(v)!, type])));
+  if (isFromOnnx(model)) target(copy, undefined, model.opsets.get(''));
   return copy;
 }
 

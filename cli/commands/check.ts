@@ -1,5 +1,10 @@
 // omnix check: everything that is wrong with a model, a finding a line.
+import { read } from '../../src/api.ts';
+import type { Source } from '../../src/codec/source.ts';
 import { codes, type ExitKind, type Finding } from '../../src/errors.ts';
+import type { ReadOptions } from '../../src/formats/format.ts';
+import { detect } from '../../src/formats/index.ts';
+import type { Model } from '../../src/ir/graph.ts';
 import { checkModel } from '../../src/validate/check.ts';
 import { openInput } from '../files.ts';
 import { findingLines, type Outcome, type Output } from '../output.ts';
@@ -13,7 +18,7 @@ export interface CheckOptions {
 export async function check([path]: readonly string[], { strict = false }: CheckOptions, out: Output): Promise<Outcome> {
   const started = performance.now();
   const { source, options } = await openInput(path!);
-  const { model, findings: found } = await checkModel(source, options);
+  const { model, findings: found } = await findingsOf(source, options);
   const findings = found.map(f => ({ ...f, file: f.file ?? source.name }));
   const errors = findings.filter(f => f.severity === 'error');
   const warnings = findings.length - errors.length;
@@ -27,6 +32,20 @@ export async function check([path]: readonly string[], { strict = false }: Check
     text: [...findings.flatMap(f => findingLines(f, out.paint)), summary],
     exit: valid ? 'ok' : model ? 'no' : exitOf(errors[0]),
   };
+}
+
+interface Judged {
+  /** Absent where it could not be read. */
+  readonly model?: Model | undefined;
+  readonly findings: readonly Finding[];
+}
+
+/** Of a model in ONNX all that the standard asks for, of others whether they can be read. Errors: E1001 to E1004. */
+async function findingsOf(source: Source, options: ReadOptions): Promise<Judged> {
+  const { format, findings } = await detect(source);
+  if (format.name !== 'onnx') return read(source, options);
+  const checked = await checkModel(source, options);
+  return { ...checked, findings: [...findings, ...checked.findings] };
 }
 
 /** A container that cannot be read is no model that could be judged. */

@@ -119,7 +119,11 @@ async function writeModel(model: Model, { output, to, opset, externalData, overw
 }
 
 const readWords = ({ format, model, findings }: Loaded): string =>
-  [format.title, versionsOf(model), ...(findings.length > 0 ? [plural(findings.length, 'warning')] : [])].join(', ');
+  [
+    format.title,
+    ...(format.name === 'onnx' ? [versionsOf(model)] : []),
+    ...(findings.length > 0 ? [plural(findings.length, 'warning')] : []),
+  ].join(', ');
 
 const versions = ({ irVersion, opsets }: Model): object => ({
   irVersion,

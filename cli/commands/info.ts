@@ -18,7 +18,8 @@ interface Port {
 interface Summary {
   readonly file: string;
   readonly format: string;
-  readonly irVersion: number;
+  /** Absent for other formats than ONNX, which have neither IR version nor opset. */
+  readonly irVersion?: number;
   readonly opsets: readonly { readonly domain: string; readonly version: number }[];
   readonly producer: string;
   readonly fileBytes: number;
@@ -39,23 +40,34 @@ export async function info(paths: readonly string[], { ops = false }: InfoOption
   const findings = [];
   for (const path of paths) {
     const { model, format, source, findings: found } = await readModel(path);
-    summaries.push(summarize(model, { file: source.name, format: format.title, fileBytes: source.size }));
+    summaries.push(
+      summarize(model, {
+        file: source.name,
+        format: format.title,
+        fileBytes: source.size,
+        ...(format.name === 'onnx' && versionsOf(model)),
+      }),
+    );
     findings.push(...found);
   }
   const text = summaries.length === 1 ? describe(summaries[0]!, ops, out.paint) : sideBySide(summaries, ops);
   return { results: { models: summaries }, text, findings };
 }
 
-function summarize(model: Model, file: Pick<Summary, 'file' | 'format' | 'fileBytes'>): Summary {
+const versionsOf = ({ irVersion, opsets }: Model): Pick<Summary, 'irVersion' | 'opsets'> => ({
+  irVersion,
+  opsets: [...opsets].map(([domain, version]) => ({ domain: domain || 'ai.onnx', version })),
+});
+
+function summarize(model: Model, file: Pick<Summary, 'file' | 'format' | 'fileBytes'> & Partial<Summary>): Summary {
   const tensors = constantsOf(model.graph).flatMap(v => v.tensor ?? v.sparse?.values ?? []);
   const nodes = [...allNodes(model.graph)];
   const counts = new Map<string, number>();
   for (const node of nodes) counts.set(node.qualifiedName, (counts.get(node.qualifiedName) ?? 0) + 1);
   const port = (name: string, type: ValueType | undefined): Port => ({ name, type: formatType(type) });
   return {
+    opsets: [],
     ...file,
-    irVersion: model.irVersion,
-    opsets: [...model.opsets].map(([domain, version]) => ({ domain: domain || 'ai.onnx', version })),
     producer: [model.producer.name, model.producer.version].filter(Boolean).join(' '),
     weightBytes: tensors.reduce((n, t) => n + t.byteLength, 0),
     external: tensors.some(t => t.origin?.field === 'external'),
@@ -74,8 +86,8 @@ const mostPorts = 20;
 
 function describe(s: Summary, allOperators: boolean, paint: Paint): string[] {
   const head = [
-    `${s.format} IR ${s.irVersion}`,
-    `opset ${opsetText(s)}`,
+    formatText(s),
+    ...(s.irVersion === undefined ? [] : [`opset ${opsetText(s)}`]),
     ...(s.producer ? [shown(s.producer)] : []),
     `${bytesText(s.fileBytes)} (weights ${bytesText(s.weightBytes)}, external ${s.external ? 'yes' : 'no'})`,
   ];
@@ -93,7 +105,9 @@ function portRows(label: string, ports: readonly Port[]): string[][] {
   return ports.length > mostPorts ? [...rows, [label, `… ${ports.length - mostPorts} more`, '']] : rows;
 }
 
-const opsetText = (s: Summary): string => s.opsets.map(o => `${shown(o.domain)} ${o.version}`).join(', ') || 'none';
+const formatText = (s: Summary): string => (s.irVersion === undefined ? s.format : `${s.format} IR ${s.irVersion}`);
+const opsetText = (s: Summary): string =>
+  s.opsets.map(o => `${shown(o.domain)} ${o.version}`).join(', ') || (s.irVersion === undefined ? '–' : 'none');
 
 function operatorLine({ operators }: Summary): string {
   const parts = operators.slice(0, mostOperators).map(o => `${shown(o.name)} ${o.count}`);
@@ -116,7 +130,7 @@ function sideBySide(summaries: readonly Summary[], allOperators: boolean): strin
   const right = summaries.map((_, i) => i + 1);
   const facts = columns([
     row('', s => shown(s.file, 60)),
-    row('format', s => `${s.format} IR ${s.irVersion}`),
+    row('format', formatText),
     row('opset', opsetText),
     row('producer', s => shown(s.producer, 40)),
     row('file', s => bytesText(s.fileBytes)),

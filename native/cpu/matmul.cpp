@@ -36,11 +36,18 @@ void pack_rows(T* to, const T* from, const Matrix& m, int64_t rows, int64_t colu
       for (int64_t r = 0; r < tile_rows; r++) *to++ = i + r < rows ? from[(i + r) * m.row_step + q * m.column_step] : T(0);
 }
 
+/** Narrow integers are widened, since the language would multiply them as `int`, which overflows. */
+template <class W>
+struct Widened { using type = Wrapping<W>; };
+template <> struct Widened<float> { using type = float; };
+template <> struct Widened<double> { using type = double; };
+
 template <class W>
 void multiply_tile(W (&total)[tile_rows][tile_columns], const W* a, const W* b, int64_t depth) {
+  using Wide = typename Widened<W>::type;
   for (int64_t q = 0; q < depth; q++, a += tile_rows, b += tile_columns)
     for (int64_t r = 0; r < tile_rows; r++)
-      for (int64_t c = 0; c < tile_columns; c++) total[r][c] += a[r] * b[c];
+      for (int64_t c = 0; c < tile_columns; c++) total[r][c] = static_cast<W>(total[r][c] + static_cast<Wide>(a[r]) * b[c]);
 }
 
 /** One product of matrices in `W`, the type in which T multiplies without undefined overflow. */

@@ -39,15 +39,16 @@ const schemaTypeName = (v: Value): string | undefined => {
 
 /**
  * Set the opset and IR version that a model of the newest opset is written in.
- * @param wanted the opset asked for; the lowest exact one from 18 up otherwise
+ * @param wanted the opset asked for; the lowest exact one otherwise
+ * @param from where to begin to look for that
  * @throws ModelError E2004 with every node that the wanted opset cannot say
  */
-export function target(model: Model, wanted?: number): void {
+export function target(model: Model, wanted?: number, from = lowestDefault): void {
   const newest = newestOpset('')!;
   if (wanted !== undefined && !(Number.isInteger(wanted) && wanted >= 1 && wanted <= newest))
     throw fail('E1106', `opset ${wanted} does not exist; the newest known is ${newest}`);
   const nodes = [...allNodes(model.graph)];
-  let opset = wanted ?? lowestDefault;
+  let opset = wanted ?? from;
   if (wanted === undefined) while (opset < newest && nodes.some(node => obstacle(node, opset))) opset++;
   const findings = nodes.flatMap((node, index): Finding[] => {
     const why = obstacle(node, opset);

@@ -138,7 +138,6 @@ function mapPlan(e: Expr, types: readonly ScalarType[], count: number): Plan {
     buffers,
     inputs: types.map((_, i) => ({ name: `x${i}`, view: views[i]! })),
     outputs: [{ name: 'y', view: views.at(-1)! }],
-    guards: [],
     steps: [{ kernel, inputs: views.slice(0, -1), outputs: views.slice(-1), label: e.op }],
   };
 }

@@ -14,7 +14,7 @@ export interface OnnxLimits {
   readonly graphs?: number | undefined;
   /** The most nodes of a model, those of nested graphs and functions included; 5,000,000. */
   readonly nodes?: number | undefined;
-  /** The most findings that are kept; 10,000. */
+  /** The most findings of one code that are kept; 1,000. */
   readonly findings?: number | undefined;
 }
 
@@ -30,27 +30,29 @@ export class Reading {
   /** External ranges handed out, to find those that overlap. */
   readonly ranges: { readonly location: string; readonly from: number; readonly to: number; readonly place: Place }[] = [];
   readonly checksums: { readonly location: string; readonly checksum: string; readonly place: Place }[] = [];
+  readonly #counts = new Map<Code, number>();
   #nodes = 0;
   #searches = 0;
   readonly #unnamed = new Map<string, Dim>();
 
   constructor(file: string, limits: OnnxLimits = {}) {
     this.file = file;
-    this.limits = { depth: limits.depth ?? 100, graphs: limits.graphs ?? 64, nodes: limits.nodes ?? 5e6, findings: limits.findings ?? 1e4 };
+    this.limits = {
+      depth: limits.depth ?? 100,
+      graphs: limits.graphs ?? 64,
+      nodes: limits.nodes ?? 5e6,
+      findings: limits.findings ?? 1000,
+    };
   }
 
   add(code: Code, message: string, place: Place = {}, severity: Finding['severity'] = 'error'): void {
-    const { findings: most } = this.limits;
-    if (this.findings.length < most) this.findings.push({ code, severity, message, file: this.file, ...place });
-    else if (this.findings.length === most) {
+    const most = this.limits.findings;
+    const count = (this.#counts.get(code) ?? 0) + 1;
+    this.#counts.set(code, count);
+    if (count <= most) this.findings.push({ code, severity, message, file: this.file, ...place });
+    else if (count === most + 1) {
       const limit = { name: 'findings', value: most };
-      this.findings.push({
-        code: 'E1009',
-        severity: 'error',
-        message: `more than ${most} findings; the rest is not listed`,
-        file: this.file,
-        limit,
-      });
+      this.findings.push({ code: 'E1009', severity: 'error', message: `more than ${most} findings ${code}`, file: this.file, limit });
     }
   }
   warn(code: Code, message: string, place: Place = {}): void {

@@ -29,7 +29,7 @@ type Described = (ModelProto | GraphProto | NodeProto | FunctionProto | ValueInf
 
 /** What a message says about itself. `places` lists its fields other than documentation and metadata. Adds E1109. */
 export function readMeta<T extends Described>(message: T, places: Places<T>, path: string, reading: Reading): Meta {
-  const metadata = message.metadata_props && readMetadata(message.metadata_props, path, reading);
+  const metadata = message.metadata_props && readMetadata(message.metadata_props, `${path}${path && '.'}metadata_props`, reading);
   const kept = metadata && sameMessage(writeMetadata(metadata), message.metadata_props);
   const described: Places<Described> = { doc_string: 'own', ...(kept ? { metadata_props: 'own' } : {}) };
   const rest = restOf(message, { ...places, ...described } as Places<T>);
@@ -40,10 +40,10 @@ function readMetadata(entries: readonly StringStringEntryProto[], path: string, 
   const metadata = new Map<string, string>();
   for (const [i, entry] of entries.entries()) {
     const { key = '', value = '' } = entry;
-    reading.name(key, `${path}.metadata_props[${i}].key`, entry);
+    reading.name(key, `${path}[${i}].key`, entry);
     if (metadata.has(key))
       reading.add('E1109', `the metadata key ${reading.quoted(key)} occurs twice`, {
-        path: `${path}.metadata_props[${i}]`,
+        path: `${path}[${i}]`,
         offset: entry[at],
       });
     else metadata.set(key, value);

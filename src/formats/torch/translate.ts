@@ -4,7 +4,7 @@ import { type Dim, isUnknownDim, sameDim } from '../../ir/dims.ts';
 import { Graph, type Meta, Model, type Output, Value } from '../../ir/graph.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import { formatType, tensorType } from '../../ir/types.ts';
-import { type Builder, newBuilder } from '../../ops/builder.ts';
+import { type Builder, newBuilder, type Size } from '../../ops/builder.ts';
 import { newestOpset, irVersionFor } from '../../ops/schema.ts';
 import { removeUnread, rewriteAll } from '../../passes/rewrite.ts';
 import { simplify } from '../../passes/simplify.ts';
@@ -44,6 +44,8 @@ class Translator {
   readonly #graph: Cursor;
   readonly #b: Builder = newBuilder();
   readonly #slots = new Map<string, Slot>();
+  /** Symbolic integers: sizes by name. */
+  readonly #sizes = new Map<string, Size>();
   /** Names that come from an operator without a conversion. */
   readonly #lost = new Set<string>();
   readonly #problems = new Map<string, { count: number; first: Meta; message: string }>();
@@ -145,6 +147,7 @@ class Translator {
     if (name === undefined || overload === undefined) throw fail('E2001', 'no conversion');
     const key = `${name}.${overload}`;
     if (assertions.has(key)) return;
+    if (key === 'sym_size.int') return this.#symbolicSize(node, outputs);
     const schema = atenSchema(key);
     const row = atenRow(name, overload);
     if (!schema || !row) throw fail('E2001', 'no conversion');
@@ -161,6 +164,22 @@ class Translator {
     }
     const result = row(new Args(target, args), this.#b);
     this.#bind(schema, given, outputs, Array.isArray(result) ? result : [result as Value], key);
+  }
+
+  /** `sym_size.int(self, dim)`: the size of an axis, under the name of the output. */
+  #symbolicSize(node: Cursor, outputs: readonly Cursor[]): void {
+    const [self, dim] = node.get('inputs').items.map(input => this.#arg(input.get('arg')));
+    const { tag, of } = outputs[0]!.union();
+    if (tag !== 'as_sym_int' || !(self instanceof Value) || typeof dim !== 'number') throw fail('E2001', 'no conversion of these arguments');
+    this.#sizes.set(of.get('as_name').text, this.#b.dim(self, dim));
+  }
+
+  #size(item: Cursor): Size {
+    const { tag, of } = item.union();
+    if (tag === 'as_int') return of.number;
+    const size = tag === 'as_name' ? this.#sizes.get(of.text) : undefined;
+    if (size !== undefined) return size;
+    throw fail('E2001', `the symbolic integer ${tag === 'as_name' ? of.text : tag} has no conversion`);
   }
 
   /** Give results their names; a write also changes what the written tensor's own name means. */
@@ -230,6 +249,8 @@ class Translator {
     if (read) return read(of);
     const tensor = (item: Cursor): Value => this.#slot(item.get('name').text, item).value;
     if (tag === 'as_tensor') return tensor(of);
+    if (tag === 'as_sym_int') return this.#size(of);
+    if (tag === 'as_sym_ints') return of.items.map(item => this.#size(item));
     if (tag === 'as_tensors') return of.items.map(tensor);
     if (tag === 'as_optional_tensors') return of.items.map(item => (item.find('as_tensor') ? tensor(item.get('as_tensor')) : undefined));
     throw fail('E2001', `an argument of kind ${tag} has no conversion`);
