@@ -15,7 +15,10 @@ function chain(bytes, layers) {
     const tensor = new Tensor('float32', zeros(width * width * 4), [width, width]);
     y = b.MatMul(y, new Value(`layer${i}.weight`, undefined, { tensor, parameter: true }));
   }
-  return new Model(new Graph('chain', { inputs: [x], outputs: [{ name: 'y', value: y }], nodes: b.nodes }), { irVersion: 10, opsets: new Map([['', 21]]) });
+  return new Model(new Graph('chain', { inputs: [x], outputs: [{ name: 'y', value: y }], nodes: b.nodes }), {
+    irVersion: 10,
+    opsets: new Map([['', 21]]),
+  });
 }
 
 /** Paths of a 500 MB single file and a 3 GB model with external data, made where they are missing. */

@@ -46,15 +46,30 @@ const opening = `const { load } = await import(${JSON.stringify(library)}); awai
 const t = performance.now(); const m = await load(${JSON.stringify(single)}); console.log(performance.now() - t); if (m.graph.nodes.length !== 300) throw 1;`;
 const idle = node(script(`await import(${JSON.stringify(library)}); console.log(0)`));
 const ours = node(script(opening));
-rows.push(['open 500 MB ONNX: omnix', ms(ours.said), `${MB(ours.peak - idle.peak)} over the idle library`, 'goal: under 50 ms, under 80 MB']);
+rows.push([
+  'open 500 MB ONNX: omnix',
+  ms(ours.said),
+  `${MB(ours.peak - idle.peak)} over the idle library`,
+  'goal: under 50 ms, under 80 MB',
+]);
 const peer = `const onnx = (await import('onnx-proto')).default.onnx; const { readFileSync } = await import('node:fs');
 const t = performance.now(); const m = onnx.ModelProto.decode(readFileSync(${JSON.stringify(single)})); console.log(performance.now() - t); if (m.graph.node.length !== 300) throw 1;`;
 const theirs = node(script(peer));
-rows.push(['open 500 MB ONNX: onnx-proto', ms(theirs.said), `${MB(theirs.peak - idle.peak)} with the file's ${MB(singleBytes)}`, `omnix takes ${(ours.said / theirs.said).toFixed(2)} of its time`]);
+rows.push([
+  'open 500 MB ONNX: onnx-proto',
+  ms(theirs.said),
+  `${MB(theirs.peak - idle.peak)} with the file's ${MB(singleBytes)}`,
+  `omnix takes ${(ours.said / theirs.said).toFixed(2)} of its time`,
+]);
 if (python) {
   const code = `import onnx,time,resource; b=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; t=time.time(); m=onnx.load(${JSON.stringify(single)}); print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss-b); print((time.time()-t)*1000)`;
   const [peak, time] = spawnSync(python, ['-c', code], { encoding: 'utf8' }).stdout.trim().split('\n').map(Number);
-  rows.push(['open 500 MB ONNX: onnx.load', ms(time), `${MB(peak * 1024)} with the file's`, `omnix takes ${(ours.said / time).toFixed(2)} of its time`]);
+  rows.push([
+    'open 500 MB ONNX: onnx.load',
+    ms(time),
+    `${MB(peak * 1024)} with the file's`,
+    `omnix takes ${(ours.said / time).toFixed(2)} of its time`,
+  ]);
 }
 
 const info = node([cli, 'info', external]);
@@ -75,4 +90,10 @@ start('omnix convert', [cli, 'convert', join(small, 'model.pt2'), '-o', '{work}/
 start('omnix run', [cli, 'run', join(small, 'model.onnx'), '--inputs', join(small, 'inputs.npz'), '-o', '{work}/o.npz']);
 
 const widths = rows[0].map((_, i) => Math.max(...rows.map(r => r[i].length)));
-for (const r of rows) console.log(r.map((c, i) => c.padEnd(widths[i])).join('   ').trimEnd());
+for (const r of rows)
+  console.log(
+    r
+      .map((c, i) => c.padEnd(widths[i]))
+      .join('   ')
+      .trimEnd(),
+  );

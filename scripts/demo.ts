@@ -35,12 +35,22 @@ for (const { name, files } of manifest)
       if (!c.ok) failed++;
       const opset = `${model.graph.nodes.length} nodes, opset ${model.opsets.get('')}`;
       const times = `${(converted - start).toFixed(0)} + ${(ran - converted).toFixed(0)} ms`;
-      rows.push([`models/${name}/${file}`, opset, c.name, c.maxAbs.toExponential(1), c.relativeToLargest.toExponential(1), c.ok ? 'ok' : (c.reason ?? 'FAIL'), times]);
+      rows.push([
+        `models/${name}/${file}`,
+        opset,
+        c.name,
+        c.maxAbs.toExponential(1),
+        c.relativeToLargest.toExponential(1),
+        c.ok ? 'ok' : (c.reason ?? 'FAIL'),
+        times,
+      ]);
     }
   }
 
 console.log('Converted to ONNX, run on the reference inputs, and compared with what PyTorch computed:\n');
 const head = ['source', 'written', 'output', 'max |Δ|', '÷ largest', 'verdict', 'convert + run'];
 console.log(columns([head, ...rows]).join('\n'));
-console.log(`\nThe ONNX files are in ${relative(process.cwd(), out) || out}. Try: npx omnix info ${relative(process.cwd(), join(out, manifest[0]!.name, 'model.onnx'))}`);
+console.log(
+  `\nThe ONNX files are in ${relative(process.cwd(), out) || out}. Try: npx omnix info ${relative(process.cwd(), join(out, manifest[0]!.name, 'model.onnx'))}`,
+);
 if (failed > 0) process.exitCode = 1;

@@ -1,6 +1,6 @@
 // The library's verbs over sources and models, for browsers and Node alike.
 import { BlobSource, MemorySource, type Source } from './codec/source.ts';
-import { fail, type Finding, ModelError } from './errors.ts';
+import { type Finding, fail, ModelError } from './errors.ts';
 import type { Backend } from './exec/backend.ts';
 import { referenceBackend } from './exec/reference.ts';
 import { Session as CoreSession } from './exec/session.ts';
@@ -13,7 +13,7 @@ import { tensorType } from './ir/types.ts';
 import { target } from './opset/target.ts';
 import { upgrade } from './opset/upgrade.ts';
 import { rebuild } from './passes/rebuild.ts';
-import { compareArrays, type Comparison, matchArrays, type Tolerance } from './validate/compare.ts';
+import { type Comparison, compareArrays, matchArrays, type Tolerance } from './validate/compare.ts';
 
 export type Input = Source | Uint8Array | Blob;
 
@@ -103,8 +103,15 @@ export function withInputShapes(model: Model, shapes: InputShapes): Model {
   const bindings = Object.entries(shapes).map(([name, sizes]) => {
     const v = inputs.get(name);
     if (!v?.element) throw fail('E3001', `the model has no input ${name}; its inputs are ${[...inputs.keys()].join(', ')}`);
-    if (v.shape && v.shape.length !== sizes.length) throw fail('E3003', `input ${name} has rank ${v.shape.length}, the shape given has ${sizes.length}`);
-    return [v, tensorType(v.element, sizes.map(s => (typeof s === 'number' ? s : symbol(s))))] as const;
+    if (v.shape && v.shape.length !== sizes.length)
+      throw fail('E3003', `input ${name} has rank ${v.shape.length}, the shape given has ${sizes.length}`);
+    return [
+      v,
+      tensorType(
+        v.element,
+        sizes.map(s => (typeof s === 'number' ? s : symbol(s))),
+      ),
+    ] as const;
   });
   const copy = upgrade(model);
   const renamed = new Map(copy.graph.inputs.map((v, i) => [model.graph.inputs[i]!, v]));

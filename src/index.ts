@@ -24,4 +24,4 @@ export { resident, Tensor } from './ir/tensor.ts';
 export { type DataType, formatType, type ValueType } from './ir/types.ts';
 export { type Builder, newBuilder } from './ops/builder.ts';
 export { passes, rewriteModel } from './passes/index.ts';
-export { compareArrays, compareTensors, type Comparison, defaultTolerance, matchArrays, type Tolerance } from './validate/compare.ts';
+export { type Comparison, compareArrays, compareTensors, defaultTolerance, matchArrays, type Tolerance } from './validate/compare.ts';

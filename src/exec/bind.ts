@@ -1,6 +1,6 @@
 // Binding: a plan's sizes become numbers, every view is proved to lie in its buffer, and buffers get places in one arena.
 import { fail } from '../errors.ts';
-import { type Dim, substitute, SymbolicDim } from '../ir/dims.ts';
+import { type Dim, SymbolicDim, substitute } from '../ir/dims.ts';
 import { byteLength, formatShape } from '../ir/types.ts';
 import type { Kernel, View } from '../kernels/kernel.ts';
 import type { BufferFacts, Plan, Port } from './plan.ts';
@@ -44,7 +44,10 @@ export interface BindOptions {
 
 /** @throws ModelError E3005 where a size is negative or a view leaves its buffer, E3007 over the memory limit */
 export function bindPlan(plan: Plan, sizes: Sizes, { reuse = true, memory = Number.POSITIVE_INFINITY }: BindOptions = {}): BoundPlan {
-  for (const { sizes: [a, b], label } of plan.guards) {
+  for (const {
+    sizes: [a, b],
+    label,
+  } of plan.guards) {
     const found = [bindDim(a, sizes), bindDim(b, sizes)];
     if (found[0] !== found[1]) throw fail('E3005', `${label}: sizes ${found[0]} and ${found[1]} must be equal`);
   }
@@ -60,9 +63,13 @@ export function bindPlan(plan: Plan, sizes: Sizes, { reuse = true, memory = Numb
   const total = arena.bytes + buffers.reduce((n, b) => n + (b.role === 'temporary' ? 0 : byteLength(b.type, b.size)), 0);
   if (total > memory) {
     const largest = buffers.reduce((a, b) => (byteLength(b.type, b.size) > byteLength(a.type, a.size) ? b : a));
-    throw fail('E3007', `the run needs ${total} bytes, the limit is ${memory}; the largest tensor takes ${byteLength(largest.type, largest.size)}`, {
-      limit: { name: 'memory', value: memory },
-    });
+    throw fail(
+      'E3007',
+      `the run needs ${total} bytes, the limit is ${memory}; the largest tensor takes ${byteLength(largest.type, largest.size)}`,
+      {
+        limit: { name: 'memory', value: memory },
+      },
+    );
   }
   const port = (p: Port): BoundPort => ({ name: p.name, view: bindView(p.view, sizes) });
   return { steps, arena: arena.bytes, buffers: arena.buffers, inputs: plan.inputs.map(port), outputs: plan.outputs.map(port) };
@@ -129,7 +136,10 @@ function placeTemporaries(
       const b = placed[v.buffer]!;
       if (b.role !== 'temporary' || b.offset !== undefined) continue;
       const length = Math.ceil(Math.max(1, byteLength(b.type, b.size)) / alignment) * alignment;
-      const start = firstGap(taken.filter(t => !reuse || t.until >= at), length);
+      const start = firstGap(
+        taken.filter(t => !reuse || t.until >= at),
+        length,
+      );
       taken.push({ start, end: start + length, until: last.get(v.buffer)! });
       placed[v.buffer] = { ...b, offset: start };
       bytes = Math.max(bytes, start + length);

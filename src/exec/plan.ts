@@ -1,7 +1,7 @@
 // Plans: kernels over buffers as plain data, compiled once for a signature; sizes stay expressions in the input symbols.
 import { fail } from '../errors.ts';
+import { formatProgram, type Instruction, type Program } from '../expr/expr.ts';
 import { isScalarType } from '../expr/primitives.ts';
-import { type Instruction, formatProgram, type Program } from '../expr/expr.ts';
 import { type Dim, formatDim, hasUnknown, productOf, sameDim, sameShape } from '../ir/dims.ts';
 import type { Graph, Node, Value } from '../ir/graph.ts';
 import type { Tensor } from '../ir/tensor.ts';
@@ -9,11 +9,11 @@ import { type DataType, formatShape, type Shape } from '../ir/types.ts';
 import type { Kernel, View } from '../kernels/kernel.ts';
 import { contiguous, type Emitter, isContiguous, wholeView } from '../kernels/views.ts';
 import { rowOf } from '../ops/index.ts';
+import type { OpName } from '../ops/names.gen.ts';
 import { knownInputs, planNode, requireEqual } from '../ops/plan-node.ts';
+import type { CoreRow, MapRow } from '../ops/row.ts';
 import { newestOpset, type OpSchema, schemaOf } from '../ops/schema.ts';
 import { elementOf, shapeOf } from '../ops/shapes.ts';
-import type { OpName } from '../ops/names.gen.ts';
-import type { CoreRow, MapRow } from '../ops/row.ts';
 
 export interface BufferFacts {
   readonly type: DataType;

@@ -1,13 +1,14 @@
 // The reference backend: the kernels in TypeScript. It defines results, runs everywhere, and is the oracle that others are
 // compared with.
-import { type DataType, byteLength } from '../ir/types.ts';
+
+import { ModelError } from '../errors.ts';
 import { arrayFor, resident, Tensor, type TypedArray } from '../ir/tensor.ts';
+import { byteLength, type DataType } from '../ir/types.ts';
 import { runKernel } from '../kernels/index.ts';
 import type { Operand, View } from '../kernels/kernel.ts';
 import type { Backend, Bound } from './backend.ts';
-import { type BindOptions, type BoundBuffer, bindPlan, type BoundPlan } from './bind.ts';
+import { type BindOptions, type BoundBuffer, type BoundPlan, bindPlan } from './bind.ts';
 import type { Plan } from './plan.ts';
-import { ModelError } from '../errors.ts';
 
 /** @param options `reuse: false` gives every intermediate memory of its own, as the oracle does */
 export function referenceBackend(options: BindOptions = {}): Backend {

@@ -1,5 +1,5 @@
 // Sessions: a model made ready to run. A plan is compiled once for each signature of the inputs and bound once for their sizes.
-import { fail, type Finding, ModelError } from '../errors.ts';
+import { type Finding, fail, ModelError } from '../errors.ts';
 import { type Dim, substitute, symbol } from '../ir/dims.ts';
 import type { Graph, Model } from '../ir/graph.ts';
 import { Value } from '../ir/graph.ts';
@@ -129,7 +129,10 @@ async function compileStage(graph: Graph, bindings: Bindings, backend: Backend, 
   return { plan, inputs, rest, known, executable: await backend.compile(plan), bound: new Map() };
 }
 
-async function runStage(stage: Stage, inputs: ReadonlyMap<Value, Tensor>): Promise<{ outputs: Map<string, Tensor>; handed: Map<Value, Tensor> }> {
+async function runStage(
+  stage: Stage,
+  inputs: ReadonlyMap<Value, Tensor>,
+): Promise<{ outputs: Map<string, Tensor>; handed: Map<Value, Tensor> }> {
   const tensors = stage.inputs.map(v => inputs.get(v)!);
   const sizes = sizesOf(stage.plan, tensors);
   const key = [...sizes].join(';');
@@ -173,7 +176,10 @@ function signatureOf(inputs: ReadonlyMap<Value, Tensor>, known: ReadonlySet<Valu
       parts.push(`${tensor.type}[${tensor.dims}]=${String(tensor.data)}`);
       continue;
     }
-    const type = tensorType(tensor.type, tensor.dims.map((size, axis) => dimFor(size, v.shape?.[axis], names)));
+    const type = tensorType(
+      tensor.type,
+      tensor.dims.map((size, axis) => dimFor(size, v.shape?.[axis], names)),
+    );
     bindings.set(v, type);
     parts.push(formatType(type));
   }
@@ -194,7 +200,10 @@ async function checkFeeds(graph: Graph, feeds: Arrays): Promise<Map<Value, Tenso
   const report = (code: Finding['code'], message: string): void => void findings.push({ code, severity: 'error', message });
   for (const name of Object.keys(feeds))
     if (!wanted.some(v => v.name === name)) {
-      const near = nearestName(name, wanted.map(v => v.name));
+      const near = nearestName(
+        name,
+        wanted.map(v => v.name),
+      );
       report('E3001', `the model has no input ${name}${near ? `; nearest name: ${near}` : ''}`);
     }
   const sizes = new Map<string, Dim>();
@@ -202,7 +211,8 @@ async function checkFeeds(graph: Graph, feeds: Arrays): Promise<Map<Value, Tenso
   for (const v of wanted) {
     const tensor = Object.hasOwn(feeds, v.name) ? feeds[v.name] : undefined;
     if (!tensor) report('E3001', `input ${v.name} ${formatType(v.type)} is missing`);
-    else if (v.element && tensor.type !== v.element) report('E3002', `input ${v.name}: expected ${formatType(v.type)}, got ${tensor.type}[${tensor.dims}]`);
+    else if (v.element && tensor.type !== v.element)
+      report('E3002', `input ${v.name}: expected ${formatType(v.type)}, got ${tensor.type}[${tensor.dims}]`);
     else if (!fits(tensor, v.type as TensorType | undefined, sizes))
       report('E3003', `input ${v.name}: expected ${formatShape(v.shape?.map(d => substitute(d, sizes)))}, got [${tensor.dims}]`);
     else tensors.set(v, await resident(tensor));

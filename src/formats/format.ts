@@ -44,7 +44,6 @@ export interface Format {
   write?(model: Model, options: WriteOptions): Promise<readonly OutputFile[]>;
 }
 
-
 /** Bytes of an output file, range by range. */
 export async function* bytesOfFile(file: OutputFile, step = 8 << 20): AsyncGenerator<Uint8Array> {
   for (const chunk of file.chunks) {

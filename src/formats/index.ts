@@ -1,6 +1,6 @@
 // The formats, and how a file's format is told: by content, then by name.
 import type { Source } from '../codec/source.ts';
-import { fail, type Finding, warning } from '../errors.ts';
+import { type Finding, fail, warning } from '../errors.ts';
 import type { Format } from './format.ts';
 import { onnx } from './onnx/format.ts';
 import { pt2 } from './torch/index.ts';
@@ -31,11 +31,22 @@ export async function detect(source: Source): Promise<{ format: Format; findings
     return { format, findings: odd ? [warning('E1014', `the name says ${byName.title}, the content is ${format.title}`, place)] : [] };
   }
   const other = others.find(o => o.test(head));
-  throw fail('E1002', other ? `this is ${other.is}, which is not read here` : `not a known model format; read are ${readable()}`, { ...place, offset: 0 });
+  throw fail('E1002', other ? `this is ${other.is}, which is not read here` : `not a known model format; read are ${readable()}`, {
+    ...place,
+    offset: 0,
+  });
 }
 
-export const readable = (): string => formats.filter(f => f.read).map(f => `${f.title} (${f.extensions[0]})`).join(', ');
-export const writable = (): string => formats.filter(f => f.write).map(f => `${f.title} (${f.extensions[0]})`).join(', ');
+export const readable = (): string =>
+  formats
+    .filter(f => f.read)
+    .map(f => `${f.title} (${f.extensions[0]})`)
+    .join(', ');
+export const writable = (): string =>
+  formats
+    .filter(f => f.write)
+    .map(f => `${f.title} (${f.extensions[0]})`)
+    .join(', ');
 
 const textOf = (head: Uint8Array): string => String.fromCharCode(...head.subarray(0, 512));
 const startsWith = (head: Uint8Array, text: string, at = 0): boolean => textOf(head).startsWith(text, at);

@@ -1,8 +1,9 @@
 // The kernel kinds in plain TypeScript: their definition, what folds constants, and the reference backend.
-import { copy, fill, gather, values } from './move.ts';
+
 import type { Kernel, Operand } from './kernel.ts';
 import { map } from './map.ts';
 import { matmul } from './matmul.ts';
+import { copy, fill, gather, values } from './move.ts';
 import { argreduce, reduce } from './reduce.ts';
 import { conv, pool } from './window.ts';
 
@@ -12,26 +13,36 @@ export function runKernel(kernel: Kernel<number>, inputs: readonly (Operand | un
   const [y, second] = outputs as readonly [Operand, Operand | undefined];
   switch (kernel.kind) {
     case 'map':
-      return map(kernel.program, inputs as readonly Operand[], outputs);
+      map(kernel.program, inputs as readonly Operand[], outputs);
+      break;
     case 'reduce':
-      return reduce(kernel.by, x!, y);
+      reduce(kernel.by, x!, y);
+      break;
     case 'argreduce':
-      return argreduce(kernel.by, kernel.axis, kernel.last, x!, y);
+      argreduce(kernel.by, kernel.axis, kernel.last, x!, y);
+      break;
     case 'matmul':
-      return matmul(x!, w!, y);
+      matmul(x!, w!, y);
+      break;
     case 'conv':
-      return conv(kernel, x!, w!, bias, y);
+      conv(kernel, x!, w!, bias, y);
+      break;
     case 'pool':
-      return pool(kernel, x!, y, second);
+      pool(kernel, x!, y, second);
+      break;
     case 'copy':
-      return copy(x!, y);
+      copy(x!, y);
+      break;
     case 'fill':
-      return fill(kernel.value, y);
+      fill(kernel.value, y);
+      break;
     case 'values':
-      return values(kernel.values, y);
+      values(kernel.values, y);
+      break;
     case 'gather':
-      return gather(kernel.axis, x!, w!, y);
+      gather(kernel.axis, x!, w!, y);
+      break;
     default:
-      return kernel satisfies never;
+      kernel satisfies never;
   }
 }

@@ -22,7 +22,8 @@ export function map(program: Program, inputs: readonly Operand[], outputs: reado
     let at = 0;
     for (const piece of pending) {
       const n = piece[0]!;
-      for (const [k, y] of outputs.entries()) store(y.data, y.type, piece[1 + 2 * k]!, piece[2 + 2 * k]!, blocks[program.outputs[k]!]!, at, n);
+      for (const [k, y] of outputs.entries())
+        store(y.data, y.type, piece[1 + 2 * k]!, piece[2 + 2 * k]!, blocks[program.outputs[k]!]!, at, n);
       at += n;
     }
     pending.length = 0;
@@ -65,4 +66,3 @@ function compile(i: Instruction, at: number, program: Program, blocks: readonly 
   const loop = allLoops[i.op === 'cast' ? `${from}_${i.type}` : `${i.op}_${from}`]!;
   return n => loop(n, blocks[at]!, ...args);
 }
-

@@ -14,8 +14,7 @@ export function copy(x: Operand, y: Operand): void {
 }
 
 export function fill(value: number | bigint, y: Operand): void {
-  const stored =
-    y.type === 'float16' ? float16.encode(Number(value)) : y.type === 'bfloat16' ? bfloat16.encode(Number(value)) : undefined;
+  const stored = y.type === 'float16' ? float16.encode(Number(value)) : y.type === 'bfloat16' ? bfloat16.encode(Number(value)) : undefined;
   if (stored === undefined && !isScalarType(y.type)) throw fail('E2002', `${y.type} cannot be filled`);
   const element = stored ?? (isScalarType(y.type) ? (constant(value, y.type) as { value: number | bigint }).value : value);
   forEachRow(y.shape, [y], ([to], n, [dy]) => {

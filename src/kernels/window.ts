@@ -51,8 +51,7 @@ export function conv(kernel: Conv, x: Operand, w: Operand, bias: Operand | undef
       const group = Math.floor(m / outputsPerGroup);
       forEachTap(
         w.shape.slice(2),
-        tap =>
-          tap.map((t, d) => spanOf(t, spatial[d]!, outer[d]!, kernel.strides[d]!, kernel.dilations[d]!, kernel.pads[d]!)),
+        tap => tap.map((t, d) => spanOf(t, spatial[d]!, outer[d]!, kernel.strides[d]!, kernel.dilations[d]!, kernel.pads[d]!)),
         (tap, spans) => {
           for (let c = 0; c < perGroup; c++) {
             const weight = w.data[
@@ -179,7 +178,6 @@ function divisorsOf(kernel: Pool, spatial: readonly number[], outer: readonly nu
   );
   const all = new Float64Array(countOf(outer));
   const strides = outer.map((_, axis) => countOf(outer.slice(axis + 1)));
-  for (let i = 0; i < all.length; i++)
-    all[i] = perAxis.reduce((n, axis, d) => n * axis[Math.floor(i / strides[d]!) % outer[d]!]!, 1);
+  for (let i = 0; i < all.length; i++) all[i] = perAxis.reduce((n, axis, d) => n * axis[Math.floor(i / strides[d]!) % outer[d]!]!, 1);
   return all;
 }

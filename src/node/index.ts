@@ -1,7 +1,7 @@
 // The library in Node: the same verbs over paths, and writing that never leaves half a file.
 import { readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { read as readInput, type Loaded, load as loadInput, write, type WriteModelOptions, type Written } from '../api.ts';
+import { type Loaded, load as loadInput, read as readInput, type WriteModelOptions, type Written, write } from '../api.ts';
 import type { Source } from '../codec/source.ts';
 import { readArrays, writeArray, writeArrays } from '../formats/arrays.ts';
 import { bytesOfFile } from '../formats/format.ts';

@@ -6,20 +6,29 @@ import { Tensor } from '../ir/tensor.ts';
 import type { AttrSchema, OpSchema } from './schema.ts';
 
 /** What callers of a builder may give for an attribute. */
-export type AttributeInput = number | bigint | string | Tensor | Graph | readonly (number | bigint)[] | readonly string[] | Attribute | undefined;
+export type AttributeInput =
+  | number
+  | bigint
+  | string
+  | Tensor
+  | Graph
+  | readonly (number | bigint)[]
+  | readonly string[]
+  | Attribute
+  | undefined;
 
 /** Attributes as rows read them: plain values, with the standard's defaults filled in. */
 export function valuesOf(attributes: Attributes, schema: OpSchema): Readonly<Record<string, unknown>> {
   const values: Record<string, unknown> = Object.create(null);
   for (const [name, facts] of schema.attributes) {
     const given = attributes.get(name);
-    const value = given ? valueOf(given, name) : facts.default;
+    const value = given ? plainValue(given, name) : facts.default;
     if (value !== undefined) values[name] = value;
   }
   return values;
 }
 
-function valueOf(attribute: Attribute, name: string): unknown {
+function plainValue(attribute: Attribute, name: string): unknown {
   if (attribute.kind === 'reference') throw fail('E1303', `attribute ${name} refers to a function's attribute outside a function`);
   if (attribute.kind === 'int') return safe(attribute.value, name);
   if (attribute.kind === 'ints') return attribute.value.map(v => safe(v, name));

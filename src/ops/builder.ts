@@ -1,9 +1,9 @@
 // The builder: the only place that makes nodes. Types and the contents of shapes are inferred at once; small integer and
 // scalar constants are folded at once; parameters never are.
 import { fail, ModelError } from '../errors.ts';
+import { isStatic } from '../ir/dims.ts';
 import { type Attributes, type Graph, type Meta, Node, subgraphs, Value } from '../ir/graph.ts';
 import { Tensor, type TensorData } from '../ir/tensor.ts';
-import { isStatic } from '../ir/dims.ts';
 import { type DataType, elementTypes, isInteger } from '../ir/types.ts';
 import { bfloat16, float16 } from '../kernels/storage.ts';
 import { type AttributeInput, attributesFrom } from './attributes.ts';
@@ -57,7 +57,8 @@ class BuilderBase {
     { domain = '', overload = '', name = '', outputs = [op.toLowerCase()], meta = this.meta }: EmitOptions = {},
   ): readonly (Value | undefined)[] {
     const schema = domain === '' ? schemaOf('', op, newestOpset('')!) : undefined;
-    const map = attributes instanceof Map ? (attributes as Attributes) : attributesFrom(attributes as Record<string, AttributeInput>, schema);
+    const map =
+      attributes instanceof Map ? (attributes as Attributes) : attributesFrom(attributes as Record<string, AttributeInput>, schema);
     const node = new Node(
       { op, domain, overload, name, inputs: trim(inputs), attributes: map, meta },
       outputs.map(o => (o === undefined ? undefined : { name: o })),
@@ -134,10 +135,18 @@ class BuilderBase {
     if (byContents.every((v, i) => v !== undefined || node.outputs[i] === undefined)) return byContents;
     const inputs = node.inputs;
     if (inputs.length === 0 || !inputs.every(v => v === undefined || this.#isFoldable(v))) return undefined;
-    if (!node.outputs.every(v => v === undefined || (v.shape && isStatic(v.shape) && countOf(v.shape) <= this.#fold.elements))) return undefined;
+    if (!node.outputs.every(v => v === undefined || (v.shape && isStatic(v.shape) && countOf(v.shape) <= this.#fold.elements)))
+      return undefined;
     const row = rowOf(node.op);
     if (row && 'lower' in row) return undefined;
-    const tensors = row && evaluate(row, schema, node, inputs.map(v => v?.tensor));
+    const tensors =
+      row &&
+      evaluate(
+        row,
+        schema,
+        node,
+        inputs.map(v => v?.tensor),
+      );
     return tensors && node.outputs.map((v, i) => v && new Value(v.name, undefined, { tensor: tensors[i] }));
   }
 
@@ -164,12 +173,16 @@ function scalarData(value: number | bigint | boolean, type: DataType): TensorDat
 }
 
 /** A method for each operator of the standard: `b.Gemm({ A, B, C }, { transB: 1 })`. Optional outputs are left out. */
-function byName(op: OpName): (this: BuilderBase, x: Readonly<Record<string, Value | readonly Value[] | undefined>>, at?: Record<string, AttributeInput>) => unknown {
+function byName(
+  op: OpName,
+): (this: BuilderBase, x: Readonly<Record<string, Value | readonly Value[] | undefined>>, at?: Record<string, AttributeInput>) => unknown {
   return function (x, at = {}) {
     const schema = schemaOf('', op, newestOpset('')!)!;
     const inputs = schema.inputs.flatMap(param => x[param.name]) as (Value | undefined)[];
     const single = schema.outputs.length === 1;
-    const outputs = schema.outputs.map(param => (param.option === 'single' ? (single ? op.toLowerCase() : `${op.toLowerCase()}_${param.name}`) : undefined));
+    const outputs = schema.outputs.map(param =>
+      param.option === 'single' ? (single ? op.toLowerCase() : `${op.toLowerCase()}_${param.name}`) : undefined,
+    );
     const made = this.emit(op, inputs, at, { outputs: outputs.slice(0, outputs.findLastIndex(o => o !== undefined) + 1) });
     return single ? made[0] : Object.fromEntries(schema.outputs.map((param, i) => [param.name, made[i]]));
   };
@@ -177,9 +190,10 @@ function byName(op: OpName): (this: BuilderBase, x: Readonly<Record<string, Valu
 
 const methods: Record<string, unknown> = {};
 for (const op of operatorNames('') as readonly OpName[]) methods[op] = byName(op);
-for (const [op, method] of Object.entries(positional)) methods[op] = function (this: Builder, ...args: never[]) {
-  return (method as (b: Builder, ...args: never[]) => unknown)(this, ...args);
-};
+for (const [op, method] of Object.entries(positional))
+  methods[op] = function (this: Builder, ...args: never[]) {
+    return (method as (b: Builder, ...args: never[]) => unknown)(this, ...args);
+  };
 
 class CompleteBuilder extends BuilderBase {}
 Object.assign(CompleteBuilder.prototype, methods);

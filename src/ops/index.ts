@@ -22,4 +22,5 @@ export const rows: { readonly [K in OpName]: Row<K> } = {
 
 /** The row of an operator by name; undefined for names outside the standard. */
 // The cast: rows are looked up by names that only the run knows, so their own input and attribute types are forgotten here.
-export const rowOf = (op: string): Row<OpName> | undefined => (Object.hasOwn(rows, op) ? (rows as Record<string, unknown>)[op] : undefined) as Row<OpName> | undefined;
+export const rowOf = (op: string): Row<OpName> | undefined =>
+  (Object.hasOwn(rows, op) ? (rows as Record<string, unknown>)[op] : undefined) as Row<OpName> | undefined;

@@ -50,11 +50,20 @@ const lowered = (row: CompositeRow<OpName>, schema: OpSchema, node: Node): reado
  * Build a composite's body with `b`; values of the node's outputs, in order. A body over float16 or bfloat16 is computed in
  * float32 between one Cast up and one Cast down.
  */
-export function lowerNode(row: CompositeRow<OpName>, schema: OpSchema, node: Node, b: ReturnType<typeof newBuilder>): readonly (Value | undefined)[] {
+export function lowerNode(
+  row: CompositeRow<OpName>,
+  schema: OpSchema,
+  node: Node,
+  b: ReturnType<typeof newBuilder>,
+): readonly (Value | undefined)[] {
   const half = node.inputs.find(v => v?.element === 'float16' || v?.element === 'bfloat16')?.element;
   const inputs = node.inputs.map(v => (v && half && v.element === half ? b.Cast(v, 'float32') : v));
   const result = row.lower(named(schema, inputs) as never, valuesOf(node.attributes, schema) as never, b) as unknown;
-  const list = Array.isArray(result) ? result : isSingle(schema) ? [result] : schema.outputs.map(o => (result as Record<string, unknown>)[o.name]);
+  const list = Array.isArray(result)
+    ? result
+    : isSingle(schema)
+      ? [result]
+      : schema.outputs.map(o => (result as Record<string, unknown>)[o.name]);
   return (list as (Value | undefined)[]).map(v => (v && half && v.element === 'float32' ? b.Cast(v, half) : v));
 }
 
@@ -74,4 +83,3 @@ function inferContents(row: Row<OpName>, schema: OpSchema, node: Node): void {
     if (v && c) v.contents = c;
   });
 }
-

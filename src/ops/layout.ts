@@ -16,6 +16,7 @@ import {
 import type { Value } from '../ir/graph.ts';
 import { Tensor } from '../ir/tensor.ts';
 import { formatShape, type Shape, tensorType } from '../ir/types.ts';
+import type { View } from '../kernels/kernel.ts';
 import {
   broadcastView,
   broadcastViews,
@@ -27,7 +28,6 @@ import {
   transposeView,
   unsqueezeView,
 } from '../kernels/views.ts';
-import type { View } from '../kernels/kernel.ts';
 import type { Family } from './row.ts';
 import { axesOf, axisOf, broadcastShapes, contentsOf, elementOf, known, knownNumbers, range, shapeOf, typeOf } from './shapes.ts';
 
@@ -69,8 +69,7 @@ function sliceRange(size: Dim, start: Dim, end: Dim, step: number): { start: Dim
   return { start: first, count: maxDims(ceilDivDims(span, Math.abs(step)), 0) };
 }
 /** A size that only the run knows is no negative index. */
-const isNegative = (d: Dim): boolean =>
-  typeof d === 'number' ? d < 0 : d.terms.every(t => t.factor < 0) && d.constant <= 0;
+const isNegative = (d: Dim): boolean => (typeof d === 'number' ? d < 0 : d.terms.every(t => t.factor < 0) && d.constant <= 0);
 
 interface SliceInputs {
   readonly data: Value;
@@ -113,10 +112,15 @@ function padsOf(rank: number, pads: Value, axes: Value | undefined): { before: D
 const concatShape = (shapes: readonly Shape[], axis: number): Shape => {
   const first = shapes[0]!;
   for (const s of shapes)
-    if (s.length !== first.length || s.some((d, i) => i !== axis && typeof d === 'number' && typeof first[i] === 'number' && d !== first[i]))
+    if (
+      s.length !== first.length ||
+      s.some((d, i) => i !== axis && typeof d === 'number' && typeof first[i] === 'number' && d !== first[i])
+    )
       throw fail('E1305', `Concat: ${shapes.map(formatShape).join(', ')} differ outside axis ${axis}`);
   const size = shapes.reduce<Dim>((n, s) => addDims(n, s[axis]!), 0);
-  return first.map((d, i) => (i === axis ? size : typeof d === 'number' ? d : (shapes.map(s => s[i]!).find(n => typeof n === 'number') ?? d)));
+  return first.map((d, i) =>
+    i === axis ? size : typeof d === 'number' ? d : (shapes.map(s => s[i]!).find(n => typeof n === 'number') ?? d),
+  );
 };
 
 function shapeRange(rank: number, start: number, end: number | undefined): [number, number] {
@@ -172,7 +176,12 @@ export const layout = {
       const order = perm ?? range(shape.length).reverse();
       if ([...order].sort((a, b) => a - b).some((p, i) => p !== i) || order.length !== shape.length)
         throw fail('E1305', `Transpose: [${order}] is no permutation of ${shape.length} axes`);
-      return [tensorType(elementOf(data), order.map(p => shape[p]!))];
+      return [
+        tensorType(
+          elementOf(data),
+          order.map(p => shape[p]!),
+        ),
+      ];
     },
     plan: ({ data }, { perm }) => [transposeView(data, perm ?? range(data.shape.length).reverse())],
   },
@@ -181,7 +190,12 @@ export const layout = {
     infer({ data, axes }) {
       const shape = shapeOf(data);
       const drop = squeezedAxes(shape, axes);
-      return [tensorType(elementOf(data), shape.filter((_, i) => !drop.includes(i)))];
+      return [
+        tensorType(
+          elementOf(data),
+          shape.filter((_, i) => !drop.includes(i)),
+        ),
+      ];
     },
     plan: ({ data }, _at, _e, { axes }) => [dropAxes(data, squeezedAxes(data.shape, axes))],
   },
@@ -207,13 +221,21 @@ export const layout = {
     known: ['repeats'],
     infer({ input, repeats }) {
       const by = known(repeats)!;
-      return [tensorType(elementOf(input), shapeOf(input).map((d, i) => mulDims(d, by[i]!)))];
+      return [
+        tensorType(
+          elementOf(input),
+          shapeOf(input).map((d, i) => mulDims(d, by[i]!)),
+        ),
+      ];
     },
     plan({ input }, _at, e, { repeats }, [y]) {
       const by = known(repeats)!;
       const rank = input.shape.length;
       const spread = broadcastView(
-        unsqueezeView(input, range(rank).map(i => 2 * i)),
+        unsqueezeView(
+          input,
+          range(rank).map(i => 2 * i),
+        ),
         input.shape.flatMap((d, i) => [by[i]!, d]),
       );
       return [reshapeView(e, spread, y!.shape)];
@@ -286,7 +308,12 @@ export const layout = {
     infer({ data, pads, axes }) {
       const shape = shapeOf(data);
       const { before, after } = padsOf(shape.length, pads, axes);
-      return [tensorType(elementOf(data), shape.map((d, i) => addDims(d, addDims(before[i]!, after[i]!))))];
+      return [
+        tensorType(
+          elementOf(data),
+          shape.map((d, i) => addDims(d, addDims(before[i]!, after[i]!))),
+        ),
+      ];
     },
     plan({ data }, { mode }, e, { pads, axes, constant_value }, [type]) {
       if (mode !== 'constant') throw fail('E3004', `Pad: mode ${mode} has no meaning here`);
@@ -319,7 +346,13 @@ export const layout = {
     lower({ data, training_mode }, _at, b) {
       const training = training_mode && contentsOf(training_mode);
       if (training_mode && training?.[0] !== 0) throw fail('E3004', 'Dropout: training mode has no meaning here');
-      return { output: b.Identity(data), mask: b.Expand(b.constant(true, 'bool'), shapeOf(data).map((_, i) => b.dim(data, i))) };
+      return {
+        output: b.Identity(data),
+        mask: b.Expand(
+          b.constant(true, 'bool'),
+          shapeOf(data).map((_, i) => b.dim(data, i)),
+        ),
+      };
     },
   },
 } satisfies Family;

@@ -1,12 +1,12 @@
 // Matrix products.
-import { tensorType } from '../ir/types.ts';
+
+import { fail } from '../errors.ts';
+import type { Value } from '../ir/graph.ts';
+import { formatShape, type Shape, tensorType } from '../ir/types.ts';
 import type { View } from '../kernels/kernel.ts';
 import { broadcastViews, dropAxes, unsqueezeView } from '../kernels/views.ts';
-import type { Value } from '../ir/graph.ts';
 import type { Family } from './row.ts';
 import { broadcastShapes, elementOf, shapeOf, typeOf } from './shapes.ts';
-import { fail } from '../errors.ts';
-import { formatShape, type Shape } from '../ir/types.ts';
 
 /** NumPy's matmul: vectors are rows on the left and columns on the right, leading axes broadcast. */
 function productShape(a: Shape, b: Shape): Shape {

@@ -50,7 +50,10 @@ export const norms = {
     infer({ X }, { axis, stash_type }) {
       const shape = shapeOf(X);
       const from = axisOf(axis, shape.length);
-      const statistics = tensorType(stash(stash_type, X), shape.map((d, i) => (i < from ? d : 1)));
+      const statistics = tensorType(
+        stash(stash_type, X),
+        shape.map((d, i) => (i < from ? d : 1)),
+      );
       return [X.type, statistics, statistics];
     },
     lower({ X, Scale, B }, { axis, epsilon, stash_type }, b) {

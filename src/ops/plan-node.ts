@@ -6,8 +6,8 @@ import { addDims, type Dim, floorDivDims, maxDims, minDims, modDims, mulDims, sa
 import type { Node, Value } from '../ir/graph.ts';
 import { arrayFor, Tensor, type TypedArray } from '../ir/tensor.ts';
 import type { DataType } from '../ir/types.ts';
-import type { Kernel, View } from '../kernels/kernel.ts';
 import { runKernel } from '../kernels/index.ts';
+import type { Kernel, View } from '../kernels/kernel.ts';
 import { computeType } from '../kernels/storage.ts';
 import { broadcastViews, type Emitter, wholeView } from '../kernels/views.ts';
 import { valuesOf } from './attributes.ts';
@@ -58,11 +58,7 @@ function planMap(row: MapRow<OpName>, at: unknown, views: readonly View[], e: Em
   const elements = views.map(v => v.type);
   const expression = expressionOf(row, elements, at);
   const y = e.alloc(storedType(expression.type, elements), broadcastShapes(views.map(v => v.shape)));
-  e.step(
-    { kind: 'map', program: program([expression]) },
-    broadcastViews(e, views, y.shape),
-    [y],
-  );
+  e.step({ kind: 'map', program: program([expression]) }, broadcastViews(e, views, y.shape), [y]);
   return y;
 }
 
@@ -106,7 +102,12 @@ export function evaluate(row: Row<OpName>, schema: OpSchema, node: Node, inputs:
   const e: Emitter = {
     alloc: (type, shape) => wholeView(add(new (arrayFor(type))(shape.reduce<number>((n, d) => n * (d as number), 1))), type, shape),
     equal: requireEqual,
-    step: (kernel, x, y) => runKernel(kernel as Kernel<number>, x.map(v => v && operand(v, memory)), y.map(v => operand(v, memory))),
+    step: (kernel, x, y) =>
+      runKernel(
+        kernel as Kernel<number>,
+        x.map(v => v && operand(v, memory)),
+        y.map(v => operand(v, memory)),
+      ),
   };
   const views = inputs.map(t => t && wholeView(add(t.data as TypedArray), t.type, t.dims));
   return planNode(row, schema, node, views, e).map(v => v && toTensor(v, memory)) as Tensor[];
@@ -167,20 +168,25 @@ function readSizes(v: View<number>, memory: Dim[][]): readonly Dim[] {
 }
 
 function stepOnSizes(kernel: Kernel<number>, x: readonly View<number>[], y: readonly View<number>[], memory: readonly Dim[][]): void {
+  const isMove = kernel.kind === 'copy' || kernel.kind === 'gather';
+  if (kernel.kind === 'gather' && memory[x[1]!.buffer]!.some(d => typeof d !== 'number')) throw new NotFollowed();
   // The cast: copy and gather move elements whatever they are, so an array of sizes serves as memory.
-  const onSizes = (v: View<number>) => ({ ...v, data: memory[v.buffer] as unknown as TypedArray });
-  if (kernel.kind === 'copy') return runKernel(kernel, x.map(onSizes), y.map(onSizes));
-  if (kernel.kind === 'gather') {
-    if (memory[x[1]!.buffer]!.some(d => typeof d !== 'number')) throw new NotFollowed();
-    return runKernel(kernel, x.map(onSizes), y.map(onSizes));
-  }
-  if (kernel.kind !== 'map') throw new NotFollowed();
-  const flat = x.map(v => readSizes(v, memory as Dim[][]));
-  const target = y[0]!;
-  const results = memory[target.buffer]!;
-  for (let i = 0; i < results.length; i++) results[i] = mapSizes(kernel, flat.map(c => c[i]!));
+  const asMemory = (v: View<number>) => ({ ...v, data: memory[v.buffer] as unknown as TypedArray });
+  if (isMove) runKernel(kernel, x.map(asMemory), y.map(asMemory));
+  else if (kernel.kind === 'map') mapOnSizes(kernel, x, y[0]!, memory as Dim[][]);
+  else throw new NotFollowed();
 }
 
+function mapOnSizes(kernel: MapKernel, x: readonly View<number>[], y: View<number>, memory: Dim[][]): void {
+  const flat = x.map(v => readSizes(v, memory));
+  const results = memory[y.buffer]!;
+  for (let i = 0; i < results.length; i++) {
+    const args = flat.map(contents => contents[i]!);
+    results[i] = mapSizes(kernel, args);
+  }
+}
+
+type MapKernel = Extract<Kernel<number>, { kind: 'map' }>;
 type OnSizes = (...args: Dim[]) => Dim;
 const numeric = (d: Dim): number => {
   if (typeof d !== 'number') throw new NotFollowed();
@@ -217,7 +223,7 @@ const onSizes: Partial<Record<string, OnSizes>> = {
   select: (c, a, b) => (numeric(c!) ? a! : b!),
 };
 
-function mapSizes(kernel: Extract<Kernel<number>, { kind: 'map' }>, args: readonly Dim[]): Dim {
+function mapSizes(kernel: MapKernel, args: readonly Dim[]): Dim {
   const results: Dim[] = [];
   for (const i of kernel.program.instructions) {
     if (i.op === 'input') results.push(args[i.index]!);
@@ -241,5 +247,7 @@ function castSize(d: Dim, type: ScalarType): Dim {
 /** The values of a node's inputs that must be known before execution. */
 export const knownInputs = (row: Row<OpName>, schema: OpSchema, inputs: readonly (Value | undefined)[]): Value[] =>
   'known' in row && row.known
-    ? inputs.filter((v, i): v is Value => v !== undefined && row.known!.includes(schema.inputs[Math.min(i, schema.inputs.length - 1)]!.name))
+    ? inputs.filter(
+        (v, i): v is Value => v !== undefined && row.known!.includes(schema.inputs[Math.min(i, schema.inputs.length - 1)]!.name),
+      )
     : [];

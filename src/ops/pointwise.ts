@@ -1,13 +1,14 @@
 // Pointwise operators: each is one scalar formula over broadcast inputs.
+
+import { fail } from '../errors.ts';
 import { apply, cast, constant, type Expr } from '../expr/expr.ts';
 import { type Primitive, type ScalarType, scalarTypes } from '../expr/primitives.ts';
 import { dataTypeOfCode } from '../ir/types.ts';
-import { fail } from '../errors.ts';
 import { computeType } from '../kernels/storage.ts';
-import type { MapRow, Family } from './row.ts';
 import type { OpName } from './names.gen.ts';
-import { elementOf, typeOf } from './shapes.ts';
 import { convert } from './plan-node.ts';
+import type { Family, MapRow } from './row.ts';
+import { elementOf, typeOf } from './shapes.ts';
 
 type AnyMap = MapRow<OpName>;
 
@@ -68,7 +69,13 @@ export const pointwise = {
   Max: variadic('max'),
   Min: variadic('min'),
   Sum: variadic('add'),
-  Mean: { map: x => div(x.reduce((a, b) => add(a, b)), x.length) },
+  Mean: {
+    map: x =>
+      div(
+        x.reduce((a, b) => add(a, b)),
+        x.length,
+      ),
+  },
   Where: { map: ([c, a, b]) => select(c!, a!, b!) },
   Neg: unary('neg'),
   Abs: { map: ([x]) => (isUnsigned(x!.type) ? x! : apply('abs', x!)) },

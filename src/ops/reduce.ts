@@ -1,9 +1,8 @@
 // Reductions: four with kernels, the others as bodies of these.
 import type { Value } from '../ir/graph.ts';
 import { type Shape, tensorType, type ValueType } from '../ir/types.ts';
-import type { ReduceBy } from '../kernels/kernel.ts';
+import type { ReduceBy, View } from '../kernels/kernel.ts';
 import { dropAxes, type Emitter } from '../kernels/views.ts';
-import type { View } from '../kernels/kernel.ts';
 import type { Builder } from './builder.ts';
 import type { CoreRow, Family } from './row.ts';
 import { axesOf, axisOf, knownNumbers, range, shapeOf, typeOf } from './shapes.ts';
@@ -89,4 +88,3 @@ export const reductions = {
   ArgMax: argReduction('max'),
   ArgMin: argReduction('min'),
 } satisfies Family;
-

@@ -15,7 +15,9 @@ export type At<K extends OpName> = AttributeValues[K];
 export type Outputs<K extends OpName> = ReturnType<Signatures<Value>[K]>;
 
 /** The same as `T` with views for values. */
-export type Viewed<T> = { readonly [N in keyof T]: T[N] extends readonly Value[] ? readonly View[] : T[N] extends Value ? View : View | undefined };
+export type Viewed<T> = {
+  readonly [N in keyof T]: T[N] extends readonly Value[] ? readonly View[] : T[N] extends Value ? View : View | undefined;
+};
 
 /** One scalar formula over broadcast inputs. A map row is all there is to say of a pointwise operator. */
 export interface MapRow<K extends OpName> {

@@ -29,7 +29,8 @@ export function known(v: Value | undefined): readonly Dim[] | undefined {
 /** The same where only numbers will do: axes, steps, counts. */
 export function knownNumbers(v: Value | undefined): readonly number[] | undefined {
   const contents = known(v);
-  if (contents?.some(d => typeof d !== 'number')) throw fail('E3009', `the content [${contents.map(formatDim)}] of ${v?.name} must be numbers`);
+  if (contents?.some(d => typeof d !== 'number'))
+    throw fail('E3009', `the content [${contents.map(formatDim)}] of ${v?.name} must be numbers`);
   return contents as readonly number[] | undefined;
 }
 
@@ -66,7 +67,8 @@ export function broadcastShapes(shapes: readonly Shape[]): Dim[] {
 function broadcastDim(a: Dim, b: Dim, shapes: readonly Shape[]): Dim {
   if (sameDim(a, b) || b === 1) return a;
   if (a === 1) return b;
-  if (typeof a === 'number' && typeof b === 'number') throw fail('E1305', `${shapes.map(formatShape).join(' and ')} cannot be broadcast together`);
+  if (typeof a === 'number' && typeof b === 'number')
+    throw fail('E1305', `${shapes.map(formatShape).join(' and ')} cannot be broadcast together`);
   return typeof a === 'number' ? a : typeof b === 'number' ? b : maxDims(a, b);
 }
 

@@ -73,7 +73,8 @@ function padsOf(op: string, spatial: Shape, extents: readonly number[], strides:
 }
 
 function convWindow(x: Shape, w: Shape, at: WindowAttributes & { readonly group: number }): Window {
-  if (x.length !== w.length || x.length < 3) throw fail('E1305', `Conv: X ${formatShape(x)} and W ${formatShape(w)} need one rank of at least 3`);
+  if (x.length !== w.length || x.length < 3)
+    throw fail('E1305', `Conv: X ${formatShape(x)} and W ${formatShape(w)} need one rank of at least 3`);
   const [channels, perGroup] = [x[1], w[1]];
   if (typeof channels === 'number' && typeof perGroup === 'number' && channels !== perGroup * at.group)
     throw fail('E1305', `Conv: ${channels} input channels, W ${formatShape(w)} and group ${at.group} expect ${perGroup * at.group}`);
@@ -134,11 +135,21 @@ export const windows = {
     },
   },
   GlobalAveragePool: {
-    infer: ({ X }) => [tensorType(elementOf(X), shapeOf(X).map((d, i) => (i < 2 ? d : 1)))],
+    infer: ({ X }) => [
+      tensorType(
+        elementOf(X),
+        shapeOf(X).map((d, i) => (i < 2 ? d : 1)),
+      ),
+    ],
     lower: ({ X }, _at, b) => b.ReduceMean({ data: X, axes: b.ints(range(shapeOf(X).length - 2, 2)) }),
   },
   GlobalMaxPool: {
-    infer: ({ X }) => [tensorType(elementOf(X), shapeOf(X).map((d, i) => (i < 2 ? d : 1)))],
+    infer: ({ X }) => [
+      tensorType(
+        elementOf(X),
+        shapeOf(X).map((d, i) => (i < 2 ? d : 1)),
+      ),
+    ],
     lower: ({ X }, _at, b) => b.ReduceMax(X, { axes: range(shapeOf(X).length - 2, 2) }),
   },
 } satisfies Family;

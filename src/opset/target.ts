@@ -1,5 +1,5 @@
 // Which opset a model is written in: the lowest that says it exactly.
-import { fail, type Finding, ModelError } from '../errors.ts';
+import { type Finding, fail, ModelError } from '../errors.ts';
 import { allNodes, type Model, type Node, type Value } from '../ir/graph.ts';
 import type { DataType, ValueType } from '../ir/types.ts';
 import { irVersionFor, newestOpset, type OpSchema, schemaOf } from '../ops/schema.ts';
@@ -52,7 +52,16 @@ export function target(model: Model, wanted?: number, from = lowestDefault): voi
   if (wanted === undefined) while (opset < newest && nodes.some(node => obstacle(node, opset))) opset++;
   const findings = nodes.flatMap((node, index): Finding[] => {
     const why = obstacle(node, opset);
-    return why ? [{ code: 'E2004', severity: 'error', message: `opset ${opset} cannot say it: ${why}`, node: { index, op: node.op, name: node.name } }] : [];
+    return why
+      ? [
+          {
+            code: 'E2004',
+            severity: 'error',
+            message: `opset ${opset} cannot say it: ${why}`,
+            node: { index, op: node.op, name: node.name },
+          },
+        ]
+      : [];
   });
   if (findings.length > 0) throw new ModelError(findings);
   model.opsets.set('', opset);

@@ -88,9 +88,17 @@ const sameMeaning: Step = form => form;
 /** Rows by operator, then by the version that brought the change. */
 const steps: Readonly<Record<string, Readonly<Record<number, Step>>>> = {
   ...Object.fromEntries(
-    ['ReduceMean', 'ReduceMax', 'ReduceMin', 'ReduceProd', 'ReduceL1', 'ReduceL2', 'ReduceLogSum', 'ReduceLogSumExp', 'ReduceSumSquare'].map(
-      op => [op, { 18: axesToInput }],
-    ),
+    [
+      'ReduceMean',
+      'ReduceMax',
+      'ReduceMin',
+      'ReduceProd',
+      'ReduceL1',
+      'ReduceL2',
+      'ReduceLogSum',
+      'ReduceLogSumExp',
+      'ReduceSumSquare',
+    ].map(op => [op, { 18: axesToInput }]),
   ),
   ReduceSum: { 13: axesToInput },
   Squeeze: { 13: axesToInput },
@@ -110,7 +118,9 @@ const steps: Readonly<Record<string, Readonly<Record<number, Step>>>> = {
 /** Whether a node written for `before` means the same under `after`: the signature only grew. */
 export function onlyGrew(before: OpSchema, after: OpSchema): boolean {
   return (
-    before.inputs.every((param, i) => after.inputs[i]?.option === param.option || (param.option === 'single' && after.inputs[i] !== undefined)) &&
+    before.inputs.every(
+      (param, i) => after.inputs[i]?.option === param.option || (param.option === 'single' && after.inputs[i] !== undefined),
+    ) &&
     after.inputs.slice(before.inputs.length).every(param => param.option !== 'single') &&
     [...before.attributes.values()].every(a => sameAttribute(a, after.attributes.get(a.name))) &&
     [...after.attributes.values()].every(a => before.attributes.has(a.name) || !a.required)

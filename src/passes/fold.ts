@@ -1,6 +1,7 @@
 // fold: nodes over constants become constants. Parameters are left alone, so that new weights can be put in their place.
-import { Tensor } from '../ir/tensor.ts';
+
 import { Value } from '../ir/graph.ts';
+import { Tensor } from '../ir/tensor.ts';
 import { newBuilder } from '../ops/builder.ts';
 import type { Pass, Rule } from './rewrite.ts';
 
@@ -27,7 +28,8 @@ function scalarOf(attributes: ReadonlyMap<string, { kind: string; value: unknown
 }
 
 const foldAny: Rule = node => {
-  if (node.domain !== '' || node.inputs.length === 0 || !node.inputs.every(v => v === undefined || v.tensor || v.contents)) return undefined;
+  if (node.domain !== '' || node.inputs.length === 0 || !node.inputs.every(v => v === undefined || v.tensor || v.contents))
+    return undefined;
   const trial = newBuilder({ fold: { elements: budget, floats: true } });
   const made = trial.emit(node.op, node.inputs, node.attributes, { outputs: node.outputs.map(v => v?.name) });
   return trial.nodes.length === 0 ? made : undefined;

@@ -5,5 +5,5 @@ import type { Pass } from './rewrite.ts';
 import { simplify } from './simplify.ts';
 
 export const passes = { fold, simplify, lower } as const satisfies Record<string, Pass>;
-export { fold, lower, simplify };
 export { type Pass, type Rule, rewrite, rewriteAll, rewriteModel } from './rewrite.ts';
+export { fold, lower, simplify };

@@ -20,7 +20,8 @@ export function inline(model: Model): Graph {
       const attributes = caller ? resolve(given, caller) : given;
       const called = functions.get(keyOf(node.domain, node.op, node.overload));
       if (called) return callBody(called, inputs, new Map([...called.defaults, ...attributes]), b, visitIn);
-      if (++made > maxNodes) throw fail('E1009', `inlining functions makes more than ${maxNodes} nodes`, { limit: { name: 'nodes', value: maxNodes } });
+      if (++made > maxNodes)
+        throw fail('E1009', `inlining functions makes more than ${maxNodes} nodes`, { limit: { name: 'nodes', value: maxNodes } });
       return b.emit(node.op, inputs, attributes, outputsOf(node));
     };
   return rebuild(model.graph, new Map(), visitIn(undefined));
@@ -44,7 +45,12 @@ function callBody(
   const now = new Map<Value, Value | undefined>(called.body.inputs.map((v, i) => [v, inputs[i]]));
   const visit = visitIn(attributes);
   for (const node of called.body.nodes) {
-    const made = visit(node, node.inputs.map(v => (v && now.has(v) ? now.get(v) : v)), node.attributes, b);
+    const made = visit(
+      node,
+      node.inputs.map(v => (v && now.has(v) ? now.get(v) : v)),
+      node.attributes,
+      b,
+    );
     node.outputs.forEach((v, i) => v && now.set(v, made[i]));
   }
   return called.body.outputs.map(o => now.get(o.value));

@@ -7,7 +7,12 @@ import { type Builder, newBuilder } from '../ops/builder.ts';
 export type Bindings = ReadonlyMap<Value, ValueType | Value>;
 
 /** Makes the copy of a node with `b`; values of its outputs. `attributes` hold copies of nested graphs. */
-export type Visit = (node: Node, inputs: readonly (Value | undefined)[], attributes: Attributes, b: Builder) => readonly (Value | undefined)[];
+export type Visit = (
+  node: Node,
+  inputs: readonly (Value | undefined)[],
+  attributes: Attributes,
+  b: Builder,
+) => readonly (Value | undefined)[];
 
 const emitAgain: Visit = (node, inputs, attributes, b) =>
   b.emit(node.op, inputs, attributes, {
@@ -19,7 +24,12 @@ const emitAgain: Visit = (node, inputs, attributes, b) =>
   });
 
 /** Copy `graph` with its inputs typed as `bindings` says. Inputs bound to values leave the signature. */
-export function rebuild(graph: Graph, bindings: Bindings = new Map(), visit: Visit = emitAgain, outer: ReadonlyMap<Value, Value> = new Map()): Graph {
+export function rebuild(
+  graph: Graph,
+  bindings: Bindings = new Map(),
+  visit: Visit = emitAgain,
+  outer: ReadonlyMap<Value, Value> = new Map(),
+): Graph {
   const b = newBuilder();
   const now = new Map<Value, Value>(outer);
   const inputs: Value[] = [];
@@ -33,7 +43,12 @@ export function rebuild(graph: Graph, bindings: Bindings = new Map(), visit: Vis
   for (const node of graph.nodes) {
     b.meta = node.meta;
     const attributes = nestedCopies(node.attributes, inner => rebuild(inner, new Map(), visit, now));
-    const made = visit(node, node.inputs.map(v => v && current(v)), attributes, b);
+    const made = visit(
+      node,
+      node.inputs.map(v => v && current(v)),
+      attributes,
+      b,
+    );
     node.outputs.forEach((v, i) => {
       const copy = made[i];
       if (!v || !copy) return;
@@ -42,7 +57,13 @@ export function rebuild(graph: Graph, bindings: Bindings = new Map(), visit: Vis
     });
   }
   const outputs = graph.outputs.map((o): Output => ({ ...o, value: current(o.value) }));
-  return new Graph(graph.name, { inputs, outputs, nodes: b.nodes, initializers: graph.initializers.filter(v => !inputs.includes(v)), meta: graph.meta });
+  return new Graph(graph.name, {
+    inputs,
+    outputs,
+    nodes: b.nodes,
+    initializers: graph.initializers.filter(v => !inputs.includes(v)),
+    meta: graph.meta,
+  });
 }
 
 function nestedCopies(attributes: Attributes, copy: (graph: Graph) => Graph): Attributes {

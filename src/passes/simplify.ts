@@ -41,7 +41,10 @@ const transposes: Rule = (node, b) => {
   const before = producerOf(node.inputs[0], 'Transpose');
   const inner = before && permOf(before);
   if (!inner) return undefined;
-  return b.Transpose(before.inputs[0]!, outer.map(p => inner[p]!));
+  return b.Transpose(
+    before.inputs[0]!,
+    outer.map(p => inner[p]!),
+  );
 };
 
 /** Reshape of a reshape needs only the outer one, where its target does not copy sizes from the inner. */

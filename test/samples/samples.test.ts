@@ -1,10 +1,10 @@
 // The sample table against the reference backend: every row, every check.
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { readArrays } from '../../src/formats/arrays.ts';
 import { MemorySource } from '../../src/codec/source.ts';
 import { referenceBackend } from '../../src/exec/reference.ts';
 import { Session } from '../../src/exec/session.ts';
+import { readArrays } from '../../src/formats/arrays.ts';
 import type { Tensor } from '../../src/ir/tensor.ts';
 import { rows } from '../../src/ops/index.ts';
 import { compareTensors } from '../../src/validate/compare.ts';
@@ -21,7 +21,11 @@ function expectClose(got: Record<string, Tensor>, want: Record<string, Tensor>, 
   expect(Object.keys(got)).toEqual(Object.keys(want));
   for (const name of Object.keys(want)) {
     const comparison = compareTensors(name, got[name]!, want[name]!, { rtol: tolerance, atol: tolerance });
-    expect({ ok: comparison.ok, reason: comparison.reason, worst: comparison.ok || comparison.worst }).toEqual({ ok: true, reason: undefined, worst: true });
+    expect({ ok: comparison.ok, reason: comparison.reason, worst: comparison.ok || comparison.worst }).toEqual({
+      ok: true,
+      reason: undefined,
+      worst: true,
+    });
   }
 }
 

@@ -3,10 +3,10 @@ import { symbol } from '../../src/ir/dims.ts';
 import { Graph, Model, Value } from '../../src/ir/graph.ts';
 import { arrayFor, Tensor } from '../../src/ir/tensor.ts';
 import { type DataType, elementTypes, tensorType } from '../../src/ir/types.ts';
-import { float16, bfloat16 } from '../../src/kernels/storage.ts';
+import { bfloat16, float16 } from '../../src/kernels/storage.ts';
 import { type Builder, newBuilder } from '../../src/ops/builder.ts';
 import type { OpName } from '../../src/ops/names.gen.ts';
-import { newestOpset, irVersionFor } from '../../src/ops/schema.ts';
+import { irVersionFor, newestOpset } from '../../src/ops/schema.ts';
 
 /** An input: its sizes, and its element type and range of values where those are not float32 from -1.5 to 1.5. */
 interface Spec {
@@ -38,10 +38,37 @@ function sample(op: OpName, what: string, inputs: readonly Spec[], build: Build,
   samples.push({ op, name: what ? `${op} ${what}` : op, inputs, build, tolerance });
 }
 const unary = (op: OpName, spec: Spec = f(2, 3, 5), at: Record<string, number | string> = {}): void =>
-  sample(op, [...(spec.type ? [spec.type] : []), ...Object.entries(at).map(([k, v]) => `${k} ${v}`)].join(' '), [spec], (b, x) => b.emit(op, [x], at));
-const binary = (op: OpName, a: Spec = f(2, 3, 4), c: Spec = f(3, 1)): void => sample(op, `${a.type ?? ''} broadcast`, [a, c], (b, x, y) => b.emit(op, [x, y]));
+  sample(op, [...(spec.type ? [spec.type] : []), ...Object.entries(at).map(([k, v]) => `${k} ${v}`)].join(' '), [spec], (b, x) =>
+    b.emit(op, [x], at),
+  );
+const binary = (op: OpName, a: Spec = f(2, 3, 4), c: Spec = f(3, 1)): void =>
+  sample(op, `${a.type ?? ''} broadcast`, [a, c], (b, x, y) => b.emit(op, [x, y]));
 
-for (const op of ['Abs', 'Neg', 'Sign', 'Exp', 'Erf', 'Sin', 'Cos', 'Atan', 'Sinh', 'Cosh', 'Tanh', 'Asinh', 'Floor', 'Ceil', 'Relu', 'Sigmoid', 'Softsign', 'Softplus', 'HardSwish', 'Mish', 'Identity', 'IsNaN'] as const) unary(op, f(2, 3, 5));
+for (const op of [
+  'Abs',
+  'Neg',
+  'Sign',
+  'Exp',
+  'Erf',
+  'Sin',
+  'Cos',
+  'Atan',
+  'Sinh',
+  'Cosh',
+  'Tanh',
+  'Asinh',
+  'Floor',
+  'Ceil',
+  'Relu',
+  'Sigmoid',
+  'Softsign',
+  'Softplus',
+  'HardSwish',
+  'Mish',
+  'Identity',
+  'IsNaN',
+] as const)
+  unary(op, f(2, 3, 5));
 for (const op of ['Tan', 'Asin', 'Acos', 'Atanh'] as const) unary(op, from(-0.95, 0.95, 4, 7));
 for (const op of ['Sqrt', 'Log', 'Reciprocal'] as const) unary(op, from(0.1, 4, 4, 7));
 unary('Acosh', from(1.1, 5, 4, 7));
@@ -70,15 +97,20 @@ binary('Pow', from(0.1, 2, 3, 4), f(4));
 sample('Pow', 'with an integer exponent', [f(3, 4), typed('int64', 0, 4, 4)], (b, x, y) => b.Pow(x, y));
 sample('Mod', 'of integers', [ints(4, 5), typed('int64', 1, 6, 5)], (b, x, y) => b.emit('Mod', [x, y]));
 sample('Mod', 'fmod', [f(4, 5), from(0.3, 2, 5)], (b, x, y) => b.emit('Mod', [x, y], { fmod: 1 }));
-for (const op of ['Equal', 'Less', 'LessOrEqual', 'Greater', 'GreaterOrEqual'] as const) binary(op, typed('int64', 0, 3, 4, 5), typed('int64', 0, 3, 5));
+for (const op of ['Equal', 'Less', 'LessOrEqual', 'Greater', 'GreaterOrEqual'] as const)
+  binary(op, typed('int64', 0, 3, 4, 5), typed('int64', 0, 3, 5));
 binary('Less', f(4, 5), f(5));
 for (const op of ['And', 'Or', 'Xor'] as const) binary(op, bool(4, 5), bool(5));
 for (const op of ['BitwiseAnd', 'BitwiseOr', 'BitwiseXor'] as const) binary(op, typed('int32', -99, 99, 6), typed('int32', -99, 99, 6));
 for (const direction of ['LEFT', 'RIGHT'])
-  sample('BitShift', direction, [typed('uint32', 0, 1000, 8), typed('uint32', 0, 8, 8)], (b, x, y) => b.emit('BitShift', [x, y], { direction }));
+  sample('BitShift', direction, [typed('uint32', 0, 1000, 8), typed('uint32', 0, 8, 8)], (b, x, y) =>
+    b.emit('BitShift', [x, y], { direction }),
+  );
 sample('Where', '', [bool(3, 1), f(3, 4), f(4)], (b, c, x, y) => b.Where(c, x, y));
 sample('PRelu', '', [f(2, 3, 4), f(3, 1)], (b, X, slope) => b.PRelu({ X, slope }));
-sample('Clip', 'both bounds', [f(3, 4)], (b, input) => b.Clip({ input, min: b.constant(-0.5, 'float32'), max: b.constant(0.7, 'float32') }));
+sample('Clip', 'both bounds', [f(3, 4)], (b, input) =>
+  b.Clip({ input, min: b.constant(-0.5, 'float32'), max: b.constant(0.7, 'float32') }),
+);
 sample('Clip', 'lower bound', [f(3, 4)], (b, input) => b.Clip({ input, min: b.constant(-0.5, 'float32') }));
 
 const casts: readonly (readonly [Spec, DataType])[] = [
@@ -95,7 +127,16 @@ const casts: readonly (readonly [Spec, DataType])[] = [
 for (const [spec, to] of casts) sample('Cast', `${spec.type ?? 'float32'} to ${to}`, [spec], (b, x) => b.Cast(x, to));
 sample('CastLike', '', [f(4), typed('float64', 0, 1, 1)], (b, input, target_type) => b.CastLike({ input, target_type }));
 
-for (const op of ['ReduceSum', 'ReduceMax', 'ReduceMin', 'ReduceMean', 'ReduceL1', 'ReduceL2', 'ReduceSumSquare', 'ReduceLogSumExp'] as const) {
+for (const op of [
+  'ReduceSum',
+  'ReduceMax',
+  'ReduceMin',
+  'ReduceMean',
+  'ReduceL1',
+  'ReduceL2',
+  'ReduceSumSquare',
+  'ReduceLogSumExp',
+] as const) {
   sample(op, 'keeping axes', [f(3, 4, 5)], (b, x) => b.emit(op, [x, b.ints([1])]));
   sample(op, 'dropping axes', [f(3, 4, 5)], (b, x) => b.emit(op, [x, b.ints([-1, 0])], { keepdims: 0 }));
 }
@@ -118,13 +159,21 @@ sample('Gemm', 'transposed', [f(4, 3), f(5, 4), f(5)], (b, A, B, C) => b.Gemm({ 
 sample('Gemm', 'without C', [f(3, 4), f(4, 5)], (b, A, B) => b.Gemm({ A, B }));
 
 sample('Conv', '2d', [f(2, 3, 7, 6), f(4, 3, 3, 2), f(4)], (b, x, w, c) => b.Conv(x, w, c, { strides: [2, 1], pads: [1, 0, 1, 1] }));
-sample('Conv', 'dilated and grouped', [f(1, 4, 9, 9), f(6, 2, 3, 3)], (b, x, w) => b.Conv(x, w, undefined, { dilations: [2, 2], group: 2 }));
+sample('Conv', 'dilated and grouped', [f(1, 4, 9, 9), f(6, 2, 3, 3)], (b, x, w) =>
+  b.Conv(x, w, undefined, { dilations: [2, 2], group: 2 }),
+);
 sample('Conv', 'depthwise 1d', [f(2, 3, 10), f(3, 1, 3)], (b, x, w) => b.Conv(x, w, undefined, { group: 3, pads: [2, 0] }));
 sample('Conv', '3d', [f(1, 2, 4, 5, 5), f(3, 2, 2, 3, 3)], (b, x, w) => b.Conv(x, w));
-sample('Conv', 'SAME_UPPER', [f(1, 2, 8, 7), f(3, 2, 3, 3)], (b, x, w) => b.emit('Conv', [x, w], { auto_pad: 'SAME_UPPER', strides: [2, 2] }));
+sample('Conv', 'SAME_UPPER', [f(1, 2, 8, 7), f(3, 2, 3, 3)], (b, x, w) =>
+  b.emit('Conv', [x, w], { auto_pad: 'SAME_UPPER', strides: [2, 2] }),
+);
 sample('MaxPool', '', [f(2, 3, 7, 7)], (b, x) => b.MaxPool(x, { kernel_shape: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1] }));
-sample('MaxPool', 'ceil and dilated', [f(1, 2, 10, 10)], (b, x) => b.MaxPool(x, { kernel_shape: [3, 3], strides: [2, 2], dilations: [2, 2], ceil_mode: 1 }));
-sample('MaxPool', 'with indices', [f(1, 2, 6, 6)], (b, x) => b.emit('MaxPool', [x], { kernel_shape: [2, 2], strides: [2, 2] }, { outputs: ['y', 'i'] }));
+sample('MaxPool', 'ceil and dilated', [f(1, 2, 10, 10)], (b, x) =>
+  b.MaxPool(x, { kernel_shape: [3, 3], strides: [2, 2], dilations: [2, 2], ceil_mode: 1 }),
+);
+sample('MaxPool', 'with indices', [f(1, 2, 6, 6)], (b, x) =>
+  b.emit('MaxPool', [x], { kernel_shape: [2, 2], strides: [2, 2] }, { outputs: ['y', 'i'] }),
+);
 sample('AveragePool', '', [f(2, 3, 7, 7)], (b, x) => b.AveragePool(x, { kernel_shape: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1] }));
 sample('AveragePool', 'counting pads', [f(1, 2, 8)], (b, x) => b.AveragePool(x, { kernel_shape: [3], pads: [1, 1], count_include_pad: 1 }));
 sample('LpPool', '', [f(1, 2, 6, 6)], (b, x) => b.emit('LpPool', [x], { kernel_shape: [2, 2], strides: [2, 2] }));
@@ -162,11 +211,22 @@ for (const axis of [-1, 0, 1]) {
 sample('Softmax', 'float16', [typed('float16', -5, 5, 2, 8)], (b, input) => b.Softmax({ input }), 2e-3);
 sample('LayerNormalization', '', [f(2, 3, 8), f(8), f(8)], (b, X, Scale, B) => b.LayerNormalization({ X, Scale, B }, { epsilon: 1e-3 }).Y);
 sample('LayerNormalization', 'two axes and statistics', [f(2, 3, 4), f(3, 4)], (b, X, Scale) =>
-  b.emit('LayerNormalization', [X, Scale], { axis: 1 }, { outputs: ['y', 'mean', 'inverse'] }));
+  b.emit('LayerNormalization', [X, Scale], { axis: 1 }, { outputs: ['y', 'mean', 'inverse'] }),
+);
 sample('RMSNormalization', '', [f(2, 3, 8), f(8)], (b, X, scale) => b.RMSNormalization({ X, scale }));
-sample('BatchNormalization', '', [f(2, 3, 4, 5), f(3), f(3), f(3), from(0.2, 2, 3)], (b, X, scale, B, input_mean, input_var) =>
-  b.BatchNormalization({ X, scale, B, input_mean, input_var }, { epsilon: 1e-3 }).Y);
-sample('InstanceNormalization', '', [f(2, 3, 4, 5), f(3), f(3)], (b, input, scale, B) => b.InstanceNormalization({ input, scale, B }), 1e-4);
+sample(
+  'BatchNormalization',
+  '',
+  [f(2, 3, 4, 5), f(3), f(3), f(3), from(0.2, 2, 3)],
+  (b, X, scale, B, input_mean, input_var) => b.BatchNormalization({ X, scale, B, input_mean, input_var }, { epsilon: 1e-3 }).Y,
+);
+sample(
+  'InstanceNormalization',
+  '',
+  [f(2, 3, 4, 5), f(3), f(3)],
+  (b, input, scale, B) => b.InstanceNormalization({ input, scale, B }),
+  1e-4,
+);
 sample('LpNormalization', '', [f(3, 4)], (b, input) => b.LpNormalization({ input }, { axis: 1 }));
 sample('LpNormalization', 'p 1', [f(3, 4)], (b, input) => b.LpNormalization({ input }, { axis: 0, p: 1 }));
 sample('MeanVarianceNormalization', '', [f(2, 3, 4, 4)], (b, X) => b.MeanVarianceNormalization({ X }, { axes: [0, 2, 3] }));
@@ -194,7 +254,9 @@ export function modelOf({ inputs, build, name }: Sample, { open = false } = {}):
   });
   const b = newBuilder();
   const made = build(b, ...values);
-  const outputs = (made instanceof Value ? [made] : made).filter((v): v is Value => v !== undefined).map((value, i) => ({ name: `y${i}`, value }));
+  const outputs = (made instanceof Value ? [made] : made)
+    .filter((v): v is Value => v !== undefined)
+    .map((value, i) => ({ name: `y${i}`, value }));
   const opsets = new Map([['', newestOpset('')!]]);
   const graph = new Graph(name, { inputs: values, outputs, nodes: b.nodes });
   const feeds = Object.fromEntries(inputs.map((spec, i) => [`x${i}`, arrayOf(spec, i)]));

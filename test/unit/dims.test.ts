@@ -64,17 +64,38 @@ test('expressions evaluate as integers do', () => {
     { dim: m, of: (_, b) => b },
     ...[0, 1, 2, 3, 7].map(k => ({ dim: k, of: () => k })),
   );
-  const both = (f: (a: Dim, b: Dim) => Dim, g: (a: number, b: number) => number) => (a: Pair, b: Pair): Pair => ({ dim: f(a.dim, b.dim), of: (x, y) => g(a.of(x, y), b.of(x, y)) });
-  const operations = [both(addDims, (a, b) => a + b), both(subDims, (a, b) => a - b), both(mulDims, (a, b) => a * b), both(maxDims, Math.max), both(minDims, Math.min)];
+  const both =
+    (f: (a: Dim, b: Dim) => Dim, g: (a: number, b: number) => number) =>
+    (a: Pair, b: Pair): Pair => ({ dim: f(a.dim, b.dim), of: (x, y) => g(a.of(x, y), b.of(x, y)) });
+  const operations = [
+    both(addDims, (a, b) => a + b),
+    both(subDims, (a, b) => a - b),
+    both(mulDims, (a, b) => a * b),
+    both(maxDims, Math.max),
+    both(minDims, Math.min),
+  ];
   const expression = fc.letrec<{ e: Pair }>(tie => ({
-    e: fc.oneof({ depthSize: 'small', withCrossShrink: true }, leaf, fc.tuple(fc.nat(operations.length - 1), tie('e'), tie('e')).map(([o, a, b]) => operations[o]!(a, b))),
+    e: fc.oneof(
+      { depthSize: 'small', withCrossShrink: true },
+      leaf,
+      fc.tuple(fc.nat(operations.length - 1), tie('e'), tie('e')).map(([o, a, b]) => operations[o]!(a, b)),
+    ),
   })).e;
   fc.assert(
-    fc.property(expression, fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 5 }), ({ dim, of }, a, b, k) => {
-      const at = new Map([['n', a], ['m', b]]);
-      expect(substitute(dim, at)).toBe(of(a, b) + 0);
-      expect(substitute(floorDivDims(dim, k), at)).toBe(Math.floor(of(a, b) / k) + 0);
-      expect(substitute(modDims(dim, k), at)).toBe(of(a, b) - k * Math.floor(of(a, b) / k) + 0);
-    }),
+    fc.property(
+      expression,
+      fc.integer({ min: 1, max: 9 }),
+      fc.integer({ min: 1, max: 9 }),
+      fc.integer({ min: 1, max: 5 }),
+      ({ dim, of }, a, b, k) => {
+        const at = new Map([
+          ['n', a],
+          ['m', b],
+        ]);
+        expect(substitute(dim, at)).toBe(of(a, b) + 0);
+        expect(substitute(floorDivDims(dim, k), at)).toBe(Math.floor(of(a, b) / k) + 0);
+        expect(substitute(modDims(dim, k), at)).toBe(of(a, b) - k * Math.floor(of(a, b) / k) + 0);
+      },
+    ),
   );
 });

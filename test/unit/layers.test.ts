@@ -23,7 +23,8 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   'src/index.ts': ['src/api.ts'],
   'src/node': ['src/index.ts'],
   cli: ['src/node'],
-  scripts: ['cli'],
+  'test/samples': ['src/api.ts'],
+  scripts: ['cli', 'test/samples'],
 };
 
 const layerOf = (path: string): string => Object.keys(layers).find(layer => path === layer || path.startsWith(`${layer}/`)) ?? '';
@@ -45,7 +46,9 @@ function* sources(folder: string): Generator<string> {
 const imports = ['src', 'cli', 'scripts'].flatMap(folder =>
   [...sources(join(root, folder))].flatMap(path => {
     const text = readFileSync(path, 'utf8');
-    const specifiers = [...text.matchAll(/(?:^|\n)\s*(?:import|export)[^'"\n]*?(?:\{[^}]*\})?[^'"\n]*?from\s+'([^']+)'|import\(\s*'([^']+)'\s*\)/g)];
+    const specifiers = [
+      ...text.matchAll(/(?:^|\n)\s*(?:import|export)[^'"\n]*?(?:\{[^}]*\})?[^'"\n]*?from\s+'([^']+)'|import\(\s*'([^']+)'\s*\)/g),
+    ];
     return specifiers.map(m => ({ file: relative(root, path), specifier: (m[1] ?? m[2])! }));
   }),
 );

@@ -1,14 +1,20 @@
 import { describe, expect, test } from 'vitest';
-import { Graph, type Node, Value } from '../../src/ir/graph.ts';
 import { symbol } from '../../src/ir/dims.ts';
+import { Graph, type Node, Value } from '../../src/ir/graph.ts';
 import { Tensor } from '../../src/ir/tensor.ts';
 import { tensorType } from '../../src/ir/types.ts';
 import { type Builder, newBuilder } from '../../src/ops/builder.ts';
-import { fold, lower, type Pass, rewrite, rewriteAll, simplify } from '../../src/passes/index.ts';
 import { rows } from '../../src/ops/index.ts';
+import { fold, lower, type Pass, rewrite, rewriteAll, simplify } from '../../src/passes/index.ts';
 
 const input = (name: string, ...shape: (number | string)[]): Value =>
-  new Value(name, tensorType('float32', shape.map(d => (typeof d === 'string' ? symbol(d) : d))));
+  new Value(
+    name,
+    tensorType(
+      'float32',
+      shape.map(d => (typeof d === 'string' ? symbol(d) : d)),
+    ),
+  );
 
 /** A graph of what `build` makes of one input x [n, 4]. */
 function graphOf(build: (b: Builder, x: Value) => Value): Graph {
@@ -74,7 +80,12 @@ describe('lower', () => {
 describe('the driver', () => {
   test('stops rules that undo each other and names them', () => {
     const swap: Pass = { name: 'swap', rules: { Relu: (n: Node, b) => b.Abs(n.inputs[0]!), Abs: (n: Node, b) => b.Relu(n.inputs[0]!) } };
-    expect(() => rewrite(graphOf((b, x) => b.Relu(x)), swap)).toThrow(/pass swap does not end: its rules for (Relu, Abs|Abs, Relu)/);
+    expect(() =>
+      rewrite(
+        graphOf((b, x) => b.Relu(x)),
+        swap,
+      ),
+    ).toThrow(/pass swap does not end: its rules for (Relu, Abs|Abs, Relu)/);
   });
   test('keeps the names of outputs and of replaced values', () => {
     const graph = graphOf((b, x) => b.emit('Relu', [x], {}, { outputs: ['hidden'] })[0]!);

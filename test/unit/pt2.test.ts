@@ -46,7 +46,10 @@ const withJson = (name: string, edit: (json: Editable) => void): Promise<Uint8Ar
 const withText = (from: string, to: string): Promise<Uint8Array> =>
   changed(entries => entries.set(program, new TextEncoder().encode(new TextDecoder().decode(entries.get(program)!).replaceAll(from, to))));
 
-async function errorOf(bytes: Uint8Array, name = 'model.pt2'): Promise<{ code: string; message: string; file: string | undefined; all: string[] }> {
+async function errorOf(
+  bytes: Uint8Array,
+  name = 'model.pt2',
+): Promise<{ code: string; message: string; file: string | undefined; all: string[] }> {
   const error = await read(new MemorySource(bytes, name)).then(
     () => new Error('it was read'),
     e => e,
@@ -83,23 +86,86 @@ describe('models by real PyTorch', () => {
 
 describe('bad archives', () => {
   const cases: readonly (readonly [what: string, bytes: () => Promise<Uint8Array>, code: string, message: RegExp])[] = [
-    ['unknown operators', () => withText('aten.relu.default', 'aten.frobnicate.default'), 'E2001', /^aten\.frobnicate\.default: no conversion \(1 node, first in 1 at \S+:\d+\)$/],
-    ['a custom operator', () => withText('torch.ops.aten.sigmoid', 'torch.ops.mine.sigmoid'), 'E2001', /^mine\.sigmoid\.default: no conversion/],
-    ['a weight that is missing', () => changed(e => void e.delete('model/data/weights/weight_2')), 'E1013', /^the record data\/weights\/weight_2 of 2\.weight is missing$/],
-    ['a weight that is short', () => changed(e => void e.set('model/data/weights/weight_0', new Uint8Array(79))), 'E1203', /^0\.weight: float32\[10,2\] with strides \[2,1\] needs 80 bytes of storage, the record has 79$/],
-    ['a weight that the configuration lacks', () => withJson(weights, j => void delete (j['config'] as Editable)['0.bias']), 'E1013', /^the archive has no weights for 0\.bias$/],
-    ['a record outside its folder', () => changed(e => e.set(weights, Buffer.from(Buffer.from(e.get(weights)!).toString().replace('"weight_0"', '"../weight_0"')))), 'E1011', /record name "\.\.\/weight_0" leaves its folder/],
-    ['an element type that does not exist', () => changed(e => e.set(weights, Buffer.from(Buffer.from(e.get(weights)!).toString().replace('"dtype": 7', '"dtype": 99')))), 'E1201', /element type 99 does not exist/],
-    ['strides beyond the storage', () => changed(e => e.set(weights, Buffer.from(Buffer.from(e.get(weights)!).toString().replace('{"as_int": 2}, {"as_int": 1}]', '{"as_int": 200}, {"as_int": 1}]')))), 'E1203', /needs \d+ bytes of storage, the record has 80/],
+    [
+      'unknown operators',
+      () => withText('aten.relu.default', 'aten.frobnicate.default'),
+      'E2001',
+      /^aten\.frobnicate\.default: no conversion \(1 node, first in 1 at \S+:\d+\)$/,
+    ],
+    [
+      'a custom operator',
+      () => withText('torch.ops.aten.sigmoid', 'torch.ops.mine.sigmoid'),
+      'E2001',
+      /^mine\.sigmoid\.default: no conversion/,
+    ],
+    [
+      'a weight that is missing',
+      () => changed(e => void e.delete('model/data/weights/weight_2')),
+      'E1013',
+      /^the record data\/weights\/weight_2 of 2\.weight is missing$/,
+    ],
+    [
+      'a weight that is short',
+      () => changed(e => void e.set('model/data/weights/weight_0', new Uint8Array(79))),
+      'E1203',
+      /^0\.weight: float32\[10,2\] with strides \[2,1\] needs 80 bytes of storage, the record has 79$/,
+    ],
+    [
+      'a weight that the configuration lacks',
+      () => withJson(weights, j => void delete (j['config'] as Editable)['0.bias']),
+      'E1013',
+      /^the archive has no weights for 0\.bias$/,
+    ],
+    [
+      'a record outside its folder',
+      () => changed(e => e.set(weights, Buffer.from(Buffer.from(e.get(weights)!).toString().replace('"weight_0"', '"../weight_0"')))),
+      'E1011',
+      /record name "\.\.\/weight_0" leaves its folder/,
+    ],
+    [
+      'an element type that does not exist',
+      () => changed(e => e.set(weights, Buffer.from(Buffer.from(e.get(weights)!).toString().replace('"dtype": 7', '"dtype": 99')))),
+      'E1201',
+      /element type 99 does not exist/,
+    ],
+    [
+      'strides beyond the storage',
+      () =>
+        changed(e =>
+          e.set(
+            weights,
+            Buffer.from(
+              Buffer.from(e.get(weights)!).toString().replace('{"as_int": 2}, {"as_int": 1}]', '{"as_int": 200}, {"as_int": 1}]'),
+            ),
+          ),
+        ),
+      'E1203',
+      /needs \d+ bytes of storage, the record has 80/,
+    ],
     ['a future schema', () => withText('"major": 8', '"major": 9'), 'E2002', /^schema_version\.major: expected 8, found 9$/],
     ['a program without nodes', () => withText('"nodes"', '"knots"'), 'E1101', /^graph_module\.graph has no field nodes$/],
     ['a wrong union tag', () => withText('"as_tensor": {"name": "relu"}', '"as_tensr": {"name": "relu"}'), 'E2001', /as_tensr/],
-    ['a name that nothing produces', () => withText('{"name": "p_2_weight"}}, "kind"', '{"name": "nobody"}}, "kind"'), 'E1104', /nothing produces nobody/],
+    [
+      'a name that nothing produces',
+      () => withText('{"name": "p_2_weight"}}, "kind"', '{"name": "nobody"}}, "kind"'),
+      'E1104',
+      /nothing produces nobody/,
+    ],
     ['a program that is no JSON', () => changed(e => void e.set(program, Buffer.from('{"graph_module": '))), 'E1005', /ends|end/],
     ['duplicate keys', () => changed(e => void e.set(program, Buffer.from('{"a": 1, "a": 2}'))), 'E1010', /a/],
     ['JSON nested a million deep', () => changed(e => void e.set(program, Buffer.from('['.repeat(1e6)))), 'E1008', /deeper than/],
-    ['another byte order', () => changed(e => void e.set('model/byteorder', Buffer.from('big'))), 'E2002', /^byteorder: expected little, found "big"$/],
-    ['another archive format', () => changed(e => void e.set('model/archive_format', Buffer.from('pt3'))), 'E1006', /^archive_format: expected pt2, found "pt3"$/],
+    [
+      'another byte order',
+      () => changed(e => void e.set('model/byteorder', Buffer.from('big'))),
+      'E2002',
+      /^byteorder: expected little, found "big"$/,
+    ],
+    [
+      'another archive format',
+      () => changed(e => void e.set('model/archive_format', Buffer.from('pt3'))),
+      'E1006',
+      /^archive_format: expected pt2, found "pt3"$/,
+    ],
   ];
   test.each(cases)('%s', async (_, bytes, code, message) => {
     const error = await errorOf(await bytes());

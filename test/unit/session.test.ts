@@ -11,12 +11,21 @@ import { type Builder, newBuilder } from '../../src/ops/builder.ts';
 
 type Sizes = readonly (number | string)[];
 const input = (name: string, shape: Sizes, element: DataType = 'float32'): Value =>
-  new Value(name, tensorType(element, shape.map(d => (typeof d === 'string' ? symbol(d) : d))));
+  new Value(
+    name,
+    tensorType(
+      element,
+      shape.map(d => (typeof d === 'string' ? symbol(d) : d)),
+    ),
+  );
 
 function modelOf(inputs: Value[], build: (b: Builder, ...x: Value[]) => Value, opset = 28): Model {
   const b = newBuilder();
   const y = build(b, ...inputs);
-  return new Model(new Graph('g', { inputs, outputs: [{ name: 'y', value: y }], nodes: b.nodes }), { irVersion: 10, opsets: new Map([['', opset]]) });
+  return new Model(new Graph('g', { inputs, outputs: [{ name: 'y', value: y }], nodes: b.nodes }), {
+    irVersion: 10,
+    opsets: new Map([['', opset]]),
+  });
 }
 const session = (model: Model) => Session.create(model, { backend: referenceBackend() });
 const floats = (...x: number[]) => new Tensor('float32', Float32Array.from(x), [x.length]);
@@ -34,7 +43,10 @@ describe('sizes', () => {
     expect((await s.run({ a: floats(1, 2, 3), b: floats(10) }))['y']!.data).toEqual(Float32Array.of(11, 12, 13));
     await expect(s.run({ a: floats(1, 2, 3), b: floats(1, 2) })).rejects.toMatchObject({ code: 'E3005' });
     const named = await session(modelOf([input('a', ['n']), input('b', ['n'])], (b, x, y) => b.Add(x, y)));
-    await expect(named.run({ a: floats(1, 2), b: floats(1) })).rejects.toMatchObject({ code: 'E3003', message: 'input b: expected [2], got [1]' });
+    await expect(named.run({ a: floats(1, 2), b: floats(1) })).rejects.toMatchObject({
+      code: 'E3003',
+      message: 'input b: expected [2], got [1]',
+    });
   });
   test('empty axes give empty results and identities', async () => {
     const s = await session(modelOf([input('x', ['n'])], (b, x) => b.ReduceSum(b.Exp(x), { axes: [0] })));
@@ -49,7 +61,9 @@ describe('sizes', () => {
 
 describe('contents that only the run knows', () => {
   const model = () =>
-    modelOf([input('x', ['n']), input('shape', [2], 'int64')], (b, x, shape) => b.Relu(b.emit('Reshape', [b.Neg(x), b.Add(shape, b.ints([0]))])[0]!));
+    modelOf([input('x', ['n']), input('shape', [2], 'int64')], (b, x, shape) =>
+      b.Relu(b.emit('Reshape', [b.Neg(x), b.Add(shape, b.ints([0]))])[0]!),
+    );
   test('end a stage and are then known', async () => {
     const s = await session(model());
     const feeds = (a: bigint, c: bigint) => ({ x: floats(1, -2, 3, -4), shape: new Tensor('int64', [a, c], [2]) });
@@ -115,6 +129,8 @@ describe('plans', () => {
   test('refuse what exceeds the memory limit before allocating', () => {
     const { x, b, y } = plan();
     const graph = new Graph('g', { inputs: [x], outputs: [{ name: 'y', value: y }], nodes: b.nodes });
-    expect(() => bindPlan(compilePlan(graph), new Map([['n', 2 ** 40]]), { memory: 1e9 })).toThrow(/the run needs \d+ bytes, the limit is 1000000000/);
+    expect(() => bindPlan(compilePlan(graph), new Map([['n', 2 ** 40]]), { memory: 1e9 })).toThrow(
+      /the run needs \d+ bytes, the limit is 1000000000/,
+    );
   });
 });

@@ -24,7 +24,10 @@ export const pt2: Format = {
     const archive = await openArchive(source);
     const errors = archive.findings.filter(f => f.severity === 'error');
     if (errors.length > 0) throw new ModelError(errors);
-    const stem = source.name.split(/[\\/]/).at(-1)!.replace(/\.[^.]*$/, '');
+    const stem = source.name
+      .split(/[\\/]/)
+      .at(-1)!
+      .replace(/\.[^.]*$/, '');
     return { model: translate(archive, stem), findings: archive.findings };
   },
 };

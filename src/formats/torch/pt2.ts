@@ -2,7 +2,7 @@
 import { type Json, parseJson } from '../../codec/json.ts';
 import type { Source } from '../../codec/source.ts';
 import { openZip, type Zip } from '../../codec/zip.ts';
-import { fail, type Finding, ModelError } from '../../errors.ts';
+import { type Finding, fail, ModelError } from '../../errors.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import { Cursor } from './json.ts';
 import { readPayload } from './weights.ts';
@@ -74,11 +74,19 @@ async function readJson(zip: Zip, name: string): Promise<Json> {
 
 function checkVersion(program: Cursor): void {
   const major = program.get('schema_version').get('major').number;
-  if (major !== schemaMajor) throw fail('E2002', `schema_version.major: expected ${schemaMajor}, found ${major}`, { path: 'schema_version.major' });
+  if (major !== schemaMajor)
+    throw fail('E2002', `schema_version.major: expected ${schemaMajor}, found ${major}`, { path: 'schema_version.major' });
 }
 
 /** Payloads one by one; a bad one is a finding, so that all are listed. */
-async function readTensors(zip: Zip, root: string, folder: string, config: string, into: Map<string, Tensor>, findings: Finding[]): Promise<void> {
+async function readTensors(
+  zip: Zip,
+  root: string,
+  folder: string,
+  config: string,
+  into: Map<string, Tensor>,
+  findings: Finding[],
+): Promise<void> {
   const entry = zip.entries.get(`${root}/${folder}/${config}`);
   if (!entry) return;
   const file = `${folder}/${config}`;

@@ -1,11 +1,11 @@
 // From an exported program to a model: arguments by schema, one row an overload, in-place writes as new values of their tensor.
-import { fail, type Finding, ModelError } from '../../errors.ts';
+import { type Finding, fail, ModelError } from '../../errors.ts';
 import { type Dim, isUnknownDim, sameDim } from '../../ir/dims.ts';
 import { Graph, type Meta, Model, type Output, Value } from '../../ir/graph.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import { formatType, tensorType } from '../../ir/types.ts';
 import { type Builder, newBuilder, type Size } from '../../ops/builder.ts';
-import { newestOpset, irVersionFor } from '../../ops/schema.ts';
+import { irVersionFor, newestOpset } from '../../ops/schema.ts';
 import { removeUnread, rewriteAll } from '../../passes/rewrite.ts';
 import { simplify } from '../../passes/simplify.ts';
 import { assertions, atenRow } from './aten/index.ts';
@@ -78,7 +78,14 @@ class Translator {
         const fqn = of.get(`${tag === 'tensor_constant' ? 'tensor_constant' : tag}_name`).text;
         const tensor = this.#archive.tensors.get(fqn);
         if (tensor) this.#constant(arg, fqn, tensor);
-        else missing.push({ code: 'E1013', severity: 'error', message: `the archive has no weights for ${fqn}`, path: spec.path, tensor: fqn });
+        else
+          missing.push({
+            code: 'E1013',
+            severity: 'error',
+            message: `the archive has no weights for ${fqn}`,
+            path: spec.path,
+            tensor: fqn,
+          });
       } else if (tag !== 'token') throw fail('E2002', `${spec.path}: an input of kind ${tag} has no conversion`, { path: spec.path });
     }
     if (missing.length > 0) throw new ModelError(missing);
@@ -100,7 +107,9 @@ class Translator {
   #constant(arg: string, fqn: string, tensor: Tensor): void {
     const meta = this.#declared(arg);
     if (meta?.kind === 'tensor' && meta.element !== tensor.type)
-      throw fail('E1306', `${fqn}: the program declares ${formatType(meta)}, the archive holds ${tensor.type}[${tensor.dims}]`, { tensor: fqn });
+      throw fail('E1306', `${fqn}: the program declares ${formatType(meta)}, the archive holds ${tensor.type}[${tensor.dims}]`, {
+        tensor: fqn,
+      });
     const value = new Value(fqn, undefined, { tensor, parameter: true });
     this.#slots.set(arg, { value, storage: { views: 0, readOnly: `weight ${fqn}` } });
   }
@@ -147,7 +156,10 @@ class Translator {
     if (name === undefined || overload === undefined) throw fail('E2001', 'no conversion');
     const key = `${name}.${overload}`;
     if (assertions.has(key)) return;
-    if (key === 'sym_size.int') return this.#symbolicSize(node, outputs);
+    if (key === 'sym_size.int') {
+      this.#symbolicSize(node, outputs);
+      return;
+    }
     const schema = atenSchema(key);
     const row = atenRow(name, overload);
     if (!schema || !row) throw fail('E2001', 'no conversion');
@@ -170,7 +182,8 @@ class Translator {
   #symbolicSize(node: Cursor, outputs: readonly Cursor[]): void {
     const [self, dim] = node.get('inputs').items.map(input => this.#arg(input.get('arg')));
     const { tag, of } = outputs[0]!.union();
-    if (tag !== 'as_sym_int' || !(self instanceof Value) || typeof dim !== 'number') throw fail('E2001', 'no conversion of these arguments');
+    if (tag !== 'as_sym_int' || !(self instanceof Value) || typeof dim !== 'number')
+      throw fail('E2001', 'no conversion of these arguments');
     this.#sizes.set(of.get('as_name').text, this.#b.dim(self, dim));
   }
 

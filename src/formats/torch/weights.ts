@@ -1,11 +1,10 @@
 // Weights of a `.pt2` archive: records of raw storage bytes, described by a configuration beside them.
 import type { Zip } from '../../codec/zip.ts';
 import { fail } from '../../errors.ts';
-import { resident, Tensor } from '../../ir/tensor.ts';
+import { arrayFor, resident, Tensor, type TypedArray, viewBytes } from '../../ir/tensor.ts';
 import { byteLength, type DataType } from '../../ir/types.ts';
 import { contiguousStrides, wholeOperand } from '../../kernels/kernel.ts';
 import { copy } from '../../kernels/move.ts';
-import { arrayFor, type TypedArray, viewBytes } from '../../ir/tensor.ts';
 import type { Cursor } from './json.ts';
 import { elementOfCode, readSize } from './sizes.ts';
 
@@ -19,8 +18,12 @@ const residentLimit = 65536;
 export async function readPayload(zip: Zip, root: string, folder: string, name: string, payload: Cursor): Promise<Tensor> {
   const record = payload.get('path_name').text;
   if (record.includes('/') || record.includes('\\') || record.startsWith('.'))
-    throw fail('E1011', `${payload.path}: the record name ${JSON.stringify(record)} leaves its folder`, { path: payload.path, tensor: name });
-  if (payload.find('use_pickle')?.boolean) throw fail('E2002', `${name} is stored as a pickle, which is not read here`, { tensor: name, path: payload.path });
+    throw fail('E1011', `${payload.path}: the record name ${JSON.stringify(record)} leaves its folder`, {
+      path: payload.path,
+      tensor: name,
+    });
+  if (payload.find('use_pickle')?.boolean)
+    throw fail('E2002', `${name} is stored as a pickle, which is not read here`, { tensor: name, path: payload.path });
   const entry = zip.entries.get(`${root}/${folder}/${record}`);
   if (!entry) throw fail('E1013', `the record ${folder}/${record} of ${name} is missing`, { tensor: name, path: payload.path });
   const facts = readMeta(payload.get('tensor_meta'), name);
@@ -44,9 +47,11 @@ function readMeta(meta: Cursor, name: string): Meta {
       throw fail('E1202', `${item.path}: a stored tensor needs sizes that are numbers, found ${size}`, { path: item.path, tensor: name });
     });
   const [dims, strides] = [numbers('sizes'), numbers('strides')];
-  if (strides.length !== dims.length) throw fail('E1202', `${meta.path}: ${dims.length} sizes and ${strides.length} strides`, { path: meta.path, tensor: name });
+  if (strides.length !== dims.length)
+    throw fail('E1202', `${meta.path}: ${dims.length} sizes and ${strides.length} strides`, { path: meta.path, tensor: name });
   const offset = readSize(meta.get('storage_offset'));
-  if (typeof offset !== 'number' || offset < 0) throw fail('E1202', `${meta.path}: storage_offset ${offset}`, { path: meta.path, tensor: name });
+  if (typeof offset !== 'number' || offset < 0)
+    throw fail('E1202', `${meta.path}: storage_offset ${offset}`, { path: meta.path, tensor: name });
   return { type: elementOfCode(meta.get('dtype')), dims, strides, offset, path: meta.path };
 }
 
@@ -56,11 +61,20 @@ async function build(name: string, { type, dims, strides, offset, path }: Meta, 
   const reach = dims.reduce((n, d, i) => n + (d - 1) * strides[i]!, offset) + 1;
   const needed = byteLength(type, reach);
   if (!Number.isSafeInteger(needed) || needed > storage.length)
-    throw fail('E1203', `${name}: ${type}[${dims}] with strides [${strides}] needs ${needed} bytes of storage, the record has ${storage.length}`, { tensor: name, path });
+    throw fail(
+      'E1203',
+      `${name}: ${type}[${dims}] with strides [${strides}] needs ${needed} bytes of storage, the record has ${storage.length}`,
+      { tensor: name, path },
+    );
   const start = byteLength(type, offset);
   const expected = contiguousStrides(dims, (a, b) => a * b, 1);
   const isPlain = dims.every((d, i) => d === 1 || strides[i] === expected[i]);
-  const length = isPlain ? byteLength(type, dims.reduce((n, d) => n * d, 1)) : needed - start;
+  const length = isPlain
+    ? byteLength(
+        type,
+        dims.reduce((n, d) => n * d, 1),
+      )
+    : needed - start;
   const content = storage instanceof Uint8Array ? storage.subarray(start, start + length) : part(storage, start, length);
   if (isPlain) {
     const tensor = new Tensor(type, content, dims);

@@ -1,6 +1,7 @@
 // Pointwise ATen overloads.
-import { isFloat } from '../../../ir/types.ts';
+
 import type { Value } from '../../../ir/graph.ts';
+import { isFloat } from '../../../ir/types.ts';
 import type { Builder } from '../../../ops/builder.ts';
 import { type Args, type AtenRow, unsupported } from './row.ts';
 
@@ -13,7 +14,8 @@ const unary =
 function other(x: Args, self: Value, b: Builder): Value {
   const value = x.any('other');
   if (typeof value === 'number') {
-    if (!Number.isInteger(value) && self.element && !isFloat(self.element)) throw unsupported(`a float operand of an ${self.element} tensor`);
+    if (!Number.isInteger(value) && self.element && !isFloat(self.element))
+      throw unsupported(`a float operand of an ${self.element} tensor`);
     return b.like(value, self);
   }
   const tensor = x.tensor('other');

@@ -57,7 +57,9 @@ export class Args {
   /** Sizes: numbers, or values of sizes that only the run knows. */
   sizes(name: string): Size[] {
     const list = this.#values.get(name);
-    return Array.isArray(list) && list.every(n => typeof n === 'number' || isValue(n)) ? (list as Size[]) : this.#wrong(name, 'a list of sizes');
+    return Array.isArray(list) && list.every(n => typeof n === 'number' || isValue(n))
+      ? (list as Size[])
+      : this.#wrong(name, 'a list of sizes');
   }
   element(name: string): DataType | undefined {
     const value = this.#values.get(name);

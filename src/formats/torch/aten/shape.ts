@@ -14,7 +14,11 @@ const flatten: AtenRow = (x, b) => {
   if (start === 1 && end === rank - 1) return b.emit('Flatten', [self], { axis: 1 })[0]!;
   const size = (axis: number): Size => b.dim(self, axis);
   const joined = productOf(shapeOf(self).slice(start, end + 1));
-  return b.Reshape(self, [...range(start).map(size), typeof joined === 'number' ? joined : -1, ...range(rank - end - 1, end + 1).map(size)]);
+  return b.Reshape(self, [
+    ...range(start).map(size),
+    typeof joined === 'number' ? joined : -1,
+    ...range(rank - end - 1, end + 1).map(size),
+  ]);
 };
 
 /** At most one size that is not a number can be left to Reshape's -1. */
