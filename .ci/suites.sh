@@ -5,7 +5,7 @@ supported="simple_nn mlp lenet resnet18"
 start() { npm start && echo "1 passed, 0 failed"; }
 native() {
   debian g++ || return 1
-  npm run build:native && vitest_suite test/unit/cpu.test.ts test/unit/scalars.test.ts
+  npm run build:native && vitest_suite test/unit/cpu.test.ts test/unit/scalars.test.ts test/samples
 }
 browser() {
   debian chromium || return 1
@@ -17,7 +17,7 @@ sanitizers() {
   local addon
   addon=$(ls build/*address*.node | head -1)
   ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1 OMNIX_ADDON="$root/$addon" \
-    LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)" vitest_suite test/unit/cpu.test.ts test/unit/scalars.test.ts
+    LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)" vitest_suite test/unit/cpu.test.ts test/unit/scalars.test.ts test/samples
 }
 drift() {
   "$python" test/interop/proto_check.py && "$python" test/interop/schema_drift.py

@@ -2,10 +2,12 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { MemorySource } from '../../src/codec/source.ts';
+import { ModelError } from '../../src/errors.ts';
 import { referenceBackend } from '../../src/exec/reference.ts';
 import { Session } from '../../src/exec/session.ts';
 import { readArrays } from '../../src/formats/arrays.ts';
 import type { Tensor } from '../../src/ir/tensor.ts';
+import { cpuBackend } from '../../src/node/addon.ts';
 import { rows } from '../../src/ops/index.ts';
 import { compareTensors } from '../../src/validate/compare.ts';
 import { modelOf, samples } from './samples.ts';
@@ -58,5 +60,21 @@ describe.each(samples.map(s => [s.name, s] as const))('%s', (name, sample) => {
     const plain = await run(modelOf(sample), false);
     expectClose(await run(modelOf(sample), true), plain, 1e-6);
     expectClose(await run(modelOf(sample, { open: true }), true), plain, 1e-6);
+  });
+});
+
+describe('on the native addon', async () => {
+  const cpu = cpuBackend();
+  const usable = await cpu.available();
+  if (usable !== true) console.log(`samples are not run on the native addon: ${usable}`);
+  test.skipIf(usable !== true).each(samples.map(s => [s.name, s] as const))('%s', async (_, sample) => {
+    const at = modelOf(sample);
+    const want = await run(at, false);
+    const session = await Session.create(at.model, { backend: cpu });
+    const got = await session.run(at.feeds).catch((error: ModelError) => error);
+    if (got instanceof ModelError)
+      expect(got).toMatchObject({ code: 'E3008', message: expect.stringMatching(/^backend cpu lacks .*float16/) });
+    else expectClose(got, want, sample.tolerance);
+    await session.dispose();
   });
 });

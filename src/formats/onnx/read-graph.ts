@@ -12,12 +12,13 @@ import { normaliseDomain } from '../../ops/schema.ts';
 import { readAttributes } from './attributes.ts';
 import type { FunctionProto, GraphProto, NodeProto, SparseTensorProto, TensorProto, ValueInfoProto } from './proto.gen.ts';
 import type { Reading } from './reading.ts';
-import { type Declaration, declarations, type Places, readMeta } from './rest.ts';
+import { type Declaration, declarations, described, type Places, readMeta } from './rest.ts';
 import { Scope } from './scope.ts';
 import { readSparse, readTensor } from './tensors.ts';
 import { isSpelt, readType } from './types.ts';
 
 const graphPlaces: Places<GraphProto> = {
+  ...described,
   node: 'own',
   name: 'text',
   initializer: 'own',
@@ -27,6 +28,7 @@ const graphPlaces: Places<GraphProto> = {
   value_info: 'own',
 };
 const nodePlaces: Places<NodeProto> = {
+  ...described,
   input: 'own',
   output: 'own',
   name: 'text',
@@ -36,6 +38,7 @@ const nodePlaces: Places<NodeProto> = {
   attribute: 'own',
 };
 export const functionPlaces: Places<FunctionProto> = {
+  ...described,
   name: 'text',
   input: 'own',
   output: 'own',
@@ -47,7 +50,9 @@ export const functionPlaces: Places<FunctionProto> = {
   overload: 'text',
   value_info: 'own',
 };
-const infoPlaces: Places<ValueInfoProto> = { name: 'text', type: 'own' };
+const infoPlaces: Places<ValueInfoProto> = { ...described, name: 'text', type: 'own' };
+/** The type of an entry that says none stays with it. */
+const untypedPlaces: Places<ValueInfoProto> = { ...described, name: 'text' };
 
 /** The graph of a message; `path` is where the message is in the model. */
 export function readGraph(proto: GraphProto, path: string, reading: Reading, outer?: Scope): Graph {
@@ -327,9 +332,9 @@ class GraphReader {
 /** The places of a node whose domain is written in another way than the graph has it. */
 const { domain: _, ...spelledOut } = nodePlaces;
 
-/** The meta of an entry. A type that is none stays with it. */
+/** The meta of an entry of values. */
 function readInfo(info: ValueInfoProto, path: string, reading: Reading, typed: boolean): Meta {
-  return readMeta(info, typed ? infoPlaces : { name: 'text' }, path, reading);
+  return readMeta(info, typed ? infoPlaces : untypedPlaces, path, reading);
 }
 
 const sameType = (a: ValueType, b: ValueType | undefined): boolean =>

@@ -13,7 +13,7 @@ import { type ModelProto, onnxSchema } from './proto.gen.ts';
 import { checkReferences, readFunctions } from './read-functions.ts';
 import { readGraph } from './read-graph.ts';
 import { type OnnxLimits, Reading } from './reading.ts';
-import { type Places, readMeta } from './rest.ts';
+import { described, type Places, readMeta } from './rest.ts';
 
 export interface ReadOptions {
   /** Opens files of external data; without it they are findings (E1402). */
@@ -30,6 +30,7 @@ export interface ReadResult {
 }
 
 const modelPlaces: Places<ModelProto> = {
+  ...described,
   ir_version: 'own',
   opset_import: 'own',
   producer_name: 'own',

@@ -27,13 +27,17 @@ type Described = (ModelProto | GraphProto | NodeProto | FunctionProto | ValueInf
   metadata_props?: StringStringEntryProto[] | undefined;
 };
 
-/** What a message says about itself. `places` lists its fields other than documentation and metadata. Adds E1109. */
+/** The fields that `readMeta` takes, for the places of a message. */
+export const described = { doc_string: 'own', metadata_props: 'own' } as const;
+
+/** What a message says about itself. Its places include `described`. Adds E1109. */
 export function readMeta<T extends Described>(message: T, places: Places<T>, path: string, reading: Reading): Meta {
-  const metadata = message.metadata_props && readMetadata(message.metadata_props, `${path}${path && '.'}metadata_props`, reading);
-  const kept = metadata && sameMessage(writeMetadata(metadata), message.metadata_props);
-  const described: Places<Described> = { doc_string: 'own', ...(kept ? { metadata_props: 'own' } : {}) };
-  const rest = restOf(message, { ...places, ...described } as Places<T>);
-  return { doc: message.doc_string, metadata, rest, at: message[at] };
+  const { doc_string: doc, metadata_props: entries } = message;
+  const rest = restOf(message, places);
+  if (!entries) return { doc, rest, at: message[at] };
+  const metadata = readMetadata(entries, `${path}${path && '.'}metadata_props`, reading);
+  const kept = sameMessage(writeMetadata(metadata), entries);
+  return { doc, metadata, rest: kept ? rest : { ...rest, metadata_props: entries }, at: message[at] };
 }
 
 function readMetadata(entries: readonly StringStringEntryProto[], path: string, reading: Reading): ReadonlyMap<string, string> {
