@@ -1,10 +1,10 @@
 // Sessions: a model made ready to run. A plan is compiled once for each signature of the inputs and bound once for their sizes.
 import { type Finding, fail, ModelError } from '../errors.ts';
 import { type Dim, substitute, symbol } from '../ir/dims.ts';
-import type { Graph, Model } from '../ir/graph.ts';
-import { Value } from '../ir/graph.ts';
+import { allNodes, type Graph, type Model, type Node, Value } from '../ir/graph.ts';
 import { resident, type Tensor } from '../ir/tensor.ts';
 import { formatShape, formatType, type TensorType, tensorType, type ValueType } from '../ir/types.ts';
+import { rowOf } from '../ops/index.ts';
 import { nearestName } from '../ops/schema.ts';
 import { upgrade } from '../opset/upgrade.ts';
 import { fold, lower, rewriteAll, simplify } from '../passes/index.ts';
@@ -42,13 +42,14 @@ export class Session {
     this.#optimize = optimize;
   }
 
-  /** @throws ModelError E3008 where the backend is not available, and what `upgrade` throws */
+  /** @throws ModelError E3008 where the backend is not available, E3004 for each operator without a meaning, and what `upgrade` throws */
   static async create(model: Model, { backend, optimize = true }: SessionOptions): Promise<Session> {
     const usable = await backend.available();
     if (usable !== true) throw fail('E3008', `backend ${backend.name}: ${usable}`);
     const newest = upgrade(model);
     newest.graph = inline(newest);
     rewriteAll(newest.graph, [fold]);
+    refuseGaps(newest.graph);
     return new Session(newest.graph, backend, optimize);
   }
 
@@ -107,6 +108,30 @@ export class Session {
     }
     return stage;
   }
+}
+
+/** Every operator without a meaning at once, with counts and the first node. */
+function refuseGaps(graph: Graph): void {
+  const found = new Map<string, { count: number; first: Node }>();
+  for (const node of allNodes(graph)) {
+    const row = node.domain === '' ? rowOf(node.op) : undefined;
+    if (row && !('gap' in row)) continue;
+    const before = found.get(node.qualifiedName);
+    if (before) before.count++;
+    else found.set(node.qualifiedName, { count: 1, first: node });
+  }
+  if (found.size === 0) return;
+  const finding = ([op, { count, first }]: [string, { count: number; first: Node }]): Finding => {
+    const row = first.domain === '' ? rowOf(first.op) : undefined;
+    const why = row && 'gap' in row ? row.gap : 'no meaning here';
+    return {
+      code: 'E3004',
+      severity: 'error',
+      message: `${op}: ${why} (${count} node${count === 1 ? '' : 's'})`,
+      node: { op, name: first.name },
+    };
+  };
+  throw new ModelError([...found].map(finding));
 }
 
 /** A compiled part of a graph: all of it, or up to where a content that kernels must know is first known at run time. */

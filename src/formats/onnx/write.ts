@@ -59,7 +59,7 @@ export function writeOnnx(model: Model, { external }: WriteOptions = {}): OnnxFi
 }
 
 /** The message of a model; its contents are shared with the model. */
-export function modelMessage(model: Model, file?: ExternalFile): ModelProto {
+function modelMessage(model: Model, file?: ExternalFile): ModelProto {
   const rest = writeMeta(model.meta) as ModelProto;
   refuseExternalTraining(rest);
   const { hoisted, dropped } = strayConstants(model.graph);
