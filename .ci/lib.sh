@@ -17,10 +17,10 @@ suite() {
   echo "== $name (budget $budget s)"
   timeout --kill-after=10 $((budget * 3)) bash -c '"$@"' _ "$@" >"$log/$name.log" 2>&1
   status=$?
-  line=$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$log/$name.log" | tail -1)
+  line=$(awk '/^[0-9]+ passed, [0-9]+ failed/ { p += $1; f += $3; n++ } END { if (n) print p, f }' "$log/$name.log")
   if [ -n "$line" ]; then
-    p=$(echo "$line" | sed -E 's/^([0-9]+) passed.*/\1/')
-    f=$(echo "$line" | sed -E 's/^[0-9]+ passed, ([0-9]+) failed.*/\1/')
+    p=${line% *}
+    f=${line#* }
   else
     p=0
     f=0
