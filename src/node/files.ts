@@ -1,6 +1,6 @@
 // Files on disk, read by range. Writing them is in atomic-write.ts. Knows no format.
 import { constants as bufferLimits } from 'node:buffer';
-import { type BigIntStats, close, createReadStream, fstatSync, open, read } from 'node:fs';
+import { type BigIntStats, close, createReadStream, fstatSync, open, read, readSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { MemorySource, type Source } from '../codec/source.ts';
@@ -12,6 +12,9 @@ export { AtomicWrite, removeTemporaries, type WriteCalls, type WriteOptions, wri
 const openFile = promisify(open);
 const readFile = promisify(read);
 const closeFile = promisify(close);
+
+/** Most bytes that are read without leaving the main thread. */
+const shortRead = 65536;
 
 const largestCall = 2 ** 30;
 /** What is read from a pipe must fit into one array. */
@@ -82,8 +85,12 @@ export class FileSource implements Source {
     if (descriptor === undefined) throw fail('E9001', `${file} was closed before it was read`, { file });
     const bytes = allocate(length, file, offset);
     for (let at = 0; at < length; ) {
-      const { bytesRead } = await system(file, 'read', () =>
-        readFile(descriptor, bytes, at, Math.min(largestCall, length - at), offset + at),
+      const count = Math.min(largestCall, length - at);
+      // A round trip through the thread pool costs more than a short read does.
+      const { bytesRead } = await system(file, 'read', async () =>
+        count <= shortRead
+          ? { bytesRead: readSync(descriptor, bytes, at, count, offset + at) }
+          : readFile(descriptor, bytes, at, count, offset + at),
       );
       if (bytesRead === 0)
         throw fail('E5005', `${file} became shorter while it was read: it ends at byte ${offset + at}`, { file, offset });
