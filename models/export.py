@@ -75,7 +75,7 @@ MODELS = {
 
 def without_folders(trace):
     """File names of a stack trace without the folders of the machine that made it."""
-    return re.sub(r'File "[^"]*/', 'File "', trace)
+    return re.sub(r'File "(?:[^"]*site-packages/|[^"]*/)', 'File "', trace)
 
 
 def settle(model):

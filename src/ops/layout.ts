@@ -29,7 +29,19 @@ import {
   unsqueezeView,
 } from '../kernels/views.ts';
 import type { Family } from './row.ts';
-import { axesOf, axisOf, broadcastShapes, contentsOf, elementOf, known, knownNumbers, range, shapeOf, typeOf } from './shapes.ts';
+import {
+  axesOf,
+  axisOf,
+  broadcastShapes,
+  contentsOf,
+  elementOf,
+  known,
+  knownBounds,
+  knownNumbers,
+  range,
+  shapeOf,
+  typeOf,
+} from './shapes.ts';
 
 /** Reshape's target with its zeros and its -1 worked out. */
 function reshapeTarget(from: Shape, target: readonly Dim[], allowzero: number): Shape {
@@ -80,8 +92,8 @@ interface SliceInputs {
 }
 function slicesOf({ data, starts, ends, axes, steps }: SliceInputs): { axis: number; start: Dim; count: Dim; step: number }[] {
   const shape = shapeOf(data);
-  const from = known(starts)!;
-  const to = known(ends)!;
+  const from = knownBounds(starts);
+  const to = knownBounds(ends);
   const along = axesOf(knownNumbers(axes) ?? range(from.length), shape.length);
   const by = knownNumbers(steps) ?? from.map(() => 1);
   if (to.length !== from.length || along.length !== from.length || by.length !== from.length)

@@ -14,8 +14,17 @@ export function contentsOf(v: Value): readonly Dim[] | undefined {
   const { tensor } = v;
   if (!tensor?.isResident || tensor.size > maxContents || !(isInteger(tensor.type) || tensor.type === 'bool')) return undefined;
   if (tensor.type === 'int4' || tensor.type === 'uint4' || tensor.type === 'int2' || tensor.type === 'uint2') return undefined;
-  v.contents = numbersOf(tensor);
+  const isSafe = (x: number | bigint | string): boolean => typeof x !== 'bigint' || Number.isSafeInteger(Number(x));
+  if (Array.from(tensor.data as ArrayLike<number | bigint>).every(isSafe)) v.contents = numbersOf(tensor);
   return v.contents;
+}
+
+/** Contents where any number beyond every size means the end, as in Slice: those beyond 2^53 are the nearest safe integer. */
+export function knownBounds(v: Value): readonly Dim[] {
+  const { tensor } = v;
+  if (contentsOf(v) || !tensor?.isResident || tensor.type !== 'int64') return known(v)!;
+  const nearest = (x: bigint): number => Math.max(Math.min(Number(x), Number.MAX_SAFE_INTEGER), Number.MIN_SAFE_INTEGER);
+  return Array.from(tensor.data as BigInt64Array, nearest);
 }
 
 /** Contents of an input that must be known; undefined where the input is absent. */

@@ -196,6 +196,12 @@ sample('Concat', '', [f(2, 3), f(2, 1)], (b, x, y) => b.Concat([x, y], -1));
 sample('Split', '', [f(2, 6)], (b, x) => b.Split(x, [1, 2, 3], 1));
 sample('Split', 'equal', [f(7, 2)], (b, x) => b.emit('Split', [x], { num_outputs: 3 }, { outputs: ['a', 'b', 'c'] }));
 sample('Slice', '', [f(5, 6)], (b, x) => b.Slice(x, { axes: [0, 1], starts: [1, -4], ends: [4, 100] }));
+sample('Slice', 'to the largest integer', [f(5, 6)], (b, x) =>
+  b.emit('Slice', [x, b.ints([2]), b.constant([2n ** 63n - 1n], 'int64'), b.ints([1])]),
+);
+sample('Slice', 'backwards to the smallest integer', [f(5, 6)], (b, x) =>
+  b.emit('Slice', [x, b.ints([-1]), b.constant([-(2n ** 63n)], 'int64'), b.ints([0]), b.ints([-1])]),
+);
 sample('Slice', 'backwards', [f(5, 6)], (b, x) => b.Slice(x, { axes: [1], starts: [-1], ends: [-(2 ** 31)], steps: [-2] }));
 sample('Gather', '', [f(5, 3), typed('int64', -5, 5, 2, 2)], (b, x, i) => b.Gather(x, i, 0));
 sample('Gather', 'inner axis', [f(2, 5, 3), typed('int32', 0, 5, 4)], (b, x, i) => b.Gather(x, i, 1));

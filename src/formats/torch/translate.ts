@@ -332,7 +332,8 @@ function metaOf(node: Cursor): Meta {
   const known = new Map<string, string>();
   const module = modulePath(metadata?.find('nn_module_stack')?.text);
   if (module) known.set('module', module);
-  const line = /File "([^"]*)", line (\d+)/.exec(metadata?.find('stack_trace')?.text ?? '');
+  const frames = [...(metadata?.find('stack_trace')?.text ?? '').matchAll(/File "([^"]*)", line (\d+)/g)];
+  const line = frames.findLast(([, file]) => !/(^|[\\/])torch[\\/]/.test(file!)) ?? frames.at(-1);
   if (line) known.set('source', `${line[1]!.split(/[\\/]/).at(-1)}:${line[2]}`);
   return { metadata: known };
 }
