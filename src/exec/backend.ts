@@ -8,11 +8,15 @@ export interface Bound {
   readonly plan: BoundPlan;
   /** Inputs and outputs in the order of the plan's ports. */
   run(inputs: readonly Tensor[]): Promise<readonly Tensor[]>;
+  /** Free the memory of these sizes once the runs that were started are done. */
+  dispose(): Promise<void>;
 }
 
+/** A plan that is compiled for a device. */
 export interface Executable {
   /** Lay out memory for these sizes; compiles nothing. */
   bind(sizes: Sizes): Promise<Bound>;
+  /** Free everything, bound sizes too. */
   dispose(): Promise<void>;
 }
 

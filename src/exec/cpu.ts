@@ -72,6 +72,8 @@ export function bindNative(addon: CpuAddon, plan: BoundPlan, constants: object):
         throw toModelError(error, plan);
       }
     },
+    // The handle goes with its last reference.
+    dispose: async () => {},
   };
 }
 

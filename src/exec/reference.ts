@@ -20,7 +20,7 @@ export function referenceBackend(options: BindOptions = {}): Backend {
       return {
         bind: async sizes => {
           const bound = bindPlan(plan, sizes, options);
-          return { plan: bound, run: async inputs => execute(bound, constants, inputs) } satisfies Bound;
+          return { plan: bound, run: async inputs => execute(bound, constants, inputs), dispose: async () => {} } satisfies Bound;
         },
         dispose: async () => {},
       };

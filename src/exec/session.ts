@@ -164,8 +164,12 @@ async function runStage(
   let bound = stage.bound.get(key);
   if (!bound) {
     bound = stage.executable.bind(sizes);
-    stage.bound.set(key, bound);
+    void bound.catch(() => stage.bound.delete(key));
   }
+  // The latest used is the last in the map.
+  stage.bound.delete(key);
+  stage.bound.set(key, bound);
+  await forgetOldest(stage.bound);
   const made = await (await bound).run(tensors);
   const outputs = new Map<string, Tensor>();
   const handed = new Map<Value, Tensor>();
@@ -174,6 +178,16 @@ async function runStage(
     else outputs.set(port.name, made[i]!);
   });
   return { outputs, handed };
+}
+
+/** Most sizes that a session keeps memory for at a time. */
+const maxBound = 16;
+
+async function forgetOldest(bound: Map<string, Promise<Bound>>): Promise<void> {
+  const [oldest] = bound;
+  if (bound.size <= maxBound || !oldest) return;
+  bound.delete(oldest[0]);
+  await (await oldest[1]).dispose();
 }
 
 /** Values of the symbols in the plan's input shapes. */

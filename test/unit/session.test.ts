@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { Backend } from '../../src/exec/backend.ts';
 import { bindPlan } from '../../src/exec/bind.ts';
 import { compilePlan } from '../../src/exec/plan.ts';
 import { referenceBackend } from '../../src/exec/reference.ts';
@@ -37,6 +38,31 @@ describe('sizes', () => {
     expect((await s.run({ x: of(3) }))['y']!.data).toEqual(Float32Array.of(3, 3));
     expect((await s.run({ x: of(5) }))['y']!.data).toEqual(Float32Array.of(5, 5));
     expect(await s.plan({ x: of(3) })).toBe(await s.plan({ x: of(7) }));
+  });
+  test('memory of sizes used long ago is freed, and bound again when they come back', async () => {
+    const reference = referenceBackend();
+    const freed: number[] = [];
+    const counting: Backend = {
+      ...reference,
+      async compile(plan) {
+        const executable = await reference.compile(plan);
+        const bind = async (sizes: ReadonlyMap<string, number>) => {
+          const bound = await executable.bind(sizes);
+          return { ...bound, dispose: async () => void freed.push([...sizes.values()][0]!) };
+        };
+        return { ...executable, bind };
+      },
+    };
+    const s = await Session.create(
+      modelOf([input('x', ['n'])], (b, x) => b.Neg(x)),
+      { backend: counting },
+    );
+    const run = async (n: number) => (await s.run({ x: new Tensor('float32', new Float32Array(n).fill(n), [n]) }))['y']!.data[0];
+    const all = await Promise.all(Array.from({ length: 20 }, (_, i) => run(i + 2)));
+    expect(all).toEqual(Array.from({ length: 20 }, (_, i) => -(i + 2)));
+    expect(freed).toEqual([2, 3, 4, 5]);
+    expect(await run(2)).toBe(-2);
+    expect(freed).toEqual([2, 3, 4, 5, 6]);
   });
   test('axes of size 1 broadcast, equal names must agree', async () => {
     const s = await session(modelOf([input('a', ['n']), input('b', ['m'])], (b, x, y) => b.Add(x, y)));

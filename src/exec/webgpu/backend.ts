@@ -72,9 +72,15 @@ async function compileOn(device: GPUDevice, plan: Plan): Promise<Executable> {
   const owned: GPUBuffer[] = [];
   const stages = await makeStages(device, shaders);
   const constants = await uploadConstants(device, plan, owned);
+  const bounds = new Set<Bound>();
   return {
-    bind: sizes => bindOn(device, plan, sizes, stages, constants, owned),
-    dispose: async () => {
+    async bind(sizes) {
+      const bound = await bindOn(device, plan, sizes, stages, constants);
+      bounds.add(bound);
+      return bound;
+    },
+    async dispose() {
+      for (const bound of bounds) await bound.dispose();
       for (const buffer of owned.splice(0)) buffer.destroy();
     },
   };
@@ -153,8 +159,8 @@ async function bindOn(
   sizes: Sizes,
   stages: readonly Stage[],
   constants: ReadonlyMap<number, GPUBuffer>,
-  owned: GPUBuffer[],
 ): Promise<Bound> {
+  const owned: GPUBuffer[] = [];
   const bound = bindPlan(plan, sizes);
   const memory = new Map(constants);
   const memoryOf = (at: number): GPUBuffer => {
@@ -178,6 +184,10 @@ async function bindOn(
       const next = last.then(() => runOnce(work, inputs));
       last = next.catch(() => {});
       return next;
+    },
+    dispose: async () => {
+      await last;
+      for (const buffer of owned.splice(0)) buffer.destroy();
     },
   };
 }
