@@ -82,8 +82,8 @@ export class Output {
       clearTimeout(timer);
       const ms = performance.now() - started;
       this.timings.push({ stage: name, ms });
-      const mark = passed ? this.paintNote('green', '✓') : this.paintNote('red', '✗');
-      this.note(`${mark} ${name.padEnd(8)} ${timeText(ms).padStart(8)}${words ? `  ${words}` : ''}`);
+      // Of a stage that failed the error speaks.
+      if (passed) this.note(`${this.paintNote('green', '✓')} ${name.padEnd(8)} ${timeText(ms).padStart(8)}${words ? `  ${words}` : ''}`);
     }
   }
 }

@@ -10,6 +10,9 @@ import type { Backend, Bound } from './backend.ts';
 import { type BindOptions, type BoundBuffer, type BoundPlan, bindPlan } from './bind.ts';
 import type { Plan } from './plan.ts';
 
+/** Most bytes a run may take unless told: what one typed array can hold. */
+const defaultMemory = 2 ** 32;
+
 /** @param options `reuse: false` gives every intermediate memory of its own, as the oracle does */
 export function referenceBackend(options: BindOptions = {}): Backend {
   return {
@@ -19,7 +22,7 @@ export function referenceBackend(options: BindOptions = {}): Backend {
       const constants = await loadConstants(plan);
       return {
         bind: async sizes => {
-          const bound = bindPlan(plan, sizes, options);
+          const bound = bindPlan(plan, sizes, { memory: defaultMemory, ...options });
           return { plan: bound, run: async inputs => execute(bound, constants, inputs), dispose: async () => {} } satisfies Bound;
         },
         dispose: async () => {},

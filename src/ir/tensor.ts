@@ -165,7 +165,15 @@ function contentOf(type: DataType, data: TensorData): Content {
     throw fail('E1203', `${type} data is held by a ${wanted.name}, not a ${data.constructor.name}`);
   }
   if (!Array.isArray(data)) return data as Stored;
-  if (type === 'string') return data.map(s => (typeof s === 'string' ? encoder.encode(s) : (s as Uint8Array)));
+  if (type === 'string') {
+    return data.map((s: unknown) => {
+      if (typeof s === 'string') return encoder.encode(s);
+      if (s instanceof Uint8Array) return s;
+      throw fail('E1203', `string data is given as strings, found ${typeof s}`);
+    });
+  }
+  const odd = data.find(x => !['number', 'bigint', 'boolean'].includes(typeof x));
+  if (odd !== undefined) throw fail('E1203', `${type} data is given as numbers, found ${typeof odd}`);
   return bytesOf(fill(type, data as readonly (number | bigint | boolean)[]));
 }
 

@@ -14,6 +14,7 @@ import type { OpName, Signatures } from './names.gen.ts';
 import { evaluate } from './plan-node.ts';
 import { newestOpset, type OpSchema, operatorNames, schemaOf } from './schema.ts';
 import { maxContents, rankOf, shapeOf } from './shapes.ts';
+import { requireSignature } from './signature.ts';
 
 /** A size that is known, or a value that holds it at run time (int64, one element). */
 export type Size = number | Value;
@@ -64,6 +65,7 @@ class BuilderBase {
       outputs.map(o => (o === undefined ? undefined : { name: o })),
     );
     try {
+      if (schema) requireSignature(node, schema);
       inferNode(node, schema);
       const folded = schema && this.#folded(node, schema);
       if (folded) return folded;

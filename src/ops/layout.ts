@@ -350,7 +350,7 @@ export const layout = {
   Constant: {
     infer: (_x, { value }) => [value instanceof Tensor ? tensorType(value.type, value.dims) : undefined],
     plan: () => {
-      throw fail('E9001', 'a Constant node reached the plan');
+      throw fail('E1303', 'Constant: expected one of its value attributes, found none');
     },
   },
   Dropout: {
