@@ -1,32 +1,106 @@
-// Whether a node fits the signature of its operator: what rows may then rely on.
-import { fail, type ModelError } from '../errors.ts';
-import type { Node } from '../ir/graph.ts';
-import type { AttrSchema, OpSchema } from './schema.ts';
+// Whether a node fits the signature of its operator: counts, absent inputs, attributes. What rows may then rely on.
+import { type Code, type Finding, fail, type Place } from '../errors.ts';
+import type { Attribute, Node } from '../ir/graph.ts';
+import { escaped, quoted } from '../ir/text.ts';
+import type { DataType, ValueType } from '../ir/types.ts';
+import { nearestName } from './nearest.ts';
+import type { OpSchema } from './schema.ts';
 
-/** @throws ModelError E1302 for missing or surplus inputs and outputs, E1303 for missing attributes and those of another type */
+/** Adds a finding on the node; `step` leads from the node to the place, such as `.input[1]`. */
+export type Report = (
+  code: Code,
+  message: string,
+  step?: string,
+  more?: { hint?: string; severity?: Finding['severity']; unknown?: true } & Place,
+) => void;
+
+/** Report E1302 and E1303: wrong counts, empty names where an input is required, attributes that are missing, unknown or of another type. */
+export function checkSignature(node: Node, schema: OpSchema, report: Report): void {
+  checkCount('input', node.inputs.length, schema.minInputs, schema.maxInputs, report);
+  checkCount('output', node.outputs.length, schema.minOutputs, schema.maxOutputs, report);
+  checkEmpty(node, schema, report);
+  checkAttributes(node, schema, report);
+}
+
+/**
+ * The first problem as an error. Attributes that the operator does not have are passed over: older versions had some that mean
+ * nothing now.
+ * @throws ModelError E1302 or E1303
+ */
 export function requireSignature(node: Node, schema: OpSchema): void {
-  const count = node.inputs.length;
-  if (count < schema.minInputs || count > schema.maxInputs)
-    throw fail('E1302', `${node.op}: expected ${rangeText(schema.minInputs, schema.maxInputs)} inputs, found ${count}`);
-  for (const [i, v] of node.inputs.entries()) {
-    const param = schema.inputs[Math.min(i, schema.inputs.length - 1)]!;
-    if (!v && param.option !== 'optional') throw fail('E1302', `${node.op}: input ${i} (${param.name}) is missing`);
-  }
-  if (node.outputs.length > schema.maxOutputs || node.outputs.length < schema.minOutputs)
-    throw fail('E1302', `${node.op}: expected ${rangeText(schema.minOutputs, schema.maxOutputs)} outputs, found ${node.outputs.length}`);
-  for (const facts of schema.attributes.values()) {
-    const wrong = attributeProblem(node, facts);
-    if (wrong) throw wrong;
-  }
+  checkSignature(node, schema, (code, message, _step, more) => {
+    if (more?.unknown) return;
+    throw fail(code, `${node.op}: ${message}`);
+  });
 }
 
-function attributeProblem(node: Node, facts: AttrSchema): ModelError | undefined {
-  const given = node.attributes.get(facts.name);
-  if (!given) return facts.required ? fail('E1303', `${node.op}: attribute ${facts.name} is missing`) : undefined;
-  const kind = given.kind === 'reference' ? given.of : given.kind;
-  if (kind === facts.type.toLowerCase()) return undefined;
-  return fail('E1303', `${node.op}: attribute ${facts.name}: expected ${facts.type.toLowerCase()}, found ${kind}`);
+export function checkCount(what: 'input' | 'output', found: number, least: number, most: number, report: Report): void {
+  if (found >= least && found <= most) return;
+  const range = least === most ? `${least}` : most === Number.POSITIVE_INFINITY ? `${least} or more` : `${least} to ${most}`;
+  report('E1302', `has ${found} ${what}${found === 1 ? '' : 's'}, expected ${range}`, `.${what}`);
 }
 
-const rangeText = (least: number, most: number): string =>
-  least === most ? `${least}` : most === Number.POSITIVE_INFINITY ? `at least ${least}` : `${least} to ${most}`;
+/** An empty name says that an optional input is absent; others cannot be. */
+function checkEmpty(node: Node, { inputs }: OpSchema, report: Report): void {
+  node.inputs.forEach((v, i) => {
+    const param = inputs[Math.min(i, inputs.length - 1)];
+    if (v || !param || param.option === 'optional') return;
+    report(
+      'E1302',
+      `has an empty name for ${param.option === 'variadic' ? 'the variadic' : 'the required'} input ${param.name}`,
+      `.input[${i}]`,
+    );
+  });
+}
+
+/** `SPARSE_TENSOR` of the schemas as the kinds of attributes are called. */
+const kindOf = (type: string): string => type.toLowerCase();
+const typeOf = (attribute: Attribute): string => (attribute.kind === 'reference' ? attribute.of : attribute.kind);
+
+function checkAttributes(node: Node, { attributes: known }: OpSchema, report: Report): void {
+  let index = 0;
+  for (const [name, attribute] of node.attributes) {
+    const step = `.attribute[${index++}]`;
+    const schema = known.get(name);
+    // Names that begin like this belong to tools.
+    if (!schema && name.startsWith('__')) continue;
+    const at = attribute.meta?.at;
+    const offset = at === undefined ? {} : { offset: at };
+    if (!schema) {
+      const near = nearestName(name, known.keys());
+      report('E1303', `has no attribute ${quoted(name)}`, step, {
+        ...offset,
+        unknown: true,
+        ...(near === undefined ? {} : { hint: `nearest name: ${near}` }),
+      });
+    } else if (typeOf(attribute) !== kindOf(schema.type))
+      report('E1303', `attribute ${name} is of type ${escaped(typeOf(attribute))}, expected ${kindOf(schema.type)}`, step, offset);
+  }
+  for (const [name, { required }] of known)
+    if (required && !node.attributes.has(name)) report('E1303', `lacks the required attribute ${name}`, '.attribute');
+}
+
+const schemaNames: Partial<Record<DataType, string>> = { float32: 'float', float64: 'double' };
+const elementName = (type: DataType): string | undefined => (type === 'undefined' ? undefined : (schemaNames[type] ?? type));
+
+/** The type as the schemas write it, such as `tensor(float)`; undefined where a part of it is not known. */
+export function schemaTypeName(type: ValueType | undefined): string | undefined {
+  const wrap = (text: string, inner: string | undefined): string | undefined => inner && `${text}(${inner})`;
+  switch (type?.kind) {
+    case undefined:
+    case 'opaque':
+      return undefined;
+    case 'tensor':
+      return wrap('tensor', elementName(type.element));
+    case 'sparse':
+      return wrap('sparse_tensor', elementName(type.element));
+    case 'sequence':
+      return wrap('seq', schemaTypeName(type.of));
+    case 'optional':
+      return wrap('optional', schemaTypeName(type.of));
+    case 'map':
+      return wrap('map', type.of?.kind === 'tensor' ? `${elementName(type.key)}, ${elementName(type.of.element)}` : undefined);
+    default:
+      return type satisfies never;
+  }
+}

@@ -1,8 +1,8 @@
 // Which opset a model is written in: the lowest that says it exactly.
 import { type Finding, fail, ModelError } from '../errors.ts';
-import { allNodes, type Model, type Node, type Value } from '../ir/graph.ts';
-import type { DataType, ValueType } from '../ir/types.ts';
+import { allNodes, type Model, type Node } from '../ir/graph.ts';
 import { irVersionFor, newestOpset, type OpSchema, schemaOf } from '../ops/schema.ts';
+import { schemaTypeName } from '../ops/signature.ts';
 import { onlyGrew } from './upgrade.ts';
 
 /** The lowest opset that is chosen without being asked for. */
@@ -25,17 +25,11 @@ function typeObstacle(node: Node, schema: OpSchema): string | undefined {
   for (const [i, v] of node.inputs.entries()) {
     const param = schema.inputs[Math.min(i, schema.inputs.length - 1)];
     const allowed = param && schema.constraints.get(param.type);
-    const type = v && schemaTypeName(v);
+    const type = schemaTypeName(v?.type);
     if (allowed && type && !allowed.includes(type)) return `${node.op} takes no ${v?.element} there`;
   }
   return undefined;
 }
-
-const schemaNames: Partial<Record<DataType, string>> = { float32: 'float', float64: 'double' };
-const schemaTypeName = (v: Value): string | undefined => {
-  const type: ValueType | undefined = v.type;
-  return type?.kind === 'tensor' ? `tensor(${schemaNames[type.element] ?? type.element})` : undefined;
-};
 
 /**
  * Set the opset and IR version that a model of the newest opset is written in.

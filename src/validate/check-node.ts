@@ -1,20 +1,12 @@
-// One node against the schema of its operator, or against the function it calls: arity, attributes, element types.
-import type { Code, Finding, Place } from '../errors.ts';
-import type { Attribute, FunctionDefinition, Node, Value } from '../ir/graph.ts';
-import { escaped, quoted } from '../ir/text.ts';
-import type { DataType, ValueType } from '../ir/types.ts';
-import { nearestName } from '../ops/nearest.ts';
+// One node against the schema of its operator, or against the function it calls: signature and element types.
+import type { FunctionDefinition, Node, Value } from '../ir/graph.ts';
+import { quoted } from '../ir/text.ts';
 import type { OpSchema, Param } from '../ops/schema.ts';
-
-/** Adds a finding on the node; `step` leads from the node to the place, such as `.input[1]`. */
-export type Report = (code: Code, message: string, step?: string, more?: { hint?: string; severity?: Finding['severity'] } & Place) => void;
+import { checkCount, checkSignature, type Report, schemaTypeName } from '../ops/signature.ts';
 
 /** Check a node of the standard. Reports E1302, E1303, E1304 and E1306. */
 export function checkNode(node: Node, schema: OpSchema, report: Report): void {
-  checkCount('input', node.inputs.length, schema.minInputs, schema.maxInputs, report);
-  checkCount('output', node.outputs.length, schema.minOutputs, schema.maxOutputs, report);
-  checkEmpty(node, schema, report);
-  checkAttributes(node, schema, report);
+  checkSignature(node, schema, report);
   checkTypes(node, schema, report);
 }
 
@@ -27,76 +19,6 @@ export function checkCall(node: Node, called: FunctionDefinition, report: Report
       report('E1303', `lacks the attribute ${quoted(name)} of the function`, '.attribute', { severity: 'warning' });
 }
 
-function checkCount(what: 'input' | 'output', found: number, least: number, most: number, report: Report): void {
-  if (found >= least && found <= most) return;
-  const range = least === most ? `${least}` : most === Number.POSITIVE_INFINITY ? `${least} or more` : `${least} to ${most}`;
-  report('E1302', `has ${found} ${what}${found === 1 ? '' : 's'}, expected ${range}`, `.${what}`);
-}
-
-/** An empty name says that an optional input is absent; others cannot be. */
-function checkEmpty(node: Node, { inputs }: OpSchema, report: Report): void {
-  node.inputs.forEach((v, i) => {
-    const param = inputs[Math.min(i, inputs.length - 1)];
-    if (v || !param || param.option === 'optional') return;
-    report(
-      'E1302',
-      `has an empty name for ${param.option === 'variadic' ? 'the variadic' : 'the required'} input ${param.name}`,
-      `.input[${i}]`,
-    );
-  });
-}
-
-/** `SPARSE_TENSOR` of the schemas as the kinds of attributes are called. */
-const kindOf = (type: string): string => type.toLowerCase();
-const typeOf = (attribute: Attribute): string => (attribute.kind === 'reference' ? attribute.of : attribute.kind);
-
-function checkAttributes(node: Node, { attributes: known }: OpSchema, report: Report): void {
-  let index = 0;
-  for (const [name, attribute] of node.attributes) {
-    const step = `.attribute[${index++}]`;
-    const schema = known.get(name);
-    // Names that begin like this belong to tools.
-    if (!schema && name.startsWith('__')) continue;
-    const at = attribute.meta?.at;
-    const offset = at === undefined ? {} : { offset: at };
-    if (!schema) {
-      const near = nearestName(name, known.keys());
-      report('E1303', `has no attribute ${quoted(name)}`, step, {
-        ...offset,
-        ...(near === undefined ? {} : { hint: `nearest name: ${near}` }),
-      });
-    } else if (typeOf(attribute) !== kindOf(schema.type))
-      report('E1303', `attribute ${name} is of type ${escaped(typeOf(attribute))}, expected ${kindOf(schema.type)}`, step, offset);
-  }
-  for (const [name, { required }] of known)
-    if (required && !node.attributes.has(name)) report('E1303', `lacks the required attribute ${name}`, '.attribute');
-}
-
-const schemaNames: Partial<Record<DataType, string>> = { float32: 'float', float64: 'double' };
-const elementName = (type: DataType): string | undefined => (type === 'undefined' ? undefined : (schemaNames[type] ?? type));
-
-/** The type as the schemas write it; undefined where a part of it is not known. */
-function typeName(type: ValueType | undefined): string | undefined {
-  const wrap = (text: string, inner: string | undefined): string | undefined => inner && `${text}(${inner})`;
-  switch (type?.kind) {
-    case undefined:
-    case 'opaque':
-      return undefined;
-    case 'tensor':
-      return wrap('tensor', elementName(type.element));
-    case 'sparse':
-      return wrap('sparse_tensor', elementName(type.element));
-    case 'sequence':
-      return wrap('seq', typeName(type.of));
-    case 'optional':
-      return wrap('optional', typeName(type.of));
-    case 'map':
-      return wrap('map', type.of?.kind === 'tensor' ? `${elementName(type.key)}, ${elementName(type.of.element)}` : undefined);
-    default:
-      return type satisfies never;
-  }
-}
-
 interface Bound {
   readonly type: string;
   readonly by: string;
@@ -107,7 +29,7 @@ function checkTypes(node: Node, schema: OpSchema, report: Report): void {
   const bound = new Map<string, Bound>();
   const check = (what: 'input' | 'output', params: readonly Param[]) => (v: Value | undefined, i: number) => {
     const param = params[Math.min(i, params.length - 1)];
-    const type = typeName(v?.type);
+    const type = schemaTypeName(v?.type);
     if (!v || !param || type === undefined) return;
     const allowed = schema.constraints.get(param.type) ?? [param.type];
     const code = what === 'input' ? 'E1304' : 'E1306';

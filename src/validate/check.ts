@@ -7,8 +7,9 @@ import { type FunctionDefinition, type Graph, type Model, type Node, subgraphs }
 import { escaped, quoted } from '../ir/text.ts';
 import { nearestName } from '../ops/nearest.ts';
 import { newestOpset, type OpSchema, operatorNames, schemaOf, schemaVersions } from '../ops/schema.ts';
+import type { Report } from '../ops/signature.ts';
 import { checkContents } from './check-contents.ts';
-import { checkCall, checkNode, type Report } from './check-node.ts';
+import { checkCall, checkNode } from './check-node.ts';
 
 /** The model as far as it could be read, and everything found. A model without findings of severity `error` is valid. */
 export interface CheckResult {
@@ -86,7 +87,7 @@ class Checker {
       node: { index, op: node.op, name: node.name, domain: node.domain },
     };
     const report: Report = (code, message, step = '', more = {}) => {
-      const { severity = 'error', ...rest } = more;
+      const { severity = 'error', unknown: _unknown, ...rest } = more;
       this.findings.push({
         code,
         severity,
