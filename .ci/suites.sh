@@ -40,9 +40,12 @@ interop() {
   node -e 'const r=JSON.parse(require("fs").readFileSync("build/ci/evaluate.json")); const n=r.filter(x=>x.ok).length; console.log(`${n} passed, ${r.length-n} failed`); process.exit(n===r.length&&n>0?0:1)'
 }
 fresh() { "$python" test/interop/export_fresh.py --third "$third"; }
+# Every ONNX file there is: the corpus, the models that the onnx package ships, and our own.
+onnx_files() { find "$corpus" "$venv/lib" models -name "*.onnx" | sort; }
 roundtrip() {
   [ "$third" = all ] && { make_corpus all --set open || true; }
-  "$python" test/interop/roundtrip.py $(find "$corpus" "$venv/lib" models -name "*.onnx" | sort | awk -v third="$third" "third == \"all\" || NR % 3 == third")
+  node test/interop/onnx_proto.mjs $(onnx_files) || return 1
+  "$python" test/interop/roundtrip.py $(onnx_files | awk -v third="$third" "third == \"all\" || NR % 3 == third")
 }
 
 suite test 300 npm_test
