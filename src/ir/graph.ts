@@ -147,7 +147,6 @@ export class Graph {
   nodes: Node[];
   /** Constants in the order of the file; others are found where nodes read them. Some are graph inputs with a default too. */
   initializers: Value[];
-  /** Declared values that no node here produces or reads, kept for the way back. */
   meta: Meta;
   constructor(
     name: string,
@@ -235,21 +234,6 @@ export function countUses(graph: Graph, uses: Map<Value, number> = new Map()): M
   }
   for (const output of graph.outputs) use(output.value);
   return uses;
-}
-
-/** Values that the graph and the graphs nested in it read from outside. */
-export function capturesOf(graph: Graph): Set<Value> {
-  const own = definedIn(graph);
-  return new Set([...countUses(graph).keys()].filter(v => !own.has(v) && !v.tensor));
-}
-
-function definedIn(graph: Graph, into: Set<Value> = new Set()): Set<Value> {
-  for (const v of [...graph.inputs, ...graph.initializers]) into.add(v);
-  for (const node of graph.nodes) {
-    for (const v of node.outputs) if (v) into.add(v);
-    for (const [, inner] of subgraphs(node)) definedIn(inner, into);
-  }
-  return into;
 }
 
 /** Constants the graph reads, in the order of first use after those it lists. */

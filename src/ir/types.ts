@@ -80,8 +80,6 @@ export type ValueType =
 export const tensorType = (element: DataType, shape?: Shape): TensorType =>
   shape ? { kind: 'tensor', element, shape } : { kind: 'tensor', element };
 
-export const isTensorType = (type: ValueType | undefined): type is TensorType => type?.kind === 'tensor';
-
 /** `float32[batch,3]`, `float32[*]` for an unknown rank, `seq(…)`, `optional(…)`, `map(…)`. */
 export function formatType(of: ValueType | undefined): string {
   if (!of) return '?';
