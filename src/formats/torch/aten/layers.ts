@@ -2,7 +2,7 @@
 import type { Value } from '../../../ir/graph.ts';
 import type { Builder } from '../../../ops/builder.ts';
 import { axisOf, elementOf, range, rankOf, shapeOf } from '../../../ops/shapes.ts';
-import { type Args, type AtenRow, unsupported } from './row.ts';
+import { type AtenRow, type AtenRows, unsupported } from './row.ts';
 
 const linear: AtenRow = (x, b) => {
   const [input, weight, bias] = [x.tensor('input'), x.tensor('weight'), x.optional('bias')];
@@ -20,7 +20,8 @@ const product =
     b.MatMul(x.tensor(left), x.tensor(right));
 
 /** A list with one entry an axis, from one that may have a single entry for all. */
-const perAxis = (list: readonly number[], rank: number): readonly number[] => (list.length === 1 ? range(rank).map(() => list[0]!) : list);
+export const perAxis = (list: readonly number[], rank: number): readonly number[] =>
+  list.length === 1 ? range(rank).map(() => list[0]!) : list;
 
 const conv =
   (rank: number): AtenRow =>
@@ -33,55 +34,6 @@ const conv =
       dilations: perAxis(x.numbers('dilation'), rank),
       pads: [...pads, ...pads],
       group: x.number('groups'),
-    });
-  };
-
-/** Adds the batch axis that pooling of a single example lacks, and takes it away again. */
-function batched(self: Value, rank: number, b: Builder, run: (x: Value) => Value): Value {
-  if (rankOf(self) === rank + 2) return run(self);
-  return b.Squeeze(run(b.Unsqueeze(self, [0])), [0]);
-}
-
-const windowOf = (x: Args, rank: number) => {
-  const kernel = perAxis(x.numbers('kernel_size'), rank);
-  const stride = x.numbers('stride');
-  const pads = perAxis(x.numbers('padding'), rank);
-  return {
-    kernel_shape: kernel,
-    strides: stride.length === 0 ? kernel : perAxis(stride, rank),
-    pads: [...pads, ...pads],
-    ceil_mode: x.boolean('ceil_mode') ? 1 : 0,
-  };
-};
-
-const maxPool =
-  (rank: number): AtenRow =>
-  (x, b) =>
-    batched(x.tensor('self'), rank, b, v => b.MaxPool(v, { ...windowOf(x, rank), dilations: perAxis(x.numbers('dilation'), rank) }));
-
-const averagePool =
-  (rank: number): AtenRow =>
-  (x, b) => {
-    if (rank > 1 && x.any('divisor_override') !== undefined) throw unsupported('a pooling divisor');
-    return batched(x.tensor('self'), rank, b, v =>
-      b.AveragePool(v, { ...windowOf(x, rank), count_include_pad: x.boolean('count_include_pad') ? 1 : 0 }),
-    );
-  };
-
-/** Pooling to a given size: global for 1, plain windows where the size divides the input. */
-const adaptive =
-  (rank: number, by: 'average' | 'max'): AtenRow =>
-  (x, b) => {
-    const self = x.tensor('self');
-    const target = perAxis(x.numbers('output_size'), rank);
-    return batched(self, rank, b, v => {
-      if (target.every(n => n === 1)) return by === 'average' ? b.GlobalAveragePool({ X: v }) : b.GlobalMaxPool({ X: v });
-      const sizes = shapeOf(v).slice(2);
-      if (sizes.every((d, i) => d === target[i])) return b.Identity(v);
-      const kernel = sizes.map((d, i) => (typeof d === 'number' ? d / target[i]! : Number.NaN));
-      if (kernel.some(k => !Number.isInteger(k))) throw unsupported(`adaptive pooling from [${sizes}] to [${target}]`);
-      const at = { kernel_shape: kernel, strides: kernel };
-      return by === 'average' ? b.AveragePool(v, at) : b.MaxPool(v, at);
     });
   };
 
@@ -123,7 +75,7 @@ const softmax =
     return b[op]({ input: wanted ? b.Cast(self, wanted) : self }, { axis: axisOf(x.number('dim'), Math.max(1, rankOf(self))) });
   };
 
-export const layers: Readonly<Record<string, AtenRow>> = {
+export const layers: AtenRows = {
   'linear.default': linear,
   'addmm.default': addmm,
   'mm.default': product('self', 'mat2'),
@@ -132,15 +84,6 @@ export const layers: Readonly<Record<string, AtenRow>> = {
   'conv1d.default': conv(1),
   'conv2d.default': conv(2),
   'conv3d.default': conv(3),
-  'max_pool1d.default': maxPool(1),
-  'max_pool2d.default': maxPool(2),
-  'max_pool3d.default': maxPool(3),
-  'avg_pool1d.default': averagePool(1),
-  'avg_pool2d.default': averagePool(2),
-  'avg_pool3d.default': averagePool(3),
-  'adaptive_avg_pool1d.default': adaptive(1, 'average'),
-  'adaptive_avg_pool2d.default': adaptive(2, 'average'),
-  'adaptive_avg_pool3d.default': adaptive(3, 'average'),
   'batch_norm.default': batchNorm,
   'layer_norm.default': layerNorm,
   'softmax.int': softmax('Softmax'),

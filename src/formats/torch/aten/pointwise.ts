@@ -3,7 +3,7 @@
 import type { Value } from '../../../ir/graph.ts';
 import { isFloat } from '../../../ir/types.ts';
 import type { Builder } from '../../../ops/builder.ts';
-import { type Args, type AtenRow, unsupported } from './row.ts';
+import { type Args, type AtenRow, type AtenRows, unsupported } from './row.ts';
 
 const unary =
   (op: string): AtenRow =>
@@ -89,7 +89,7 @@ const unaries: Readonly<Record<string, string>> = {
   tanh: 'Tanh',
 };
 
-export const pointwise: Readonly<Record<string, AtenRow>> = {
+export const pointwise: AtenRows = {
   ...Object.fromEntries(Object.entries(unaries).map(([name, op]) => [`${name}.default`, unary(op)])),
   ...both('add', scaled('Add')),
   ...both('sub', scaled('Sub')),

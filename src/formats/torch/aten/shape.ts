@@ -1,9 +1,8 @@
 // ATen overloads that rearrange and reduce.
 import { productOf } from '../../../ir/dims.ts';
-import type { Value } from '../../../ir/graph.ts';
-import type { Builder, Size } from '../../../ops/builder.ts';
+import type { Size } from '../../../ops/builder.ts';
 import { axesOf, axisOf, range, rankOf, shapeOf } from '../../../ops/shapes.ts';
-import { type Args, type AtenRow, unsupported } from './row.ts';
+import { type AtenRow, type AtenRows, unsupported } from './row.ts';
 
 const flatten: AtenRow = (x, b) => {
   const self = x.tensor('self');
@@ -40,27 +39,9 @@ const transpose: AtenRow = (x, b) => {
   return b.Transpose(self, perm);
 };
 
-type Reducer = (self: Value, at: { axes: readonly number[]; keepdims: number }, b: Builder) => Value;
-const mean: Reducer = (self, { axes, keepdims }, b) => b.ReduceMean({ data: self, axes: b.ints(axes) }, { keepdims });
-const sum: Reducer = (self, at, b) => b.ReduceSum(self, at);
-
-const over =
-  (reduce: Reducer): AtenRow =>
-  (x, b) => {
-    const self = x.tensor('self');
-    const wanted = x.element('dtype');
-    return reduce(wanted ? b.Cast(self, wanted) : self, axesAndKeep(x, self), b);
-  };
-
-function axesAndKeep(x: Args, self: Value): { axes: readonly number[]; keepdims: number } {
-  const given = x.any('dim') === undefined ? [] : x.numbers('dim');
-  const axes = given.length > 0 ? axesOf(given, rankOf(self)) : range(rankOf(self));
-  return { axes, keepdims: x.any('keepdim') === true ? 1 : 0 };
-}
-
 const asIs: AtenRow = (x, b) => b.Identity(x.tensor('self'));
 
-export const shape: Readonly<Record<string, AtenRow>> = {
+export const shape: AtenRows = {
   'flatten.using_ints': flatten,
   'view.default': reshape('size'),
   'reshape.default': reshape('shape'),
@@ -79,10 +60,6 @@ export const shape: Readonly<Record<string, AtenRow>> = {
     const tensors = x.tensors('tensors');
     return b.Concat(tensors, axisOf(x.number('dim'), rankOf(tensors[0]!)));
   },
-  'mean.default': over(mean),
-  'mean.dim': over(mean),
-  'sum.default': over(sum),
-  'sum.dim_IntList': over(sum),
   'contiguous.default': asIs,
   'clone.default': asIs,
   'detach.default': asIs,

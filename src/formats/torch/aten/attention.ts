@@ -1,0 +1,4 @@
+// ATen overloads: attention.
+import type { AtenRows } from './row.ts';
+
+export const attention: AtenRows = {};

@@ -1,0 +1,4 @@
+// ATen overloads: create.
+import type { AtenRows } from './row.ts';
+
+export const create: AtenRows = {};

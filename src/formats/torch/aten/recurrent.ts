@@ -1,0 +1,4 @@
+// ATen overloads: recurrent.
+import type { AtenRows } from './row.ts';
+
+export const recurrent: AtenRows = {};
