@@ -126,6 +126,12 @@ export const codes = {
   E2003: row('unsupported-target', 'unsupported', 'The target format cannot be written.', 'Choose one of the listed formats.'),
   E2004: row('opset-target', 'unsupported', 'The model cannot be said in the requested opset.', 'Ask for a newer opset.'),
   E2005: row('protobuf-2gb', 'unsupported', 'A protobuf file cannot exceed 2 GiB.', 'Write with --external-data.'),
+  E2006: row(
+    'dropped-effect',
+    'unsupported',
+    'A side effect of the source program is left out.',
+    'Return the changed tensor from the program.',
+  ),
   E3001: row(
     'input-name',
     'usage',

@@ -7,6 +7,8 @@ import type { Stored } from '../ir/tensor.ts';
 export interface ReadOptions {
   /** Opens a file beside the model, for formats that have several. Names are checked before they come here. */
   readonly open?: ((location: string) => Promise<Source>) | undefined;
+  /** Keep operators without a conversion as nodes of domains of their own, where the format can. */
+  readonly allowCustom?: boolean | undefined;
 }
 
 export interface ReadResult {

@@ -1,5 +1,8 @@
 // Operators without a meaning yet, each with what it is waiting for. A row replaces its line here.
-import type { Family } from './row.ts';
+import { gapTypes } from './gap-types.ts';
+import type { OpName } from './names.gen.ts';
+import { nestedTypes } from './nested-types.ts';
+import type { Gap, InferTable } from './row.ts';
 
 const control = { gap: 'needs the control kernels: plans nested in plans' } as const;
 const sequence = { gap: 'needs host operators over sequences and optionals' } as const;
@@ -14,7 +17,14 @@ const spectral = { gap: 'needs complex arithmetic as pairs of floats' } as const
 const sampling = { gap: 'needs gathers by computed coordinates' } as const;
 const body = { gap: 'its body is not written yet' } as const;
 
-export const gaps = {
+const types: InferTable = { ...gapTypes, ...nestedTypes };
+
+/** Each reason with the operator's output types, where the standard lets one infer them. */
+// The cast: the entry of an operator takes that operator's inputs, which a loop over names cannot say.
+const typed = <K extends OpName>(reasons: Readonly<Record<K, { readonly gap: string }>>): { readonly [N in K]: Gap<N> } =>
+  Object.fromEntries(Object.entries<{ gap: string }>(reasons).map(([op, { gap }]) => [op, { gap, infer: types[op as K] }])) as never;
+
+export const gaps = typed({
   AffineGrid: body,
   Attention: body,
   Bernoulli: random,
@@ -101,4 +111,4 @@ export const gaps = {
   TopK: { gap: 'needs the top-k kernel' },
   Trilu: body,
   Unique: dataDependent,
-} satisfies Family;
+});

@@ -17,7 +17,7 @@ import { broadcastType, contentsOf, typeOf } from './shapes.ts';
  */
 export function inferNode(node: Node, schema: OpSchema | undefined): void {
   const row = schema && rowOf(node.op);
-  if (!row || 'gap' in row) return;
+  if (!row) return;
   try {
     const types = typesOf(row, schema, node);
     node.outputs.forEach((v, i) => {
@@ -38,8 +38,8 @@ function typesOf(row: Row<OpName>, schema: OpSchema, node: Node): readonly (Valu
     return [broadcastType(storedType(expressionOf(row, elements, at).type, elements), inputs)];
   }
   if ('plan' in row) return row.infer(x, at as never, node.outputs.length);
-  if ('lower' in row) return row.infer?.(x, at as never, node.outputs.length) ?? lowered(row, schema, node).map(v => v?.type);
-  return [];
+  if ('gap' in row) return row.infer?.(x, at as never, node.outputs.length) ?? [];
+  return row.infer?.(x, at as never, node.outputs.length) ?? lowered(row, schema, node).map(v => v?.type);
 }
 
 /** The outputs of a composite's body, built where nobody keeps it. */

@@ -9,7 +9,7 @@ import type { Family } from './row.ts';
 import { broadcastShapes, elementOf, shapeOf, typeOf } from './shapes.ts';
 
 /** NumPy's matmul: vectors are rows on the left and columns on the right, leading axes broadcast. */
-function productShape(a: Shape, b: Shape): Shape {
+export function productShape(a: Shape, b: Shape): Shape {
   if (a.length === 0 || b.length === 0) throw fail('E1305', `MatMul takes no scalars, got ${formatShape(a)} and ${formatShape(b)}`);
   const inner = [a.at(-1)!, b.length === 1 ? b[0]! : b.at(-2)!];
   if (inner.every(d => typeof d === 'number') && inner[0] !== inner[1])

@@ -192,8 +192,8 @@ const numeric = (d: Dim): number => {
   if (typeof d !== 'number') throw new NotFollowed();
   return d;
 };
-/** Truncating division is the same as rounding down where the dividend cannot be negative. */
-const isNatural = (d: Dim): boolean => (typeof d === 'number' ? d >= 0 : d.constant >= 0 && d.terms.every(t => t.factor > 0));
+/** Whether a size expression cannot be negative: then truncating division is the same as rounding down. */
+export const isNatural = (d: Dim): boolean => (typeof d === 'number' ? d >= 0 : d.constant >= 0 && d.terms.every(t => t.factor > 0));
 const divide: OnSizes = (a, b) => {
   if (!isNatural(a!) || !isNatural(b!) || b === 0) throw new NotFollowed();
   return floorDivDims(a!, b!);

@@ -50,11 +50,17 @@ export interface CompositeRow<K extends OpName> {
   lower(x: Inputs<K>, at: At<K>, b: Builder): Outputs<K>;
 }
 
-/** An operator without a meaning here, and why. */
-export interface Gap {
+/** The output types of an operator, from its inputs and attributes; a count of outputs for those that have any number. */
+export type Infer<K extends OpName> = CoreRow<K>['infer'];
+/** Output types by operator. */
+export type InferTable = { readonly [K in OpName]?: Infer<K> };
+
+/** An operator without a meaning here, and why. Its output types may be known all the same. */
+export interface Gap<K extends OpName> {
   readonly gap: string;
+  readonly infer?: Infer<K> | undefined;
 }
 
-export type Row<K extends OpName> = MapRow<K> | CoreRow<K> | CompositeRow<K> | Gap;
+export type Row<K extends OpName> = MapRow<K> | CoreRow<K> | CompositeRow<K> | Gap<K>;
 /** A family of rows. `index.ts` merges the families, and there the compiler checks that no operator is missing. */
 export type Family = { readonly [K in OpName]?: Row<K> };

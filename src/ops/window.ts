@@ -72,13 +72,13 @@ function padsOf(op: string, spatial: Shape, extents: readonly number[], strides:
   return at.auto_pad === 'SAME_LOWER' ? [...more, ...less] : [...less, ...more];
 }
 
-function convWindow(x: Shape, w: Shape, at: WindowAttributes & { readonly group: number }): Window {
+export function convWindow(op: string, x: Shape, w: Shape, at: WindowAttributes & { readonly group: number }): Window {
   if (x.length !== w.length || x.length < 3)
-    throw fail('E1305', `Conv: X ${formatShape(x)} and W ${formatShape(w)} need one rank of at least 3`);
+    throw fail('E1305', `${op}: X ${formatShape(x)} and W ${formatShape(w)} need one rank of at least 3`);
   const [channels, perGroup] = [x[1], w[1]];
   if (typeof channels === 'number' && typeof perGroup === 'number' && channels !== perGroup * at.group)
-    throw fail('E1305', `Conv: ${channels} input channels, W ${formatShape(w)} and group ${at.group} expect ${perGroup * at.group}`);
-  return windowOf('Conv', x, at.kernel_shape ?? w.slice(2), at);
+    throw fail('E1305', `${op}: ${channels} input channels, W ${formatShape(w)} and group ${at.group} expect ${perGroup * at.group}`);
+  return windowOf(op, x, at.kernel_shape ?? w.slice(2), at);
 }
 
 const pooled = (x: Shape, output: readonly Dim[]): Shape => [...x.slice(0, 2), ...output];
@@ -87,10 +87,10 @@ export const windows = {
   Conv: {
     infer({ X, W }, at) {
       const [x, w] = [shapeOf(X), shapeOf(W)];
-      return [tensorType(elementOf(X), [x[0]!, w[0]!, ...convWindow(x, w, at).output])];
+      return [tensorType(elementOf(X), [x[0]!, w[0]!, ...convWindow('Conv', x, w, at).output])];
     },
     plan({ X, W, B }, at, e) {
-      const { strides, dilations, pads, output } = convWindow(X.shape, W.shape, at);
+      const { strides, dilations, pads, output } = convWindow('Conv', X.shape, W.shape, at);
       const y = e.alloc(X.type, [X.shape[0]!, W.shape[0]!, ...output]);
       e.step({ kind: 'conv', strides, dilations, pads: pads.slice(0, output.length), group: at.group }, [X, W, B], [y]);
       return [y];

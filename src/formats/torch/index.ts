@@ -20,7 +20,7 @@ export const pt2: Format = {
       throw error;
     }
   },
-  async read(source) {
+  async read(source, { allowCustom = false }) {
     const archive = await openArchive(source);
     const errors = archive.findings.filter(f => f.severity === 'error');
     if (errors.length > 0) throw new ModelError(errors);
@@ -28,6 +28,7 @@ export const pt2: Format = {
       .split(/[\\/]/)
       .at(-1)!
       .replace(/\.[^.]*$/, '');
-    return { model: translate(archive, stem), findings: archive.findings };
+    const { model, findings } = translate(archive, stem, { allowCustom });
+    return { model, findings: [...archive.findings, ...findings] };
   },
 };

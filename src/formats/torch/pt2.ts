@@ -1,5 +1,5 @@
 // `.pt2` archives of torch.export.save: what they hold, and the program inside as JSON.
-import { type Json, parseJson } from '../../codec/json.ts';
+import { type Json, parseJson, writeJson } from '../../codec/json.ts';
 import type { Source } from '../../codec/source.ts';
 import { openZip, type Zip } from '../../codec/zip.ts';
 import { type Finding, fail, ModelError } from '../../errors.ts';
@@ -91,15 +91,26 @@ async function readTensors(
   if (!entry) return;
   const file = `${folder}/${config}`;
   const payloads = new Cursor(await readJson(zip, entry.name), file).get('config');
+  const shared = new Map<string, Tensor>();
   for (const name of payloads.keys) {
     const payload = payloads.get(name);
-    if (payload.find('path_name')?.text.startsWith('custom_obj')) continue;
+    if (/^(?:custom|opaque)_obj/.test(payload.find('path_name')?.text ?? '')) continue;
     try {
-      into.set(name, await readPayload(zip, root, folder, name, payload));
+      const key = sharingKey(payload);
+      const tensor = shared.get(key) ?? (await readPayload(zip, root, folder, name, payload));
+      shared.set(key, tensor);
+      into.set(name, tensor);
     } catch (error) {
       findings.push(...findingsOf(error));
     }
   }
+}
+
+/** Equal for payloads that are the same elements of the same record. */
+function sharingKey(payload: Cursor): string {
+  const meta = payload.find('tensor_meta');
+  const parts = ['dtype', 'sizes', 'strides', 'storage_offset'].map(key => meta?.find(key)?.value ?? null);
+  return writeJson([payload.find('path_name')?.value ?? null, ...parts]);
 }
 
 const findingsOf = (error: unknown): readonly Finding[] => {

@@ -1,91 +1,86 @@
-// ATen overloads of layers: products, convolutions, pooling, normalisation.
+// ATen overloads of layers: convolutions here, the rest spread in by topic.
 import type { Value } from '../../../ir/graph.ts';
+import { isFloat } from '../../../ir/types.ts';
 import type { Builder } from '../../../ops/builder.ts';
-import { axisOf, elementOf, range, rankOf, shapeOf } from '../../../ops/shapes.ts';
-import { type AtenRow, type AtenRows, unsupported } from './row.ts';
-
-const linear: AtenRow = (x, b) => {
-  const [input, weight, bias] = [x.tensor('input'), x.tensor('weight'), x.optional('bias')];
-  if (rankOf(input) === 2 && rankOf(weight) === 2) return b.Gemm({ A: input, B: weight, C: bias }, { transB: 1 });
-  const y = b.MatMul(input, b.Transpose(weight, range(rankOf(weight)).reverse()));
-  return bias ? b.Add(y, bias) : y;
-};
-
-const addmm: AtenRow = (x, b) =>
-  b.Gemm({ A: x.tensor('mat1'), B: x.tensor('mat2'), C: x.tensor('self') }, { alpha: x.number('alpha'), beta: x.number('beta') });
-
-const product =
-  (left: string, right: string): AtenRow =>
-  (x, b) =>
-    b.MatMul(x.tensor(left), x.tensor(right));
+import { elementOf, range, rankOf, shapeOf } from '../../../ops/shapes.ts';
+import { distances } from './distance.ts';
+import { losses } from './loss.ts';
+import { normalisations } from './normalisation.ts';
+import { products } from './products.ts';
+import { type Args, type AtenRow, type AtenRows, unsupported } from './row.ts';
 
 /** A list with one entry an axis, from one that may have a single entry for all. */
 export const perAxis = (list: readonly number[], rank: number): readonly number[] =>
   list.length === 1 ? range(rank).map(() => list[0]!) : list;
 
-const conv =
-  (rank: number): AtenRow =>
-  (x, b) => {
-    const padding = x.any('padding');
-    if (typeof padding === 'string') throw unsupported(`padding '${padding}'`);
-    const pads = perAxis(x.numbers('padding'), rank);
-    return b.Conv(x.tensor('input'), x.tensor('weight'), x.optional('bias'), {
-      strides: perAxis(x.numbers('stride'), rank),
-      dilations: perAxis(x.numbers('dilation'), rank),
-      pads: [...pads, ...pads],
-      group: x.number('groups'),
+/** Padding at the beginning of each spatial axis, then at the end. */
+function padsOf(x: Args, weight: Value, dilations: readonly number[]): readonly number[] {
+  const rank = dilations.length;
+  const padding = x.any('padding');
+  if (typeof padding !== 'string') return range(2).flatMap(() => perAxis(x.numbers('padding'), rank));
+  if (padding === 'valid') return range(2 * rank).map(() => 0);
+  if (padding !== 'same') throw unsupported(`padding '${padding}'`);
+  const totals = shapeOf(weight)
+    .slice(2)
+    .map((taps, i) => {
+      if (typeof taps === 'number') return dilations[i]! * (taps - 1);
+      throw unsupported("padding 'same' of a window of unknown size");
     });
-  };
+  return [...totals.map(total => Math.floor(total / 2)), ...totals.map(total => Math.ceil(total / 2))];
+}
 
-/** A vector of one number, for layers without weights. */
-const filled = (n: number, value: number, like: Value, b: Builder): Value =>
-  b.Cast(b.constant(new Float32Array(n).fill(value), 'float32', [n]), elementOf(like));
-
-const batchNorm: AtenRow = (x, b) => {
-  const input = x.tensor('input');
-  const [mean, variance] = [x.optional('running_mean'), x.optional('running_var')];
-  if (x.boolean('training') || !mean || !variance) throw unsupported('batch_norm in training mode; export the model in eval mode');
-  const channels = shapeOf(input)[1];
-  if (typeof channels !== 'number') throw unsupported('batch_norm over a dynamic number of channels');
-  return b.BatchNormalization(
-    {
-      X: input,
-      scale: x.optional('weight') ?? filled(channels, 1, input, b),
-      B: x.optional('bias') ?? filled(channels, 0, input, b),
-      input_mean: mean,
-      input_var: variance,
-    },
-    { epsilon: x.number('eps') },
-  ).Y;
-};
-
-const layerNorm: AtenRow = (x, b) => {
-  const input = x.tensor('input');
-  const shape = x.numbers('normalized_shape');
-  const count = shape.reduce((n, d) => n * d, 1);
-  const scale = x.optional('weight') ?? b.Reshape(filled(count, 1, input, b), shape);
-  return b.LayerNormalization({ X: input, Scale: scale, B: x.optional('bias') }, { axis: -shape.length, epsilon: x.number('eps') }).Y;
-};
-
-const softmax =
-  (op: 'Softmax' | 'LogSoftmax'): AtenRow =>
+/** Convolution with the arguments that the overload has; a single example gets a batch axis for the while. */
+const conv =
+  (isTransposed = false): AtenRow =>
   (x, b) => {
-    const self = x.tensor('self');
-    const wanted = x.element('dtype');
-    return b[op]({ input: wanted ? b.Cast(self, wanted) : self }, { axis: axisOf(x.number('dim'), Math.max(1, rankOf(self))) });
+    const [input, weight, bias] = [x.optional('input') ?? x.tensor('self'), x.tensor('weight'), x.optional('bias')];
+    if (!isFloat(elementOf(input))) throw unsupported(`a convolution of ${elementOf(input)}`);
+    const rank = rankOf(weight) - 2;
+    const list = (name: string): readonly number[] => perAxis(x.optionalNumbers(name) ?? [1], rank);
+    const dilations = list('dilation');
+    const at = { strides: list('stride'), dilations, pads: padsOf(x, weight, dilations), group: x.optionalNumber('groups') ?? 1 };
+    const run = (X: Value): Value => {
+      if (!(x.has('transposed') ? x.boolean('transposed') : isTransposed)) return b.Conv(X, weight, bias, at);
+      const extra = perAxis(x.numbers('output_padding'), rank);
+      return b.ConvTranspose({ X, W: weight, B: bias }, { ...at, output_padding: extra.some(n => n > 0) ? extra : undefined });
+    };
+    return rankOf(input) === rank + 1 ? b.Squeeze(run(b.Unsqueeze(input, [0])), [0]) : run(input);
   };
 
-export const layers: AtenRows = {
-  'linear.default': linear,
-  'addmm.default': addmm,
-  'mm.default': product('self', 'mat2'),
-  'bmm.default': product('self', 'mat2'),
-  'matmul.default': product('self', 'other'),
-  'conv1d.default': conv(1),
-  'conv2d.default': conv(2),
-  'conv3d.default': conv(3),
-  'batch_norm.default': batchNorm,
-  'layer_norm.default': layerNorm,
-  'softmax.int': softmax('Softmax'),
-  'log_softmax.int': softmax('LogSoftmax'),
+/** Convolution over sequences of time, batch, channel. */
+const convOfSequences: AtenRow = (x, b) => {
+  const turned = b.Transpose(x.tensor('self'), [1, 2, 0]);
+  const pad = x.number('pad');
+  return b.Transpose(b.Conv(turned, b.Transpose(x.tensor('weight'), [2, 1, 0]), x.tensor('bias'), { pads: [pad, pad] }), [2, 0, 1]);
 };
+
+const convolutions: AtenRows = {
+  ...Object.fromEntries(
+    [
+      ...range(3, 1).flatMap(rank => [`conv${rank}d.default`, `conv${rank}d.padding`]),
+      'convolution.default',
+      '_convolution.default',
+      '_convolution.deprecated',
+      '_convolution_mode.default',
+      'mkldnn_convolution.default',
+      'thnn_conv2d.default',
+      '_slow_conv2d_forward.default',
+      'slow_conv3d.default',
+      'slow_conv3d_forward.default',
+      'slow_conv_dilated2d.default',
+      'slow_conv_dilated3d.default',
+    ].map(name => [name, conv()]),
+  ),
+  ...Object.fromEntries(
+    [
+      'conv_transpose1d.default',
+      'conv_transpose2d.input',
+      'conv_transpose3d.input',
+      'slow_conv_transpose2d.default',
+      'slow_conv_transpose3d.default',
+    ].map(name => [name, conv(true)]),
+  ),
+  'conv_tbc.default': convOfSequences,
+};
+
+export const layers: AtenRows = { ...products, ...convolutions, ...normalisations, ...losses, ...distances };

@@ -1,0 +1,354 @@
+// Output types of operators that have no row of meaning yet, so that whole models can be typed, checked and written.
+import { fail } from '../errors.ts';
+import { addDims, ceilDivDims, type Dim, floorDivDims, maxDims, mulDims, productOf, subDims, unknownDim } from '../ir/dims.ts';
+import type { Value } from '../ir/graph.ts';
+import { numbersOf } from '../ir/tensor.ts';
+import { type DataType, dataTypeOfCode, formatShape, type Shape, type TensorType, tensorType } from '../ir/types.ts';
+import { productShape } from './matmul.ts';
+import { isNatural } from './plan-node.ts';
+import type { At, Infer, InferTable, Inputs } from './row.ts';
+import { axesOf, axisOf, broadcastShapes, contentsOf, elementOf, known, range, shapeOf, typeOf } from './shapes.ts';
+import { convWindow } from './window.ts';
+
+export const gapTypes = {
+  AffineGrid({ theta, size }) {
+    const [n, , ...spatial] = ofRank(sizesIn(size), [4, 5], 'AffineGrid: size');
+    return [tensorType(elementOf(theta), [n!, ...spatial, spatial.length])];
+  },
+  Attention: attentionTypes,
+  Bernoulli: ({ input }, { dtype }) => [retyped(input, dtype)],
+  BitCast: ({ input }, { to }) => [retyped(input, to)],
+  BlackmanWindow: windowTypes,
+  CausalConvWithState({ input, weight }) {
+    const [n, c] = ranked(input, 3);
+    return [input.type, tensorType(elementOf(input), [n!, c!, subDims(ranked(weight, 3)[2]!, 1)])];
+  },
+  CenterCropPad: ({ input_data, shape }, { axes }) => [resized(input_data, axes, sizesIn(shape))],
+  Col2Im({ input, image_shape, block_shape }) {
+    const [n, blocks] = ranked(input, 3);
+    return [tensorType(elementOf(input), [n!, floorDivDims(blocks!, productOf(sizesIn(block_shape))), ...sizesIn(image_shape)])];
+  },
+  Compress({ input, condition }, { axis }) {
+    const kept = contentsOf(condition)?.reduce<Dim>((n, c) => addDims(n, c), 0) ?? unknownDim();
+    return [axis === undefined ? tensorType(elementOf(input), [kept]) : tensorType(elementOf(input), along(shapeOf(input), axis, kept))];
+  },
+  ConvInteger({ x, w }, at) {
+    return [tensorType('int32', convolved('ConvInteger', shapeOf(x), shapeOf(w), at))];
+  },
+  ConvTranspose: transposedTypes,
+  CumProd: ({ x }) => [x.type],
+  CumSum: ({ x }) => [x.type],
+  DFT({ input, dft_length, axis }, { inverse, onesided }) {
+    const shape = ranked(input, [2]);
+    const on = axis ? axisOf(numberIn(axis), shape.length) : shape.length - 2;
+    const toReal = Boolean(onesided && inverse);
+    const size = shape[on]!;
+    const length = dft_length ? contentOf(dft_length) : toReal ? mulDims(subDims(size, 1), 2) : size;
+    const bins = onesided && !inverse ? onesidedBins(length) : length;
+    return [tensorType(elementOf(input), along(along(shape, on, bins), -1, toReal ? 1 : 2))];
+  },
+  DeformConv({ X, W }, at) {
+    return [tensorType(elementOf(X), convolved('DeformConv', shapeOf(X), shapeOf(W), { ...at, auto_pad: 'NOTSET' }))];
+  },
+  DepthToSpace({ input }, { blocksize: by }) {
+    const [n, c, h, w] = ranked(input, 4);
+    return [tensorType(elementOf(input), [n!, floorDivDims(c!, by * by), mulDims(h!, by), mulDims(w!, by)])];
+  },
+  DequantizeLinear: ({ x, x_scale }, { output_dtype }) => [retyped(x, output_dtype || undefined, elementOf(x_scale))],
+  Det: ({ X }) => [tensorType(elementOf(X), ranked(X, [2]).slice(0, -2))],
+  DynamicQuantizeLinear: ({ x }) => [retyped(x, undefined, 'uint8'), tensorType('float32', []), tensorType('uint8', [])],
+  Einsum: ({ Inputs }, { equation }) => [tensorType(elementOf(Inputs[0]!), einsumShape(equation, Inputs.map(shapeOf)))],
+  EyeLike: ({ input }, { dtype }) => [retyped(input, dtype)],
+  GRU: recurrentTypes,
+  GatherElements: ({ data, indices }) => [tensorType(elementOf(data), shapeOf(indices))],
+  GatherND({ data, indices }, { batch_dims }) {
+    const at = ranked(indices, [1]);
+    const depth = at.at(-1)!;
+    if (typeof depth !== 'number') throw fail('E3009', 'GatherND: the last axis of the indices must be known');
+    return [tensorType(elementOf(data), [...at.slice(0, -1), ...ranked(data, [batch_dims + depth]).slice(batch_dims + depth)])];
+  },
+  GlobalLpPool: ({ X }) => [
+    tensorType(
+      elementOf(X),
+      shapeOf(X).map((d, i) => (i < 2 ? d : 1)),
+    ),
+  ],
+  GridSample({ X, grid }) {
+    const [x, at] = [ranked(X, [3]), ranked(grid, [3])];
+    return [tensorType(elementOf(X), [x[0]!, x[1]!, ...at.slice(1, -1)])];
+  },
+  GroupNormalization: ({ X }) => [X.type],
+  HammingWindow: windowTypes,
+  HannWindow: windowTypes,
+  Hardmax: ({ input }) => [input.type],
+  ImageDecoder: (_x, { pixel_format }) => [tensorType('uint8', [unknownDim(), unknownDim(), pixel_format === 'Grayscale' ? 1 : 3])],
+  LRN: ({ X }) => [X.type],
+  LSTM: recurrentTypes,
+  LinearAttention({ query, key, value }, { q_num_heads: heads, kv_num_heads: shared }) {
+    const [q, k, v] = [ranked(query, 3), ranked(key, 3), ranked(value, 3)];
+    const [keySize, valueSize] = [floorDivDims(k[2]!, shared), floorDivDims(v[2]!, shared)];
+    const element = elementOf(query);
+    return [tensorType(element, [q[0]!, q[1]!, mulDims(valueSize, heads)]), tensorType(element, [q[0]!, shared, keySize, valueSize])];
+  },
+  MatMulInteger: ({ A, B }) => [tensorType('int32', productShape(shapeOf(A), shapeOf(B)))],
+  MaxRoiPool: ({ X, rois }, { pooled_shape }) => [tensorType(elementOf(X), [ranked(rois, 2)[0]!, ranked(X, 4)[1]!, ...pooled_shape])],
+  MaxUnpool({ X, output_shape }, at) {
+    if (output_shape) return [tensorType(elementOf(X), sizesIn(output_shape))];
+    return [tensorType(elementOf(X), [...shapeOf(X).slice(0, 2), ...spread('MaxUnpool', ranked(X, [3]), at.kernel_shape, at)])];
+  },
+  MelWeightMatrix: ({ num_mel_bins, dft_length }, { output_datatype }) => [
+    tensorType(elementCoded(output_datatype), [onesidedBins(contentOf(dft_length)), contentOf(num_mel_bins)]),
+  ],
+  Multinomial: ({ input }, { dtype, sample_size }) => [tensorType(elementCoded(dtype), [ranked(input, 2)[0]!, sample_size])],
+  NegativeLogLikelihoodLoss: ({ input, target }, { reduction }) => [
+    tensorType(elementOf(input), reduction === 'none' ? shapeOf(target) : []),
+  ],
+  NonMaxSuppression: () => [tensorType('int64', [unknownDim(), 3])],
+  NonZero: ({ X }) => [tensorType('int64', [shapeOf(X).length, unknownDim()])],
+  OneHot({ indices, depth, values }, { axis }) {
+    const shape = shapeOf(indices);
+    return [tensorType(elementOf(values), shape.toSpliced(axisOf(axis, shape.length + 1), 0, contentOf(depth)))];
+  },
+  QLinearConv: ({ x, w, y_zero_point }, at) => [tensorType(elementOf(y_zero_point), convolved('QLinearConv', shapeOf(x), shapeOf(w), at))],
+  QLinearMatMul: ({ a, b, y_zero_point }) => [tensorType(elementOf(y_zero_point), productShape(shapeOf(a), shapeOf(b)))],
+  QuantizeLinear: ({ x, y_zero_point }, { output_dtype }) => [
+    retyped(x, output_dtype || undefined, y_zero_point ? elementOf(y_zero_point) : 'uint8'),
+  ],
+  RNN: recurrentTypes,
+  RandomNormal: (_x, { dtype, shape }) => [tensorType(elementCoded(dtype), shape)],
+  RandomNormalLike: ({ input }, { dtype }) => [retyped(input, dtype)],
+  RandomUniform: (_x, { dtype, shape }) => [tensorType(elementCoded(dtype), shape)],
+  RandomUniformLike: ({ input }, { dtype }) => [retyped(input, dtype)],
+  Range: ({ start, limit, delta }) => [tensorType(elementOf(start), [rangeLength(start, limit, delta)])],
+  Resize: resizeTypes,
+  ReverseSequence: ({ input }) => [input.type],
+  RoiAlign: ({ X, rois }, { output_height, output_width }) => [
+    tensorType(elementOf(X), [ranked(rois, 2)[0]!, ranked(X, 4)[1]!, output_height, output_width]),
+  ],
+  RotaryEmbedding: ({ X }) => [X.type],
+  STFT({ signal, frame_step, window, frame_length }, { onesided }) {
+    const [n, samples] = ranked(signal, 3);
+    const length = frame_length ? contentOf(frame_length) : window ? ranked(window, 1)[0]! : samples!;
+    const frames = addDims(floorDivDims(subDims(samples!, length), contentOf(frame_step)), 1);
+    return [tensorType(elementOf(signal), [n!, frames, onesided ? onesidedBins(length) : length, 2])];
+  },
+  ScatterElements: ({ data }) => [data.type],
+  ScatterND: ({ data }) => [data.type],
+  SoftmaxCrossEntropyLoss: ({ scores, labels }, { reduction }) => [
+    tensorType(elementOf(scores), reduction === 'none' ? shapeOf(labels) : []),
+    scores.type,
+  ],
+  SpaceToDepth({ input }, { blocksize: by }) {
+    const [n, c, h, w] = ranked(input, 4);
+    return [tensorType(elementOf(input), [n!, mulDims(c!, by * by), floorDivDims(h!, by), floorDivDims(w!, by)])];
+  },
+  SwiGLU: ({ A }) => [A.type],
+  TensorScatter: ({ past_cache }) => [past_cache.type],
+  TopK({ X, K }, { axis }) {
+    const shape = along(shapeOf(X), axis, contentOf(K));
+    return [tensorType(elementOf(X), shape), tensorType('int64', shape)];
+  },
+  Trilu: ({ input }) => [input.type],
+  Unique({ X }, { axis }) {
+    const found = unknownDim();
+    const shape = shapeOf(X);
+    const indices = tensorType('int64', [found]);
+    const inverse = tensorType('int64', [axis === undefined ? productOf(shape) : shape[axisOf(axis, shape.length)]!]);
+    return [tensorType(elementOf(X), axis === undefined ? [found] : along(shape, axis, found)), indices, inverse, indices];
+  },
+} satisfies InferTable;
+
+function elementCoded(code: number): DataType {
+  const element = dataTypeOfCode(code);
+  if (element) return element;
+  throw fail('E1304', `there is no element type ${code}`);
+}
+
+/** The type of `v` with another element type: that of a code where there is one, else the one given, else its own. */
+function retyped(v: Value, code: number | undefined, otherwise?: DataType): TensorType {
+  const { element, shape } = typeOf(v);
+  return tensorType(code === undefined ? (otherwise ?? element) : elementCoded(code), shape);
+}
+
+/** The shape of a value of exactly `rank` axes, or of at least `[rank]`. */
+function ranked(v: Value, rank: number | readonly [number]): Shape {
+  const shape = shapeOf(v);
+  if (typeof rank === 'number' ? shape.length === rank : shape.length >= rank[0]) return shape;
+  throw fail('E1305', `${v.name || 'a value'} ${formatShape(shape)} must have ${typeof rank === 'number' ? '' : 'at least '}${rank} axes`);
+}
+
+function ofRank(sizes: Shape, ranks: readonly number[], what: string): Shape {
+  if (ranks.includes(sizes.length)) return sizes;
+  throw fail('E1305', `${what} ${formatShape(sizes)} must have ${ranks.join(' or ')} elements`);
+}
+
+const along = (shape: Shape, axis: number, size: Dim): Shape => shape.with(axisOf(axis, shape.length), size);
+
+/** The sizes that a vector holds; unknown ones where its length is all that is known. */
+function sizesIn(v: Value): Shape {
+  const contents = contentsOf(v);
+  if (contents) return contents;
+  const [count] = ranked(v, 1);
+  return typeof count === 'number' ? range(count).map(() => unknownDim()) : known(v)!;
+}
+
+/** The one element of a value as a size, unknown where its content is. */
+const contentOf = (v: Value): Dim => contentsOf(v)?.[0] ?? unknownDim();
+
+/** The one element of a value that must be a known number. */
+function numberIn(v: Value): number {
+  const content = known(v)?.[0];
+  if (typeof content === 'number') return content;
+  throw fail('E3009', `the content of ${v.name || 'a value'} must be one known number`);
+}
+
+const onesidedBins = (length: Dim): Dim => addDims(floorDivDims(length, 2), 1);
+
+function windowTypes({ size }: Inputs<'HannWindow'>, { output_datatype }: At<'HannWindow'>): TensorType[] {
+  return [tensorType(elementCoded(output_datatype), [contentOf(size)])];
+}
+
+type ConvAt = Parameters<typeof convWindow>[3];
+const convolved = (op: string, x: Shape, w: Shape, at: ConvAt): Shape => [x[0]!, w[0]!, ...convWindow(op, x, w, at).output];
+
+/** The spatial sizes from which a window with these strides and pads gives `x`'s. */
+function spread(
+  op: string,
+  x: Shape,
+  kernel: Shape,
+  at: { strides?: readonly number[] | undefined; dilations?: readonly number[] | undefined; pads?: readonly number[] | undefined },
+): Shape {
+  const rank = x.length - 2;
+  const { strides = range(rank).map(() => 1), dilations = range(rank).map(() => 1), pads = range(2 * rank).map(() => 0) } = at;
+  if (kernel.length !== rank || strides.length !== rank || dilations.length !== rank || pads.length !== 2 * rank)
+    throw fail('E1305', `${op}: the window ${formatShape(kernel)} and its attributes do not fit ${rank} spatial axes`);
+  return x.slice(2).map((size, d) => {
+    const extent = addDims(mulDims(subDims(kernel[d]!, 1), dilations[d]!), 1);
+    return subDims(addDims(mulDims(subDims(size, 1), strides[d]!), extent), pads[d]! + pads[rank + d]!);
+  });
+}
+
+function transposedTypes({ X, W }: Inputs<'ConvTranspose'>, at: At<'ConvTranspose'>): TensorType[] {
+  const [x, w] = [ranked(X, [3]), ranked(W, [3])];
+  const { strides, output_padding: extra, output_shape: wanted } = at;
+  const isSame = at.auto_pad === 'SAME_UPPER' || at.auto_pad === 'SAME_LOWER';
+  const pads = at.auto_pad === 'NOTSET' ? at.pads : undefined;
+  const full = spread('ConvTranspose', x, at.kernel_shape ?? w.slice(2), { strides, dilations: at.dilations, pads });
+  const spatial =
+    wanted ?? (isSame ? x.slice(2).map((d, i) => mulDims(d, strides?.[i] ?? 1)) : full.map((d, i) => addDims(d, extra?.[i] ?? 0)));
+  return [tensorType(elementOf(X), [x[0]!, mulDims(w[1]!, at.group), ...spatial])];
+}
+
+function recurrentTypes(
+  { X, R }: Inputs<'RNN'>,
+  { direction, hidden_size, layout }: Pick<At<'RNN'>, 'direction' | 'hidden_size' | 'layout'>,
+): TensorType[] {
+  const [first, second] = ranked(X, 3);
+  const [steps, batch] = layout ? [second!, first!] : [first!, second!];
+  const directions = direction === 'bidirectional' ? 2 : 1;
+  const hidden = hidden_size ?? ranked(R, 3)[2]!;
+  const all = layout ? [batch, steps, directions, hidden] : [steps, directions, batch, hidden];
+  const last = tensorType(elementOf(X), layout ? [batch, directions, hidden] : [directions, batch, hidden]);
+  return [tensorType(elementOf(X), all), last, last];
+}
+
+function attentionTypes(...[{ Q, K, V, past_key }, { q_num_heads, kv_num_heads }]: Parameters<Infer<'Attention'>>): TensorType[] {
+  const heads = (v: Value, count: number | undefined): Shape => {
+    const shape = ofRank(shapeOf(v), [3, 4], v.name);
+    if (shape.length === 4) return shape;
+    if (!count) throw fail('E1303', 'Attention: q_num_heads and kv_num_heads are required for inputs of 3 axes');
+    return [shape[0]!, count, shape[1]!, floorDivDims(shape[2]!, count)];
+  };
+  const [q, k, v] = [heads(Q, q_num_heads), heads(K, kv_num_heads), heads(V, kv_num_heads)];
+  const total = past_key ? addDims(ranked(past_key, 4)[2]!, k[2]!) : k[2]!;
+  const y = shapeOf(Q).length === 4 ? [q[0]!, q[1]!, q[2]!, v[3]!] : [q[0]!, q[2]!, mulDims(q[1]!, v[3]!)];
+  const element = elementOf(Q);
+  return [
+    tensorType(element, y),
+    tensorType(elementOf(K), k.with(2, total)),
+    tensorType(elementOf(V), v.with(2, total)),
+    tensorType(element, [q[0]!, q[1]!, q[2]!, total]),
+  ];
+}
+
+/** The shape of an Einstein sum: letters name axes, `...` stands for axes that broadcast. */
+function einsumShape(equation: string, shapes: readonly Shape[]): Shape {
+  const [left = '', right] = equation.replaceAll(' ', '').split('->');
+  const terms = left.split(',');
+  if (terms.length !== shapes.length) throw fail('E1303', `Einsum: '${equation}' has ${terms.length} terms for ${shapes.length} inputs`);
+  const sizes = new Map<string, Dim>();
+  const dots: Shape[] = [];
+  for (const [i, term] of terms.entries()) {
+    const shape = shapes[i]!;
+    const [before = '', after] = term.split('...');
+    const named = before.length + (after?.length ?? 0);
+    if (after === undefined ? named !== shape.length : named > shape.length)
+      throw fail('E1305', `Einsum: term '${term}' does not fit ${formatShape(shape)}`);
+    const open = shape.length - named;
+    if (after !== undefined) dots.push(shape.slice(before.length, before.length + open));
+    for (const [j, letter] of [...before, ...(after ?? '')].entries()) {
+      const size = shape[j < before.length ? j : j + open]!;
+      sizes.set(letter, broadcastShapes([[sizes.get(letter) ?? 1], [size]])[0]!);
+    }
+  }
+  const once = (letter: string): boolean => left.split(letter).length === 2;
+  const letters = right ?? `...${[...sizes.keys()].filter(once).sort().join('')}`;
+  const [before = '', after = ''] = letters.split('...');
+  const sizeOf = (letter: string): Dim => {
+    const size = sizes.get(letter);
+    if (size !== undefined) return size;
+    throw fail('E1303', `Einsum: '${equation}' has no input axis ${letter}`);
+  };
+  return [...[...before].map(sizeOf), ...(letters.includes('...') ? broadcastShapes(dots) : []), ...[...after].map(sizeOf)];
+}
+
+/** The numbers in a resident tensor of integers or whole-byte floats. */
+function numbersIn(v: Value): readonly number[] | undefined {
+  const contents = contentsOf(v);
+  if (contents?.every(d => typeof d === 'number')) return contents;
+  const { tensor } = v;
+  return tensor?.isResident && (tensor.type === 'float32' || tensor.type === 'float64') ? numbersOf(tensor) : undefined;
+}
+
+/** max(ceil((limit - start) / delta), 0) */
+function rangeLength(...bounds: readonly Value[]): Dim {
+  const [start, limit, delta] = bounds.map(v => numbersIn(v)?.[0] ?? contentsOf(v)?.[0]);
+  if (start === undefined || limit === undefined || typeof delta !== 'number' || delta === 0) return unknownDim();
+  const span = delta > 0 ? subDims(limit, start) : subDims(start, limit);
+  if (typeof span === 'number') return Math.max(Math.ceil(span / Math.abs(delta)), 0);
+  if (!Number.isInteger(delta)) return unknownDim();
+  const length = ceilDivDims(span, Math.abs(delta));
+  return isNatural(span) ? length : maxDims(length, 0);
+}
+
+/** `v` with other sizes along some axes, all of them by default. */
+function resized(v: Value, axes: readonly number[] | undefined, sizes: Shape): TensorType {
+  const shape = [...shapeOf(v)] as Dim[];
+  const on = axesOf(axes ?? range(shape.length), shape.length);
+  if (sizes.length !== on.length) throw fail('E1305', `${sizes.length} sizes for ${on.length} axes`);
+  for (const [i, axis] of on.entries()) shape[axis] = sizes[i]!;
+  return tensorType(elementOf(v), shape);
+}
+
+function resizeTypes({ X, scales, sizes }: Inputs<'Resize'>, at: At<'Resize'>): TensorType[] {
+  const shape = shapeOf(X);
+  const from = axesOf(at.axes ?? range(shape.length), shape.length).map(axis => shape[axis]!);
+  if (sizes) return [resized(X, at.axes, keptAspect(from, sizesIn(sizes), at.keep_aspect_ratio_policy))];
+  const by = scales && numbersIn(scales);
+  const isWhole = at.coordinate_transformation_mode !== 'tf_crop_and_resize';
+  return [resized(X, at.axes, by && isWhole ? by.map((scale, i) => scaled(from[i] ?? 1, scale)) : from.map(() => unknownDim()))];
+}
+
+/** floor(size * scale); symbolic where the scale is an integer or one over an integer. */
+function scaled(size: Dim, scale: number): Dim {
+  if (typeof size === 'number') return Math.floor(Math.fround(size * scale));
+  if (Number.isInteger(scale)) return mulDims(size, scale);
+  return Number.isInteger(1 / scale) ? floorDivDims(size, 1 / scale) : unknownDim();
+}
+
+function keptAspect(from: Shape, sizes: Shape, policy: string): Shape {
+  if (policy === 'stretch') return sizes;
+  const ratios = sizes.map((size, i) => (typeof size === 'number' && typeof from[i] === 'number' ? size / from[i] : Number.NaN));
+  const scale = policy === 'not_larger' ? Math.min(...ratios) : Math.max(...ratios);
+  return from.map(size => (Number.isNaN(scale) ? unknownDim() : Math.floor(scale * (size as number) + 0.5)));
+}

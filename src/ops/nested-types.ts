@@ -1,0 +1,120 @@
+// Output types of operators over nested graphs, sequences, optionals and strings that have no row of meaning yet.
+import { fail } from '../errors.ts';
+import { type Dim, sameDim, sameShape, symbolsOf, unknownDim } from '../ir/dims.ts';
+import { Graph, type Output, type Value } from '../ir/graph.ts';
+import { dataTypeOfCode, type Shape, type TensorType, tensorType, type ValueType } from '../ir/types.ts';
+import type { InferTable } from './row.ts';
+import { axisOf, broadcastType, elementOf, shapeOf } from './shapes.ts';
+
+export const nestedTypes = {
+  If(_x, { then_branch, else_branch }) {
+    const [a, b] = [bodyOf(then_branch).outputs, bodyOf(else_branch).outputs];
+    return a.map((o, i) => b[i] && merged(typeOfOutput(o), typeOfOutput(b[i])));
+  },
+  Loop({ v_initial = [] }, { body: given }) {
+    const body = bodyOf(given);
+    return body.outputs.slice(1).map((o, i) => {
+      const type = typeOfOutput(o);
+      return i < v_initial.length ? merged(v_initial[i]!.type, type) : stacked(body, type, 0, unknownDim());
+    });
+  },
+  Scan({ initial_state_and_scan_inputs: inputs }, { body: given, num_scan_inputs, scan_input_axes, scan_output_axes }) {
+    const body = bodyOf(given);
+    const states = inputs.length - num_scan_inputs;
+    const first = inputs[states];
+    const shape = first?.shape;
+    const steps = shape?.[axisOf(scan_input_axes?.[0] ?? 0, shape.length)] ?? unknownDim();
+    return body.outputs.map((o, i) =>
+      i < states ? merged(inputs[i]!.type, typeOfOutput(o)) : stacked(body, typeOfOutput(o), scan_output_axes?.[i - states] ?? 0, steps),
+    );
+  },
+  SequenceMap: (_x, { body: given }) => {
+    const body = bodyOf(given);
+    return body.outputs.map(o => sequence(outside(body, typeOfOutput(o))));
+  },
+
+  ConcatFromSequence({ input_sequence }, { axis, new_axis }) {
+    const { element, shape } = tensorIn(input_sequence);
+    if (!shape) return [tensorType(element)];
+    const on = axisOf(axis, shape.length + (new_axis ? 1 : 0));
+    return [tensorType(element, shape.toSpliced(on, new_axis ? 0 : 1, unknownDim()))];
+  },
+  SequenceAt: ({ input_sequence }) => [itemOf(input_sequence)],
+  SequenceConstruct: ({ inputs }) => [sequence(inputs.map(v => v.type).reduce(merged))],
+  SequenceEmpty: (_x, { dtype }) => [sequence(tensorType(dataTypeOfCode(dtype ?? 1) ?? 'float32'))],
+  SequenceErase: ({ input_sequence }) => [input_sequence.type],
+  SequenceInsert: ({ input_sequence, tensor }) => [sequence(merged(itemOf(input_sequence), tensor.type))],
+  SequenceLength: () => [tensorType('int64', [])],
+  SplitToSequence({ input, split }, { axis, keepdims }) {
+    const shape = shapeOf(input);
+    const on = axisOf(axis, shape.length);
+    const part = split ? shape.with(on, unknownDim()) : keepdims ? shape.with(on, 1) : shape.toSpliced(on, 1);
+    return [sequence(tensorType(elementOf(input), part))];
+  },
+  Optional: ({ input }, { type }) => [{ kind: 'optional', of: input ? input.type : (type as ValueType | undefined) }],
+  OptionalGetElement: ({ input }) => [input.type?.kind === 'optional' ? input.type.of : input.type],
+  OptionalHasElement: () => [tensorType('bool', [])],
+
+  RegexFullMatch: ({ X }) => [tensorType('bool', shapeOf(X))],
+  StringConcat: ({ X, Y }) => [broadcastType('string', [X, Y])],
+  StringNormalizer: ({ X }) => [tensorType('string', [...shapeOf(X).slice(0, -1), unknownDim()])],
+  StringSplit: ({ X }) => [tensorType('string', [...shapeOf(X), unknownDim()]), tensorType('int64', shapeOf(X))],
+  TfIdfVectorizer: ({ X }, { ngram_indexes }) => [
+    tensorType('float32', [...shapeOf(X).slice(0, -1), ngram_indexes.reduce((a, b) => Math.max(a, b), -1) + 1]),
+  ],
+} satisfies InferTable;
+
+/** The cast is made at run time: attribute tables do not know the graph's type. */
+function bodyOf(attribute: unknown): Graph {
+  if (attribute instanceof Graph) return attribute;
+  throw fail('E1303', 'expected a graph attribute');
+}
+
+const typeOfOutput = (o: Output): ValueType | undefined => o.value.type ?? o.type;
+const sequence = (of: ValueType | undefined): ValueType => ({ kind: 'sequence', of });
+
+/** The type of a sequence's elements. */
+function itemOf(v: Value): ValueType | undefined {
+  if (v.type?.kind === 'sequence') return v.type.of;
+  throw fail('E3009', `the type of ${v.name || 'a sequence'} is not known`);
+}
+
+function tensorIn(v: Value): TensorType {
+  const item = itemOf(v);
+  if (item?.kind === 'tensor') return item;
+  throw fail('E3009', `the type of the elements of ${v.name || 'a sequence'} is not known`);
+}
+
+/** What is true of both types: one element type, one rank, sizes that agree. */
+function merged(a: ValueType | undefined, b: ValueType | undefined): ValueType | undefined {
+  if (a?.kind === 'tensor' && b?.kind === 'tensor') {
+    if (a.element !== b.element) return undefined;
+    return tensorType(a.element, mergedShape(a.shape, b.shape));
+  }
+  if ((a?.kind === 'sequence' && b?.kind === 'sequence') || (a?.kind === 'optional' && b?.kind === 'optional'))
+    return { kind: a.kind, of: merged(a.of, b.of) };
+  return undefined;
+}
+
+function mergedShape(a: Shape | undefined, b: Shape | undefined): Shape | undefined {
+  if (!a || !b || a.length !== b.length) return undefined;
+  return sameShape(a, b) ? a : a.map((d, i) => (sameDim(d, b[i]!) ? d : unknownDim()));
+}
+
+/** A type inside `body` as it is seen outside: what the sizes of the body's own inputs decide is not known there. */
+function outside(body: Graph, type: ValueType | undefined): ValueType | undefined {
+  if (type?.kind !== 'tensor' || !type.shape) return type;
+  const own = new Set(body.inputs.flatMap(v => (v.shape ?? []).flatMap(d => [...symbolsOf(d)])));
+  const isOuter = (d: Dim): boolean => [...symbolsOf(d)].every(name => !own.has(name));
+  return tensorType(
+    type.element,
+    type.shape.map(d => (isOuter(d) ? d : unknownDim())),
+  );
+}
+
+/** One value of `type` for each of `steps`, along a new axis. */
+function stacked(body: Graph, type: ValueType | undefined, axis: number, steps: Dim): ValueType | undefined {
+  const seen = outside(body, type);
+  if (seen?.kind !== 'tensor' || !seen.shape) return seen;
+  return tensorType(seen.element, seen.shape.toSpliced(axisOf(axis, seen.shape.length + 1), 0, steps));
+}
