@@ -20,9 +20,12 @@ export async function openInput(path: string): Promise<Opened> {
 }
 
 /** Read a model. Errors: as `read`. */
-export async function readModel(path: string): Promise<Loaded & { readonly source: Source }> {
+export async function readModel(
+  path: string,
+  { allowCustom }: { readonly allowCustom?: boolean | undefined } = {},
+): Promise<Loaded & { readonly source: Source }> {
   const { source, options } = await openInput(path);
-  return { ...(await read(source, options)), source };
+  return { ...(await read(source, { ...options, allowCustom })), source };
 }
 
 /** Whether something has this path, be it a link to nothing. */

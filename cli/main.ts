@@ -53,6 +53,8 @@ program
   .option('--to <format>', 'the format to write, otherwise told from the name')
   .option('--opset <version>', 'the opset to write, otherwise the lowest that says the model exactly', wholeNumber)
   .option('--external-data', 'keep the weights in a second file')
+  .option('--no-fuse', 'keep layers as they are, such as batch normalisation after a convolution')
+  .option('--allow-custom', 'keep operators without a conversion as nodes of a domain of their own')
   .option('--input-shape <name:dims>', 'a shape for an input, such as x:1,3,224,224 or x:batch,3; repeatable', collect)
   .option('--verify [arrays...]', 'run what was written and compare: [IN.npz [OUT.npz]]')
   .option('--overwrite', 'replace an existing file')

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Makes the models of this folder with real PyTorch: weights from a fixed seed, references from eager PyTorch.
 
-    python models/export.py [OUT]        needs torch 2.15, onnx, onnxscript and numpy
+    python models/export.py [OUT]        needs torch 2.15, torchvision, transformers, onnx, onnxscript and numpy
 
 Each model gets a folder with model.pt2 (torch.export), model.onnx (torch.onnx.export), inputs.npz and outputs.npz, and a row in
-manifest.json. Batch sizes are dynamic.
+manifest.json. Batch sizes, and lengths of text, are dynamic.
 """
 import json
 import re
@@ -67,9 +67,66 @@ def simple_nn():
     return nn.Sequential(nn.Linear(2, 10), nn.ReLU(), nn.Linear(10, 1), nn.Sigmoid())
 
 
+def slim_mobilenet():
+    from torchvision.models.mobilenetv3 import MobileNetV3, _mobilenet_v3_conf
+
+    settings, last = _mobilenet_v3_conf("mobilenet_v3_small", width_mult=0.25)
+    return MobileNetV3(settings, last, num_classes=10)
+
+
+def vit_block():
+    from torchvision.models.vision_transformer import VisionTransformer
+
+    model = VisionTransformer(image_size=32, patch_size=8, num_layers=1, num_heads=4, hidden_dim=64, mlp_dim=128, num_classes=10)
+    nn.init.normal_(model.heads.head.weight, std=0.1)
+    nn.init.normal_(model.class_token, std=0.1)
+    return model
+
+
+def bert_block():
+    from transformers import BertConfig, BertModel
+
+    config = BertConfig(vocab_size=200, hidden_size=64, num_hidden_layers=1, num_attention_heads=4, intermediate_size=128, max_position_embeddings=64)
+    return Tuple(BertModel(config), "last_hidden_state", "pooler_output")
+
+
+def gpt2_block():
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    config = GPT2Config(vocab_size=200, n_embd=64, n_layer=1, n_head=4, n_positions=64, use_cache=False)
+    return Tuple(GPT2LMHeadModel(config), "logits")
+
+
+class Tuple(nn.Module):
+    """A model of transformers with some of its outputs as a tuple."""
+
+    def __init__(self, model, *names):
+        super().__init__()
+        self.model = model
+        self.names = names
+
+    def forward(self, input_ids, attention_mask):
+        result = self.model(input_ids=input_ids, attention_mask=attention_mask)
+        return tuple(result[name] for name in self.names)
+
+
+def padded_text():
+    mask = torch.ones(2, 12, dtype=torch.int64)
+    mask[1, 9:] = 0
+    return {"input_ids": torch.randint(0, 200, (2, 12)), "attention_mask": mask}
+
+
+BATCH = {0: "batch"}
+TEXT = {0: "batch", 1: "sequence"}
+# Name: how it is made, sample inputs, their open axes, names of the outputs, what it is.
 MODELS = {
-    "simple-nn": (simple_nn, "input", lambda: torch.randn(4, 2), "Linear 2-10, ReLU, Linear 10-1, Sigmoid"),
-    "slim-resnet18": (SlimResNet, "x", lambda: torch.randn(2, 3, 64, 64), "residual CNN with BatchNorm, ResNet-18 at 1/8 width"),
+    "simple-nn": (simple_nn, lambda: {"input": torch.randn(4, 2)}, BATCH, ["output"], "Linear 2-10, ReLU, Linear 10-1, Sigmoid"),
+    "slim-resnet18": (SlimResNet, lambda: {"x": torch.randn(2, 3, 64, 64)}, BATCH, ["output"], "residual CNN with BatchNorm, ResNet-18 at 1/8 width"),
+    "slim-mobilenet-v3": (slim_mobilenet, lambda: {"x": torch.randn(2, 3, 64, 64)}, BATCH, ["output"],
+                          "inverted-residual CNN with squeeze-excite and hard-swish, MobileNetV3-Small at 1/4 width"),
+    "vit-block": (vit_block, lambda: {"x": torch.randn(2, 3, 32, 32)}, BATCH, ["output"], "vision transformer of one block"),
+    "bert-block": (bert_block, padded_text, TEXT, ["last_hidden_state", "pooler_output"], "BERT of one block, padded text"),
+    "gpt2-block": (gpt2_block, padded_text, TEXT, ["logits"], "GPT-2 of one block, padded text"),
 }
 
 
@@ -89,36 +146,39 @@ def settle(model):
     return model.eval()
 
 
-def export(folder, make, input_name, sample):
+def export(folder, make, sample, axes, output_names):
     torch.manual_seed(0)
     model = settle(make())
-    x = sample()
+    inputs = sample()
+    arguments = tuple(inputs.values())
     folder.mkdir(parents=True, exist_ok=True)
-    batch = torch.export.Dim("batch", min=1, max=4096)
-    program = torch.export.export(model, (x,), dynamic_shapes=({0: batch},), strict=False)
-    for node in program.graph.nodes:
-        if node.stack_trace:
-            node.meta["stack_trace"] = without_folders(node.stack_trace)
+    sizes = {"batch": torch.export.Dim("batch", min=1, max=4096), "sequence": torch.export.Dim("sequence", min=2, max=64)}
+    shapes = tuple({axis: sizes[name] for axis, name in axes.items()} for _ in arguments)
+    program = torch.export.export(model, arguments, dynamic_shapes=shapes, strict=False)
+    for graph in [m.graph for m in program.graph_module.modules() if isinstance(m, torch.fx.GraphModule)]:
+        for node in graph.nodes:
+            if node.stack_trace:
+                node.meta["stack_trace"] = without_folders(node.stack_trace)
     torch.export.save(program, folder / "model.pt2")
-    torch.onnx.export(model, (x,), folder / "model.onnx", dynamo=True, external_data=False, opset_version=18, verbose=False,
-                      input_names=[input_name], output_names=["output"], dynamic_shapes=({0: batch},))
+    torch.onnx.export(model, arguments, folder / "model.onnx", dynamo=True, external_data=False, opset_version=18, verbose=False,
+                      input_names=list(inputs), output_names=output_names, dynamic_shapes=shapes)
     exported = onnx.load(folder / "model.onnx")
     for node in exported.graph.node:
         for entry in node.metadata_props:
             entry.value = without_folders(entry.value)
     onnx.save(exported, folder / "model.onnx")
     with torch.no_grad():
-        y = model(x)
-    np.savez(folder / "inputs.npz", **{input_name: x.numpy()})
-    np.savez(folder / "outputs.npz", output=y.numpy())
+        outputs = model(*arguments)
+    np.savez(folder / "inputs.npz", **{name: value.numpy() for name, value in inputs.items()})
+    np.savez(folder / "outputs.npz", **dict(zip(output_names, [t.numpy() for t in (outputs if isinstance(outputs, tuple) else (outputs,))])))
     return sum(p.numel() for p in model.parameters())
 
 
 def main():
     out = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
     rows = []
-    for name, (make, input_name, sample, what) in MODELS.items():
-        parameters = export(out / name, make, input_name, sample)
+    for name, (make, sample, axes, output_names, what) in MODELS.items():
+        parameters = export(out / name, make, sample, axes, output_names)
         rows.append({"name": name, "what": what, "files": ["model.pt2", "model.onnx"], "parameters": parameters, "torch": torch.__version__.split("+")[0]})
     (out / "manifest.json").write_text(json.dumps(rows, indent=2) + "\n")
 

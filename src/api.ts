@@ -12,6 +12,7 @@ import type { Tensor } from './ir/tensor.ts';
 import { tensorType } from './ir/types.ts';
 import { target } from './opset/target.ts';
 import { upgrade } from './opset/upgrade.ts';
+import { fuse as fuseWeights } from './passes/fuse.ts';
 import { rebuild } from './passes/rebuild.ts';
 import { type Comparison, compareArrays, matchArrays, type Tolerance } from './validate/compare.ts';
 
@@ -57,6 +58,8 @@ export interface WriteModelOptions {
   readonly name: string;
   /** The opset to write; for ONNX that of the source, else the lowest from 18 up that says the model exactly. */
   readonly opset?: number | undefined;
+  /** Fold what weights alone decide, such as batch normalisation after a convolution; not for models read from ONNX. On otherwise. */
+  readonly fuse?: boolean | undefined;
   /** Keep weights in a second file, named `dataName`; as the source did otherwise. */
   readonly externalData?: boolean | undefined;
   readonly dataName?: string | undefined;
@@ -73,17 +76,19 @@ export interface Written {
  * The files of a model in a format.
  * @throws ModelError E2003 for a format that cannot be written, E2004 with every node that the wanted opset cannot say
  */
-export async function write(model: Model, { format: wanted, name, opset, ...options }: WriteModelOptions): Promise<Written> {
+export async function write(model: Model, { format: wanted, name, opset, fuse = true, ...options }: WriteModelOptions): Promise<Written> {
   const format = wanted === undefined ? formatOfName(name) : formatNamed(wanted);
   if (!format?.write) throw fail('E2003', `${format ? format.title : (wanted ?? name)} cannot be written; written are ${writable()}`);
-  const ready = inOpset(model, opset);
+  const ready = inOpset(model, opset, fuse);
   return { format, model: ready, files: await format.write(ready, { name, ...options }) };
 }
 
 /** The model in the opset it is written in. */
-function inOpset(model: Model, wanted: number | undefined): Model {
-  if (wanted === undefined ? isFromOnnx(model) : wanted === model.opsets.get('')) return model;
+function inOpset(model: Model, wanted: number | undefined, fuse: boolean): Model {
+  const isKept = isFromOnnx(model);
+  if (isKept && (wanted === undefined || wanted === model.opsets.get(''))) return model;
   const copy = upgrade(model);
+  if (fuse && !isKept) fuseWeights(copy.graph);
   target(copy, wanted);
   return copy;
 }

@@ -16,6 +16,8 @@ export interface ConvertOptions {
   readonly to?: string;
   readonly opset?: number;
   readonly externalData?: boolean;
+  readonly allowCustom?: boolean;
+  readonly fuse?: boolean;
   readonly inputShape?: readonly string[];
   /** True without arrays. */
   readonly verify?: true | readonly string[];
@@ -30,7 +32,7 @@ export async function convert(args: readonly string[], options: ConvertOptions, 
   checkOutput(output, overwrite);
   if (output === '-' && options.verify) throw fail('E4001', '--verify reads the written file again; it needs -o with a path');
 
-  const loaded = await out.stage('read', () => readModel(input), readWords);
+  const loaded = await out.stage('read', () => readModel(input, options), readWords);
   const source = shapes ? await out.stage('shapes', async () => withInputShapes(loaded.model, shapes)) : loaded.model;
   const written = await out.stage(
     'write',
@@ -106,13 +108,13 @@ interface WrittenFiles {
   readonly files: readonly { readonly path: string; readonly bytes: number }[];
 }
 
-async function writeModel(model: Model, { output, to, opset, externalData, overwrite }: ConvertOptions): Promise<WrittenFiles> {
+async function writeModel(model: Model, { output, to, opset, fuse, externalData, overwrite }: ConvertOptions): Promise<WrittenFiles> {
   if (output !== '-') {
-    const saved = await whileWriting(() => save(model, output, { format: to, opset, externalData, overwrite }));
+    const saved = await whileWriting(() => save(model, output, { format: to, opset, fuse, externalData, overwrite }));
     return { ...saved, files: saved.files.map((f, i) => ({ path: saved.paths[i]!, bytes: f.length })) };
   }
   if (externalData) throw fail('E4001', '--external-data writes two files; standard output takes one');
-  const written = await write(model, { format: to, opset, name: 'model' });
+  const written = await write(model, { format: to, opset, fuse, name: 'model' });
   const file = written.files[0];
   if (!file || written.files.length > 1) throw fail('E4001', `${written.format.title} is more than one file; standard output takes one`);
   return { ...written, files: [{ path: '<stdout>', bytes: await writeToStdout(bytesOfFile(file)) }] };

@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { type Loaded, load as loadInput, read as readInput, type WriteModelOptions, type Written, write } from '../api.ts';
 import type { Source } from '../codec/source.ts';
 import { readArrays, writeArray, writeArrays } from '../formats/arrays.ts';
-import { bytesOfFile } from '../formats/format.ts';
+import { bytesOfFile, type ReadOptions } from '../formats/format.ts';
 import type { Model } from '../ir/graph.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import { openBeside } from './beside.ts';
@@ -16,19 +16,22 @@ export { FileSource, readStdin, removeTemporaries, writeFileAtomic } from './fil
 /** A path, bytes, a Blob or a source. */
 export type PathOrInput = string | Uint8Array | Blob | Source;
 
+/** What reading takes beside the file; external files are found by themselves. */
+export type FileReadOptions = Pick<ReadOptions, 'allowCustom'>;
+
 /**
  * Read a model; external data is looked for beside it, never outside its folder.
  * @throws ModelError with every problem found, E5001 where there is no such file
  */
-export async function read(input: PathOrInput): Promise<Loaded> {
-  if (typeof input !== 'string') return readInput(input);
-  return readInput(await FileSource.open(input), { open: openBeside(input) });
+export async function read(input: PathOrInput, { allowCustom }: FileReadOptions = {}): Promise<Loaded> {
+  if (typeof input !== 'string') return readInput(input, { allowCustom });
+  return readInput(await FileSource.open(input), { open: openBeside(input), allowCustom });
 }
 
 /** Read a model; the short form of `read`. */
-export async function load(input: PathOrInput): Promise<Model> {
-  if (typeof input !== 'string') return loadInput(input);
-  return (await read(input)).model;
+export async function load(input: PathOrInput, options: FileReadOptions = {}): Promise<Model> {
+  if (typeof input !== 'string') return loadInput(input, options);
+  return (await read(input, options)).model;
 }
 
 export interface SaveOptions extends Omit<WriteModelOptions, 'name' | 'dataName'> {
@@ -75,8 +78,12 @@ export interface Converted extends Saved {
 }
 
 /** Read a model of one format and write it in another, told from the name of the output unless given. */
-export async function convert(input: PathOrInput, output: string, options: SaveOptions = {}): Promise<Converted> {
-  const loaded = await read(input);
+export async function convert(
+  input: PathOrInput,
+  output: string,
+  { allowCustom, ...options }: SaveOptions & FileReadOptions = {},
+): Promise<Converted> {
+  const loaded = await read(input, { allowCustom });
   return { loaded, ...(await save(loaded.model, output, options)) };
 }
 

@@ -5,5 +5,6 @@ import type { Pass } from './rewrite.ts';
 import { simplify } from './simplify.ts';
 
 export const passes = { fold, simplify, lower } as const satisfies Record<string, Pass>;
+export { fuse } from './fuse.ts';
 export { type Pass, type Rule, rewrite, rewriteAll, rewriteModel } from './rewrite.ts';
 export { fold, lower, simplify };

@@ -1,0 +1,140 @@
+// fuse: what is computed from weights alone becomes a weight, and a normalisation by stored statistics joins the layer before it.
+// Such weights are computed while they are written, one at a time, and say from which they were made. For inference only: a model
+// that is to be trained keeps its layers.
+import { fail } from '../errors.ts';
+import { isStatic } from '../ir/dims.ts';
+import { type Graph, type Node, Value } from '../ir/graph.ts';
+import { resident, type Stored, Tensor } from '../ir/tensor.ts';
+import { byteLength } from '../ir/types.ts';
+import type { Builder } from '../ops/builder.ts';
+import { rowOf } from '../ops/index.ts';
+import { evaluate } from '../ops/plan-node.ts';
+import { newestOpset, schemaOf } from '../ops/schema.ts';
+import { shapeOf } from '../ops/shapes.ts';
+import { type Context, type Pass, type Rule, rewriteAll } from './rewrite.ts';
+
+/** Most bytes of a weight that is made here; larger ones are left to the runtime, which does the same while loading. */
+const budget = 64 << 20;
+
+/** Fold what weights alone decide, and normalisations into the layers before them. Weights that callers may replace stay as they are. */
+export function fuse(graph: Graph): void {
+  const state = new Set(graph.inputs);
+  const isFixed = (v: Value | undefined): v is Value => v?.tensor !== undefined && !state.has(v);
+  const pass: Pass = {
+    name: 'fuse',
+    rules: { BatchNormalization: normalisation(isFixed), '*': ofWeights(isFixed, graph) },
+  };
+  rewriteAll(graph, [pass]);
+}
+
+type IsFixed = (v: Value | undefined) => v is Value;
+
+/** A node over weights and constants becomes a weight of its own. */
+const ofWeights =
+  (isFixed: IsFixed, graph: Graph): Rule =>
+  (node, _b, context) => {
+    const [y, ...others] = node.outputs;
+    const row = node.domain === '' ? rowOf(node.op) : undefined;
+    if (!row || !('map' in row || 'plan' in row) || !y?.element || others.length > 0 || !isStatic(y.shape)) return undefined;
+    const inputs = node.inputs.filter(v => v !== undefined);
+    if (inputs.length === 0 || !inputs.every(isFixed) || !inputs.some(v => v.parameter)) return undefined;
+    const size = (v: Value): number => (v.tensor ? v.tensor.byteLength : byteLength(v.element!, countOf(v.shape as number[])));
+    const before = inputs.reduce((n, v) => n + size(v), 0);
+    if (size(y) > Math.min(budget, before) || inputs.some(v => size(v) > largestSource || isReadElsewhere(v, node, context)))
+      return undefined;
+    return new Value(nameFor(node, graph), undefined, { tensor: derived(node), parameter: true });
+  };
+
+/** Weights that others read too are not worth a second copy, unless they are small. */
+const isReadElsewhere = (v: Value, node: Node, { uses }: Context): boolean =>
+  v.parameter && v.tensor!.byteLength > smallWeight && uses(v) > node.inputs.filter(x => x === v).length;
+const smallWeight = 65536;
+const largestSource = budget;
+
+/** A weight that is only rearranged keeps its name. */
+function nameFor(node: Node, graph: Graph): string {
+  const weights = node.inputs.filter(v => v?.parameter);
+  const isTaken = graph.outputs.some(o => o.name === weights[0]!.name);
+  return weights.length === 1 && !isTaken ? weights[0]!.name : node.outputs[0]!.name;
+}
+
+/** A tensor that is computed when it is read, from a node over tensors. It is kept until its last byte was read. */
+function derived(node: Node): Tensor {
+  const y = node.outputs[0]!;
+  const dims = y.shape as number[];
+  const bytes = byteLength(y.element!, countOf(dims));
+  let whole: Promise<Uint8Array> | undefined;
+  const content: Stored = {
+    length: bytes,
+    async read(offset = 0, length = bytes - offset) {
+      whole ??= compute(node);
+      const part = (await whole).subarray(offset, offset + length);
+      if (offset + length >= bytes) whole = undefined;
+      return part;
+    },
+  };
+  const rest = { metadata_props: [{ key: 'derived', value: textOf(node) }] };
+  return new Tensor(y.element!, content, dims, { field: 'raw_data', rest });
+}
+
+async function compute(node: Node): Promise<Uint8Array> {
+  const tensors: (Tensor | undefined)[] = [];
+  for (const v of node.inputs) tensors.push(v && (await resident(v.tensor!)));
+  const made = evaluate(rowOf(node.op)!, schemaOf('', node.op, newestOpset('')!)!, node, tensors);
+  if (!made) throw fail('E9001', `${node.op} over weights could not be computed`);
+  return made[0]!.bytes();
+}
+
+/** How a weight was made, as nested calls: `Transpose(fc.weight, perm=[1,0])`. */
+function textOf(node: Node): string {
+  const inputs = node.inputs.map(v => (v ? (made(v) ?? (v.parameter ? v.name : `[${shown(v)}]`)) : ''));
+  const attributes = [...node.attributes].map(([name, { value }]) => `${name}=${Array.isArray(value) ? `[${value}]` : String(value)}`);
+  return `${node.op}(${[...inputs, ...attributes].join(', ')})`;
+}
+const shown = (v: Value): string =>
+  v.tensor!.isResident && v.tensor!.size <= 16 ? Array.from(v.tensor!.data as ArrayLike<number>).join() : '…';
+
+/** The text of a weight that was made here. */
+function made(v: Value): string | undefined {
+  const { metadata_props: entries } = (v.tensor?.origin?.rest ?? {}) as { metadata_props?: { key: string; value: string }[] };
+  return entries?.find(entry => entry.key === 'derived')?.value;
+}
+
+/** Layers whose outputs are linear in their weights, with the axis of the weights that counts the output channels. */
+const linearLayers: Readonly<Record<string, { axis(node: Node): number | undefined }>> = {
+  Conv: { axis: () => 0 },
+  ConvTranspose: { axis: node => (intOf(node, 'group', 1) === 1 ? 1 : undefined) },
+  Gemm: {
+    axis: node => (floatOf(node, 'alpha', 1) === 1 && floatOf(node, 'beta', 1) === 1 ? (intOf(node, 'transB', 0) ? 0 : 1) : undefined),
+  },
+};
+
+/** Y = (X·W + c - mean) · s + B with s = scale / √(var + ε) is X·(W·s) + (c - mean)·s + B. */
+const normalisation =
+  (isFixed: IsFixed): Rule =>
+  (node, b, context) => {
+    const [x, scale, bias, mean, variance] = node.inputs;
+    const layer = x?.producer;
+    const axis = layer?.domain === '' ? linearLayers[layer.op]?.axis(layer) : undefined;
+    if (!layer || axis === undefined || context.uses(x!) !== 1 || node.outputs.length !== 1 || intOf(node, 'training_mode', 0) !== 0)
+      return undefined;
+    const [data, weight, offset] = layer.inputs;
+    if (![weight, scale, bias, mean, variance].every(isFixed) || context.uses(weight!) !== 1) return undefined;
+    if (offset && !(isFixed(offset) && offset.shape?.length === 1)) return undefined;
+    const named = (op: string, inputs: readonly Value[], name: string): Value => b.emit(op, inputs, {}, { outputs: [name] })[0]!;
+    const factor = b.Div(scale!, b.Sqrt(b.Add(variance!, b.like(floatOf(node, 'epsilon', 1e-5), variance!))));
+    const along = [...shapeOf(weight!).keys()].map(i => (i === axis ? -1 : 1));
+    const scaled = named('Mul', [weight!, b.Reshape(factor, along)], weight!.name);
+    const shift = offset ? b.Sub(offset, mean!) : b.Neg(mean!);
+    const moved = named('Add', [b.Mul(shift, factor), bias!], offset?.name ?? bias!.name);
+    return again(layer, [data, scaled, moved], node, b);
+  };
+
+function again(layer: Node, inputs: readonly (Value | undefined)[], node: Node, b: Builder): Value {
+  const options = { name: layer.name, outputs: [node.outputs[0]!.name], meta: layer.meta };
+  return b.emit(layer.op, inputs, layer.attributes, options)[0]!;
+}
+
+const intOf = (node: Node, name: string, fallback: number): number => Number(node.attributes.get(name)?.value ?? fallback);
+const floatOf = intOf;
+const countOf = (dims: readonly number[]): number => dims.reduce((n, d) => n * d, 1);
