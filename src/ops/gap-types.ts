@@ -1,12 +1,11 @@
 // Output types of operators that have no row of meaning yet, so that whole models can be typed, checked and written.
 import { fail } from '../errors.ts';
-import { addDims, ceilDivDims, type Dim, floorDivDims, maxDims, mulDims, productOf, subDims, unknownDim } from '../ir/dims.ts';
+import { addDims, type Dim, floorDivDims, mulDims, productOf, subDims, unknownDim } from '../ir/dims.ts';
 import type { Value } from '../ir/graph.ts';
 import { numbersOf } from '../ir/tensor.ts';
 import { type DataType, dataTypeOfCode, formatShape, type Shape, type TensorType, tensorType } from '../ir/types.ts';
 import { productShape } from './matmul.ts';
-import { isNatural } from './plan-node.ts';
-import type { At, Infer, InferTable, Inputs } from './row.ts';
+import type { At, InferTable, Inputs } from './row.ts';
 import { axesOf, axisOf, broadcastShapes, contentsOf, elementOf, known, range, shapeOf, typeOf } from './shapes.ts';
 import { convWindow } from './window.ts';
 
@@ -15,14 +14,9 @@ export const gapTypes = {
     const [n, , ...spatial] = ofRank(sizesIn(size), [4, 5], 'AffineGrid: size');
     return [tensorType(elementOf(theta), [n!, ...spatial, spatial.length])];
   },
-  Attention: attentionTypes,
   Bernoulli: ({ input }, { dtype }) => [retyped(input, dtype)],
   BitCast: ({ input }, { to }) => [retyped(input, to)],
   BlackmanWindow: windowTypes,
-  CausalConvWithState({ input, weight }) {
-    const [n, c] = ranked(input, 3);
-    return [input.type, tensorType(elementOf(input), [n!, c!, subDims(ranked(weight, 3)[2]!, 1)])];
-  },
   CenterCropPad: ({ input_data, shape }, { axes }) => [resized(input_data, axes, sizesIn(shape))],
   Col2Im({ input, image_shape, block_shape }) {
     const [n, blocks] = ranked(input, 3);
@@ -58,7 +52,6 @@ export const gapTypes = {
   Det: ({ X }) => [tensorType(elementOf(X), ranked(X, [2]).slice(0, -2))],
   DynamicQuantizeLinear: ({ x }) => [retyped(x, undefined, 'uint8'), tensorType('float32', []), tensorType('uint8', [])],
   Einsum: ({ Inputs }, { equation }) => [tensorType(elementOf(Inputs[0]!), einsumShape(equation, Inputs.map(shapeOf)))],
-  EyeLike: ({ input }, { dtype }) => [retyped(input, dtype)],
   GRU: recurrentTypes,
   GatherElements: ({ data, indices }) => [tensorType(elementOf(data), shapeOf(indices))],
   GatherND({ data, indices }, { batch_dims }) {
@@ -77,12 +70,9 @@ export const gapTypes = {
     const [x, at] = [ranked(X, [3]), ranked(grid, [3])];
     return [tensorType(elementOf(X), [x[0]!, x[1]!, ...at.slice(1, -1)])];
   },
-  GroupNormalization: ({ X }) => [X.type],
   HammingWindow: windowTypes,
   HannWindow: windowTypes,
-  Hardmax: ({ input }) => [input.type],
   ImageDecoder: (_x, { pixel_format }) => [tensorType('uint8', [unknownDim(), unknownDim(), pixel_format === 'Grayscale' ? 1 : 3])],
-  LRN: ({ X }) => [X.type],
   LSTM: recurrentTypes,
   LinearAttention({ query, key, value }, { q_num_heads: heads, kv_num_heads: shared }) {
     const [q, k, v] = [ranked(query, 3), ranked(key, 3), ranked(value, 3)];
@@ -105,10 +95,6 @@ export const gapTypes = {
   ],
   NonMaxSuppression: () => [tensorType('int64', [unknownDim(), 3])],
   NonZero: ({ X }) => [tensorType('int64', [shapeOf(X).length, unknownDim()])],
-  OneHot({ indices, depth, values }, { axis }) {
-    const shape = shapeOf(indices);
-    return [tensorType(elementOf(values), shape.toSpliced(axisOf(axis, shape.length + 1), 0, contentOf(depth)))];
-  },
   QLinearConv: ({ x, w, y_zero_point }, at) => [tensorType(elementOf(y_zero_point), convolved('QLinearConv', shapeOf(x), shapeOf(w), at))],
   QLinearMatMul: ({ a, b, y_zero_point }) => [tensorType(elementOf(y_zero_point), productShape(shapeOf(a), shapeOf(b)))],
   QuantizeLinear: ({ x, y_zero_point }, { output_dtype }) => [
@@ -119,13 +105,11 @@ export const gapTypes = {
   RandomNormalLike: ({ input }, { dtype }) => [retyped(input, dtype)],
   RandomUniform: (_x, { dtype, shape }) => [tensorType(elementCoded(dtype), shape)],
   RandomUniformLike: ({ input }, { dtype }) => [retyped(input, dtype)],
-  Range: ({ start, limit, delta }) => [tensorType(elementOf(start), [rangeLength(start, limit, delta)])],
   Resize: resizeTypes,
   ReverseSequence: ({ input }) => [input.type],
   RoiAlign: ({ X, rois }, { output_height, output_width }) => [
     tensorType(elementOf(X), [ranked(rois, 2)[0]!, ranked(X, 4)[1]!, output_height, output_width]),
   ],
-  RotaryEmbedding: ({ X }) => [X.type],
   STFT({ signal, frame_step, window, frame_length }, { onesided }) {
     const [n, samples] = ranked(signal, 3);
     const length = frame_length ? contentOf(frame_length) : window ? ranked(window, 1)[0]! : samples!;
@@ -142,13 +126,11 @@ export const gapTypes = {
     const [n, c, h, w] = ranked(input, 4);
     return [tensorType(elementOf(input), [n!, mulDims(c!, by * by), floorDivDims(h!, by), floorDivDims(w!, by)])];
   },
-  SwiGLU: ({ A }) => [A.type],
   TensorScatter: ({ past_cache }) => [past_cache.type],
   TopK({ X, K }, { axis }) {
     const shape = along(shapeOf(X), axis, contentOf(K));
     return [tensorType(elementOf(X), shape), tensorType('int64', shape)];
   },
-  Trilu: ({ input }) => [input.type],
   Unique({ X }, { axis }) {
     const found = unknownDim();
     const shape = shapeOf(X);
@@ -252,25 +234,6 @@ function recurrentTypes(
   return [tensorType(elementOf(X), all), last, last];
 }
 
-function attentionTypes(...[{ Q, K, V, past_key }, { q_num_heads, kv_num_heads }]: Parameters<Infer<'Attention'>>): TensorType[] {
-  const heads = (v: Value, count: number | undefined): Shape => {
-    const shape = ofRank(shapeOf(v), [3, 4], v.name);
-    if (shape.length === 4) return shape;
-    if (!count) throw fail('E1303', 'Attention: q_num_heads and kv_num_heads are required for inputs of 3 axes');
-    return [shape[0]!, count, shape[1]!, floorDivDims(shape[2]!, count)];
-  };
-  const [q, k, v] = [heads(Q, q_num_heads), heads(K, kv_num_heads), heads(V, kv_num_heads)];
-  const total = past_key ? addDims(ranked(past_key, 4)[2]!, k[2]!) : k[2]!;
-  const y = shapeOf(Q).length === 4 ? [q[0]!, q[1]!, q[2]!, v[3]!] : [q[0]!, q[2]!, mulDims(q[1]!, v[3]!)];
-  const element = elementOf(Q);
-  return [
-    tensorType(element, y),
-    tensorType(elementOf(K), k.with(2, total)),
-    tensorType(elementOf(V), v.with(2, total)),
-    tensorType(element, [q[0]!, q[1]!, q[2]!, total]),
-  ];
-}
-
 /** The shape of an Einstein sum: letters name axes, `...` stands for axes that broadcast. */
 function einsumShape(equation: string, shapes: readonly Shape[]): Shape {
   const [left = '', right] = equation.replaceAll(' ', '').split('->');
@@ -308,17 +271,6 @@ function numbersIn(v: Value): readonly number[] | undefined {
   if (contents?.every(d => typeof d === 'number')) return contents;
   const { tensor } = v;
   return tensor?.isResident && (tensor.type === 'float32' || tensor.type === 'float64') ? numbersOf(tensor) : undefined;
-}
-
-/** max(ceil((limit - start) / delta), 0) */
-function rangeLength(...bounds: readonly Value[]): Dim {
-  const [start, limit, delta] = bounds.map(v => numbersIn(v)?.[0] ?? contentsOf(v)?.[0]);
-  if (start === undefined || limit === undefined || typeof delta !== 'number' || delta === 0) return unknownDim();
-  const span = delta > 0 ? subDims(limit, start) : subDims(start, limit);
-  if (typeof span === 'number') return Math.max(Math.ceil(span / Math.abs(delta)), 0);
-  if (!Number.isInteger(delta)) return unknownDim();
-  const length = ceilDivDims(span, Math.abs(delta));
-  return isNatural(span) ? length : maxDims(length, 0);
 }
 
 /** `v` with other sizes along some axes, all of them by default. */

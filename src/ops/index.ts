@@ -1,5 +1,7 @@
 // What every operator of the standard means: the families merged into one table, complete by type.
+import { attention } from './attention.ts';
 import { gaps } from './gaps.ts';
+import { generators } from './generate.ts';
 import { layout } from './layout.ts';
 import { products } from './matmul.ts';
 import type { OpName } from './names.gen.ts';
@@ -17,6 +19,8 @@ export const rows: { readonly [K in OpName]: Row<K> } = {
   ...layout,
   ...windows,
   ...norms,
+  ...generators,
+  ...attention,
   ...gaps,
 };
 

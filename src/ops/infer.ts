@@ -44,21 +44,21 @@ function typesOf(row: Row<OpName>, schema: OpSchema, node: Node): readonly (Valu
 
 /** The outputs of a composite's body, built where nobody keeps it. */
 const lowered = (row: CompositeRow<OpName>, schema: OpSchema, node: Node): readonly (Value | undefined)[] =>
-  lowerNode(row, schema, node, newBuilder());
+  lowerNode(row.lower, schema, node, newBuilder());
 
 /**
- * Build a composite's body with `b`; values of the node's outputs, in order. A body over float16 or bfloat16 is computed in
+ * Build an operator's body with `b`; values of the node's outputs, in order. A body over float16 or bfloat16 is computed in
  * float32 between one Cast up and one Cast down.
  */
 export function lowerNode(
-  row: CompositeRow<OpName>,
+  body: CompositeRow<OpName>['lower'],
   schema: OpSchema,
   node: Node,
   b: ReturnType<typeof newBuilder>,
 ): readonly (Value | undefined)[] {
   const half = node.inputs.find(v => v?.element === 'float16' || v?.element === 'bfloat16')?.element;
   const inputs = node.inputs.map(v => (v && half && v.element === half ? b.Cast(v, 'float32') : v));
-  const result = row.lower(named(schema, inputs) as never, valuesOf(node.attributes, schema) as never, b) as unknown;
+  const result = body(named(schema, inputs) as never, valuesOf(node.attributes, schema) as never, b) as unknown;
   const list = Array.isArray(result)
     ? result
     : isSingle(schema)

@@ -2,7 +2,7 @@
 import { fail } from '../errors.ts';
 import type { Value } from '../ir/graph.ts';
 import { type DataType, dataTypeOfCode, tensorType } from '../ir/types.ts';
-import type { Builder } from './builder.ts';
+import type { Builder, Size } from './builder.ts';
 import type { Family } from './row.ts';
 import { axisOf, elementOf, range, rankOf, shapeOf } from './shapes.ts';
 
@@ -25,6 +25,13 @@ function standardise(x: Value, axes: readonly number[], epsilon: number, b: Buil
 /** A vector over channels shaped to broadcast along axis 1 of `x`. */
 const alongChannels = (v: Value, x: Value, b: Builder): Value =>
   rankOf(x) <= 2 ? v : b.Reshape(v, [-1, ...range(rankOf(x) - 2).map(() => 1)]);
+
+/** The sizes of `x` for a Reshape of what has the same first axis: at most one is left open, or all are asked for at run time. */
+function openSizes(x: Value, b: Builder): Size[] {
+  const shape = shapeOf(x);
+  const open = shape.filter((d, i) => i > 0 && typeof d !== 'number').length;
+  return shape.map((d, i) => (i === 0 ? 0 : typeof d === 'number' ? d : open === 1 ? -1 : b.dim(x, i)));
+}
 
 /** The type that `stash_type` asks for; computing in float32 what is not float64 already. */
 const stash = (code: number, x: Value): DataType => (elementOf(x) === 'float64' ? 'float64' : (dataTypeOfCode(code) ?? 'float32'));
@@ -86,6 +93,26 @@ export const norms = {
     lower({ input, scale, B }, { epsilon }, b) {
       const { y } = standardise(input, range(rankOf(input) - 2, 2), epsilon, b);
       return b.Add(b.Mul(y, alongChannels(scale, input, b)), alongChannels(B, input, b));
+    },
+  },
+  GroupNormalization: {
+    infer: ({ X }) => [X.type],
+    lower({ X, scale, bias }, { epsilon, num_groups }, b) {
+      const groups = (value: number): Value => b.Cast(b.constant(new Float32Array(num_groups).fill(value), 'float32'), elementOf(X));
+      const whole = { input: b.Reshape(X, [0, num_groups, -1]), scale: groups(1), B: groups(0) };
+      const y = b.Reshape(b.InstanceNormalization(whole, { epsilon }), openSizes(X, b));
+      return b.Add(b.Mul(y, alongChannels(scale, X, b)), alongChannels(bias, X, b));
+    },
+  },
+  LRN: {
+    infer: ({ X }) => [X.type],
+    lower({ X }, { alpha, beta, bias, size }, b) {
+      const before = Math.floor((size - 1) / 2);
+      const plane = b.Reshape(b.Mul(X, X), [0, 1, typeof shapeOf(X)[1] === 'number' ? (shapeOf(X)[1] as number) : b.dim(X, 1), -1]);
+      const at = { kernel_shape: [size, 1], pads: [before, 0, size - 1 - before, 0], count_include_pad: 1 };
+      // The average over `size` channels, outside ones counted as 0, is what alpha / size expects as a sum.
+      const mean = b.Reshape(b.AveragePool(plane, at), openSizes(X, b));
+      return b.Div(X, b.Pow(b.Add(b.Mul(mean, b.like(alpha, X)), b.like(bias, X)), b.like(beta, X)));
     },
   },
   LpNormalization: {

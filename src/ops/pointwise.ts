@@ -3,6 +3,7 @@
 import { fail } from '../errors.ts';
 import { apply, cast, constant, type Expr } from '../expr/expr.ts';
 import { type Primitive, type ScalarType, scalarTypes } from '../expr/primitives.ts';
+import type { Value } from '../ir/graph.ts';
 import { dataTypeOfCode } from '../ir/types.ts';
 import { computeType } from '../kernels/storage.ts';
 import type { OpName } from './names.gen.ts';
@@ -122,12 +123,27 @@ export const pointwise = {
   Softplus: { map: ([x]) => softplus(x!) },
   Softsign: { map: ([x]) => div(x!, add(apply('abs', x!), 1)) },
   Mish: { map: ([x]) => mul(x!, apply('tanh', softplus(x!))) },
-  Swish: { map: ([x], { alpha }) => mul(x!, sigmoid(alpha === 1 ? x! : mul(x!, alpha))) },
+  Swish: {
+    map: ([x], { alpha }) => mul(x!, sigmoid(alpha === 1 ? x! : mul(x!, alpha))),
+    body: ({ X }, { alpha }, b) => b.Mul(X, b.Sigmoid(alpha === 1 ? X : b.Mul(X, b.like(alpha, X)))),
+  },
+  SwiGLU: {
+    infer: ({ A }) => [A.type],
+    lower: ({ A, B }, { alpha }, b) => b.Mul(b.Swish({ X: A }, { alpha }), B),
+  },
   Gelu: {
     map([x], { approximate }) {
       if (approximate === 'none') return mul(mul(x!, 0.5), add(apply('erf', mul(x!, Math.SQRT1_2)), 1));
       const inner = mul(add(x!, mul(mul(mul(x!, x!), x!), 0.044715)), Math.sqrt(2 / Math.PI));
       return mul(mul(x!, 0.5), add(apply('tanh', inner), 1));
+    },
+    // In the order that runtimes look for when they join the nodes again.
+    body({ X }, { approximate }, b) {
+      const number = (n: number): Value => b.like(n, X);
+      const share = (v: Value): Value => b.Mul(b.Mul(X, b.Add(v, number(1))), number(0.5));
+      if (approximate === 'none') return share(b.Erf(b.Div(X, number(Math.SQRT2))));
+      const cubic = b.Add(X, b.Mul(b.Pow(X, number(3)), number(0.044715)));
+      return share(b.Tanh(b.Mul(cubic, number(Math.sqrt(2 / Math.PI)))));
     },
   },
   Shrink: {

@@ -22,6 +22,8 @@ export type Viewed<T> = {
 /** One scalar formula over broadcast inputs. A map row is all there is to say of a pointwise operator. */
 export interface MapRow<K extends OpName> {
   map(x: readonly Expr[], at: At<K>): Expr;
+  /** The same in older operators, for files in an opset that lacks this one. */
+  body?(x: Inputs<K>, at: At<K>, b: Builder): Outputs<K>;
 }
 
 /** An operator with kernels of its own. */
@@ -30,8 +32,8 @@ export interface CoreRow<K extends OpName> {
   readonly known?: readonly string[];
   /** Types of all outputs. Reads the contents of `known` inputs from the values. */
   infer(x: Inputs<K>, at: At<K>, outputs: number): readonly (ValueType | undefined)[];
-  /** Integer contents of the outputs where the types of the inputs alone decide them, as for Shape. */
-  contents?(x: Inputs<K>, at: At<K>): readonly (readonly Dim[])[];
+  /** Integer contents of the outputs as far as they are known, where running the kernels on sizes cannot tell them. */
+  contents?(x: Inputs<K>, at: At<K>): readonly (readonly Dim[] | undefined)[];
   /** Emit the kernels and return a view of each output; `y` are the inferred types. */
   plan(x: Viewed<Inputs<K>>, at: At<K>, e: Emitter, values: Inputs<K>, y: readonly PlannedType[]): readonly (View | undefined)[];
 }
@@ -54,6 +56,10 @@ export interface CompositeRow<K extends OpName> {
 export type Infer<K extends OpName> = CoreRow<K>['infer'];
 /** Output types by operator. */
 export type InferTable = { readonly [K in OpName]?: Infer<K> };
+
+/** How an operator is said by other operators, where it can be. */
+export const bodyOf = <K extends OpName>(row: Row<K>): CompositeRow<K>['lower'] | undefined =>
+  'lower' in row ? row.lower : 'map' in row ? row.body : undefined;
 
 /** An operator without a meaning here, and why. Its output types may be known all the same. */
 export interface Gap<K extends OpName> {

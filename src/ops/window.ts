@@ -81,6 +81,9 @@ export function convWindow(op: string, x: Shape, w: Shape, at: WindowAttributes 
   return windowOf(op, x, at.kernel_shape ?? w.slice(2), at);
 }
 
+/** A bound beyond every size. */
+const endOfAxis = 2 ** 31 - 1;
+
 const pooled = (x: Shape, output: readonly Dim[]): Shape => [...x.slice(0, 2), ...output];
 
 export const windows = {
@@ -132,6 +135,24 @@ export const windows = {
       const y = e.alloc(X.type, pooled(X.shape, output));
       e.step({ kind: 'pool', by: 'lp', ...window, countPads: true, p: at.p }, [X], [y]);
       return [y];
+    },
+  },
+  CausalConvWithState: {
+    infer({ input, weight }) {
+      const [x, w] = [shapeOf(input), shapeOf(weight)];
+      if (x.length !== 3 || w.length !== 3)
+        throw fail('E1305', `CausalConvWithState: input ${formatShape(x)} and weight ${formatShape(w)} must have 3 axes`);
+      return [input.type, tensorType(elementOf(input), [x[0]!, x[1]!, subDims(w[2]!, 1)])];
+    },
+    lower({ input, weight, bias, past_state }, { activation }, b) {
+      const [channels, , taps] = shapeOf(weight);
+      if (typeof channels !== 'number' || typeof taps !== 'number') throw fail('E3009', 'CausalConvWithState: the window must be known');
+      const x = past_state ? b.Concat([past_state, input], 2) : b.Pad({ data: input, pads: b.ints([0, 0, taps - 1, 0, 0, 0]) });
+      const y = b.Conv(x, weight, bias, { group: channels });
+      return {
+        output: activation === 'none' ? y : b.Swish({ X: y }),
+        present_state: b.Slice(x, { axes: [2], starts: [taps > 1 ? 1 - taps : endOfAxis], ends: [endOfAxis] }),
+      };
     },
   },
   GlobalAveragePool: {

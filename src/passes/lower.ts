@@ -1,20 +1,34 @@
-// lower: composite operators become their bodies, until only core operators are left.
+// lower: composite operators become their bodies, until only core operators are left, or until none is left that must go.
+import type { Node } from '../ir/graph.ts';
 import { rowOf } from '../ops/index.ts';
 import { lowerNode } from '../ops/infer.ts';
+import { bodyOf } from '../ops/row.ts';
 import { newestOpset, schemaOf } from '../ops/schema.ts';
 import type { Pass, Rule } from './rewrite.ts';
 import { isUnknown } from './rewrite.ts';
 
-const lowerAny: Rule = (node, b) => {
+/** The body of a node's operator; undefined where it has none, or where a type that it needs is not known. */
+const lowered: Rule = (node, b) => {
   const row = node.domain === '' ? rowOf(node.op) : undefined;
-  const schema = row && 'lower' in row && schemaOf('', node.op, newestOpset('')!);
-  if (!schema) return undefined;
+  const body = row && bodyOf(row);
+  if (!body) return undefined;
   try {
-    return lowerNode(row, schema, node, b);
+    return lowerNode(body, schemaOf('', node.op, newestOpset('')!)!, node, b);
   } catch (error) {
     if (isUnknown(error)) return undefined;
     throw error;
   }
 };
 
-export const lower: Pass = { name: 'lower', rules: { '*': lowerAny } };
+const isComposite = (node: Node): boolean => {
+  const row = rowOf(node.op);
+  return row !== undefined && 'lower' in row;
+};
+
+/** Replace the nodes that pass `test` by their bodies, where they have one. */
+export const lowerWhere = (test: (node: Node) => boolean): Pass => ({
+  name: 'lower',
+  rules: { '*': (node, b, context) => (test(node) ? lowered(node, b, context) : undefined) },
+});
+
+export const lower: Pass = lowerWhere(isComposite);

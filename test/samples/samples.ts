@@ -5,6 +5,7 @@ import { arrayFor, Tensor } from '../../src/ir/tensor.ts';
 import { type DataType, elementTypes, tensorType } from '../../src/ir/types.ts';
 import { bfloat16, float16 } from '../../src/kernels/storage.ts';
 import { type Builder, newBuilder } from '../../src/ops/builder.ts';
+import { count } from '../../src/ops/generate.ts';
 import type { OpName } from '../../src/ops/names.gen.ts';
 import { irVersionFor, newestOpset } from '../../src/ops/schema.ts';
 
@@ -237,7 +238,90 @@ sample('LpNormalization', '', [f(3, 4)], (b, input) => b.LpNormalization({ input
 sample('LpNormalization', 'p 1', [f(3, 4)], (b, input) => b.LpNormalization({ input }, { axis: 0, p: 1 }));
 sample('MeanVarianceNormalization', '', [f(2, 3, 4, 4)], (b, X) => b.MeanVarianceNormalization({ X }, { axes: [0, 2, 3] }));
 
+const floats =
+  (...values: number[]): ((b: Builder) => Value[]) =>
+  b =>
+    values.map(v => b.constant(v, 'float32'));
+sample('Range', 'of integers', [f(5)], (b, x) => b.Add(x, b.Cast(count(b, b.dim(x, 0), 3), 'float32')));
+sample('Range', 'backwards', [f(2)], (b, x) => {
+  const [start, limit, delta] = floats(2, -1, -0.4)(b);
+  return b.Add(b.Range({ start: start!, limit: limit!, delta: delta! }), b.ReduceSum(x, { axes: [0] }));
+});
+sample('EyeLike', '', [f(3, 5)], (b, input) => b.EyeLike({ input }, { k: 1 }));
+sample('EyeLike', 'of integers', [f(4, 3)], (b, input) => b.EyeLike({ input }, { k: -1, dtype: 7 }));
+sample('Trilu', 'upper', [f(2, 3, 4)], (b, input) => b.Trilu({ input }));
+sample('Trilu', 'lower and k', [f(3, 4), typed('int64', 1, 2)], (b, input, k) => b.Trilu({ input, k }, { upper: 0 }));
+sample('Trilu', 'with an open last axis', [ints(4, 3)], (b, x) =>
+  b.Trilu({ input: b.Transpose(x, [1, 0]), k: b.constant(-1, 'int64') }, { upper: 1 }),
+);
+sample('OneHot', '', [typed('int64', -4, 4, 2, 3), f(2)], (b, indices, values) =>
+  b.OneHot({ indices, depth: b.constant(4, 'int64'), values }),
+);
+sample('OneHot', 'inner axis', [typed('int64', 0, 4, 2, 3), typed('int64', -5, 5, 2)], (b, indices, values) =>
+  b.OneHot({ indices, depth: b.ints([4]), values }, { axis: 1 }),
+);
+sample('Hardmax', '', [f(3, 4)], (b, input) => b.Hardmax({ input }));
+sample('Hardmax', 'first of equals', [typed('float32', -1, 1, 2, 5, 3)], (b, x) => b.Hardmax({ input: b.Round(x) }, { axis: 1 }));
+
+for (const [what, inputs, build] of attentionSamples()) sample('Attention', what, inputs, build);
+
 export { samples };
+
+/** Inputs, optional ones by name, and attributes. */
+function attentionSamples(): [string, Spec[], Build][] {
+  type Attributes = Parameters<Builder['Attention']>[1];
+  const all = ['Q', 'K', 'V', 'attn_mask', 'past_key', 'past_value', 'nonpad_kv_seqlen'] as const;
+  const form =
+    (at: Attributes, ...more: (typeof all)[number][]): Build =>
+    (b, ...x) => {
+      const names = [...all.slice(0, 3), ...more];
+      const values = Object.fromEntries(names.map((name, i) => [name, x[i]!]));
+      return b.Attention(values as unknown as Parameters<Builder['Attention']>[0], at).Y;
+    };
+  const outputs =
+    (at: Record<string, number>, ...names: (string | undefined)[]): Build =>
+    (b, ...x) =>
+      b.emit('Attention', x, at, { outputs: names });
+  const qkv = [f(2, 2, 3, 4), f(2, 2, 5, 4), f(2, 2, 5, 6)];
+  const grouped = [f(2, 4, 3, 4), f(2, 2, 5, 4), f(2, 2, 5, 6)];
+  const flat = [f(2, 3, 8), f(2, 5, 8), f(2, 5, 12)];
+  const past = [f(2, 2, 2, 4), f(2, 2, 2, 6)];
+  return [
+    ['', qkv, form({})],
+    ['scaled and capped', qkv, form({ scale: 0.3, softcap: 0.8 })],
+    ['float mask', [...qkv, f(3, 5)], form({}, 'attn_mask')],
+    ['boolean mask', [...qkv, bool(2, 1, 3, 5)], form({}, 'attn_mask')],
+    ['short mask', [...qkv, f(2, 1, 3, 4)], form({}, 'attn_mask')],
+    ['short boolean mask', [...qkv, typed('bool', 1, 2, 3, 3)], form({}, 'attn_mask')],
+    ['causal', qkv, form({ is_causal: 1 })],
+    ['causal with a mask', [...qkv, f(2, 1, 3, 5)], form({ is_causal: 1 }, 'attn_mask')],
+    ['window', [f(2, 2, 6, 4), f(2, 2, 6, 4), f(2, 2, 6, 4)], form({ left_window_size: 2, right_window_size: 1 })],
+    ['3 axes', flat, form({ q_num_heads: 2, kv_num_heads: 2 })],
+    ['3 axes, grouped heads', [f(2, 3, 16), f(2, 5, 8), f(2, 5, 12)], form({ q_num_heads: 4, kv_num_heads: 2 })],
+    ['grouped heads', grouped, form({})],
+    ['grouped heads, causal', grouped, form({ is_causal: 1 })],
+    ['one key head', [f(2, 4, 3, 4), f(2, 1, 5, 4), f(2, 1, 5, 6)], form({})],
+    ['past', [...qkv, ...past], form({}, 'past_key', 'past_value')],
+    ['past, causal', [f(2, 2, 3, 4), f(2, 2, 3, 4), f(2, 2, 3, 6), ...past], form({ is_causal: 1 }, 'past_key', 'past_value')],
+    [
+      'all outputs',
+      [...flat, f(2, 1, 3, 7), ...past],
+      outputs({ q_num_heads: 2, kv_num_heads: 2, qk_matmul_output_mode: 2, softmax_precision: 11 }, 'y', 'key', 'value', 'scores'),
+    ],
+    ['scores of grouped heads', grouped, outputs({ softcap: 2, qk_matmul_output_mode: 1 }, 'y', undefined, undefined, 'scores')],
+    ['weights', [...qkv, f(3, 5)], outputs({ qk_matmul_output_mode: 3 }, 'y', undefined, undefined, 'weights')],
+    ['valid lengths', [...qkv, typed('int64', 1, 6, 2)], form({}, 'nonpad_kv_seqlen')],
+    ['valid lengths, causal', [...qkv, typed('int64', 1, 6, 2)], form({ is_causal: 1 }, 'nonpad_kv_seqlen')],
+    [
+      'open sequence, causal, grouped heads',
+      [f(3, 4, 1, 8), f(5, 2, 1, 8), f(5, 2, 1, 8)],
+      (b, ...x) => {
+        const [Q, K, V] = x.map(v => b.Transpose(v, [2, 1, 0, 3]));
+        return b.Attention({ Q: Q!, K: K!, V: V! }, { is_causal: 1 }).Y;
+      },
+    ],
+  ];
+}
 
 /** Numbers that look random and are the same everywhere. */
 export function arrayOf({ dims, type = 'float32', low = -1.5, high = 1.5 }: Spec, seed: number): Tensor {

@@ -2,8 +2,9 @@
 import type { Value } from '../../../ir/graph.ts';
 import type { Builder } from '../../../ops/builder.ts';
 import { axisOf, elementOf, range, rankOf, shapeOf } from '../../../ops/shapes.ts';
-import { floatType, promoted } from './operands.ts';
-import type { AtenRow, AtenRows } from './row.ts';
+import { floating } from './elementwise.ts';
+import { promoted } from './operands.ts';
+import { type Args, type AtenRow, type AtenRows, unsupported } from './row.ts';
 
 /** (Σ |d|^p)^(1/p) along an axis; p = 0 counts what is not 0, p = ±∞ is the largest or smallest |d|. */
 function norm(b: Builder, d: Value, p: number, axis: number, keepdims: 0 | 1 = 0): Value {
@@ -28,7 +29,7 @@ function norm(b: Builder, d: Value, p: number, axis: number, keepdims: 0 | 1 = 0
 export function pairwiseDistance(b: Builder, pair: readonly Value[], p: number, epsilon: number, keepdims: 0 | 1 = 0): Value {
   const [x, y] = promoted(b, pair);
   const difference = b.Sub(x!, y!);
-  const wide = b.Cast(difference, floatType(elementOf(difference)));
+  const wide = floating(b, difference);
   return norm(b, epsilon === 0 ? wide : b.Add(wide, b.like(epsilon, wide)), p, -1, keepdims);
 }
 
@@ -92,12 +93,18 @@ function cross(b: Builder, x: Value, y: Value, axis: number): Value {
   return b.Sub(b.Mul(turned(x, next!), turned(y, last!)), b.Mul(turned(x, last!), turned(y, next!)));
 }
 
-const crossOf =
-  (axisFor: (self: Value) => number): AtenRow =>
-  (x, b) => {
-    const [self, other] = promoted(b, [x.tensor('self'), x.tensor('other')]);
-    return cross(b, self!, other!, axisFor(self!));
-  };
+/** Without an axis it is the first of size 3. */
+function crossAxis(x: Args, self: Value): number {
+  if (x.has('dim')) return axisOf(x.number('dim'), rankOf(self));
+  const found = shapeOf(self).indexOf(3);
+  if (found < 0) throw unsupported('a cross product along an axis that is not known to have size 3');
+  return found;
+}
+
+const crossProduct: AtenRow = (x, b) => {
+  const [self, other] = promoted(b, [x.tensor('self'), x.tensor('other')]);
+  return cross(b, self!, other!, crossAxis(x, self!));
+};
 
 export const distances: AtenRows = {
   'cdist.default': cdist,
@@ -107,8 +114,7 @@ export const distances: AtenRows = {
   'pairwise_distance.default': (x, b) =>
     pairwiseDistance(b, [x.tensor('x1'), x.tensor('x2')], x.number('p'), x.number('eps'), x.boolean('keepdim') ? 1 : 0),
   'cosine_similarity.default': cosineSimilarity,
-  'linalg_cross.default': (x, b) => crossOf(self => axisOf(x.number('dim'), rankOf(self)))(x, b),
-  // Without an axis it is the first of size 3.
-  'cross.default': (x, b) => crossOf(self => (x.has('dim') ? axisOf(x.number('dim'), rankOf(self)) : shapeOf(self).indexOf(3)))(x, b),
+  'linalg_cross.default': crossProduct,
+  'cross.default': crossProduct,
   'linalg_vecdot.default': (x, b) => b.ReduceSum(b.Mul(x.tensor('x'), x.tensor('y')), { axes: [x.number('dim')], keepdims: 0 }),
 };

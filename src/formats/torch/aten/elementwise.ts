@@ -10,21 +10,25 @@ import { type Args, type AtenRow, type AtenRows, Float, isScalar } from './row.t
 export const rows = (names: string, overloads: string, row: AtenRow): AtenRows =>
   Object.fromEntries(names.split(' ').flatMap(name => overloads.split(' ').map(overload => [`${name}.${overload}`, row])));
 
+/** What a row computes of its tensor, or of its two operands; other arguments are in `x`. */
+export type Formula = (b: Builder, self: Value, x: Args) => Value;
+export type PairFormula = (b: Builder, self: Value, other: Value, x: Args) => Value;
+
 /** A row of a function of one tensor, which keeps its element type. */
 export const ofSelf =
-  (f: (b: Builder, self: Value, x: Args) => Value): AtenRow =>
+  (f: Formula): AtenRow =>
   (x, b) =>
     f(b, x.tensor('self'), x);
 
 /** A row of a function that gives floats: integers and truth values are converted first. */
 export const ofFloat =
-  (f: (b: Builder, self: Value, x: Args) => Value): AtenRow =>
+  (f: Formula): AtenRow =>
   (x, b) =>
     f(b, floating(b, x.tensor('self')), x);
 
 /** A row of a function of two operands in their common type. */
 export const ofPair =
-  (f: (b: Builder, self: Value, other: Value, x: Args) => Value): AtenRow =>
+  (f: PairFormula): AtenRow =>
   (x, b) => {
     const [self, other] = pair(b, x);
     return f(b, self, other, x);
@@ -32,7 +36,7 @@ export const ofPair =
 
 /** The same for functions that give floats. */
 export const ofFloatPair =
-  (f: (b: Builder, self: Value, other: Value, x: Args) => Value): AtenRow =>
+  (f: PairFormula): AtenRow =>
   (x, b) => {
     const [self, other] = floatPair(b, x);
     return f(b, self, other, x);
@@ -102,5 +106,4 @@ export const log1p = (b: Builder, v: Value): Value =>
   });
 
 /** exp(v) - 1 that is accurate near 0, as tanh(v / 2) (exp(v) + 1). */
-export const expm1 = (b: Builder, v: Value): Value =>
-  b.Mul(b.Tanh(b.Mul(v, b.like(0.5, v))), b.Add(b.Exp(v), b.like(1, v)));
+export const expm1 = (b: Builder, v: Value): Value => b.Mul(b.Tanh(b.Mul(v, b.like(0.5, v))), b.Add(b.Exp(v), b.like(1, v)));

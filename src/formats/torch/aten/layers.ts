@@ -1,7 +1,6 @@
 // ATen overloads of layers: convolutions here, the rest spread in by topic.
 import type { Value } from '../../../ir/graph.ts';
 import { isFloat } from '../../../ir/types.ts';
-import type { Builder } from '../../../ops/builder.ts';
 import { elementOf, range, rankOf, shapeOf } from '../../../ops/shapes.ts';
 import { distances } from './distance.ts';
 import { losses } from './loss.ts';
@@ -29,12 +28,18 @@ function padsOf(x: Args, weight: Value, dilations: readonly number[]): readonly 
   return [...totals.map(total => Math.floor(total / 2)), ...totals.map(total => Math.ceil(total / 2))];
 }
 
+/** ONNX convolves floats only. */
+function ofFloats(input: Value): Value {
+  if (isFloat(elementOf(input))) return input;
+  throw unsupported(`a convolution of ${elementOf(input)}`);
+}
+
 /** Convolution with the arguments that the overload has; a single example gets a batch axis for the while. */
 const conv =
   (isTransposed = false): AtenRow =>
   (x, b) => {
-    const [input, weight, bias] = [x.optional('input') ?? x.tensor('self'), x.tensor('weight'), x.optional('bias')];
-    if (!isFloat(elementOf(input))) throw unsupported(`a convolution of ${elementOf(input)}`);
+    const input = ofFloats(x.optional('input') ?? x.tensor('self'));
+    const [weight, bias] = [x.tensor('weight'), x.optional('bias')];
     const rank = rankOf(weight) - 2;
     const list = (name: string): readonly number[] => perAxis(x.optionalNumbers(name) ?? [1], rank);
     const dilations = list('dilation');
@@ -49,7 +54,7 @@ const conv =
 
 /** Convolution over sequences of time, batch, channel. */
 const convOfSequences: AtenRow = (x, b) => {
-  const turned = b.Transpose(x.tensor('self'), [1, 2, 0]);
+  const turned = b.Transpose(ofFloats(x.tensor('self')), [1, 2, 0]);
   const pad = x.number('pad');
   return b.Transpose(b.Conv(turned, b.Transpose(x.tensor('weight'), [2, 1, 0]), x.tensor('bias'), { pads: [pad, pad] }), [2, 0, 1]);
 };
@@ -62,7 +67,6 @@ const convolutions: AtenRows = {
       '_convolution.default',
       '_convolution.deprecated',
       '_convolution_mode.default',
-      'mkldnn_convolution.default',
       'thnn_conv2d.default',
       '_slow_conv2d_forward.default',
       'slow_conv3d.default',

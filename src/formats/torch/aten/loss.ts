@@ -1,11 +1,13 @@
 // ATen overloads of losses: one number an element or a row, then their mean or sum where asked for.
 import type { Value } from '../../../ir/graph.ts';
-import { type DataType, isFloat, isInteger } from '../../../ir/types.ts';
+import { isInteger } from '../../../ir/types.ts';
 import type { Builder } from '../../../ops/builder.ts';
-import { axisOf, elementOf, range, rankOf } from '../../../ops/shapes.ts';
+import { elementOf, range, rankOf } from '../../../ops/shapes.ts';
 import { pairwiseDistance } from './distance.ts';
+import { floating, isBool, isFloating } from './elementwise.ts';
 import { floatType, promoted, resultType, scalarOf } from './operands.ts';
-import { type Args, type AtenRow, type AtenRows, Float } from './row.ts';
+import type { Args, AtenRow, AtenRows } from './row.ts';
+import { iota } from './sizing.ts';
 
 const reductions = ['none', 'mean', 'sum'] as const;
 const reductionOf = (x: Args): (typeof reductions)[number] => reductions[x.number('reduction')]!;
@@ -42,11 +44,11 @@ function smoothL1(a: Value, t: Value, x: Args, b: Builder): Value {
 }
 
 /** max(x, 0) of any type that has numbers. */
-const atLeast0 = (b: Builder, v: Value): Value => (isFloat(elementOf(v)) ? b.Relu(v) : b.Max(v, b.like(0, v)));
+const atLeast0 = (b: Builder, v: Value): Value => (isFloating(v) ? b.Relu(v) : b.Max(v, b.like(0, v)));
 
 /** Whether the elements are this number. */
 function equals(b: Builder, v: Value, n: number): Value {
-  const numbers = elementOf(v) === 'bool' ? b.Cast(v, 'int32') : v;
+  const numbers = isBool(v) ? b.Cast(v, 'int32') : v;
   return b.Equal(numbers, b.like(n, numbers));
 }
 
@@ -80,8 +82,7 @@ function divergence(a: Value, t: Value, x: Args, b: Builder): Value {
 }
 
 function poisson(a: Value, t: Value, x: Args, b: Builder): Value {
-  const type = floatType(elementOf(a));
-  const [input, target] = [b.Cast(a, type), b.Cast(t, type)];
+  const [input, target] = [floating(b, a), floating(b, t)];
   const number = (n: number): Value => b.like(n, input);
   const loss = x.boolean('log_input')
     ? b.Sub(b.Exp(input), b.Mul(target, input))
@@ -105,7 +106,7 @@ const hinge: AtenRow = (x, b) => {
 
 /** Adds a margin, which makes floats of integers. */
 const plusMargin = (x: Args, b: Builder, v: Value): Value => {
-  const wide = b.Cast(v, floatType(elementOf(v)));
+  const wide = floating(b, v);
   return x.number('margin') === 0 ? wide : b.Add(wide, b.like(x.number('margin'), wide));
 };
 
@@ -147,14 +148,10 @@ const multiMargin: AtenRow = (x, b) => {
   const power = x.number('p') === 1 ? violation : b.Mul(violation, violation);
   const weight = x.optional('weight');
   const loss = weight ? b.Mul(power, b.Unsqueeze(b.Gather(weight, target, 0), [1])) : power;
-  const classes = b.Range({
-    start: b.constant(0, 'int64'),
-    limit: b.Squeeze(b.sizes([b.dim(self, 1)]), [0]),
-    delta: b.constant(1, 'int64'),
-  });
+  const classes = iota(b, b.dim(self, 1));
   const others = b.Where(b.Equal(classes, places), b.like(0, loss), loss);
   const rows = b.ReduceMean({ data: others, axes: b.ints([1]) }, { keepdims: 0 });
-  return rankOf(given) === 2 || reductionOf(x) !== 'none' ? reduced(x, b, rows) : b.Squeeze(rows, [0]);
+  return reduced(x, b, rows);
 };
 
 /** Class indices as the types that ONNX has for them. */
@@ -173,26 +170,21 @@ const lossAttributes = (x: Args) => ({ reduction: reductionOf(x), ignore_index: 
 const negativeLogLikelihood = (x: Args, b: Builder): Value =>
   overBatch(x, b, (input, target) => b.NegativeLogLikelihoodLoss({ input, target, weight: x.optional('weight') }, lossAttributes(x)));
 
-/** Which targets count, and the classes with 0 in place of those that do not. */
-function countedTargets(x: Args, b: Builder, target: Value): { valid: Value; classes: Value } {
-  const ignored = b.Equal(target, b.like(x.number('ignore_index'), target));
-  return { valid: b.Not(ignored), classes: b.Where(ignored, b.like(0, target), target) };
-}
+const ignored = (x: Args, b: Builder, target: Value): Value => b.Equal(target, b.like(x.number('ignore_index'), target));
 
-/** The weight of each target: 0 for those that do not count. */
-function targetWeights(x: Args, b: Builder, target: Value, type: DataType): Value {
-  const { valid, classes } = countedTargets(x, b, target);
-  const weight = x.optional('weight');
-  return weight ? b.Where(valid, b.Gather(weight, classes, 0), b.constant(0, type)) : b.Cast(valid, type);
+/** The weight of each target: 0 for those that do not count, which may be no class at all. */
+function targetWeights(x: Args, b: Builder, target: Value, isIgnored: Value): Value {
+  const [self, weight] = [x.tensor('self'), x.optional('weight')];
+  const own = weight ? b.Gather(weight, b.Where(isIgnored, b.like(0, target), target), 0) : b.like(1, self);
+  return b.Where(isIgnored, b.like(0, self), own);
 }
 
 const total = (b: Builder, v: Value): Value => (rankOf(v) === 0 ? v : b.ReduceSum(v, { axes: range(rankOf(v)), keepdims: 0 }));
 
 /** The loss, and the sum of the weights of its targets; without reduction PyTorch leaves that at 0. */
 const nllForward: AtenRow = (x, b) => {
-  const type = elementOf(x.tensor('self'));
-  const target = classesOf(b, x.tensor('target'));
-  const weight = reductionOf(x) === 'none' ? b.constant(0, type) : total(b, targetWeights(x, b, target, type));
+  const [self, target] = [x.tensor('self'), classesOf(b, x.tensor('target'))];
+  const weight = reductionOf(x) === 'none' ? b.like(0, self) : total(b, targetWeights(x, b, target, ignored(x, b, target)));
   return [negativeLogLikelihood(x, b), weight];
 };
 
@@ -209,7 +201,7 @@ function byClass(x: Args, b: Builder, logs: Value): Value {
 
 const crossEntropy: AtenRow = (x, b) => {
   const [self, target] = [x.tensor('self'), x.tensor('target')];
-  if (isFloat(elementOf(target))) return ofProbabilities(x, b, self, target);
+  if (isFloating(target)) return ofProbabilities(x, b, self, target);
   if (x.number('label_smoothing') > 0) return smoothed(x, b, self, classesOf(b, target));
   return overBatch(
     x,
@@ -236,15 +228,32 @@ function ofProbabilities(x: Args, b: Builder, self: Value, target: Value): Value
 function smoothed(x: Args, b: Builder, self: Value, target: Value): Value {
   const [axis, smoothing] = [classAxis(self), x.number('label_smoothing')];
   const logs = b.LogSoftmax({ input: self }, { axis });
-  const { valid, classes } = countedTargets(x, b, target);
-  const weights = targetWeights(x, b, target, elementOf(self));
-  const own = b.Squeeze(b.GatherElements({ data: logs, indices: b.Unsqueeze(classes, [axis]) }, { axis }), [axis]);
+  const own = negativeLogLikelihood(x.with({ self: logs }), b);
   const every = b.ReduceSum(byClass(x, b, logs), { axes: [axis], keepdims: 0 });
+  const isIgnored = ignored(x, b, target);
+  const counted = b.Where(isIgnored, b.like(0, every), every);
+  const sum = reductionOf(x) === 'none' ? counted : total(b, counted);
+  const spread = reductionOf(x) === 'mean' ? b.Div(sum, total(b, targetWeights(x, b, target, isIgnored))) : sum;
   const share = b.Div(b.like(smoothing, self), b.count(self, [axis]));
-  const zero = b.like(0, self);
-  const loss = b.Neg(b.Add(b.Mul(b.Mul(own, weights), b.like(1 - smoothing, self)), b.Mul(b.Where(valid, every, zero), share)));
-  return reductionOf(x) === 'mean' ? b.Div(total(b, loss), total(b, weights)) : reduced(x, b, loss);
+  return b.Sub(b.Mul(own, b.like(1 - smoothing, self)), b.Mul(spread, share));
 }
+
+/** Σ max(0, 1 - x[t] + x[i]) over the targets t of a row and all i that are none, by the number of classes; and which are targets. */
+const multilabelMargin: AtenRow = (x, b) => {
+  const [given, targets] = [x.tensor('self'), x.tensor('target')];
+  const last = rankOf(given) - 1;
+  // The targets of a row end at the first -1.
+  const isEnd = b.Cast(b.Less(targets, b.like(0, targets)), 'int32');
+  const counts = b.Equal(b.CumSum({ x: isEnd, axis: b.constant(last, 'int64') }), b.constant(0, 'int32'));
+  const classes = b.Where(counts, targets, b.like(-1, targets));
+  const hits = b.Cast(b.Equal(b.Unsqueeze(classes, [last + 1]), iota(b, b.dim(given, last))), elementOf(given));
+  const isTarget = b.ReduceMax(hits, { axes: [last], keepdims: 0 });
+  const own = b.GatherElements({ data: given, indices: b.Where(counts, targets, b.like(0, targets)) }, { axis: last });
+  const violation = b.Relu(b.Add(b.Sub(b.Unsqueeze(given, [last]), b.Unsqueeze(own, [last + 1])), b.like(1, given)));
+  const isCounted = b.And(b.Unsqueeze(counts, [last + 1]), b.Unsqueeze(b.Not(b.Cast(isTarget, 'bool')), [last]));
+  const sums = b.ReduceSum(b.Where(isCounted, violation, b.like(0, given)), { axes: [last, last + 1], keepdims: 0 });
+  return [reduced(x, b, b.Div(sums, b.count(given, [last]))), isTarget];
+};
 
 export const losses: AtenRows = {
   'mse_loss.default': paired('self', 'target', (a, t, _x, b) => {
@@ -264,6 +273,8 @@ export const losses: AtenRows = {
   'cosine_embedding_loss.default': cosineEmbedding,
   'triplet_margin_loss.default': tripletMargin,
   'multi_margin_loss.default': multiMargin,
+  'multilabel_margin_loss.default': (x, b) => (multilabelMargin(x, b) as readonly Value[])[0]!,
+  'multilabel_margin_loss_forward.default': multilabelMargin,
   'cross_entropy_loss.default': crossEntropy,
   'nll_loss.default': negativeLogLikelihood,
   'nll_loss2d.default': negativeLogLikelihood,

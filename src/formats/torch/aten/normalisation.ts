@@ -6,9 +6,10 @@ import { bfloat16, float16 } from '../../../kernels/storage.ts';
 import type { Builder, Size } from '../../../ops/builder.ts';
 import { axisOf, elementOf, range, rankOf, shapeOf } from '../../../ops/shapes.ts';
 import { type Args, type AtenRow, type AtenRows, unsupported } from './row.ts';
+import { reshapeTo, sizesOf } from './sizing.ts';
 
 /** One number in every place, for layers without weights. */
-function filled(b: Builder, value: number, type: DataType, sizes: readonly Size[]): Value {
+function everywhere(b: Builder, value: number, type: DataType, sizes: readonly Size[]): Value {
   if (!sizes.every(size => typeof size === 'number')) return b.Expand(b.constant(value, type), sizes);
   const count = sizes.reduce((n, size) => n * size, 1);
   const code = type === 'float16' ? float16.encode(value) : type === 'bfloat16' ? bfloat16.encode(value) : value;
@@ -56,30 +57,38 @@ interface BatchNorm {
   readonly running: readonly (Value | undefined)[];
 }
 
-/** Normalises each channel by the statistics of the batch in training, by the running ones otherwise. */
+/**
+ * Normalises each channel by the statistics of the batch in training, by the running ones otherwise. Both are BatchNormalization
+ * for inference: its training mode updates running statistics by another formula, and runtimes let it overwrite its inputs.
+ */
 function batchNorm(x: Args, b: Builder, training: boolean): BatchNorm {
   const input = floatInput(x);
+  const [weight, bias] = [x.optional('weight'), x.optional('bias')];
   const running = [x.optional('running_mean'), x.optional('running_var')] as const;
-  const type = elementOf(x.optional('weight') ?? x.optional('bias') ?? input);
-  const channels = (value: number): Value => filled(b, value, type, [b.dim(input, 1)]);
-  const epsilon = x.number('eps');
-  const [input_mean, input_var] = [running[0] ?? channels(0), running[1] ?? channels(1)];
-  const inputs = { X: input, scale: x.optional('weight') ?? channels(1), B: x.optional('bias') ?? channels(0), input_mean, input_var };
+  const type = elementOf(weight ?? bias ?? input);
+  const channels = (value: number): Value => everywhere(b, value, type, [b.dim(input, 1)]);
+  const by = (input_mean: Value, input_var: Value): Value =>
+    b.BatchNormalization(
+      { X: input, scale: weight ?? channels(1), B: bias ?? channels(0), input_mean, input_var },
+      { epsilon: x.number('eps') },
+    ).Y;
   if (!training) {
-    const none = b.constant([], type, [0]);
-    return { y: b.BatchNormalization(inputs, { epsilon }).Y, saved: [none, none], running };
+    if (!running[0] || !running[1]) throw unsupported('batch normalisation in eval mode without running statistics');
+    const none = everywhere(b, 0, type, [0]);
+    return { y: by(running[0], running[1]), saved: [none, none], running };
   }
   const axes = range(rankOf(input)).filter(axis => axis !== 1);
-  const batch = moments(b, b.Cast(input, type), axes, 0);
-  const now = [batch.mean, unbiased(b, batch.variance, b.Cast(input, type), axes)] as const;
+  const wide = b.Cast(input, type);
+  const batch = moments(b, wide, axes, 0);
+  const now = [batch.mean, unbiased(b, batch.variance, wide, axes)] as const;
   return {
-    y: b.BatchNormalization(inputs, { epsilon, training_mode: 1 }).Y,
-    saved: [batch.mean, inverseRoot(b, batch.variance, epsilon)],
+    y: by(batch.mean, batch.variance),
+    saved: [batch.mean, inverseRoot(b, batch.variance, x.number('eps'))],
     running: running.map((before, i) => before && moved(b, before, now[i]!, x.number('momentum'))),
   };
 }
 
-/** The same for overloads that write the running statistics in place. */
+/** The same for overloads that write the running statistics in place, in training. */
 function batchNormInPlace(x: Args, b: Builder, training: boolean): BatchNorm {
   const result = batchNorm(x, b, training);
   if (training) writeRunning(x, result.running);
@@ -108,7 +117,7 @@ function normalisedAxes(x: Args, b: Builder, input: Value): { axis: number; axes
   return {
     axis: -sizes.length,
     axes: range(sizes.length, rankOf(input) - sizes.length),
-    scale: weight ?? filled(b, 1, type, sizes),
+    scale: weight ?? everywhere(b, 1, type, sizes),
   };
 }
 
@@ -147,21 +156,7 @@ const fusedRmsNorm: AtenRow = (x, b) => {
 };
 
 /** [batch, channels, ...] as [batch, groups, the rest]. */
-function grouped(b: Builder, x: Value, groups: number): Value {
-  const batch = shapeOf(x)[0];
-  return b.Reshape(x, [typeof batch === 'number' ? batch : 0, groups, -1]);
-}
-
-/** `y` in the shape of `x`; both begin with the same axis. */
-function inShapeOf(b: Builder, y: Value, x: Value): Value {
-  const shape = shapeOf(x);
-  const open = shape.slice(1).filter(d => typeof d !== 'number').length;
-  if (open > 1) return b.emit('Reshape', [y, b.Shape(x)])[0]!;
-  return b.Reshape(
-    y,
-    shape.map((d, i) => (typeof d === 'number' ? d : i === 0 ? 0 : -1)),
-  );
-}
+const grouped = (b: Builder, x: Value, groups: number): Value => reshapeTo(b, x, [b.dim(x, 0), groups, -1]);
 
 const instances = (b: Builder, input: Value, scale: Value, B: Value, epsilon: number): Value =>
   b.InstanceNormalization({ input, scale, B }, { epsilon });
@@ -172,9 +167,9 @@ function groupNorm(x: Args, b: Builder, groups: number): Value {
   const [epsilon, spatial] = [x.number('eps'), rankOf(input) - 2];
   return inTypeOf(weight ?? bias, input, b, X => {
     const type = elementOf(X);
-    const plain = [filled(b, 1, type, [groups]), filled(b, 0, type, [groups])] as const;
+    const plain = [everywhere(b, 1, type, [groups]), everywhere(b, 0, type, [groups])] as const;
     if (shapeOf(X)[1] === groups && spatial > 0) return instances(b, X, weight ?? plain[0], bias ?? plain[1], epsilon);
-    const y = inShapeOf(b, instances(b, grouped(b, X, groups), ...plain, epsilon), X);
+    const y = reshapeTo(b, instances(b, grouped(b, X, groups), ...plain, epsilon), sizesOf(b, X));
     const along = (v: Value): Value => (spatial > 0 ? b.Unsqueeze(v, range(spatial, 1)) : v);
     const scaled = weight ? b.Mul(y, along(weight)) : y;
     return bias ? b.Add(scaled, along(bias)) : scaled;
@@ -191,7 +186,7 @@ const nativeGroupNorm: AtenRow = (x, b) => {
 const instanceNorm: AtenRow = (x, b) => {
   if (!x.boolean('use_input_stats')) return batchNorm(x, b, false).y;
   const [input, weight, bias] = [floatInput(x), x.optional('weight'), x.optional('bias')];
-  const channels = (value: number, type: DataType): Value => filled(b, value, type, [b.dim(input, 1)]);
+  const channels = (value: number, type: DataType): Value => everywhere(b, value, type, [b.dim(input, 1)]);
   const [average, variance] = [x.optional('running_mean'), x.optional('running_var')];
   if (average && variance) {
     const axes = range(rankOf(input) - 2, 2);
@@ -221,7 +216,12 @@ function weightNorm(x: Args, b: Builder): readonly [Value, Value] {
 export const normalisations: AtenRows = {
   'batch_norm.default': (x, b) => batchNormInPlace(x, b, x.boolean('training')).y,
   'native_batch_norm.default': withSaved,
-  '_native_batch_norm_legit.default': withSaved,
+  '_native_batch_norm_legit.default': (x, b) => {
+    const { y, saved, running } = batchNorm(x, b, x.boolean('training'));
+    // Its schema names the running statistics as written even where they stay as they are.
+    writeRunning(x, running);
+    return [y, ...saved];
+  },
   '_native_batch_norm_legit.no_stats': withSaved,
   '_native_batch_norm_legit_no_training.default': (x, b) => {
     const { y, saved } = batchNorm(x, b, false);
@@ -251,5 +251,8 @@ export const normalisations: AtenRows = {
   'native_group_norm.default': nativeGroupNorm,
   'instance_norm.default': instanceNorm,
   '_weight_norm.default': (x, b) => weightNorm(x, b)[0],
-  '_weight_norm_interface.default': (x, b) => weightNorm(x, b),
+  '_weight_norm_interface.default': (x, b) => {
+    const [w, norm] = weightNorm(x, b);
+    return [w, elementOf(norm) === 'float64' ? norm : b.Cast(norm, 'float32')];
+  },
 };

@@ -2,9 +2,11 @@
 import type { Value } from '../../../ir/graph.ts';
 import { elementTypes, isFloat } from '../../../ir/types.ts';
 import type { Builder, Size } from '../../../ops/builder.ts';
-import { axesOf, elementOf, range, rankOf } from '../../../ops/shapes.ts';
-import { asTensor, promoted } from './operands.ts';
-import { type Args, type AtenRow, type AtenRows, Float, type Scalar } from './row.ts';
+import { axesOf, elementOf, range, rankOf, shapeOf } from '../../../ops/shapes.ts';
+import { isBool, isFloating, knownNumber, times } from './elementwise.ts';
+import { promoted } from './operands.ts';
+import type { Args, AtenRow, AtenRows } from './row.ts';
+import { mulSizes, permuted, reshapeTo } from './sizing.ts';
 
 /** MatMul of one type. The standard has none for integers below 32 bits: those wrap after a product in int32, as PyTorch's do. */
 export function matmul(b: Builder, x: Value, y: Value): Value {
@@ -14,7 +16,7 @@ export function matmul(b: Builder, x: Value, y: Value): Value {
 }
 
 /** The product of two values of one type; of truth values it is their And. */
-const times = (b: Builder, x: Value, y: Value): Value => (elementOf(x) === 'bool' ? b.And(x, y) : b.Mul(x, y));
+const both = (b: Builder, x: Value, y: Value): Value => (isBool(x) ? b.And(x, y) : b.Mul(x, y));
 
 const product =
   (left: string, right: string): AtenRow =>
@@ -24,31 +26,25 @@ const product =
 const linear: AtenRow = (x, b) => {
   const [input, weight, bias] = [x.tensor('input'), x.tensor('weight'), x.optional('bias')];
   const isMatrix = rankOf(weight) === 2;
-  if (isMatrix && rankOf(input) === 2 && isFloat(elementOf(input))) return b.Gemm({ A: input, B: weight, C: bias }, { transB: 1 });
+  if (isMatrix && rankOf(input) === 2 && isFloating(input)) return b.Gemm({ A: input, B: weight, C: bias }, { transB: 1 });
   const y = matmul(b, input, isMatrix ? b.Transpose(weight, [1, 0]) : weight);
   return bias ? b.Add(y, bias) : y;
 };
 
-/** A number that is known now. */
-const known = (scalar: Scalar): number | undefined =>
-  scalar instanceof Float ? scalar.value : typeof scalar === 'object' ? undefined : Number(scalar);
-
-const scaled = (b: Builder, v: Value, by: Scalar): Value => (known(by) === 1 ? v : times(b, v, asTensor(b, by, elementOf(v))));
-
 /** beta * self + alpha * y, where a beta of 0 means that self is not looked at. */
 function blended(x: Args, b: Builder, self: Value, y: Value): Value {
-  const right = scaled(b, y, x.scalar('alpha'));
-  if (known(x.scalar('beta')) === 0) return right;
-  const left = scaled(b, self, x.scalar('beta'));
-  return elementOf(right) === 'bool' ? b.Or(left, right) : b.Add(left, right);
+  const right = times(b, y, x.scalar('alpha'));
+  if (knownNumber(x.scalar('beta')) === 0) return right;
+  const left = times(b, self, x.scalar('beta'));
+  return isBool(right) ? b.Or(left, right) : b.Add(left, right);
 }
 
 const addmm: AtenRow = (x, b) => {
   const [self, A, B] = [x.tensor('self'), x.tensor('mat1'), x.tensor('mat2')];
-  const [alpha, beta] = [known(x.scalar('alpha')), known(x.scalar('beta'))];
+  const [alpha, beta] = [knownNumber(x.scalar('alpha')), knownNumber(x.scalar('beta'))];
   // The attributes of Gemm are float32, and ONNX Runtime has it for floats only.
   const holds = (n: number | undefined): n is number => n !== undefined && (elementOf(A) !== 'float64' || Math.fround(n) === n);
-  if (isFloat(elementOf(A)) && holds(alpha) && holds(beta))
+  if (isFloating(A) && holds(alpha) && holds(beta))
     return beta === 0 ? b.Gemm({ A, B }, { alpha }) : b.Gemm({ A, B, C: self }, { alpha, beta });
   return blended(x, b, self, matmul(b, A, B));
 };
@@ -58,7 +54,7 @@ const addedProduct =
   (x, b) =>
     blended(x, b, x.tensor('self'), matmul(b, x.tensor(left), x.tensor(right)));
 
-const outerOf = (b: Builder, x: Value, y: Value): Value => times(b, b.Unsqueeze(x, [1]), y);
+const outerOf = (b: Builder, x: Value, y: Value): Value => both(b, b.Unsqueeze(x, [1]), y);
 
 const outer: AtenRow = (x, b) => {
   const [self, other] = promoted(b, [x.tensor('self'), x.tensor('vec2')]);
@@ -75,29 +71,23 @@ const chain =
   (x, b) =>
     x.tensors(name).reduce((left, right) => matmul(b, left, right));
 
-const sizeProduct = (b: Builder, x: Size, y: Size): Size => {
-  if (typeof x === 'number' && typeof y === 'number') return x * y;
-  const value = (size: Size): Value => (typeof size === 'number' ? b.ints([size]) : size);
-  return x === 1 ? y : y === 1 ? x : b.Mul(value(x), value(y));
-};
+/** Axes of a factor of kron in the space of both: every second one, the last ones where it has fewer. */
+function interleaved(b: Builder, v: Value, rank: number, at: 0 | 1): Value {
+  const own = new Set(range(rankOf(v), rank - rankOf(v)).map(axis => 2 * axis + at));
+  const missing = range(2 * rank).filter(axis => !own.has(axis));
+  return b.Unsqueeze(v, missing);
+}
 
 const kron: AtenRow = (x, b) => {
-  const operands = promoted(b, [x.tensor('self'), x.tensor('other')]);
-  const rank = Math.max(...operands.map(rankOf));
-  if (operands.some(v => rankOf(v) === 0)) return times(b, operands[0]!, operands[1]!);
-  const [self, other] = operands.map(v => (rankOf(v) === rank ? v : b.Unsqueeze(v, range(rank - rankOf(v)))));
-  const pairs = range(rank);
-  const left = b.Unsqueeze(
-    self!,
-    pairs.map(i => 2 * i + 1),
-  );
-  const right = b.Unsqueeze(
-    other!,
-    pairs.map(i => 2 * i),
-  );
-  return b.Reshape(
-    times(b, left, right),
-    pairs.map(i => sizeProduct(b, b.dim(self!, i), b.dim(other!, i))),
+  const [self, other] = promoted(b, [x.tensor('self'), x.tensor('other')]) as [Value, Value];
+  const rank = Math.max(rankOf(self), rankOf(other));
+  if (rankOf(self) === 0 || rankOf(other) === 0) return both(b, self, other);
+  const pairs = both(b, interleaved(b, self, rank, 0), interleaved(b, other, rank, 1));
+  const size = (v: Value, axis: number): Size => (axis < rank - rankOf(v) ? 1 : b.dim(v, axis - rank));
+  return reshapeTo(
+    b,
+    pairs,
+    range(rank).map(axis => mulSizes(b, size(self, axis), size(other, axis))),
   );
 };
 
@@ -107,10 +97,13 @@ const letters = [...'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ'];
 const contracted = (b: Builder, tensors: readonly Value[], terms: readonly (readonly string[])[], out: readonly string[]): Value =>
   b.Einsum({ Inputs: tensors }, { equation: `${terms.map(term => term.join('')).join(',')}->${out.join('')}` });
 
+/** Whether MatMul sums over axes of one size: PyTorch's contractions also let 1 meet any other size, as Einsum does. */
+const fits = (x: Value, y: Value): boolean => (shapeOf(x).at(-1) === 1) === (shapeOf(y).at(rankOf(y) === 1 ? -1 : -2) === 1);
+
 /** The sum of products over pairs of axes; what is left of `x`, then of `y`. */
 function tensordot(b: Builder, x: Value, y: Value, axesX: readonly number[], axesY: readonly number[]): Value {
   const isProduct = axesX.length === 1 && axesX[0] === rankOf(x) - 1 && axesY[0] === 0 && rankOf(y) <= 2;
-  if (isProduct) return matmul(b, x, y);
+  if (isProduct && fits(x, y)) return matmul(b, x, y);
   const left = letters.slice(0, rankOf(x));
   const right = letters.slice(rankOf(x), rankOf(x) + rankOf(y));
   axesY.forEach((axis, i) => {
@@ -123,7 +116,7 @@ function tensordot(b: Builder, x: Value, y: Value, axesX: readonly number[], axe
 
 const inner: AtenRow = (x, b) => {
   const [self, other] = [x.tensor('self'), x.tensor('other')];
-  if (rankOf(self) === 0 || rankOf(other) === 0) return times(b, self, other);
+  if (rankOf(self) === 0 || rankOf(other) === 0) return both(b, self, other);
   return tensordot(b, self, other, [rankOf(self) - 1], [rankOf(other) - 1]);
 };
 
@@ -145,15 +138,15 @@ const einsum: AtenRow = (x, b) => {
   const { terms, out } = explicit(x.string('equation'), tensors.map(rankOf));
   const [first, second] = terms;
   if (terms.length === 1 && out.length === first!.length && new Set(first).size === out.length)
-    return out.every((letter, i) => letter === first![i])
-      ? tensors[0]!
-      : b.Transpose(
-          tensors[0]!,
-          out.map(letter => first!.indexOf(letter)),
-        );
+    return permuted(
+      b,
+      tensors[0]!,
+      out.map(letter => first!.indexOf(letter)),
+    );
   // Letters of a plain product: the same batch, then ik, kj -> ij.
   const plain = /^(\w*)(\w)(\w),\1\3(\w),\1\2\4$/.exec([...terms, out].map(term => term.join('')).join(','));
-  if (plain && new Set([...first!, ...second!]).size === first!.length + 1) return matmul(b, tensors[0]!, tensors[1]!);
+  if (plain && new Set([...first!, ...second!]).size === first!.length + 1 && fits(tensors[0]!, tensors[1]!))
+    return matmul(b, tensors[0]!, tensors[1]!);
   return contracted(b, tensors, terms, out);
 };
 

@@ -4,9 +4,11 @@ import type { Value } from '../../../ir/graph.ts';
 import { isFloat } from '../../../ir/types.ts';
 import type { Builder } from '../../../ops/builder.ts';
 import { axisOf, elementOf, range, rankOf, shapeOf } from '../../../ops/shapes.ts';
-import { broadcastLike, expanded, filled, sizesOf } from './fill.ts';
+import { flat } from './axes.ts';
+import { times } from './elementwise.ts';
+import { broadcastLike, expanded, filledLike, shapeValue } from './fill.ts';
 import { asTensor } from './operands.ts';
-import { type Args, type AtenRow, type AtenRows, type Scalar, unsupported } from './row.ts';
+import { type Args, type AtenRow, type AtenRows, unsupported } from './row.ts';
 
 /** How ONNX's scatter operators combine what was there with what is written. */
 export type Reduction = 'none' | 'add' | 'mul' | 'max' | 'min';
@@ -26,7 +28,7 @@ function along(x: Args, b: Builder) {
 }
 
 /** Truth values are combined as integers: a sum is their disjunction, a product their conjunction. */
-function combined(data: Value, updates: Value, reduction: Reduction, b: Builder, scatter: Scatter): Value {
+export function combined(data: Value, updates: Value, reduction: Reduction, b: Builder, scatter: Scatter): Value {
   if (reduction === 'none' || elementOf(data) !== 'bool') return scatter(data, updates, reduction);
   return b.Cast(scatter(b.Cast(data, 'int32'), b.Cast(updates, 'int32'), reduction), 'bool');
 }
@@ -38,7 +40,7 @@ export function sliceScatter(b: Builder, axis: number, index: Value): Scatter {
     combined(data, updates, reduction, b, (d, u, r) => {
       if (axis === 0) return b.ScatterND({ data: d, indices: b.Unsqueeze(positions, [-1]), updates: u }, { reduction: r });
       const others = range(rankOf(d)).filter(a => a !== axis);
-      const indices = expanded(b, b.Unsqueeze(positions, others), sizesOf(b, u));
+      const indices = expanded(b, b.Unsqueeze(positions, others), shapeValue(b, u));
       return b.ScatterElements({ data: d, indices, updates: u }, { axis, reduction: r });
     });
 }
@@ -48,8 +50,6 @@ export const elementScatter =
   (b: Builder, axis: number, indices: Value): Scatter =>
   (data, updates, reduction) =>
     combined(data, updates, reduction, b, (d, u, r) => b.ScatterElements({ data: d, indices, updates: u }, { axis, reduction: r }));
-
-const filledLike = (b: Builder, like: Value, value: Scalar): Value => filled(b, sizesOf(b, like), value, elementOf(like));
 
 const reductions: Readonly<Record<string, { readonly op: Reduction; readonly start?: number } | undefined>> = {
   sum: { op: 'add', start: 0 },
@@ -96,7 +96,7 @@ const scatter =
     const { self, axis, index, back } = along(x, b);
     const source = x.has('src')
       ? croppedTo(b, asVector(b, x.tensor('src')), index)
-      : expanded(b, asTensor(b, x.scalar('value'), elementOf(self)), sizesOf(b, index));
+      : expanded(b, asTensor(b, x.scalar('value'), elementOf(self)), shapeValue(b, index));
     const write = elementScatter(b, axis, index);
     const reduce = reductionOf(x);
     if (reduce === undefined) return back(write(self, source, 'none'));
@@ -123,11 +123,7 @@ const slices =
     return back(row({ self, source: given, write: sliceScatter(b, axis, index) }, x, b));
   };
 
-const indexAdd = slices(({ self, source, write }, x, b) => {
-  const alpha = x.scalar('alpha');
-  const scaled = alpha === 1 || alpha === true ? source : b.Mul(source, asTensor(b, alpha, elementOf(source)));
-  return write(self, scaled, 'add');
-});
+const indexAdd = slices(({ self, source, write }, x, b) => write(self, times(b, source, x.scalar('alpha')), 'add'));
 
 const indexFill: AtenRow = (x, b) => {
   const { self, axis, index, back } = along(x, b);
@@ -138,7 +134,7 @@ const indexFill: AtenRow = (x, b) => {
 
 const takeAlongDim: AtenRow = (x, b) => {
   const [self, indices] = [x.tensor('self'), x.tensor('indices')];
-  if (!x.has('dim')) return b.Gather(b.Reshape(self, [-1]), b.Reshape(indices, [-1]), 0);
+  if (!x.has('dim')) return b.Gather(flat(b, self), flat(b, indices), 0);
   const axis = axisOf(x.number('dim'), rankOf(self));
   // Every axis but the indexed one is broadcast between the two, by Expand in both directions.
   const others = (v: Value, w: Value): Value => {
@@ -151,10 +147,9 @@ const takeAlongDim: AtenRow = (x, b) => {
 
 const put: AtenRow = (x, b) => {
   const self = x.tensor('self');
-  const flat = (v: Value): Value => (rankOf(v) === 1 ? v : b.Reshape(v, [-1]));
-  const write = elementScatter(b, 0, flat(x.tensor('index')));
-  const result = write(flat(self), flat(x.tensor('source')), x.boolean('accumulate') ? 'add' : 'none');
-  return rankOf(self) === 1 ? result : b.emit('Reshape', [result, sizesOf(b, self)])[0]!;
+  const write = elementScatter(b, 0, flat(b, x.tensor('index')));
+  const result = write(flat(b, self), flat(b, x.tensor('source')), x.boolean('accumulate') ? 'add' : 'none');
+  return rankOf(self) === 1 ? result : b.emit('Reshape', [result, shapeValue(b, self)])[0]!;
 };
 
 export const scatters: AtenRows = {
@@ -173,7 +168,7 @@ export const scatters: AtenRows = {
   'index_reduce.default': slices(({ self, source, write }, x, b) =>
     reduceInto(b, self, source, x.string('reduce'), x.boolean('include_self'), write),
   ),
-  'take.default': (x, b) => b.Gather(b.Reshape(x.tensor('self'), [-1]), x.tensor('index'), 0),
+  'take.default': (x, b) => b.Gather(flat(b, x.tensor('self')), x.tensor('index'), 0),
   'take_along_dim.default': takeAlongDim,
   'put.default': put,
 };

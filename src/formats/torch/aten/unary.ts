@@ -1,11 +1,26 @@
 // ATen overloads of one tensor, element by element.
 import type { Value } from '../../../ir/graph.ts';
-import { type DataType, isInteger } from '../../../ir/types.ts';
+import type { DataType } from '../../../ir/types.ts';
 import type { Builder } from '../../../ops/builder.ts';
 import type { OpName } from '../../../ops/names.gen.ts';
 import { elementOf } from '../../../ops/shapes.ts';
-import { always, asIs, expm1, floating, isBool, isFloating, isUnsigned, log1p, never, ofFloat, ofSelf, rows, signbit, truncate } from './elementwise.ts';
-import { asTensor } from './operands.ts';
+import {
+  always,
+  asIs,
+  expm1,
+  type Formula,
+  floating,
+  isBool,
+  isFloating,
+  isUnsigned,
+  log1p,
+  never,
+  ofFloat,
+  ofSelf,
+  rows,
+  signbit,
+  truncate,
+} from './elementwise.ts';
 import { type Args, type AtenRow, type AtenRows, unsupported } from './row.ts';
 
 /** Functions that give floats and are one ONNX operator. */
@@ -33,12 +48,16 @@ const floatFunctions: Readonly<Record<string, OpName>> = {
 /** Roundings: integers are whole already. */
 const roundings: Readonly<Record<string, OpName>> = { ceil: 'Ceil', floor: 'Floor', round: 'Round' };
 
+/** Rows of the operators of a table by names. */
+const table = (operators: Readonly<Record<string, OpName>>, row: (op: OpName) => AtenRow): AtenRows =>
+  Object.fromEntries(Object.entries(operators).flatMap(([names, op]) => Object.entries(rows(names, 'default', row(op)))));
+
 const one = (b: Builder, op: OpName, v: Value): Value => b.emit(op, [v])[0]!;
 
 /** Rows of a function that gives floats. */
-const floats = (names: string, f: (b: Builder, self: Value, x: Args) => Value): AtenRows => rows(names, 'default', ofFloat(f));
+const floats = (names: string, f: Formula): AtenRows => rows(names, 'default', ofFloat(f));
 /** Rows of a function that keeps the element type. */
-const same = (names: string, f: (b: Builder, self: Value, x: Args) => Value): AtenRows => rows(names, 'default', ofSelf(f));
+const same = (names: string, f: Formula): AtenRows => rows(names, 'default', ofSelf(f));
 
 const scaledBy =
   (factor: number) =>
@@ -119,10 +138,11 @@ const complement: AtenRow = (x, b) => {
 };
 
 export const unary: AtenRows = {
-  ...Object.assign({}, ...Object.entries(floatFunctions).map(([names, op]) => floats(names, (b, v) => one(b, op, v)))),
-  ...Object.assign({}, ...Object.entries(roundings).map(([name, op]) => same(name, (b, v) => (isFloating(v) ? one(b, op, v) : v)))),
+  ...table(floatFunctions, op => ofFloat((b, v) => one(b, op, v))),
+  ...table(roundings, op => ofSelf((b, v) => (isFloating(v) ? one(b, op, v) : v))),
   ...same('abs absolute', (b, v) => (isUnsigned(v) ? v : b.Abs(v))),
   ...same('neg negative', (b, v) => (isUnsigned(v) ? b.Sub(b.like(0, v), v) : b.Neg(v))),
+  // PyTorch's sign of NaN is 0; ONNX says nothing of it, and runtimes give NaN.
   ...same('sign sgn', (b, v) => (isBool(v) ? v : b.Sign(v))),
   ...same('trunc fix', truncate),
   ...same('frac', (b, v) => b.Mod({ A: v, B: b.like(1, v) }, { fmod: 1 })),
@@ -138,7 +158,7 @@ export const unary: AtenRows = {
   ...same('logical_not', (b, v) => b.Not(b.Cast(v, 'bool'))),
   ...same('angle', angle),
   ...rows('bitwise_not', 'default', complement),
-  ...rows('positive real conj _conj conj_physical resolve_conj resolve_neg', 'default', asIs),
+  ...rows('positive real conj conj_physical resolve_conj resolve_neg', 'default', asIs),
   ...rows('round', 'decimals', ofSelf(roundDecimals)),
   ...rows('special_round', 'default', ofSelf(roundDecimals)),
   ...floats('deg2rad', scaledBy(Math.PI / 180)),

@@ -1,0 +1,131 @@
+// Tensors made of positions: counting, and what compares positions with each other.
+import { fail } from '../errors.ts';
+import { apply, cast, input, program } from '../expr/expr.ts';
+import { addDims, ceilDivDims, type Dim, maxDims, mulDims, subDims, unknownDim } from '../ir/dims.ts';
+import type { Value } from '../ir/graph.ts';
+import { dataTypeOfCode, type Shape, tensorType } from '../ir/types.ts';
+import type { View } from '../kernels/kernel.ts';
+import { bfloat16, computeType, float16 } from '../kernels/storage.ts';
+import { broadcastView, dropAxes, type Emitter } from '../kernels/views.ts';
+import type { Builder, Size } from './builder.ts';
+import { isNatural } from './plan-node.ts';
+import type { Family } from './row.ts';
+import { axisOf, contentsOf, elementOf, maxContents, rankOf, shapeOf } from './shapes.ts';
+
+export const generators = {
+  Range: {
+    known: ['start', 'limit', 'delta'],
+    infer: ({ start, limit, delta }) => [tensorType(elementOf(start), [rangeLength(start, limit, delta)])],
+    contents({ start, limit, delta }) {
+      const length = rangeLength(start, limit, delta);
+      const [from, step] = [contentsOf(start)?.[0], contentsOf(delta)?.[0]];
+      if (from === undefined || step === undefined || typeof length !== 'number' || length > maxContents) return [];
+      return [Array.from({ length }, (_, i) => addDims(from, mulDims(step, i)))];
+    },
+    plan(_x, _at, e, { start, delta }, [type]) {
+      const y = e.alloc(type!.element, type!.shape);
+      const scalar = computeType(y.type);
+      if (!scalar) throw fail('E1304', `Range has no meaning for ${y.type}`);
+      const line = apply('add', input(1, scalar), apply('mul', cast(input(0, 'int64'), scalar), input(2, scalar)));
+      const bounds = [start, delta].map(v => broadcastView(scalarView(e, scalar, numberIn(v)!), y.shape));
+      e.step({ kind: 'map', program: program([line]) }, [positionsView(e, y.shape[0]!), ...bounds], [y]);
+      return [y];
+    },
+  },
+  EyeLike: {
+    infer: ({ input: x }, { dtype }) => [tensorType(elementCoded(dtype, x), shapeOf(x))],
+    lower({ input: x }, { dtype, k }, b) {
+      const rows = count(b, b.dim(x, 0), k);
+      return b.Cast(b.Equal(b.Unsqueeze(rows, [1]), count(b, b.dim(x, 1))), elementCoded(dtype, x));
+    },
+  },
+  Trilu: {
+    infer: ({ input: x }) => [x.type],
+    lower({ input: x, k }, { upper }, b) {
+      const rows = b.Unsqueeze(count(b, b.dim(x, -2)), [1]);
+      const diagonal = k ? b.Add(rows, k) : rows;
+      const columns = count(b, b.dim(x, -1));
+      const kept = upper ? b.GreaterOrEqual({ A: columns, B: diagonal }) : b.LessOrEqual({ A: columns, B: diagonal });
+      return b.Where(kept, x, b.like(0, x));
+    },
+  },
+  OneHot: {
+    known: ['depth'],
+    infer({ indices, depth, values }, { axis }) {
+      const shape = shapeOf(indices);
+      const size = numberIn(depth) ?? unknownDim();
+      return [tensorType(elementOf(values), shape.toSpliced(axisOf(axis, shape.length + 1), 0, size))];
+    },
+    lower({ indices, depth, values }, { axis }, b) {
+      const rank = rankOf(indices) + 1;
+      const on = axisOf(axis, rank);
+      const scalar = b.Cast(rankOf(depth) === 0 ? depth : b.Squeeze(depth, [0]), 'int64');
+      const classes = b.Range({ start: b.constant(0, 'int64'), limit: scalar, delta: b.constant(1, 'int64') });
+      const wide = b.Cast(indices, 'int64');
+      const index = b.Where(b.Less(wide, b.constant(0, 'int64')), b.Add(wide, scalar), wide);
+      const trailing = Array.from({ length: rank - 1 - on }, (_, i) => i + 1);
+      const hot = b.Equal(b.Unsqueeze(index, [on]), trailing.length > 0 ? b.Unsqueeze(classes, trailing) : classes);
+      const [off, onValue] = b.Split(values, [1, 1], 0) as readonly [Value, Value];
+      return b.Where(hot, onValue, off);
+    },
+  },
+  Hardmax: {
+    infer: ({ input: x }) => [x.type],
+    lower({ input: x }, { axis }, b) {
+      const on = axisOf(axis, rankOf(x));
+      const first = b.ArgMax({ data: x }, { axis: on });
+      const places = count(b, b.dim(x, on));
+      const trailing = Array.from({ length: rankOf(x) - 1 - on }, (_, i) => i + 1);
+      return b.Cast(b.Equal(first, trailing.length > 0 ? b.Unsqueeze(places, trailing) : places), elementOf(x));
+    },
+  },
+} satisfies Family;
+
+/** `from`, `from` + 1, … as int64, `size` of them. */
+export function count(b: Builder, size: Size, from: number | Value = 0): Value {
+  const scalar = (n: number | Value): Value => (typeof n === 'number' ? b.constant(n, 'int64') : rankOf(n) === 0 ? n : b.Squeeze(n, [0]));
+  const [start, length] = [scalar(from), scalar(size)];
+  const limit = from === 0 ? length : b.Add(start, length);
+  return b.Range({ start, limit, delta: b.constant(1, 'int64') });
+}
+
+/** max(ceil((limit - start) / delta), 0) */
+function rangeLength(...bounds: readonly Value[]): Dim {
+  const [start, limit, delta] = bounds.map(numberIn);
+  if (start === undefined || limit === undefined || typeof delta !== 'number' || delta === 0) return unknownDim();
+  const span = delta > 0 ? subDims(limit, start) : subDims(start, limit);
+  if (typeof span === 'number') return Math.max(Math.ceil(span / Math.abs(delta)), 0);
+  if (!Number.isInteger(delta)) return unknownDim();
+  const length = ceilDivDims(span, Math.abs(delta));
+  return isNatural(span) ? length : maxDims(length, 0);
+}
+
+/** The one element of a value as far as it is known before execution. */
+function numberIn(v: Value): Dim | undefined {
+  const content = contentsOf(v)?.[0];
+  if (content !== undefined) return content;
+  const { tensor } = v;
+  if (!tensor?.isResident || tensor.size === 0) return undefined;
+  const bits = (tensor.data as ArrayLike<number | bigint>)[0];
+  if (tensor.type === 'float16') return float16.decode(Number(bits));
+  if (tensor.type === 'bfloat16') return bfloat16.decode(Number(bits));
+  return tensor.type === 'float32' || tensor.type === 'float64' ? Number(bits) : undefined;
+}
+
+const elementCoded = (code: number | undefined, x: Value) => (code === undefined ? elementOf(x) : (dataTypeOfCode(code) ?? elementOf(x)));
+
+function scalarView(e: Emitter, type: View['type'], value: Dim): View {
+  const y = e.alloc(type, []);
+  e.step(typeof value === 'number' ? { kind: 'fill', value } : { kind: 'values', values: [value] }, [], [y]);
+  return y;
+}
+
+/** 0, 1, 2, … as int64: the places that a maximum over windows of one element finds. */
+function positionsView(e: Emitter, size: Dim): View {
+  const line: Shape = [1, 1, size];
+  const [x, y, places] = [e.alloc('float32', line), e.alloc('float32', line), e.alloc('int64', line)];
+  e.step({ kind: 'fill', value: 0 }, [], [x]);
+  const window = { kernel: [1], strides: [1], dilations: [1], pads: [0, 0] };
+  e.step({ kind: 'pool', by: 'max', ...window, countPads: false, p: 0 }, [x], [y, places]);
+  return dropAxes(places, [0, 1]);
+}
