@@ -61,6 +61,8 @@ function defaultOf(arg: AtenArg, target: string): Operand {
   if (arg.default === undefined) throw fail('E1101', `${target} has no argument ${arg.name}`);
   const decode = (value: AtenDefault): Operand => {
     if (value === null) return undefined;
+    // The one type that is a default by number: `ScalarType dtype=long`.
+    if (arg.type === 'ScalarType') return { element: 'int64' };
     if (Array.isArray(value)) return value.map(decode);
     return value as Operand;
   };

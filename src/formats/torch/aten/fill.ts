@@ -2,6 +2,7 @@
 import { isStatic, sameShape } from '../../../ir/dims.ts';
 import type { Value } from '../../../ir/graph.ts';
 import type { DataType } from '../../../ir/types.ts';
+import { bfloat16, float16 } from '../../../kernels/storage.ts';
 import type { Builder } from '../../../ops/builder.ts';
 import { elementOf, shapeOf } from '../../../ops/shapes.ts';
 import { asTensor } from './operands.ts';
@@ -28,3 +29,9 @@ export function filled(b: Builder, sizes: Value, value: Scalar, type: DataType):
 
 export const filledLike = (b: Builder, like: Value, value: Scalar, type = elementOf(like)): Value =>
   filled(b, shapeValue(b, like), value, type);
+
+/** A constant of an element type: a vector unless its sizes are given. */
+export function numbers(b: Builder, values: readonly number[], type: DataType, dims: readonly number[] = [values.length]): Value {
+  const half = type === 'float16' ? float16 : type === 'bfloat16' ? bfloat16 : undefined;
+  return b.constant(half ? Uint16Array.from(values, half.encode) : values, type, dims);
+}

@@ -4,7 +4,7 @@ import type { Value } from '../../../ir/graph.ts';
 import { isFloat } from '../../../ir/types.ts';
 import type { Builder } from '../../../ops/builder.ts';
 import { elementOf, range, rankOf, shapeOf } from '../../../ops/shapes.ts';
-import { arranging } from './arrange.ts';
+import { arrange } from './arrange.ts';
 import { diagonalOf } from './diagonal.ts';
 import { promoteTypes } from './operands.ts';
 import { matmul } from './products.ts';
@@ -122,7 +122,7 @@ const shifted =
     const self = x.tensor('self');
     const dims = x.optionalNumbers('dim') ?? range(rankOf(self));
     const shifts = dims.map(axis => divSizes(b, addSizes(b, b.dim(self, axis), up), 2));
-    return arranging['roll.default']!(x.with({ dims, shifts: shifts.map(s => (typeof s === 'number' ? s : new Symbolic(s))) }), b);
+    return arrange['roll.default']!(x.with({ dims, shifts: shifts.map(s => (typeof s === 'number' ? s : new Symbolic(s))) }), b);
   };
 
 /** Sample frequencies of a transform of `n` samples that are `d` apart: of all, or of those that are not negative. */

@@ -1,7 +1,6 @@
 // ATen overloads that reduce; the families of norms, statistics, sorting, scans and counting join them here.
 import type { Value } from '../../../ir/graph.ts';
 import { isFloat } from '../../../ir/types.ts';
-import type { Builder } from '../../../ops/builder.ts';
 import { axesOf, elementOf, range, rankOf, shapeOf } from '../../../ops/shapes.ts';
 import {
   accumulatedAs,
