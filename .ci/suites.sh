@@ -39,6 +39,17 @@ interop() {
   "$python" "$shared/corpus/evaluate.py" "$corpus/torch" --repo . --only "$(echo $supported | tr ' ' ,)" --kinds pt2,onnx --backend reference --out build/ci/evaluate.json || return 1
   node -e 'const r=JSON.parse(require("fs").readFileSync("build/ci/evaluate.json")); const n=r.filter(x=>x.ok).length; console.log(`${n} passed, ${r.length-n} failed`); process.exit(n===r.length&&n>0?0:1)'
 }
+# The .pt2 programs of the corpus: a third of the cases, or all.
+programs() {
+  local names
+  names=$("$python" "$shared/corpus/make_torch.py" --set open --list | awk '{ print ($2 == "full" ? $3 : $2) }' | awk -v third="$third" 'third == "all" || NR % 3 == third')
+  if [ ! -f "$corpus/.torch-$(sha256sum "$shared/corpus/make_torch.py" | cut -c1-12)-all" ]; then make_corpus "programs-$third" --only $names || return 1; fi
+  "$python" "$shared/corpus/evaluate.py" "$corpus/torch" --repo . --only "$(echo $names | tr ' ' ,)" --kinds pt2 --out build/ci/programs.json || return 1
+  node -e 'const r=JSON.parse(require("fs").readFileSync("build/ci/programs.json")); const n=r.filter(x=>x.ok).length; console.log(`${n} passed, ${r.length-n} failed`); process.exit(n===r.length&&n>0?0:1)'
+}
+aten() { "$python" test/interop/aten.py --third "$third"; }
+architectures() { "$python" test/interop/architectures.py --third "$third" --limit 300; }
+core_aten() { "$python" test/interop/architectures.py --third "$third" --limit 200 --core --only 'transformers/*'; }
 fresh() { "$python" test/interop/export_fresh.py --third "$third"; }
 # Every ONNX file there is: the corpus, the models that the onnx package ships, and our own.
 onnx_files() { find "$corpus" "$venv/lib" models -name "*.onnx" | sort; }
@@ -59,5 +70,9 @@ python_environment >/dev/null 2>&1
 suite drift 120 drift
 suite samples 120 samples
 suite interop 240 interop
+suite programs 400 programs
+suite aten 500 aten
+suite architectures 500 architectures
+suite core_aten 400 core_aten
 suite fresh 240 fresh
 suite roundtrip 240 roundtrip

@@ -56,7 +56,7 @@ export interface WriteModelOptions {
   readonly format?: string | undefined;
   /** The file name of the result. */
   readonly name: string;
-  /** The opset to write; for ONNX that of the source, else the lowest from 18 up that says the model exactly. */
+  /** The opset to write; for ONNX that of the source, else the lowest from 18 up that says the model exactly; operators newer than 22 are said by older ones. */
   readonly opset?: number | undefined;
   /** Fold what weights alone decide, such as batch normalisation after a convolution; not for models read from ONNX. On otherwise. */
   readonly fuse?: boolean | undefined;

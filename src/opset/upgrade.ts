@@ -82,6 +82,23 @@ const splitCount: Step = ({ inputs, attributes }, _b, node) => {
   return { inputs, attributes: new Map([...attributes, ['num_outputs', { kind: 'int', value: node.outputs.length }]]) };
 };
 
+/** Before opset 21 a factor and a summand a group; now one a channel. */
+const perChannel: Step = ({ inputs: [x, ...parameters], attributes }, b) => {
+  const groups = numberOf(attributes.get('num_groups')) ?? 1;
+  const channels = b.dim(x!, 1);
+  const size = typeof channels === 'number' ? channels / groups : b.Div(channels, b.ints([groups]));
+  const spread = parameters.map(v => v && b.Reshape(b.Expand(b.Unsqueeze(v, [1]), [groups, size]), [-1]));
+  return { inputs: [x, ...spread], attributes };
+};
+
+/** Modes of interpolation have other names since 20. */
+const renamedMode: Step = ({ inputs, attributes }) => {
+  const mode = attributes.get('mode');
+  const names: Readonly<Record<string, string>> = { bilinear: 'linear', bicubic: 'cubic' };
+  const value = mode?.kind === 'string' ? (names[mode.value] ?? mode.value) : 'linear';
+  return { inputs, attributes: new Map([...attributes, ['mode', { kind: 'string', value }]]) };
+};
+
 const axesToInput = intsToInput('axes', 1);
 const sameMeaning: Step = form => form;
 
@@ -109,6 +126,8 @@ const steps: Readonly<Record<string, Readonly<Record<number, Step>>>> = {
   Slice: { 10: sliceBounds },
   Pad: { 11: padAmounts },
   Dropout: { 12: dropoutRatio },
+  GridSample: { 20: renamedMode },
+  GroupNormalization: { 21: perChannel },
   Split: { 13: intsToInput('split', 1), 18: splitCount },
   Reshape: { 5: intsToInput('shape', 1), 14: sameMeaning },
   /** The outputs for training were five and became three; in inference there is one. */

@@ -116,8 +116,9 @@ class Sweep {
   }
 }
 
-/** Remove nodes, and constants, that nothing reads. Graph inputs stay. */
+/** Remove nodes, and constants, that nothing reads, in nested graphs too. Graph inputs stay. */
 export function removeUnread(graph: Graph): void {
+  for (const node of graph.nodes) for (const [, inner] of subgraphs(node)) removeUnread(inner);
   const needed = new Set<Value>(graph.outputs.map(o => o.value));
   const kept: Node[] = [];
   for (let i = graph.nodes.length - 1; i >= 0; i--) {

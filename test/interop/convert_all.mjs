@@ -1,8 +1,8 @@
 // Converts every .pt2 of a folder to ONNX beside it; the last line is JSON: what failed, and the rows of the ATen table.
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { convert } from '../../dist/src/node/index.js';
 import { atenRowNames } from '../../dist/src/formats/torch/aten/index.js';
+import { convert } from '../../dist/src/node/index.js';
 
 const folder = process.argv[2];
 const errors = {};

@@ -1,5 +1,10 @@
 """Recurrent layers and cells."""
+import torch
+
 from . import T, W, case
+
+# ONNX Runtime has recurrent kernels for no other type.
+FLOATS = (torch.float32,)
 
 
 
@@ -22,7 +27,7 @@ def layer(gates, *, steps=4, batch=3, inputs=5, hidden=6, layers=1, directions=1
 
     hx = [state(), state()] if gates == 4 else state()
     weights = params(gates, inputs, hidden, layers, directions, biases)
-    return case(x, hx, weights, biases, layers, dropout, train, directions == 2, batch_first)
+    return case(x, hx, weights, biases, layers, dropout, train, directions == 2, batch_first, types=FLOATS)
 
 
 def layers(gates):

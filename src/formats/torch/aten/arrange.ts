@@ -7,7 +7,6 @@ import { sliced } from './parts.ts';
 import type { Args, AtenRow, AtenRows } from './row.ts';
 import {
   dimOf,
-  divSizes,
   expandTo,
   iota,
   modSizes,
