@@ -86,34 +86,47 @@ def vit_block():
 def bert_block():
     from transformers import BertConfig, BertModel
 
+    class Padded(nn.Module):
+        """The mask of padding is given as the layers add it, so that nothing is looked up in it."""
+
+        def __init__(self, model):
+            super().__init__()
+            self.model = model
+
+        def forward(self, input_ids, token_type_ids, attention_mask):
+            mask = (1.0 - attention_mask[:, None, None, :].float()) * -1e9
+            result = self.model(input_ids=input_ids, token_type_ids=token_type_ids, attention_mask=mask)
+            return result.last_hidden_state, result.pooler_output
+
     config = BertConfig(vocab_size=200, hidden_size=64, num_hidden_layers=1, num_attention_heads=4, intermediate_size=128, max_position_embeddings=64)
-    return Tuple(BertModel(config), "last_hidden_state", "pooler_output")
+    return Padded(BertModel(config))
 
 
 def gpt2_block():
     from transformers import GPT2Config, GPT2LMHeadModel
 
-    config = GPT2Config(vocab_size=200, n_embd=64, n_layer=1, n_head=4, n_positions=64, use_cache=False)
-    return Tuple(GPT2LMHeadModel(config), "logits")
+    class Causal(nn.Module):
+        """The causal mask is given as the layers add it, so that nothing is looked up in it."""
 
+        def __init__(self, model):
+            super().__init__()
+            self.model = model
 
-class Tuple(nn.Module):
-    """A model of transformers with some of its outputs as a tuple."""
+        def forward(self, input_ids):
+            length = input_ids.shape[1]
+            mask = torch.full((length, length), -1e9).triu(1)[None, None]
+            return self.model(input_ids=input_ids, attention_mask=mask).logits
 
-    def __init__(self, model, *names):
-        super().__init__()
-        self.model = model
-        self.names = names
-
-    def forward(self, input_ids, attention_mask):
-        result = self.model(input_ids=input_ids, attention_mask=attention_mask)
-        return tuple(result[name] for name in self.names)
+    config = GPT2Config(vocab_size=200, n_embd=64, n_layer=1, n_head=4, n_positions=64, use_cache=False, bos_token_id=1, eos_token_id=2)
+    return Causal(GPT2LMHeadModel(config))
 
 
 def padded_text():
     mask = torch.ones(2, 12, dtype=torch.int64)
     mask[1, 9:] = 0
-    return {"input_ids": torch.randint(0, 200, (2, 12)), "attention_mask": mask}
+    types = torch.zeros_like(mask)
+    types[:, 6:] = 1
+    return {"input_ids": torch.randint(0, 200, (2, 12)), "token_type_ids": types, "attention_mask": mask}
 
 
 BATCH = {0: "batch"}
@@ -126,7 +139,7 @@ MODELS = {
                           "inverted-residual CNN with squeeze-excite and hard-swish, MobileNetV3-Small at 1/4 width"),
     "vit-block": (vit_block, lambda: {"x": torch.randn(2, 3, 32, 32)}, BATCH, ["output"], "vision transformer of one block"),
     "bert-block": (bert_block, padded_text, TEXT, ["last_hidden_state", "pooler_output"], "BERT of one block, padded text"),
-    "gpt2-block": (gpt2_block, padded_text, TEXT, ["logits"], "GPT-2 of one block, padded text"),
+    "gpt2-block": (gpt2_block, lambda: {"input_ids": torch.randint(0, 200, (2, 12))}, TEXT, ["logits"], "GPT-2 of one block"),
 }
 
 

@@ -216,7 +216,8 @@ function reachOf({ Q, past_key, nonpad_kv_seqlen: valid }: X, at: Attributes, ke
   const conditions = valid ? [b.Less(columns, b.Unsqueeze(valid, [1, 2, 3]))] : [];
   if (after < 0 && before < 0) return conditions;
   const steps = b.dim(Q, -2);
-  const inBlock = b.Unsqueeze(count(b, steps, past_key ? b.dim(past_key, 2) : 0), [1]);
+  const isSquare = !past_key && sameDim(shapeOf(Q).at(-2)!, shapeOf(keys).at(-2)!);
+  const inBlock = b.Unsqueeze(isSquare ? columns : count(b, steps, past_key ? b.dim(past_key, 2) : 0), [1]);
   const places = valid && !past_key ? b.Add(inBlock, b.Unsqueeze(b.Sub(valid, b.sizes([steps])), [1, 2, 3])) : inBlock;
   const moved = (by: number): Value => (by === 0 ? places : b.Add(places, b.constant(by, 'int64')));
   if (after >= 0) conditions.push(b.LessOrEqual({ A: columns, B: moved(after) }));

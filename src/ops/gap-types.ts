@@ -7,7 +7,7 @@ import { type DataType, dataTypeOfCode, formatShape, type Shape, type TensorType
 import { productShape } from './matmul.ts';
 import type { At, InferTable, Inputs } from './row.ts';
 import { axesOf, axisOf, broadcastShapes, contentsOf, elementOf, known, range, shapeOf, typeOf } from './shapes.ts';
-import { convWindow } from './window.ts';
+import { convWindow, spread } from './window.ts';
 
 export const gapTypes = {
   AffineGrid({ theta, size }) {
@@ -16,7 +16,6 @@ export const gapTypes = {
   },
   Bernoulli: ({ input }, { dtype }) => [retyped(input, dtype)],
   BitCast: ({ input }, { to }) => [retyped(input, to)],
-  BlackmanWindow: windowTypes,
   CenterCropPad: ({ input_data, shape }, { axes }) => [resized(input_data, axes, sizesIn(shape))],
   Col2Im({ input, image_shape, block_shape }) {
     const [n, blocks] = ranked(input, 3);
@@ -29,9 +28,6 @@ export const gapTypes = {
   ConvInteger({ x, w }, at) {
     return [tensorType('int32', convolved('ConvInteger', shapeOf(x), shapeOf(w), at))];
   },
-  ConvTranspose: transposedTypes,
-  CumProd: ({ x }) => [x.type],
-  CumSum: ({ x }) => [x.type],
   DFT({ input, dft_length, axis }, { inverse, onesided }) {
     const shape = ranked(input, [2]);
     const on = axis ? axisOf(numberIn(axis), shape.length) : shape.length - 2;
@@ -44,34 +40,15 @@ export const gapTypes = {
   DeformConv({ X, W }, at) {
     return [tensorType(elementOf(X), convolved('DeformConv', shapeOf(X), shapeOf(W), { ...at, auto_pad: 'NOTSET' }))];
   },
-  DepthToSpace({ input }, { blocksize: by }) {
-    const [n, c, h, w] = ranked(input, 4);
-    return [tensorType(elementOf(input), [n!, floorDivDims(c!, by * by), mulDims(h!, by), mulDims(w!, by)])];
-  },
   DequantizeLinear: ({ x, x_scale }, { output_dtype }) => [retyped(x, output_dtype || undefined, elementOf(x_scale))],
   Det: ({ X }) => [tensorType(elementOf(X), ranked(X, [2]).slice(0, -2))],
   DynamicQuantizeLinear: ({ x }) => [retyped(x, undefined, 'uint8'), tensorType('float32', []), tensorType('uint8', [])],
   Einsum: ({ Inputs }, { equation }) => [tensorType(elementOf(Inputs[0]!), einsumShape(equation, Inputs.map(shapeOf)))],
   GRU: recurrentTypes,
-  GatherElements: ({ data, indices }) => [tensorType(elementOf(data), shapeOf(indices))],
-  GatherND({ data, indices }, { batch_dims }) {
-    const at = ranked(indices, [1]);
-    const depth = at.at(-1)!;
-    if (typeof depth !== 'number') throw fail('E3009', 'GatherND: the last axis of the indices must be known');
-    return [tensorType(elementOf(data), [...at.slice(0, -1), ...ranked(data, [batch_dims + depth]).slice(batch_dims + depth)])];
-  },
-  GlobalLpPool: ({ X }) => [
-    tensorType(
-      elementOf(X),
-      shapeOf(X).map((d, i) => (i < 2 ? d : 1)),
-    ),
-  ],
   GridSample({ X, grid }) {
     const [x, at] = [ranked(X, [3]), ranked(grid, [3])];
     return [tensorType(elementOf(X), [x[0]!, x[1]!, ...at.slice(1, -1)])];
   },
-  HammingWindow: windowTypes,
-  HannWindow: windowTypes,
   ImageDecoder: (_x, { pixel_format }) => [tensorType('uint8', [unknownDim(), unknownDim(), pixel_format === 'Grayscale' ? 1 : 3])],
   LSTM: recurrentTypes,
   LinearAttention({ query, key, value }, { q_num_heads: heads, kv_num_heads: shared }) {
@@ -122,10 +99,6 @@ export const gapTypes = {
     tensorType(elementOf(scores), reduction === 'none' ? shapeOf(labels) : []),
     scores.type,
   ],
-  SpaceToDepth({ input }, { blocksize: by }) {
-    const [n, c, h, w] = ranked(input, 4);
-    return [tensorType(elementOf(input), [n!, mulDims(c!, by * by), floorDivDims(h!, by), floorDivDims(w!, by)])];
-  },
   TensorScatter: ({ past_cache }) => [past_cache.type],
   TopK({ X, K }, { axis }) {
     const shape = along(shapeOf(X), axis, contentOf(K));
@@ -186,40 +159,8 @@ function numberIn(v: Value): number {
 
 const onesidedBins = (length: Dim): Dim => addDims(floorDivDims(length, 2), 1);
 
-function windowTypes({ size }: Inputs<'HannWindow'>, { output_datatype }: At<'HannWindow'>): TensorType[] {
-  return [tensorType(elementCoded(output_datatype), [contentOf(size)])];
-}
-
 type ConvAt = Parameters<typeof convWindow>[3];
 const convolved = (op: string, x: Shape, w: Shape, at: ConvAt): Shape => [x[0]!, w[0]!, ...convWindow(op, x, w, at).output];
-
-/** The spatial sizes from which a window with these strides and pads gives `x`'s. */
-function spread(
-  op: string,
-  x: Shape,
-  kernel: Shape,
-  at: { strides?: readonly number[] | undefined; dilations?: readonly number[] | undefined; pads?: readonly number[] | undefined },
-): Shape {
-  const rank = x.length - 2;
-  const { strides = range(rank).map(() => 1), dilations = range(rank).map(() => 1), pads = range(2 * rank).map(() => 0) } = at;
-  if (kernel.length !== rank || strides.length !== rank || dilations.length !== rank || pads.length !== 2 * rank)
-    throw fail('E1305', `${op}: the window ${formatShape(kernel)} and its attributes do not fit ${rank} spatial axes`);
-  return x.slice(2).map((size, d) => {
-    const extent = addDims(mulDims(subDims(kernel[d]!, 1), dilations[d]!), 1);
-    return subDims(addDims(mulDims(subDims(size, 1), strides[d]!), extent), pads[d]! + pads[rank + d]!);
-  });
-}
-
-function transposedTypes({ X, W }: Inputs<'ConvTranspose'>, at: At<'ConvTranspose'>): TensorType[] {
-  const [x, w] = [ranked(X, [3]), ranked(W, [3])];
-  const { strides, output_padding: extra, output_shape: wanted } = at;
-  const isSame = at.auto_pad === 'SAME_UPPER' || at.auto_pad === 'SAME_LOWER';
-  const pads = at.auto_pad === 'NOTSET' ? at.pads : undefined;
-  const full = spread('ConvTranspose', x, at.kernel_shape ?? w.slice(2), { strides, dilations: at.dilations, pads });
-  const spatial =
-    wanted ?? (isSame ? x.slice(2).map((d, i) => mulDims(d, strides?.[i] ?? 1)) : full.map((d, i) => addDims(d, extra?.[i] ?? 0)));
-  return [tensorType(elementOf(X), [x[0]!, mulDims(w[1]!, at.group), ...spatial])];
-}
 
 function recurrentTypes(
   { X, R }: Inputs<'RNN'>,

@@ -9,8 +9,8 @@ import { bfloat16, computeType, float16 } from '../kernels/storage.ts';
 import { broadcastView, dropAxes, type Emitter } from '../kernels/views.ts';
 import type { Builder, Size } from './builder.ts';
 import { isNatural } from './plan-node.ts';
-import type { Family } from './row.ts';
-import { axisOf, contentsOf, elementOf, maxContents, rankOf, shapeOf } from './shapes.ts';
+import type { At, Family, Inputs } from './row.ts';
+import { axisOf, contentsOf, elementOf, known, maxContents, range, rankOf, shapeOf } from './shapes.ts';
 
 export const generators = {
   Range: {
@@ -63,7 +63,7 @@ export const generators = {
       const classes = b.Range({ start: b.constant(0, 'int64'), limit: scalar, delta: b.constant(1, 'int64') });
       const wide = b.Cast(indices, 'int64');
       const index = b.Where(b.Less(wide, b.constant(0, 'int64')), b.Add(wide, scalar), wide);
-      const trailing = Array.from({ length: rank - 1 - on }, (_, i) => i + 1);
+      const trailing = range(rank - 1 - on, 1);
       const hot = b.Equal(b.Unsqueeze(index, [on]), trailing.length > 0 ? b.Unsqueeze(classes, trailing) : classes);
       const [off, onValue] = b.Split(values, [1, 1], 0) as readonly [Value, Value];
       return b.Where(hot, onValue, off);
@@ -75,11 +75,102 @@ export const generators = {
       const on = axisOf(axis, rankOf(x));
       const first = b.ArgMax({ data: x }, { axis: on });
       const places = count(b, b.dim(x, on));
-      const trailing = Array.from({ length: rankOf(x) - 1 - on }, (_, i) => i + 1);
+      const trailing = range(rankOf(x) - 1 - on, 1);
       return b.Cast(b.Equal(first, trailing.length > 0 ? b.Unsqueeze(places, trailing) : places), elementOf(x));
     },
   },
+  HannWindow: cosineWindow([0.5, 0.5]),
+  HammingWindow: cosineWindow([25 / 46, 21 / 46]),
+  BlackmanWindow: cosineWindow([0.42, 0.5, 0.08]),
+  CumSum: cumulative('ReduceSum', 0),
+  CumProd: cumulative('ReduceProd', 1),
+  GatherElements: {
+    infer: ({ data, indices }) => [tensorType(elementOf(data), shapeOf(indices))],
+    lower({ data, indices }, { axis }, b) {
+      const rank = rankOf(data);
+      const on = axisOf(axis, rank);
+      const places = range(rank).map(d => (d === on ? indices : spreadOver(count(b, b.dim(indices, d)), rank - 1 - d, b)));
+      return b.Gather(b.Reshape(data, [-1]), flatIndex(data, places, b), 0);
+    },
+  },
+  GatherND: {
+    infer({ data, indices }, { batch_dims }) {
+      const shape = shapeOf(indices);
+      const depth = shape.at(-1);
+      if (typeof depth !== 'number') throw fail('E3009', 'GatherND: the last axis of the indices must be known');
+      const taken = batch_dims + depth;
+      if (taken > rankOf(data)) throw fail('E1305', `GatherND: ${taken} axes are indexed, the data has ${rankOf(data)}`);
+      return [tensorType(elementOf(data), [...shape.slice(0, -1), ...shapeOf(data).slice(taken)])];
+    },
+    lower({ data, indices }, { batch_dims }, b) {
+      const rank = rankOf(indices);
+      const depth = shapeOf(indices).at(-1) as number;
+      const given = b.Split(indices, new Array<number>(depth).fill(1), -1).map(part => b.Squeeze(part, [-1]));
+      const batch = range(batch_dims).map(d => spreadOver(count(b, b.dim(indices, d)), rank - 2 - d, b));
+      const rest = range(rankOf(data) - batch_dims - depth, batch_dims + depth).map(d => b.dim(data, d));
+      const flat = flatIndex(data, [...batch, ...given], b);
+      return b.Gather(b.Reshape(data, [-1, ...rest]), flat, 0);
+    },
+  },
 } satisfies Family;
+
+/** sum of (-1)^i weights[i] cos(2 pi i n / N), N one less for a symmetric window. */
+function cosineWindow(weights: readonly number[]) {
+  return {
+    known: ['size'],
+    infer: ({ size }: Inputs<'HannWindow'>, { output_datatype }: At<'HannWindow'>) => [
+      tensorType(dataTypeOfCode(output_datatype) ?? 'float32', [numberIn(size) ?? unknownDim()]),
+    ],
+    lower({ size }: Inputs<'HannWindow'>, { output_datatype, periodic }: At<'HannWindow'>, b: Builder): Value {
+      const number = (n: number): Value => b.constant(n, 'float32');
+      const length = b.Cast(size, 'float32');
+      const turn = b.Div(number(2 * Math.PI), periodic ? length : b.Max(b.Sub(length, number(1)), number(1)));
+      const angle = b.Mul(b.Cast(count(b, size), 'float32'), turn);
+      const terms = weights.slice(1).map((w, i) => {
+        const wave = b.Cos(i === 0 ? angle : b.Mul(angle, number(i + 1)));
+        return b.Mul(wave, number(i % 2 === 0 ? -w : w));
+      });
+      return b.Cast(
+        terms.reduce((sum, t) => b.Add(sum, t), number(weights[0]!)),
+        dataTypeOfCode(output_datatype) ?? 'float32',
+      );
+    },
+  };
+}
+
+/** Every place along the axis reduces the places up to it: as many terms as there are pairs of places. */
+function cumulative(reduce: 'ReduceSum' | 'ReduceProd', neutral: number) {
+  return {
+    known: ['axis'],
+    infer: ({ x }: Inputs<'CumSum'>) => [x.type],
+    lower({ x, axis }: Inputs<'CumSum'>, { exclusive, reverse }: At<'CumSum'>, b: Builder): Value {
+      const rank = rankOf(x);
+      const on = axisOf(known(axis)![0] as number, rank);
+      const columns = count(b, b.dim(x, on));
+      const rows = b.Unsqueeze(columns, [1]);
+      const [low, high] = reverse ? [rows, columns] : [columns, rows];
+      const kept = exclusive ? b.Less(low, high) : b.LessOrEqual({ A: low, B: high });
+      // [.., row, column, ..]: the axis itself is the column.
+      const pairs = b.Where(spreadOver(kept, rank - 1 - on, b), b.Unsqueeze(x, [on]), b.like(neutral, x));
+      return b[reduce](pairs, { axes: [on + 1], keepdims: 0 });
+    },
+  };
+}
+
+/** `v` with `more` axes of size 1 after its own. */
+const spreadOver = (v: Value, more: number, b: Builder): Value => (more > 0 ? b.Unsqueeze(v, range(more, rankOf(v))) : v);
+
+/** The index into the flattened first axes of `data` for a place along each of them; negative places count from the end. */
+function flatIndex(data: Value, places: readonly Value[], b: Builder): Value {
+  const size = (axis: number): Value => b.sizes([b.dim(data, axis)]);
+  const zero = b.constant(0, 'int64');
+  return places.reduce<Value>((flat, place, axis) => {
+    const wide = b.Cast(place, 'int64');
+    const isCounted = wide.producer?.op === 'Range' || wide.producer?.op === 'Unsqueeze' || wide.tensor !== undefined;
+    const index = isCounted ? wide : b.Where(b.Less(wide, zero), b.Add(wide, size(axis)), wide);
+    return axis === 0 ? index : b.Add(b.Mul(flat, size(axis)), index);
+  }, zero);
+}
 
 /** `from`, `from` + 1, … as int64, `size` of them. */
 export function count(b: Builder, size: Size, from: number | Value = 0): Value {

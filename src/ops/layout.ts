@@ -28,6 +28,7 @@ import {
   transposeView,
   unsqueezeView,
 } from '../kernels/views.ts';
+import type { Builder, Size } from './builder.ts';
 import type { Family } from './row.ts';
 import {
   axesOf,
@@ -315,6 +316,40 @@ export const layout = {
       return [view];
     },
   },
+  DepthToSpace: {
+    infer({ input }, { blocksize: by }) {
+      const [n, c, h, w] = imageShape('DepthToSpace', input);
+      return [tensorType(elementOf(input), [n, floorDivDims(c, by * by), mulDims(h, by), mulDims(w, by)])];
+    },
+    lower({ input }, { blocksize: by, mode }, b) {
+      const [, c, h, w] = imageShape('DepthToSpace', input).map((_, i) => b.dim(input, i)) as [Size, Size, Size, Size];
+      const depth = dividedSize(c, by * by, b);
+      const [split, perm] =
+        mode === 'CRD'
+          ? [
+              [depth, by, by],
+              [0, 1, 4, 2, 5, 3],
+            ]
+          : [
+              [by, by, depth],
+              [0, 3, 4, 1, 5, 2],
+            ];
+      return b.Reshape(b.Transpose(b.Reshape(input, [0, ...split, h, w]), perm), [0, depth, timesSize(h, by, b), timesSize(w, by, b)]);
+    },
+  },
+  SpaceToDepth: {
+    infer({ input }, { blocksize: by }) {
+      const [n, c, h, w] = imageShape('SpaceToDepth', input);
+      return [tensorType(elementOf(input), [n, mulDims(c, by * by), floorDivDims(h, by), floorDivDims(w, by)])];
+    },
+    lower({ input }, { blocksize: by, mode }, b) {
+      const [, c, h, w] = imageShape('SpaceToDepth', input).map((_, i) => b.dim(input, i)) as [Size, Size, Size, Size];
+      const [rows, columns] = [dividedSize(h, by, b), dividedSize(w, by, b)];
+      const perm = mode === 'CRD' ? [0, 1, 3, 5, 2, 4] : [0, 3, 5, 1, 2, 4];
+      const blocks = b.Transpose(b.Reshape(input, [0, c, rows, by, columns, by]), perm);
+      return b.Reshape(blocks, [0, timesSize(c, by * by, b), rows, columns]);
+    },
+  },
   Pad: {
     known: ['pads', 'axes', 'constant_value'],
     infer({ data, pads, axes }) {
@@ -368,6 +403,15 @@ export const layout = {
     },
   },
 } satisfies Family;
+
+function imageShape(op: string, { shape = [] }: Value): [Dim, Dim, Dim, Dim] {
+  if (shape.length === 4) return [...shape] as [Dim, Dim, Dim, Dim];
+  throw fail('E1305', `${op}: the input ${formatShape(shape)} must have 4 axes`);
+}
+
+const dividedSize = (size: Size, by: number, b: Builder): Size =>
+  typeof size === 'number' ? Math.floor(size / by) : b.Div(size, b.ints([by]));
+const timesSize = (size: Size, by: number, b: Builder): Size => (typeof size === 'number' ? size * by : b.Mul(size, b.ints([by])));
 
 function squeezedAxes(shape: Shape, axes: Value | undefined): number[] {
   const given = knownNumbers(axes);

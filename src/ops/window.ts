@@ -1,8 +1,10 @@
 // Convolution and pooling.
 import { fail } from '../errors.ts';
 import { addDims, ceilDivDims, type Dim, floorDivDims, formatDim, maxDims, mulDims, subDims } from '../ir/dims.ts';
+import type { Value } from '../ir/graph.ts';
 import { formatShape, type Shape, tensorType } from '../ir/types.ts';
-import type { Family } from './row.ts';
+import type { Builder, Size } from './builder.ts';
+import type { At, Family } from './row.ts';
 import { elementOf, range, shapeOf } from './shapes.ts';
 
 interface WindowAttributes {
@@ -99,6 +101,23 @@ export const windows = {
       return [y];
     },
   },
+  ConvTranspose: {
+    infer({ X, W }, at) {
+      const [x, w] = [shapeOf(X), shapeOf(W)];
+      return [tensorType(elementOf(X), [x[0]!, mulDims(w[1]!, at.group), ...transposedWindow(x, w, at).output])];
+    },
+    lower({ X, W, B }, at, b) {
+      const { kernel, strides, dilations, pads, extra } = transposedWindow(shapeOf(X), shapeOf(W), at);
+      const reach = kernel.map((k, d) => dilations[d]! * (k - 1));
+      // A kernel that spreads each element is a kernel over the elements set apart, turned around.
+      const margins = [
+        ...reach.map((r, d) => r - pads[d]!),
+        ...reach.map((r, d) => r - pads[kernel.length + d]! + extra[d]! - (strides[d]! - 1)),
+      ];
+      const x = cropped(setApart(X, strides, b), margins, b);
+      return b.Conv(x, turnedAround(W, at.group, b), B, { dilations, pads: margins.map(m => Math.max(m, 0)), group: at.group });
+    },
+  },
   MaxPool: {
     infer({ X }, at) {
       const x = shapeOf(X);
@@ -164,6 +183,20 @@ export const windows = {
     ],
     lower: ({ X }, _at, b) => b.ReduceMean({ data: X, axes: b.ints(range(shapeOf(X).length - 2, 2)) }),
   },
+  GlobalLpPool: {
+    infer: ({ X }) => [
+      tensorType(
+        elementOf(X),
+        shapeOf(X).map((d, i) => (i < 2 ? d : 1)),
+      ),
+    ],
+    lower({ X }, { p }, b) {
+      const axes = range(shapeOf(X).length - 2, 2);
+      if (p === 1) return b.ReduceL1({ data: X, axes: b.ints(axes) });
+      if (p === 2) return b.ReduceL2({ data: X, axes: b.ints(axes) });
+      return b.Pow(b.ReduceSum(b.Pow(b.Abs(X), b.like(p, X)), { axes }), b.like(1 / p, X));
+    },
+  },
   GlobalMaxPool: {
     infer: ({ X }) => [
       tensorType(
@@ -174,3 +207,110 @@ export const windows = {
     lower: ({ X }, _at, b) => b.ReduceMax(X, { axes: range(shapeOf(X).length - 2, 2) }),
   },
 } satisfies Family;
+
+interface TransposedWindow {
+  readonly kernel: readonly number[];
+  readonly strides: readonly number[];
+  readonly dilations: readonly number[];
+  readonly pads: readonly number[];
+  /** Elements added at the end of each spatial axis of the output. */
+  readonly extra: readonly number[];
+  readonly output: Shape;
+}
+
+function transposedWindow(x: Shape, w: Shape, at: At<'ConvTranspose'>): TransposedWindow {
+  const rank = x.length - 2;
+  if (x.length < 3 || w.length !== x.length)
+    throw fail('E1305', `ConvTranspose: X ${formatShape(x)} and W ${formatShape(w)} need one rank of at least 3`);
+  const kernel = (at.kernel_shape ?? w.slice(2)).map(k => {
+    if (typeof k === 'number') return k;
+    throw fail('E3009', `ConvTranspose: the window ${formatShape(w.slice(2))} must be known`);
+  });
+  const strides = at.strides ?? range(rank).map(() => 1);
+  const dilations = at.dilations ?? range(rank).map(() => 1);
+  const extra = at.output_padding ?? range(rank).map(() => 0);
+  const isSame = at.auto_pad === 'SAME_UPPER' || at.auto_pad === 'SAME_LOWER';
+  const given = at.auto_pad === 'NOTSET' ? at.pads : undefined;
+  const full = spread('ConvTranspose', x, kernel, { strides, dilations }).map((size, d) => addDims(size, extra[d] ?? 0));
+  const wanted = at.output_shape ?? (isSame ? x.slice(2).map((size, d) => mulDims(size, strides[d]!)) : undefined);
+  const pads = wanted ? padsToReach(full, wanted, at.auto_pad) : (given ?? range(2 * rank).map(() => 0));
+  if (extra.length !== rank || pads.length !== 2 * rank)
+    throw fail('E1305', `ConvTranspose: output_padding [${extra}] and pads [${pads}] do not fit ${rank} spatial axes`);
+  const output = full.map((size, d) => subDims(size, pads[d]! + pads[rank + d]!));
+  return { kernel, strides, dilations, pads, extra, output };
+}
+
+/** The pads that cut the whole output down to a wanted one. */
+function padsToReach(full: Shape, wanted: Shape, mode: string): number[] {
+  const totals = full.map((size, d) => {
+    const total = subDims(size, wanted[d] ?? 0);
+    if (typeof total === 'number') return total;
+    throw fail('E3009', `ConvTranspose: the pads for ${formatShape(wanted)} must be known`);
+  });
+  const less = totals.map(t => Math.floor(t / 2));
+  const more = totals.map((t, d) => t - less[d]!);
+  return mode === 'SAME_UPPER' ? [...less, ...more] : [...more, ...less];
+}
+
+/** The spatial sizes from which a window with these strides and pads gives `x`'s. */
+export function spread(
+  op: string,
+  x: Shape,
+  kernel: Shape,
+  at: { strides?: readonly number[] | undefined; dilations?: readonly number[] | undefined; pads?: readonly number[] | undefined },
+): Shape {
+  const rank = x.length - 2;
+  const { strides = range(rank).map(() => 1), dilations = range(rank).map(() => 1), pads = range(2 * rank).map(() => 0) } = at;
+  if (kernel.length !== rank || strides.length !== rank || dilations.length !== rank || pads.length !== 2 * rank)
+    throw fail('E1305', `${op}: the window ${formatShape(kernel)} and its attributes do not fit ${rank} spatial axes`);
+  return x.slice(2).map((size, d) => {
+    const extent = addDims(mulDims(subDims(kernel[d]!, 1), dilations[d]!), 1);
+    return subDims(addDims(mulDims(subDims(size, 1), strides[d]!), extent), pads[d]! + pads[rank + d]!);
+  });
+}
+
+/** Each element followed by zeros, a stride from one to the next. */
+function setApart(x: Value, strides: readonly number[], b: Builder): Value {
+  if (strides.every(s => s === 1)) return x;
+  const wide = b.Unsqueeze(
+    x,
+    strides.map((_, d) => 3 + 2 * d),
+  );
+  const after = [0, 0, ...strides.flatMap(s => [0, s - 1])];
+  const padded = b.Pad({ data: wide, pads: b.ints([...after.map(() => 0), ...after]) });
+  const isOpen =
+    shapeOf(x)
+      .slice(2)
+      .filter(d => typeof d !== 'number').length === 1;
+  const sizes = strides.map((s, d): Size => {
+    const size = b.dim(x, 2 + d);
+    return typeof size === 'number' ? size * s : isOpen ? -1 : b.Mul(size, b.ints([s]));
+  });
+  return b.Reshape(padded, [0, 0, ...sizes]);
+}
+
+/** Without the elements that negative margins cut off. */
+function cropped(x: Value, margins: readonly number[], b: Builder): Value {
+  const rank = margins.length / 2;
+  const axes = range(rank).filter(d => margins[d]! < 0 || margins[rank + d]! < 0);
+  if (axes.length === 0) return x;
+  return b.Slice(x, {
+    axes: axes.map(d => d + 2),
+    starts: axes.map(d => Math.max(-margins[d]!, 0)),
+    ends: axes.map(d => (margins[rank + d]! < 0 ? margins[rank + d]! : endOfAxis)),
+  });
+}
+
+/** Weights [C, M/group, taps] as those of the convolution that does the same: [M, C/group, taps reversed]. */
+function turnedAround(w: Value, group: number, b: Builder): Value {
+  const [channels, perGroup, ...taps] = shapeOf(w);
+  const axes = range(taps.length, 2);
+  const isPoint = taps.every(k => k === 1);
+  const backwards = { axes, starts: axes.map(() => -1), ends: axes.map(() => -endOfAxis), steps: axes.map(() => -1) };
+  const flipped = isPoint ? w : b.Slice(w, backwards);
+  if (group === 1) return b.Transpose(flipped, [1, 0, ...axes]);
+  if (typeof channels !== 'number' || typeof perGroup !== 'number') throw fail('E3009', 'ConvTranspose: the channels must be known');
+  const sizes = taps as readonly number[];
+  const groups = b.Transpose(b.Reshape(flipped, [group, channels / group, perGroup, ...sizes]), [0, 2, 1, ...axes.map(a => a + 1)]);
+  return b.Reshape(groups, [group * perGroup, channels / group, ...sizes]);
+}

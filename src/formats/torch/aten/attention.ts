@@ -117,13 +117,14 @@ const mathAttention: AtenRow = (x, b) => {
   return [attend(at, b), weightsOf(at, b)];
 };
 
-/** The kernels of devices: their own state for the backward pass is not computed. */
+/** A device's kernel, whose results for the backward pass are not computed. Some align a causal mask at the last key. */
 const fusedAttention =
-  (mask: string, results: number): AtenRow =>
+  ({ mask, results, causal }: { mask: string; results: number; causal: 'square' | 'any' }): AtenRow =>
   (x, b) => {
     const at = attended(x, mask);
     const [queries, keys] = [at.query, at.key].map(v => shapeOf(v).at(-2)!);
-    if (at.isCausal && results > 4 && !sameDim(queries!, keys!)) throw unsupported('is_causal with other numbers of queries and keys');
+    if (at.isCausal && causal === 'square' && !sameDim(queries!, keys!))
+      throw unsupported('is_causal with different numbers of queries and keys');
     return [attend(at, b), ...range(results - 1).map(() => undefined)];
   };
 
@@ -204,10 +205,10 @@ export const attention: AtenRows = {
     const at = attended(x);
     return [attend(at, b), logSumExp(at, b)];
   },
-  '_scaled_dot_product_efficient_attention.default': fusedAttention('attn_bias', 4),
-  '_scaled_dot_product_flash_attention.default': fusedAttention('attn_mask', 9),
-  '_scaled_dot_product_cudnn_attention.default': fusedAttention('attn_bias', 9),
-  '_scaled_dot_product_fused_attention_overrideable.default': fusedAttention('attn_bias', 9),
+  '_scaled_dot_product_efficient_attention.default': fusedAttention({ mask: 'attn_bias', results: 4, causal: 'any' }),
+  '_scaled_dot_product_flash_attention.default': fusedAttention({ mask: 'attn_mask', results: 9, causal: 'square' }),
+  '_scaled_dot_product_cudnn_attention.default': fusedAttention({ mask: 'attn_bias', results: 9, causal: 'square' }),
+  '_scaled_dot_product_fused_attention_overrideable.default': fusedAttention({ mask: 'attn_bias', results: 9, causal: 'square' }),
   '_safe_softmax.default': (x, b) => {
     const self = x.tensor('self');
     return withAxis(b, b.Cast(self, x.element('dtype') ?? elementOf(self)), v => safeSoftmax(v, axisIn(x, self), b));

@@ -79,7 +79,7 @@ function endOf(type: DataType): number {
 const randomIntegers: AtenRow = (x, b) => {
   const self = x.tensor('self');
   const type = elementOf(self);
-  return integers(b, self, x.optionalNumber('from') ?? 0, x.optionalNumber('to') ?? endOf(type), type);
+  return integers(b, self, 0, x.optionalNumber('to') ?? endOf(type), type);
 };
 
 /** A row of a distribution for the elements of `self`, made of uniform numbers in (0, 1]. */
@@ -157,8 +157,8 @@ export const random: AtenRows = {
   ...rows('rand_like', 'default generator', alike('RandomUniform')),
   ...rows('randn_like', 'default generator', alike('RandomNormal')),
   ...rows('randint', 'default generator low low_generator', randint),
-  ...rows('randint_like', 'default generator low_dtype low_generator_dtype Tensor Tensor_generator', randintLike),
-  ...rows('random', 'default from to', randomIntegers),
+  ...rows('randint_like', 'default generator low_dtype low_generator_dtype Tensor', randintLike),
+  ...rows('random', 'default to', randomIntegers),
   ...rows('randperm', 'default generator', randperm),
   ...rows('normal normal_functional', 'default', normal),
   ...rows('normal', 'Tensor_float float_Tensor Tensor_Tensor', normalOf),

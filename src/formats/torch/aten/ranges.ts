@@ -16,19 +16,13 @@ const arange: AtenRow = (x, b) => {
   const natural = resultType(bounds);
   const type = x.element('dtype') ?? (isFloat(natural) ? natural : 'int64');
   const known = bounds.map(bound => knownNumber(bound));
-  const count = known.every(n => n !== undefined) ? countOf(known as [number, number, number], type) : undefined;
+  const count = known.every(n => n !== undefined) ? Math.max(0, Math.ceil((known[1]! - known[0]!) / known[2]!)) : undefined;
   if (count !== undefined && count <= maxWritten) return progression(b, known[0]!, known[2]!, count, type);
   if (isFloat(natural) && !isFloat(type)) throw unsupported('integers between float bounds that only the run knows');
   const wide = !isFloat(natural) ? 'int64' : type === 'float64' ? type : 'float32';
   const [start, limit, delta] = bounds.map(bound => asTensor(b, bound, wide)) as [Value, Value, Value];
   return b.Cast(b.Range({ start, limit, delta }), type);
 };
-
-/** int64 bounds are cut to integers before they are counted between, others after. */
-function countOf(bounds: readonly [number, number, number], type: DataType): number {
-  const [start, end, step] = type === 'int64' ? bounds.map(Math.trunc) : bounds;
-  return Math.max(0, Math.ceil((end! - start!) / step!));
-}
 
 function progression(b: Builder, start: number, step: number, count: number, type: DataType): Value {
   const [from, by] = isFloat(type) ? [start, step] : [Math.trunc(start), Math.trunc(step)];

@@ -58,8 +58,10 @@ function diagonalPut(self: Value, offset: number, updates: (count: Size) => Valu
   const [down, right] = [Math.max(0, -offset), Math.max(0, offset)];
   const [rows, columns] = [addSizes(b, b.dim(self, 0), -down), addSizes(b, b.dim(self, 1), -right)];
   const count = maxSizes(b, minSizes(b, rows, columns), 0);
-  const indices = [down, right].map(from => b.Unsqueeze(iota(b, count, from), [-1]));
-  return b.ScatterND({ data: self, indices: b.Concat(indices, -1), updates: updates(count) });
+  const along = b.Unsqueeze(iota(b, count), [-1]);
+  const both = b.Concat([along, along], -1);
+  const indices = offset === 0 ? both : b.Add(both, b.ints([down, right]));
+  return b.ScatterND({ data: self, indices, updates: updates(count) });
 }
 
 const diagonalScatter: AtenRow = (x, b) => {
