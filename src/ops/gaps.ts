@@ -9,7 +9,6 @@ const sequence = { gap: 'needs host operators over sequences and optionals' } as
 const strings = { gap: 'needs host operators over strings' } as const;
 const dataDependent = { gap: 'needs host operators whose output sizes depend on the data' } as const;
 const scatter = { gap: 'needs the scatter kernel' } as const;
-const scan = { gap: 'needs the cumulative kernel' } as const;
 const random = { gap: 'needs the random kernel' } as const;
 const recurrent = { gap: 'needs the control kernels: its body is a loop over time' } as const;
 const quantized = { gap: 'needs the element types below 8 bits and the float8 family' } as const;

@@ -89,7 +89,9 @@ export const generators = {
     lower({ data, indices }, { axis }, b) {
       const rank = rankOf(data);
       const on = axisOf(axis, rank);
-      const places = range(rank).map(d => (d === on ? indices : spreadOver(count(b, b.dim(indices, d)), rank - 1 - d, b)));
+      const places = range(rank).map(d =>
+        d === on ? fromFront(indices, data, on, b) : spreadOver(count(b, b.dim(indices, d)), rank - 1 - d, b),
+      );
       return b.Gather(b.Reshape(data, [-1]), flatIndex(data, places, b), 0);
     },
   },
@@ -105,7 +107,9 @@ export const generators = {
     lower({ data, indices }, { batch_dims }, b) {
       const rank = rankOf(indices);
       const depth = shapeOf(indices).at(-1) as number;
-      const given = b.Split(indices, new Array<number>(depth).fill(1), -1).map(part => b.Squeeze(part, [-1]));
+      const given = b
+        .Split(indices, new Array<number>(depth).fill(1), -1)
+        .map((part, i) => fromFront(b.Squeeze(part, [-1]), data, batch_dims + i, b));
       const batch = range(batch_dims).map(d => spreadOver(count(b, b.dim(indices, d)), rank - 2 - d, b));
       const rest = range(rankOf(data) - batch_dims - depth, batch_dims + depth).map(d => b.dim(data, d));
       const flat = flatIndex(data, [...batch, ...given], b);
@@ -122,17 +126,19 @@ function cosineWindow(weights: readonly number[]) {
       tensorType(dataTypeOfCode(output_datatype) ?? 'float32', [numberIn(size) ?? unknownDim()]),
     ],
     lower({ size }: Inputs<'HannWindow'>, { output_datatype, periodic }: At<'HannWindow'>, b: Builder): Value {
-      const number = (n: number): Value => b.constant(n, 'float32');
-      const length = b.Cast(size, 'float32');
+      const type = dataTypeOfCode(output_datatype) ?? 'float32';
+      const exact = type === 'float64' ? type : 'float32';
+      const number = (n: number): Value => b.constant(n, exact);
+      const length = b.Cast(size, exact);
       const turn = b.Div(number(2 * Math.PI), periodic ? length : b.Max(b.Sub(length, number(1)), number(1)));
-      const angle = b.Mul(b.Cast(count(b, size), 'float32'), turn);
+      const angle = b.Mul(b.Cast(count(b, size), exact), turn);
       const terms = weights.slice(1).map((w, i) => {
         const wave = b.Cos(i === 0 ? angle : b.Mul(angle, number(i + 1)));
         return b.Mul(wave, number(i % 2 === 0 ? -w : w));
       });
       return b.Cast(
         terms.reduce((sum, t) => b.Add(sum, t), number(weights[0]!)),
-        dataTypeOfCode(output_datatype) ?? 'float32',
+        type,
       );
     },
   };
@@ -160,17 +166,15 @@ function cumulative(reduce: 'ReduceSum' | 'ReduceProd', neutral: number) {
 /** `v` with `more` axes of size 1 after its own. */
 const spreadOver = (v: Value, more: number, b: Builder): Value => (more > 0 ? b.Unsqueeze(v, range(more, rankOf(v))) : v);
 
-/** The index into the flattened first axes of `data` for a place along each of them; negative places count from the end. */
-function flatIndex(data: Value, places: readonly Value[], b: Builder): Value {
-  const size = (axis: number): Value => b.sizes([b.dim(data, axis)]);
-  const zero = b.constant(0, 'int64');
-  return places.reduce<Value>((flat, place, axis) => {
-    const wide = b.Cast(place, 'int64');
-    const isCounted = wide.producer?.op === 'Range' || wide.producer?.op === 'Unsqueeze' || wide.tensor !== undefined;
-    const index = isCounted ? wide : b.Where(b.Less(wide, zero), b.Add(wide, size(axis)), wide);
-    return axis === 0 ? index : b.Add(b.Mul(flat, size(axis)), index);
-  }, zero);
+/** Indices along an axis of `data` as int64, counted from the front. */
+function fromFront(indices: Value, data: Value, axis: number, b: Builder): Value {
+  const wide = b.Cast(indices, 'int64');
+  return b.Where(b.Less(wide, b.constant(0, 'int64')), b.Add(wide, b.sizes([b.dim(data, axis)])), wide);
 }
+
+/** The index into the flattened first axes of `data` for a place along each of them. */
+const flatIndex = (data: Value, places: readonly Value[], b: Builder): Value =>
+  places.reduce((flat, place, axis) => b.Add(b.Mul(flat, b.sizes([b.dim(data, axis)])), place));
 
 /** `from`, `from` + 1, … as int64, `size` of them. */
 export function count(b: Builder, size: Size, from: number | Value = 0): Value {

@@ -1,7 +1,6 @@
 // simplify: nodes that change nothing disappear, and pairs that undo each other.
 import { sameShape } from '../ir/dims.ts';
 import type { Node, Value } from '../ir/graph.ts';
-import { numbersOf } from '../ir/tensor.ts';
 import type { Pass, Rule } from './rewrite.ts';
 
 const sameTypes = (a: Value | undefined, b: Value | undefined): boolean =>
@@ -16,7 +15,7 @@ const isFilledWith = (v: Value | undefined, number: number): boolean =>
   v.tensor.isResident &&
   v.tensor.size <= 1024 &&
   ['float32', 'float64', 'int64', 'int32'].includes(v.tensor.type) &&
-  numbersOf(v.tensor).every(x => x === number);
+  Array.from(v.tensor.data as ArrayLike<number | bigint>).every(x => Number(x) === number);
 
 /** The other operand, where one is a constant that changes nothing and does not widen the shape. */
 const neutral =

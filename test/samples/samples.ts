@@ -263,6 +263,75 @@ sample('OneHot', 'inner axis', [typed('int64', 0, 4, 2, 3), typed('int64', -5, 5
 sample('Hardmax', '', [f(3, 4)], (b, input) => b.Hardmax({ input }));
 sample('Hardmax', 'first of equals', [typed('float32', -1, 1, 2, 5, 3)], (b, x) => b.Hardmax({ input: b.Round(x) }, { axis: 1 }));
 
+sample('SwiGLU', '', [f(3, 4), f(3, 4)], (b, A, B) => b.SwiGLU({ A, B }, { alpha: 1.5 }));
+sample('GroupNormalization', '', [f(2, 6, 3, 5), f(6), f(6)], (b, X, scale, bias) =>
+  b.GroupNormalization({ X, scale, bias }, { num_groups: 2, epsilon: 1e-3 }),
+);
+for (const size of [3, 4])
+  sample('LRN', `size ${size}`, [f(2, 7, 3, 2)], (b, X) => b.LRN({ X }, { size, alpha: 0.3, beta: 0.6, bias: 1.5 }));
+sample('CausalConvWithState', '', [f(2, 3, 5), f(3, 1, 4), f(3)], (b, input, weight, bias) =>
+  Object.values(b.CausalConvWithState({ input, weight, bias }, { activation: 'silu' })),
+);
+sample('CausalConvWithState', 'past', [f(2, 3, 5), f(3, 1, 4), f(2, 3, 3)], (b, input, weight, past_state) =>
+  Object.values(b.CausalConvWithState({ input, weight, past_state })),
+);
+
+sample('RotaryEmbedding', '', [f(2, 3, 4, 8), f(2, 4, 4), f(2, 4, 4)], (b, X, cos_cache, sin_cache) =>
+  b.RotaryEmbedding({ X, cos_cache, sin_cache }),
+);
+sample('RotaryEmbedding', 'interleaved', [f(2, 3, 4, 8), f(2, 4, 4), f(2, 4, 4)], (b, X, cos_cache, sin_cache) =>
+  b.RotaryEmbedding({ X, cos_cache, sin_cache }, { interleaved: 1 }),
+);
+for (const interleaved of [0, 1])
+  sample(
+    'RotaryEmbedding',
+    `3 axes, a part, positions, interleaved ${interleaved}`,
+    [f(2, 4, 24), f(9, 2), f(9, 2), typed('int64', 0, 9, 2, 4)],
+    (b, X, cos_cache, sin_cache, position_ids) =>
+      b.RotaryEmbedding({ X, cos_cache, sin_cache, position_ids }, { num_heads: 3, rotary_embedding_dim: 4, interleaved }),
+  );
+
+sample('ConvTranspose', '', [f(2, 3, 4, 5), f(3, 4, 3, 2), f(4)], (b, X, W, B) => b.ConvTranspose({ X, W, B }));
+sample('ConvTranspose', 'strided, padded, grouped', [f(2, 4, 3, 4), f(4, 3, 3, 3), f(6)], (b, X, W, B) =>
+  b.ConvTranspose({ X, W, B }, { group: 2, strides: [2, 3], pads: [1, 0, 1, 2], output_padding: [1, 0] }),
+);
+sample('ConvTranspose', 'dilated 1d', [f(2, 3, 6), f(3, 2, 3)], (b, X, W) => b.ConvTranspose({ X, W }, { dilations: [2], pads: [1, 2] }));
+sample('ConvTranspose', 'a stride beyond the kernel', [f(1, 2, 4, 3), f(2, 2, 1, 2)], (b, X, W) =>
+  b.ConvTranspose({ X, W }, { strides: [3, 3], pads: [0, 1, 1, 1] }),
+);
+sample('ConvTranspose', 'SAME_UPPER', [f(1, 2, 4, 3), f(2, 2, 3, 3)], (b, X, W) =>
+  b.ConvTranspose({ X, W }, { strides: [2, 2], auto_pad: 'SAME_UPPER' }),
+);
+sample('ConvTranspose', 'to a shape', [f(1, 2, 4, 3), f(2, 2, 3, 3)], (b, X, W) =>
+  b.ConvTranspose({ X, W }, { strides: [2, 2], output_shape: [8, 6] }),
+);
+sample('GlobalLpPool', '', [f(2, 3, 4, 5)], (b, X) => b.GlobalLpPool({ X }));
+sample('GlobalLpPool', 'p 3', [f(2, 3, 4, 5)], (b, X) => b.GlobalLpPool({ X }, { p: 3 }));
+for (const mode of ['DCR', 'CRD']) {
+  sample('DepthToSpace', mode, [f(2, 12, 2, 3)], (b, input) => b.DepthToSpace({ input }, { blocksize: 2, mode }));
+}
+sample('SpaceToDepth', '', [f(2, 3, 4, 6)], (b, input) => b.SpaceToDepth({ input }, { blocksize: 2 }));
+
+for (const op of ['HannWindow', 'HammingWindow', 'BlackmanWindow'] as const) {
+  sample(op, 'periodic', [f(1)], (b, x) => b.Add(x, b[op]({ size: b.constant(10, 'int64') })));
+  sample(op, 'symmetric', [f(1)], (b, x) => b.Add(x, b[op]({ size: b.constant(7, 'int64') }, { periodic: 0 })));
+}
+for (const exclusive of [0, 1])
+  for (const reverse of [0, 1])
+    sample('CumSum', `exclusive ${exclusive} reverse ${reverse}`, [f(2, 5, 3)], (b, x) =>
+      b.CumSum({ x, axis: b.constant(1, 'int64') }, { exclusive, reverse }),
+    );
+sample('CumSum', 'of integers', [ints(4, 5)], (b, x) => b.CumSum({ x, axis: b.constant(-1, 'int64') }));
+sample('CumProd', '', [f(4, 5)], (b, x) => b.CumProd({ x, axis: b.constant(0, 'int64') }, { reverse: 1 }));
+sample('GatherElements', '', [f(3, 4), typed('int64', -3, 3, 2, 4)], (b, data, indices) => b.GatherElements({ data, indices }));
+sample('GatherElements', 'inner axis', [f(3, 4, 2), typed('int32', 0, 4, 2, 5, 2)], (b, data, indices) =>
+  b.GatherElements({ data, indices }, { axis: 1 }),
+);
+sample('GatherND', '', [f(3, 4, 5), typed('int64', -3, 3, 6, 2)], (b, data, indices) => b.GatherND({ data, indices }));
+sample('GatherND', 'batches', [f(2, 4, 5, 3), typed('int64', 0, 4, 2, 6, 2)], (b, data, indices) =>
+  b.GatherND({ data, indices }, { batch_dims: 1 }),
+);
+
 for (const [what, inputs, build] of attentionSamples()) sample('Attention', what, inputs, build);
 
 export { samples };

@@ -6,6 +6,7 @@ import { formatType, type Shape, type TensorType, tensorType } from '../../ir/ty
 import { contiguousStrides } from '../../kernels/kernel.ts';
 import { type Builder, newBuilder } from '../../ops/builder.ts';
 import { decodeArgument } from './arguments.ts';
+import { sizeQueries } from './aten/gaps.ts';
 import { assertions, atenRow } from './aten/index.ts';
 import { isScalar, type Scalar, Symbolic } from './aten/row.ts';
 import { callAten, type Operand } from './calls.ts';
@@ -244,7 +245,6 @@ export class GraphReader {
   }
 }
 
-const sizeQueries: ReadonlySet<string> = new Set(['sym_size.int', 'sym_numel.default']);
 const atenName = (target: string): string | undefined => /^torch\.ops\.aten\.(\w+\.\w+)$/.exec(target)?.[1];
 
 function hasConversion(target: string): boolean {

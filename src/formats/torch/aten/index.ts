@@ -41,6 +41,7 @@ export const assertions: ReadonlySet<string> = new Set([
   '_assert_scalar.default',
   '_assert_tensor_metadata.default',
   '_functional_assert_async.msg',
+  '_linalg_check_errors.default',
   'sym_constrain_range.default',
   'sym_constrain_range_for_size.default',
 ]);
