@@ -24,7 +24,10 @@ def vision(name):
     import torch
     import torchvision
 
-    return getattr(torchvision.models, name)(weights=None).eval(), (torch.randn(2, 3, 224, 224),)
+    model = getattr(torchvision.models, name)(weights=None).eval()
+    if name.startswith("vit"):
+        torch.nn.init.normal_(model.heads.head.weight, std=0.1)
+    return model, (torch.randn(2, 3, 224, 224),)
 
 
 def transformer(kind):

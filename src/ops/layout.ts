@@ -17,6 +17,7 @@ import type { Value } from '../ir/graph.ts';
 import { Tensor } from '../ir/tensor.ts';
 import { formatShape, type Shape, tensorType } from '../ir/types.ts';
 import type { View } from '../kernels/kernel.ts';
+import { bfloat16, float16 } from '../kernels/storage.ts';
 import {
   broadcastView,
   broadcastViews,
@@ -427,4 +428,9 @@ function scalarOf(v: Value | undefined): number | bigint {
   if (v.tensor?.isResident) return firstOf(v.tensor);
   throw fail('E3009', `the content of ${v.name} must be known before execution`);
 }
-const firstOf = (t: Tensor): number | bigint => (t.data as ArrayLike<number | bigint>)[0] ?? 0;
+/** The first element as a number; half types are stored as bits. */
+function firstOf(t: Tensor): number | bigint {
+  const first = (t.data as ArrayLike<number | bigint>)[0] ?? 0;
+  if (t.type === 'float16') return float16.decode(Number(first));
+  return t.type === 'bfloat16' ? bfloat16.decode(Number(first)) : first;
+}

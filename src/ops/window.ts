@@ -107,7 +107,8 @@ export const windows = {
       return [tensorType(elementOf(X), [x[0]!, mulDims(w[1]!, at.group), ...transposedWindow(x, w, at).output])];
     },
     lower({ X, W, B }, at, b) {
-      const { kernel, strides, dilations, pads, extra } = transposedWindow(shapeOf(X), shapeOf(W), at);
+      const { kernel, strides, dilations, extra, ...window } = transposedWindow(shapeOf(X), shapeOf(W), at);
+      const pads = window.pads();
       const reach = kernel.map((k, d) => dilations[d]! * (k - 1));
       // A kernel that spreads each element is a kernel over the elements set apart, turned around.
       const margins = [
@@ -212,7 +213,8 @@ interface TransposedWindow {
   readonly kernel: readonly number[];
   readonly strides: readonly number[];
   readonly dilations: readonly number[];
-  readonly pads: readonly number[];
+  /** At the beginning of each spatial axis, then at the end. */
+  pads(): readonly number[];
   /** Elements added at the end of each spatial axis of the output. */
   readonly extra: readonly number[];
   readonly output: Shape;
@@ -233,11 +235,11 @@ function transposedWindow(x: Shape, w: Shape, at: At<'ConvTranspose'>): Transpos
   const given = at.auto_pad === 'NOTSET' ? at.pads : undefined;
   const full = spread('ConvTranspose', x, kernel, { strides, dilations }).map((size, d) => addDims(size, extra[d] ?? 0));
   const wanted = at.output_shape ?? (isSame ? x.slice(2).map((size, d) => mulDims(size, strides[d]!)) : undefined);
-  const pads = wanted ? padsToReach(full, wanted, at.auto_pad) : (given ?? range(2 * rank).map(() => 0));
-  if (extra.length !== rank || pads.length !== 2 * rank)
-    throw fail('E1305', `ConvTranspose: output_padding [${extra}] and pads [${pads}] do not fit ${rank} spatial axes`);
-  const output = full.map((size, d) => subDims(size, pads[d]! + pads[rank + d]!));
-  return { kernel, strides, dilations, pads, extra, output };
+  const pads = given ?? range(2 * rank).map(() => 0);
+  if (extra.length !== rank || pads.length !== 2 * rank || (wanted && wanted.length !== rank))
+    throw fail('E1305', `ConvTranspose: output_padding, pads or output_shape do not fit ${rank} spatial axes`);
+  const output = wanted ?? full.map((size, d) => subDims(size, pads[d]! + pads[rank + d]!));
+  return { kernel, strides, dilations, pads: () => (wanted ? padsToReach(full, wanted, at.auto_pad) : pads), extra, output };
 }
 
 /** The pads that cut the whole output down to a wanted one. */

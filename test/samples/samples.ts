@@ -267,7 +267,7 @@ sample('SwiGLU', '', [f(3, 4), f(3, 4)], (b, A, B) => b.SwiGLU({ A, B }, { alpha
 sample('GroupNormalization', '', [f(2, 6, 3, 5), f(6), f(6)], (b, X, scale, bias) =>
   b.GroupNormalization({ X, scale, bias }, { num_groups: 2, epsilon: 1e-3 }),
 );
-for (const size of [3, 4])
+for (const size of [3, 5])
   sample('LRN', `size ${size}`, [f(2, 7, 3, 2)], (b, X) => b.LRN({ X }, { size, alpha: 0.3, beta: 0.6, bias: 1.5 }));
 sample('CausalConvWithState', '', [f(2, 3, 5), f(3, 1, 4), f(3)], (b, input, weight, bias) =>
   Object.values(b.CausalConvWithState({ input, weight, bias }, { activation: 'silu' })),
@@ -360,6 +360,12 @@ function attentionSamples(): [string, Spec[], Build][] {
     ['scaled and capped', qkv, form({ scale: 0.3, softcap: 0.8 })],
     ['float mask', [...qkv, f(3, 5)], form({}, 'attn_mask')],
     ['boolean mask', [...qkv, bool(2, 1, 3, 5)], form({}, 'attn_mask')],
+    ['boolean mask that leaves no key', [...qkv, typed('bool', 0, 1, 3, 5)], form({}, 'attn_mask')],
+    [
+      'float mask that leaves no key',
+      [...qkv, from(-2, -1, 3, 5)],
+      (b, Q, K, V, mask) => b.Attention({ Q: Q!, K: K!, V: V!, attn_mask: b.Log(b.Relu(mask!)) }).Y,
+    ],
     ['short mask', [...qkv, f(2, 1, 3, 4)], form({}, 'attn_mask')],
     ['short boolean mask', [...qkv, typed('bool', 1, 2, 3, 3)], form({}, 'attn_mask')],
     ['causal', qkv, form({ is_causal: 1 })],

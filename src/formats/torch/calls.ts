@@ -62,7 +62,7 @@ function defaultOf(arg: AtenArg, target: string): Operand {
   const decode = (value: AtenDefault): Operand => {
     if (value === null) return undefined;
     // The one type that is a default by number: `ScalarType dtype=long`.
-    if (arg.type === 'ScalarType') return { element: 'int64' };
+    if (arg.type.startsWith('ScalarType') && typeof value === 'number') return { element: 'int64' };
     if (Array.isArray(value)) return value.map(decode);
     return value as Operand;
   };
@@ -87,7 +87,8 @@ function write(
     const target = operands.get(name);
     if (target === undefined) return;
     if (!(target instanceof TensorRef) || !value) throw fail('E2001', `writes into ${name}, which is not followed`);
-    target.write(conform(value, target.read(b), b), b);
+    const before = target.read(b);
+    if (value !== before) target.write(conform(value, before, b), b);
     written.add(target);
   };
   for (const [name, value] of x.written) put(name, value);

@@ -69,6 +69,8 @@ export class GraphReader {
   /** What a name stands for. */
   named(name: string, at: Cursor): Operand {
     if (this.#names.has(name)) return this.#names.get(name);
+    const lost = this.#lost.get(name);
+    if (lost) throw fail('E2001', lost.why ? `${lost.why.target}: ${lost.why.message}` : `${name} has no conversion`, { path: at.path });
     throw fail('E1104', `${at.path}: nothing produces ${name}`, { path: at.path });
   }
 

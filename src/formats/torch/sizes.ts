@@ -72,6 +72,7 @@ export function parseExpression(text: string): Dim {
     if (tokens[at] !== '(') return /^[A-Za-z_]/.test(token) ? symbol(token) : unknownDim();
     at++;
     if (token === 'Symbol') return parseSymbol();
+    if (token !== 'Integer' && !Object.hasOwn(operations, token)) return skipCall();
     const args: Dim[] = [];
     while (tokens[at] !== ')') {
       args.push(parse(depth + 1));
@@ -82,6 +83,15 @@ export function parseExpression(text: string): Dim {
     if (token === 'Integer' && args.length === 1) return args[0]!;
     const operation = operations[token];
     return operation && args.length > 0 ? operation(args) : unknownDim();
+  };
+  /** A function that sizes here do not have, such as a rounded float: a size of its own. */
+  const skipCall = (): Dim => {
+    for (let open = 1; open > 0; at++) {
+      if (at >= tokens.length) throw malformed();
+      if (tokens[at] === '(') open++;
+      else if (tokens[at] === ')') open--;
+    }
+    return unknownDim();
   };
   const parseSymbol = (): Dim => {
     const name = tokens[at++];

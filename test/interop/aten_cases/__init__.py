@@ -69,11 +69,12 @@ class Case:
     options: dict = field(default_factory=dict)
 
 
-def case(*args, random=False, rtol=None, types=None, dynamic=True, **kwargs):
+def case(*args, random=False, rtol=None, types=None, dynamic=True, results=None, **kwargs):
     """One call.
 
     random: only types and shapes are compared.  rtol: of the largest element, 1e-5 otherwise.
     types: element types that tensors without one get in turn; float32 alone, and for an overload's first case also float64, int64, int32
     and bool where eager PyTorch takes them.  dynamic: whether the first case is exported once more with open sizes.
+    results: how many results are looked at; all otherwise. The others are for gradients only and have no conversion.
     """
-    return Case(args, kwargs, {"random": random, "rtol": rtol, "types": types, "dynamic": dynamic})
+    return Case(args, kwargs, {"random": random, "rtol": rtol, "types": types, "dynamic": dynamic, "results": results})

@@ -86,3 +86,11 @@ CASES = {
         encoder(norm_first=True, use_gelu=False, mask=V(FUTURE), mask_type=0),
     ],
 }
+
+# PyTorch runs these on GPUs only; they are the rows of the flash kernel for CPU under other names.
+WITHOUT_CPU_KERNEL = (
+    "_scaled_dot_product_efficient_attention.default",
+    "_scaled_dot_product_flash_attention.default",
+    "_scaled_dot_product_cudnn_attention.default",
+    "_scaled_dot_product_fused_attention_overrideable.default",
+)

@@ -203,7 +203,7 @@ export const advanced: AtenRows = {
   '_unsafe_index_put.default': indexPut,
   '_unsafe_index_put.hacked_twin': indexPut,
   '_index_put_impl.default': indexPut,
-  '_index_put_impl.hacked_twin': indexPut,
+  '_index_put_impl_.hacked_twin': indexPut,
   '_unsafe_masked_index.default': unsafeMaskedIndex,
   '_unsafe_masked_index_put_accumulate.default': unsafeMaskedPut,
   'masked_select.default': maskedSelect,

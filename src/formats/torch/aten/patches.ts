@@ -21,7 +21,7 @@ const im2col: AtenRow = (x, b) => {
     const windows = sizes.map((size, i) => windowCount(b, size, dilation![i]! * (kernel![i]! - 1), stride![i]!));
     const columns = [n!, mulSizes(b, c!, kernel![0] * kernel![1]), mulSizes(b, windows[0]!, windows[1]!)];
     if (isTiled && dilation!.every(d => d === 1)) return [reshapeTo(b, tiles(b, padded, [n!, c!], kernel!, windows), columns)];
-    const places = sizes.map((size, i) => placesOf(b, size, kernel![i]!, dilation![i]!, stride![i]!));
+    const places = sizes.map((size, i) => placesOf(b, size, windows[i]!, [kernel![i]!, dilation![i]!, stride![i]!]));
     const read = b.Gather(b.Gather(padded, places[0]!, 2), places[1]!, 4);
     return [reshapeTo(b, b.Transpose(read, [0, 1, 2, 4, 3, 5]), columns)];
   });
@@ -36,22 +36,16 @@ function tiles(b: Builder, x: Value, lead: readonly Size[], kernel: readonly num
   return b.Transpose(split, [0, 1, 3, 5, 2, 4]);
 }
 
-/** The places along an axis that element k of each window reads, as [kernel, windows]. */
-function placesOf(b: Builder, size: Size, kernel: number, dilation: number, stride: number): Value {
-  const reach = dilation * (kernel - 1);
-  const offsets = b.constant(
-    range(kernel).map(k => k * dilation),
-    'int64',
-    [kernel, 1],
-  );
+/** The places along an axis of a size that element k of each window reads, as [kernel, windows]. */
+function placesOf(b: Builder, size: Size, count: Size, [kernel, dilation, stride]: readonly [number, number, number]): Value {
+  const offsets = range(kernel).map(k => k * dilation);
+  if (typeof size === 'number' && typeof count === 'number') {
+    const places = offsets.flatMap(offset => range(count).map(w => w * stride + offset));
+    return b.constant(places, 'int64', [kernel, count]);
+  }
   const [start, delta] = [b.constant(0, 'int64'), b.constant(stride, 'int64')];
-  if (typeof size !== 'number') return b.Add(b.Range({ start, limit: sizeScalar(b, addSizes(b, size, -reach)), delta }), offsets);
-  const starts = range(Math.floor((size - reach - 1) / stride) + 1).map(w => w * stride);
-  return b.constant(
-    range(kernel).flatMap(k => starts.map(s => s + k * dilation)),
-    'int64',
-    [kernel, starts.length],
-  );
+  const starts = b.Range({ start, limit: sizeScalar(b, addSizes(b, size, -dilation * (kernel - 1))), delta });
+  return b.Add(starts, b.constant(offsets, 'int64', [kernel, 1]));
 }
 
 const col2im: AtenRow = (x, b) =>

@@ -160,14 +160,15 @@ export const random: AtenRows = {
   ...rows('randint_like', 'default generator low_dtype low_generator_dtype Tensor', randintLike),
   ...rows('random', 'default to', randomIntegers),
   ...rows('randperm', 'default generator', randperm),
-  ...rows('normal normal_functional', 'default', normal),
+  ...rows('normal_ normal_functional', 'default', normal),
   ...rows('normal', 'Tensor_float float_Tensor Tensor_Tensor', normalOf),
   'normal.float_float': (x, b) =>
     draw(b, 'RandomNormal', x.sizes('size'), typeOf(x, defaultFloat), { mean: x.number('mean'), scale: x.number('std') }),
   'log_normal.default': (x, b) => b.Exp(normal(x, b) as Value),
   'uniform.default': (x, b) =>
     draw(b, 'RandomUniform', x.tensor('self'), elementOf(x.tensor('self')), { low: x.number('from'), high: x.number('to') }),
-  ...rows('bernoulli', 'default p Tensor float', bernoulli),
+  ...rows('bernoulli', 'default p Tensor', bernoulli),
+  'bernoulli_.float': bernoulli,
   'multinomial.default': multinomial,
   'exponential.default': exponential,
   'geometric.default': geometric,

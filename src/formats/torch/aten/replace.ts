@@ -98,5 +98,5 @@ export const replace: AtenRows = {
   'select_scatter.default': selectScatter,
   'slice_scatter.default': overSlice,
   'diagonal_scatter.default': diagonalScatter,
-  'fill_diagonal.default': fillDiagonal,
+  'fill_diagonal_.default': fillDiagonal,
 };
