@@ -182,7 +182,6 @@ ARCHITECTURES = {
     "transformers/phi3": text("Phi3ForCausalLM", "Phi3Config", **{k: v for k, v in DECODER.items() if k != "head_dim"}),
     "transformers/falcon": text("FalconForCausalLM", "FalconConfig", hidden_size=32, num_hidden_layers=2, num_attention_heads=4, vocab_size=99, use_cache=False),
     "transformers/stablelm": text("StableLmForCausalLM", "StableLmConfig", **{k: v for k, v in DECODER.items() if k != "head_dim"}),
-    "transformers/mixtral": text("MixtralForCausalLM", "MixtralConfig", num_local_experts=2, **DECODER),
     "transformers/t5": text("T5Model", "T5Config", SEQ2SEQ, d_model=32, d_kv=8, d_ff=64, num_layers=1, num_heads=4, vocab_size=99, use_cache=False),
     "transformers/bart": text("BartModel", "BartConfig", SEQ2SEQ, **BART),
     "transformers/marian": text("MarianModel", "MarianConfig", SEQ2SEQ, **dict(BART, pad_token_id=0)),

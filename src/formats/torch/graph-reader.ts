@@ -1,14 +1,14 @@
 // One graph of an exported program: names and what they stand for, node by node. Graphs nested in it are read by readers of their own.
 import { fail, ModelError } from '../../errors.ts';
-import { type Dim, isUnknownDim, mulDims, sameDim } from '../../ir/dims.ts';
+import { type Dim, isUnknownDim, sameDim } from '../../ir/dims.ts';
 import type { Meta, Value } from '../../ir/graph.ts';
-import { formatType, type Shape, type TensorType, tensorType } from '../../ir/types.ts';
-import { contiguousStrides } from '../../kernels/kernel.ts';
+import { formatType, type TensorType, tensorType } from '../../ir/types.ts';
 import { type Builder, newBuilder } from '../../ops/builder.ts';
 import { decodeArgument } from './arguments.ts';
 import { sizeQueries } from './aten/gaps.ts';
 import { assertions, atenRow } from './aten/index.ts';
 import { isScalar, type Scalar, Symbolic } from './aten/row.ts';
+import { isRowMajor } from './aten/sizing.ts';
 import { callAten, type Operand } from './calls.ts';
 import { callCustom } from './custom.ts';
 import { higherOrder } from './higher.ts';
@@ -243,7 +243,7 @@ export class GraphReader {
     const declared = this.declared(name)!;
     checkAgainst(name, value, declared);
     const strides = meta.find('strides')?.items.map(readSize);
-    if (strides && declared.shape) ref.contiguous ??= isContiguous(declared.shape, strides);
+    if (strides && declared.shape) ref.contiguous ??= isRowMajor(declared.shape, strides);
   }
 }
 
@@ -255,11 +255,6 @@ function hasConversion(target: string): boolean {
     return sizeQueries.has(`${name}.${overload}`) || assertions.has(`${name}.${overload}`) || atenRow(name, overload!) !== undefined;
   const higher = /^torch\.ops\.higher_order\.(\w+)$/.exec(target)?.[1];
   return numberOperation(target) !== undefined || (higher !== undefined && higherOrder[higher] !== undefined);
-}
-
-function isContiguous(shape: Shape, strides: Shape): boolean {
-  const expected = contiguousStrides(shape, mulDims, 1 as Dim);
-  return strides.length === shape.length && shape.every((d, i) => d === 1 || sameDim(strides[i]!, expected[i]!));
 }
 
 function label(value: Value, name: string): void {

@@ -6,6 +6,7 @@ import {
   modDims,
   mulDims,
   sameDim,
+  sameShape,
   subDims,
   substitute,
   symbolsOf,
@@ -15,7 +16,20 @@ import type { Value } from '../../../ir/graph.ts';
 import type { Builder, Size } from '../../../ops/builder.ts';
 import { axisOf, contentsOf, range, rankOf, shapeOf } from '../../../ops/shapes.ts';
 import { type Args, type AtenRow, type AtenRows, unsupported } from './row.ts';
-import { addSizes, dimOf, iota, mulSizes, permuted, reshapeTo, settled, shaped, sizeScalar, sizesOf, subSizes } from './sizing.ts';
+import {
+  addSizes,
+  dimOf,
+  iota,
+  isRowMajor,
+  mulSizes,
+  permuted,
+  reshapeTo,
+  settled,
+  shaped,
+  sizeScalar,
+  sizesOf,
+  subSizes,
+} from './sizing.ts';
 
 /** As an end of a slice: behind the last element. */
 const toTheEnd = Number.MAX_SAFE_INTEGER;
@@ -95,6 +109,7 @@ const stridedElements = 2 ** 18;
 const asStrided: AtenRow = (x, b) => {
   const self = x.tensor('self');
   const [sizes, strides, offset] = [x.sizes('size').map(dimOf), x.sizes('stride').map(dimOf), dimOf(x.optionalSize('storage_offset') ?? 0)];
+  if (offset === 0 && !isView(self) && sameShape(shapeOf(self), sizes) && isRowMajor(sizes, strides)) return self;
   const numbers = [...sizes, ...strides, ...shapeOf(self), offset].every(d => typeof d === 'number');
   if (!numbers) throw unsupported('as_strided of dynamic sizes');
   if (isView(self)) throw unsupported('as_strided of a view');

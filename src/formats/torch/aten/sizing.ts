@@ -18,6 +18,7 @@ import {
 } from '../../../ir/dims.ts';
 import type { Value } from '../../../ir/graph.ts';
 import { tensorType } from '../../../ir/types.ts';
+import { contiguousStrides } from '../../../kernels/kernel.ts';
 import type { Builder, Size } from '../../../ops/builder.ts';
 import { axisOf, contentsOf, range, rankOf, shapeOf } from '../../../ops/shapes.ts';
 
@@ -160,4 +161,10 @@ export function atLeast(b: Builder, x: Value, rank: 1 | 2 | 3): Value {
   const missing = rank - rankOf(x);
   if (missing <= 0) return x;
   return b.Unsqueeze(x, rank === 3 ? [[0, 1, 2], [0, 2], [2]][rankOf(x)]! : range(missing));
+}
+
+/** Whether strides are those of elements in order; that of an axis of size 1 says nothing. */
+export function isRowMajor(sizes: readonly Dim[], strides: readonly Dim[]): boolean {
+  const expected = contiguousStrides(sizes, mulDims, 1 as Dim);
+  return strides.length === sizes.length && sizes.every((d, i) => d === 1 || sameDim(strides[i]!, expected[i]!));
 }
