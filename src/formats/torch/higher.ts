@@ -137,12 +137,19 @@ const inlined =
   (args, reader) =>
     reader.inline(graphOf(args[graphAt]), operandsOf(args.slice(graphAt + 1), reader));
 
+/** `wrap_with_autocast(device, type, enabled, cache, graph, …)`: the graph alone, where nothing is cast by itself in it. */
+const withoutAutocast: HigherRow = (args, reader) => {
+  if (reader.operand(args[2]!) !== false) throw fail('E2001', 'autocast has no conversion; export the model outside of it');
+  return inlined(4)(args, reader);
+};
+
 export const higherOrder: Readonly<Record<string, HigherRow | undefined>> = {
   cond,
   while_loop: whileLoop,
   scan,
   map_impl: map,
   wrap_with_set_grad_enabled: inlined(1),
+  wrap_with_autocast: withoutAutocast,
   invoke_subgraph: (args, reader) => reader.inline(graphOf(args[0]), operandsOf(args.slice(2), reader)),
   hints_wrapper: (args, reader) => reader.inline(graphOf(args[0]), operandsOf(args.slice(1, 2), reader)),
 };
