@@ -45,3 +45,5 @@ CASES = {
     "fft_fftfreq.default": [case(5), case(8, 0.25), case(1), case(6, 2.0, dtype=torch.float64)],
     "fft_rfftfreq.default": [case(5), case(8, 0.25), case(1), case(6, 2.0, dtype=torch.float64)],
 }
+
+CASES["_linalg_det.default"] = [case(T(3, 3), results=1), case(T(2, 4, 4), results=1)]

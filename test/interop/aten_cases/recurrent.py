@@ -61,3 +61,8 @@ CASES = {
     "rnn_tanh_cell.default": cells(1),
     "rnn_relu_cell.default": cells(1),
 }
+
+# What run_decompositions() leaves of an LSTM on a CPU; the last result is a workspace.
+CASES["mkldnn_rnn_layer.default"] = [
+    case(T(5, 2, 3), W(16, 3), W(16, 4), W(16), W(16), T(1, 2, 4), T(1, 2, 4), False, [], 2, 4, 1, True, False, False, False, results=3, types=[torch.float32])
+]
