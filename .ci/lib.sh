@@ -63,7 +63,8 @@ python_environment() {
   free=$(df --output=avail -k "$cache" | tail -1)
   [ "$free" -gt 9000000 ] || { echo "the frameworks need 9 GB, $cache has $((free / 1000000)) GB"; return 1; }
   rm -rf "$venv"
-  python3 -m venv "$venv" && "$venv/bin/pip" install --quiet --no-deps -r "$requirements" && touch "$venv/.complete"
+  # Without the machine's own pip settings, which may cap a version below the one that is asked for.
+  python3 -m venv "$venv" && PIP_CONFIG_FILE=/dev/null "$venv/bin/pip" install --quiet --no-deps -r "$requirements" && touch "$venv/.complete"
 }
 
 # Debian packages by name; nothing where they are installed.

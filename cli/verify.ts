@@ -66,5 +66,5 @@ async function chooseArrays(input: string, [inputs, outputs]: readonly string[])
 /** The oracle: the model as it was read, with nothing simplified or fused. */
 async function runSource(source: Model, given: Arrays, out: Output): Promise<Arrays> {
   const session = await Session.create(source, { optimize: false });
-  return session.run(paired(given, session.inputNames, 'input', out));
+  return session.run(paired(given, session.inputsFor(Object.keys(given)), 'input', out));
 }

@@ -108,6 +108,7 @@ export function withInputShapes(model: Model, shapes: InputShapes): Model {
   const bindings = Object.entries(shapes).map(([name, sizes]) => {
     const v = inputs.get(name);
     if (!v?.element) throw fail('E3001', `the model has no input ${name}; its inputs are ${[...inputs.keys()].join(', ')}`);
+    if (v.tensor) throw fail('E3003', `input ${name} has a default, and with it the shape [${v.tensor.dims}]`);
     if (v.shape && v.shape.length !== sizes.length)
       throw fail('E3003', `input ${name} has rank ${v.shape.length}, the shape given has ${sizes.length}`);
     return [
@@ -156,7 +157,7 @@ export async function compare(
   { tolerance, ...options }: CompareOptions = {},
 ): Promise<Comparison[]> {
   const session = await Session.create(input, options);
-  const { arrays } = matchArrays(inputs, session.inputNames, 'input');
+  const { arrays } = matchArrays(inputs, session.inputsFor(Object.keys(inputs)), 'input');
   const comparisons = compareArrays(await session.run(arrays), expected, tolerance);
   await session.dispose();
   return comparisons;

@@ -65,6 +65,12 @@ export const codes = {
   E1012: row('checksum', 'input', 'The stored checksum does not match the bytes.', 'Fetch the file again.'),
   E1013: row('missing-entry', 'input', 'A part of the archive that the format requires is absent.', 'Export the model again.'),
   E1014: row('extension', 'input', 'The content is of another format than the name says.', 'Rename the file; reading goes by content.'),
+  E1015: row(
+    'unsafe-pickle',
+    'input',
+    'A pickle calls something that is not a way to make tensors and containers. Nothing was executed.',
+    'Do not load the file with other tools; save the weights as a plain state dict or as safetensors.',
+  ),
   E1101: row('missing-field', 'input', 'A required field is absent.', 'Export the model again.'),
   E1102: row('duplicate-name', 'input', 'Two things in one scope have the same name.', 'Rename one of them.'),
   E1103: row('order', 'input', 'A node reads a value before the node that makes it.', 'Sort the nodes.'),

@@ -24,7 +24,7 @@ export async function run([path]: readonly string[], options: RunOptions, out: O
   const { model, findings } = await out.stage('read', () => readModel(path!));
   const given = await loadArrays(options.inputs);
   const session = await out.stage('prepare', () => Session.create(model, { backend }));
-  const made = await out.stage('run', () => session.run(paired(given, session.inputNames, 'input', out)));
+  const made = await out.stage('run', () => session.run(paired(given, session.inputsFor(Object.keys(given)), 'input', out)));
   await session.dispose();
   const outputs = await Promise.all(
     Object.entries(made).map(async ([name, t]) => ({ name, type: t.type, dims: t.dims, statistics: await statisticsOf(t) })),

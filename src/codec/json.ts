@@ -17,6 +17,8 @@ export interface JsonOptions {
   readonly depth?: number;
   /** Refuse numbers with a fraction, an exponent or a negative zero, for headers that may only hold integers. */
   readonly integersOnly?: boolean;
+  /** Take the words NaN, Infinity and -Infinity, which Python writes and RFC 8259 does not have. */
+  readonly pythonFloats?: boolean;
 }
 
 /** The engines' longest string is a little over 2^29 units (V8); beyond this a text cannot be decoded at all. */
@@ -154,14 +156,16 @@ class Parser {
   readonly #file: string | undefined;
   readonly #depth: number;
   readonly #integersOnly: boolean;
+  readonly #pythonFloats: boolean;
   #at = 0;
 
-  constructor(text: string, ofBytes: boolean, { file, depth = 200, integersOnly = false }: JsonOptions) {
+  constructor(text: string, ofBytes: boolean, { file, depth = 200, integersOnly = false, pythonFloats = false }: JsonOptions) {
     this.#text = text;
     this.#ofBytes = ofBytes;
     this.#file = file;
     this.#depth = Math.min(depth, 1000);
     this.#integersOnly = integersOnly;
+    this.#pythonFloats = pythonFloats;
   }
 
   parse(): Json {
@@ -187,6 +191,10 @@ class Parser {
       case 110:
         return this.#word('null', null);
       default:
+        if (this.#pythonFloats) {
+          const word = pythonWords.find(([text]) => this.#text.startsWith(text, this.#at));
+          if (word) return this.#word<number>(word[0], word[1]);
+        }
         if (first === code.minus || isDigit(first)) return this.#number();
         throw this.#unexpected('a JSON value');
     }
@@ -361,5 +369,11 @@ class Parser {
 /** Its instances inherit nothing, like those of Object.create(null), which V8 keeps as hash tables at twice the time and memory. */
 const Bare = function Bare() {} as unknown as new () => Record<string, Json>;
 Bare.prototype = Object.freeze(Object.create(null));
+
+const pythonWords = [
+  ['NaN', Number.NaN],
+  ['Infinity', Number.POSITIVE_INFINITY],
+  ['-Infinity', Number.NEGATIVE_INFINITY],
+] as const;
 
 const isDigit = (c: number): boolean => c >= code.zero && c <= code.nine;

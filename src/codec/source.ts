@@ -62,3 +62,19 @@ export class ByteRange {
     return this.source.read(this.offset + offset, length);
   }
 }
+
+/** A range of a source as a source of its own, for files inside files. */
+export class PartSource implements Source {
+  readonly name: string;
+  readonly range: ByteRange;
+  constructor(range: ByteRange, name: string) {
+    this.range = range;
+    this.name = name;
+  }
+  get size(): number {
+    return this.range.length;
+  }
+  read(offset: number, length: number): Promise<Uint8Array> {
+    return this.range.read(offset, length);
+  }
+}

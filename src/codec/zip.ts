@@ -2,7 +2,7 @@
 // understand differently is refused, so that what is checked here is what another tool loads. Nothing is ever extracted to disk.
 import { type Finding, fail, type ModelError, warning } from '../errors.ts';
 import { crc32, inflate } from './deflate.ts';
-import { ByteRange, type Source } from './source.ts';
+import { ByteRange, MemorySource, PartSource, type Source } from './source.ts';
 import {
   entryError,
   findEnd,
@@ -210,3 +210,7 @@ function allocate(row: Row, file: string): Uint8Array {
     throw entryError('E1009', file, row, `of ${row.size} bytes does not fit into memory`, row.headerAt, cause);
   }
 }
+
+/** An entry as a source of its own, for a file inside the archive; one that is compressed is inflated into memory. */
+export const entrySource = async (entry: ZipEntry, name: string): Promise<Source> =>
+  entry.method === stored ? new PartSource(await entry.range(), name) : new MemorySource(await entry.bytes(), name);

@@ -23,6 +23,9 @@ export interface SessionOptions {
   readonly optimize?: boolean;
 }
 
+/** The first IR version in which an input's initializer is a default; before that, inputs had to list every constant. */
+const firstWithDefaults = 4;
+
 /** A graph input or output as users see it. */
 export interface ValueInfo {
   readonly name: string;
@@ -32,12 +35,15 @@ export interface ValueInfo {
 /** A model on a backend. */
 export class Session {
   readonly backend: Backend;
+  /** What inputs hold that callers may leave out, such as the state of a model. */
+  readonly defaults: Arrays;
   readonly #graph: Graph;
   readonly #optimize: boolean;
   readonly #stages = new Map<string, Promise<Stage>>();
 
-  private constructor(graph: Graph, backend: Backend, optimize: boolean) {
+  private constructor(graph: Graph, defaults: Arrays, backend: Backend, optimize: boolean) {
     this.#graph = graph;
+    this.defaults = defaults;
     this.backend = backend;
     this.#optimize = optimize;
   }
@@ -48,13 +54,17 @@ export class Session {
     if (usable !== true) throw fail('E3008', `backend ${backend.name}: ${usable}`);
     const newest = upgrade(model);
     newest.graph = inline(newest);
+    const replaceable = model.irVersion >= firstWithDefaults ? newest.graph.inputs.filter(v => v.tensor) : [];
+    const defaults = Object.fromEntries(replaceable.map(v => [v.name, v.tensor!]));
+    if (replaceable.length > 0) newest.graph = rebuild(newest.graph, new Map(replaceable.map(v => [v, v.type!])));
     rewriteAll(newest.graph, [fold]);
     refuseGaps(newest.graph);
-    return new Session(newest.graph, backend, optimize);
+    return new Session(newest.graph, defaults, backend, optimize);
   }
 
+  /** The inputs that callers must give. */
   get inputs(): readonly ValueInfo[] {
-    return this.#graph.inputs.filter(v => !v.tensor).map(({ name, type }) => ({ name, type }));
+    return this.#graph.inputs.filter(v => !v.tensor && !Object.hasOwn(this.defaults, v.name)).map(({ name, type }) => ({ name, type }));
   }
   get outputs(): readonly ValueInfo[] {
     return this.#graph.outputs.map(o => ({ name: o.name, type: o.type ?? o.value.type }));
@@ -62,13 +72,17 @@ export class Session {
   get inputNames(): readonly string[] {
     return this.inputs.map(v => v.name);
   }
+  /** The inputs that arrays of these names are for: those that must be given, and those with a default that are. */
+  inputsFor(given: Iterable<string>): readonly string[] {
+    return [...this.inputNames, ...[...given].filter(name => Object.hasOwn(this.defaults, name))];
+  }
   get outputNames(): readonly string[] {
     return this.outputs.map(v => v.name);
   }
 
   /** The plan for inputs like these; of its first stage, where contents that only the run knows divide it. */
   async plan(feeds: Arrays): Promise<Plan> {
-    return (await this.#stage(this.#graph, await checkFeeds(this.#graph, feeds))).plan;
+    return (await this.#stage(this.#graph, await checkFeeds(this.#graph, { ...this.defaults, ...feeds }))).plan;
   }
 
   /**
@@ -78,7 +92,7 @@ export class Session {
   async run(feeds: Arrays): Promise<Record<string, Tensor>> {
     const results = new Map<string, Tensor>();
     let graph = this.#graph;
-    let inputs: ReadonlyMap<Value, Tensor> = await checkFeeds(graph, feeds);
+    let inputs: ReadonlyMap<Value, Tensor> = await checkFeeds(graph, { ...this.defaults, ...feeds });
     let known: ReadonlySet<Value> = new Set();
     for (;;) {
       const stage: Stage = await this.#stage(graph, inputs, known);

@@ -3,7 +3,7 @@ import { type Attribute, type Attributes, Graph, type Node, type Output, Value }
 import type { ValueType } from '../ir/types.ts';
 import { type Builder, newBuilder } from '../ops/builder.ts';
 
-/** What is put in the place of graph inputs: another type, or a whole value such as a constant. */
+/** What is put in the place of graph inputs: another type, or a whole value such as a constant. One that is typed so has no default. */
 export type Bindings = ReadonlyMap<Value, ValueType | Value>;
 
 /** Makes the copy of a node with `b`; values of its outputs. `attributes` hold copies of nested graphs. */
@@ -35,7 +35,7 @@ export function rebuild(
   const inputs: Value[] = [];
   for (const v of graph.inputs) {
     const bound = bindings.get(v);
-    const copy = bound instanceof Value ? bound : v.tensor ? v : new Value(v.name, bound ?? v.type, { meta: v.meta });
+    const copy = bound instanceof Value ? bound : v.tensor && !bound ? v : new Value(v.name, bound ?? v.type, { meta: v.meta });
     if (!(bound instanceof Value)) inputs.push(copy);
     now.set(v, copy);
   }

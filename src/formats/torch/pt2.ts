@@ -5,9 +5,10 @@ import { openZip, type Zip } from '../../codec/zip.ts';
 import { type Finding, fail, ModelError } from '../../errors.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import { Cursor } from './json.ts';
+import { flatProgram, flatTensors, isFlat, readSavedTensors, upgradeProgram } from './legacy.ts';
 import { readPayload } from './weights.ts';
 
-/** An exported program and its tensors. Layout: archive version 0, schema 8. */
+/** An exported program, in the schema of today, and its tensors. */
 export interface Archive {
   readonly program: Cursor;
   /** Parameters and buffers by their name in the state dict, constants by the name in the signature. */
@@ -15,11 +16,13 @@ export interface Archive {
   readonly findings: readonly Finding[];
 }
 
+/** The newest schema that is read; older ones are upgraded. */
 const schemaMajor = 8;
 
 /** Whether an archive has the marks of torch.export. */
-export const isPt2 = (zip: Zip): boolean => rootOf(zip) !== undefined;
+export const isPt2 = (zip: Zip): boolean => isFlat(zip) || rootOf(zip) !== undefined;
 
+/** The folder of an archive as PyTorch writes it since 2.8. */
 function rootOf(zip: Zip): string | undefined {
   for (const name of zip.entries.keys()) {
     const found = /^([^/]+)\/models\/[^/]+\.json$/.exec(name);
@@ -28,65 +31,81 @@ function rootOf(zip: Zip): string | undefined {
   return undefined;
 }
 
+/**
+ * Read what an archive holds; weights stay ranges of it.
+ * @throws ModelError E1013 for missing parts, E1006 for malformed ones, E2002 for a schema from the future
+ */
 export async function openArchive(source: Source): Promise<Archive> {
   const zip = await openZip(source);
+  const found: Found = { tensors: new Map(), findings: [...zip.warnings] };
+  if (isFlat(zip)) {
+    const program = await readProgram(zip, flatProgram);
+    for (const name of flatTensors) await readPickled(zip, name, source.name, found);
+    return { program, ...found };
+  }
   const root = rootOf(zip);
   if (root === undefined) throw fail('E1013', 'the archive has no models/*.json of torch.export');
   const text = async (name: string): Promise<string> => {
     const entry = zip.entries.get(`${root}/${name}`);
     if (!entry) throw fail('E1013', `the archive has no ${name}`);
-    return new TextDecoder().decode(await entry.bytes());
+    return new TextDecoder().decode(await entry.bytes()).trim();
   };
-  const format = (await text('archive_format')).trim();
-  if (format !== 'pt2') throw fail('E1006', `archive_format: expected pt2, found ${JSON.stringify(format.slice(0, 40))}`);
-  const program = await readProgram(zip, root);
-  checkVersion(program);
-  if (zip.entries.has(`${root}/byteorder`)) {
-    const order = (await text('byteorder')).trim();
-    if (order !== 'little') throw fail('E2002', `byteorder: expected little, found ${JSON.stringify(order.slice(0, 40))}`);
+  const expect = (what: string, expected: string, text: string, code: 'E1006' | 'E2002'): void => {
+    if (text !== expected) throw fail(code, `${what}: expected ${expected}, found ${JSON.stringify(text.slice(0, 40))}`);
+  };
+  expect('archive_format', 'pt2', await text('archive_format'), 'E1006');
+  const name = nameOfProgram(zip, root);
+  const program = await readProgram(zip, name);
+  if (zip.entries.has(`${root}/byteorder`)) expect('byteorder', 'little', await text('byteorder'), 'E2002');
+  const stem = /([^/]+)\.json$/.exec(name)![1]!;
+  for (const kind of ['weights', 'constants']) {
+    await readTensors(zip, root, `data/${kind}`, `${stem}_${kind}_config.json`, found);
+    await readPickled(zip, `${root}/data/${kind}/${stem}.pt`, source.name, found);
   }
-  const tensors = new Map<string, Tensor>();
-  const findings: Finding[] = [];
-  for (const [folder, config] of [
-    ['data/weights', 'model_weights_config.json'],
-    ['data/constants', 'model_constants_config.json'],
-  ] as const)
-    await readTensors(zip, root, folder, config, tensors, findings);
-  return { program, tensors, findings: [...zip.warnings, ...findings] };
+  return { program, ...found };
 }
 
-/** The one model of the archive; with several, the one named `model`. */
-async function readProgram(zip: Zip, root: string): Promise<Cursor> {
+interface Found {
+  readonly tensors: Map<string, Tensor>;
+  readonly findings: Finding[];
+}
+
+/** The one program of the archive; with several, the one named `model`. */
+function nameOfProgram(zip: Zip, root: string): string {
   const names = [...zip.entries.keys()].filter(n => n.startsWith(`${root}/models/`) && n.endsWith('.json'));
-  const chosen = names.find(n => n === `${root}/models/model.json`) ?? names[0]!;
-  return new Cursor(await readJson(zip, chosen), '');
+  return names.find(n => n === `${root}/models/model.json`) ?? names[0]!;
+}
+
+async function readProgram(zip: Zip, name: string): Promise<Cursor> {
+  const program = new Cursor(await readJson(zip, name), '');
+  const version = program.get('schema_version');
+  const major = typeof version.value === 'number' ? version.value : version.get('major').number;
+  if (!Number.isInteger(major) || major < 1 || major > schemaMajor)
+    throw fail('E2002', `schema_version.major: expected at most ${schemaMajor}, found ${major}`, { path: 'schema_version.major' });
+  return new Cursor(upgradeProgram(program.object, major), '');
+}
+
+/** Tensors that torch.save wrote, as PyTorch stored all of them before 2.8. */
+async function readPickled(zip: Zip, name: string, file: string, into: Found): Promise<void> {
+  const entry = zip.entries.get(name);
+  if (!entry) return;
+  const { tensors, findings } = await readSavedTensors(entry, file);
+  for (const [key, tensor] of tensors) into.tensors.set(key, tensor);
+  into.findings.push(...findings);
 }
 
 /** A JSON entry; errors name it as their place in the archive. */
 async function readJson(zip: Zip, name: string): Promise<Json> {
   try {
-    return parseJson(await zip.entries.get(name)!.bytes());
+    return parseJson(await zip.entries.get(name)!.bytes(), { pythonFloats: true });
   } catch (error) {
     if (error instanceof ModelError) throw error.within({ path: name });
     throw error;
   }
 }
 
-function checkVersion(program: Cursor): void {
-  const major = program.get('schema_version').get('major').number;
-  if (major !== schemaMajor)
-    throw fail('E2002', `schema_version.major: expected ${schemaMajor}, found ${major}`, { path: 'schema_version.major' });
-}
-
 /** Payloads one by one; a bad one is a finding, so that all are listed. */
-async function readTensors(
-  zip: Zip,
-  root: string,
-  folder: string,
-  config: string,
-  into: Map<string, Tensor>,
-  findings: Finding[],
-): Promise<void> {
+async function readTensors(zip: Zip, root: string, folder: string, config: string, { tensors, findings }: Found): Promise<void> {
   const entry = zip.entries.get(`${root}/${folder}/${config}`);
   if (!entry) return;
   const file = `${folder}/${config}`;
@@ -99,7 +118,7 @@ async function readTensors(
       const key = sharingKey(payload);
       const tensor = shared.get(key) ?? (await readPayload(zip, root, folder, name, payload));
       shared.set(key, tensor);
-      into.set(name, tensor);
+      tensors.set(name, tensor);
     } catch (error) {
       findings.push(...findingsOf(error));
     }
