@@ -167,7 +167,125 @@ describe('bad archives', () => {
       /^archive_format: expected pt2, found "pt3"$/,
     ],
   ];
-  test.each(cases)('%s', async (_, bytes, code, message) => {
+  const contradictions: typeof cases = [
+    [
+      'weights that are shared wrongly',
+      () => withJson(weights, j => void ((j['config'] as Editable)['0.weight'] = (j['config'] as Editable)['2.weight']!)),
+      'E1306',
+      /^p_0_weight comes to float32\[1,10\], the program declares float32\[10,2\]$/,
+    ],
+    [
+      'a weight of another element type than the program says',
+      () => changed(e => e.set(weights, Buffer.from(Buffer.from(e.get(weights)!).toString().replace('"dtype": 7', '"dtype": 4')))),
+      'E1306',
+      /^0\.weight: the program declares float32\[10,2\], the archive holds int32\[10,2\]$/,
+    ],
+    [
+      'negative strides',
+      () =>
+        changed(e =>
+          e.set(
+            weights,
+            Buffer.from(Buffer.from(e.get(weights)!).toString().replace('{"as_int": 2}, {"as_int": 1}]', '{"as_int": -2}, {"as_int": 1}]')),
+          ),
+        ),
+      'E1202',
+      /strides\[0\]: a stored tensor needs sizes that are numbers, found -2$/,
+    ],
+    [
+      'as many sizes as strides, less one',
+      () =>
+        changed(e =>
+          e.set(weights, Buffer.from(Buffer.from(e.get(weights)!).toString().replace('{"as_int": 2}, {"as_int": 1}]', '{"as_int": 2}]'))),
+        ),
+      'E1202',
+      /: 2 sizes and 1 strides$/,
+    ],
+    [
+      'sizes whose product overflows',
+      () =>
+        changed(e =>
+          e.set(
+            weights,
+            Buffer.from(
+              Buffer.from(e.get(weights)!)
+                .toString()
+                .replace('{"as_int": 10}, {"as_int": 2}]', '{"as_int": 4503599627370496}, {"as_int": 4503599627370496}]'),
+            ),
+          ),
+        ),
+      'E1203',
+      /needs \S+ bytes of storage, the record has 80$/,
+    ],
+    [
+      'a size beyond 2^53',
+      () => withText('"as_int": 10}', '"as_int": 9007199254740993}'),
+      'E1006',
+      /expected a number, found 9007199254740993$/,
+    ],
+    [
+      'a graph that goes in a circle',
+      () =>
+        withText('"name": "self", "arg": {"as_tensor": {"name": "linear"}}', '"name": "self", "arg": {"as_tensor": {"name": "linear_1"}}'),
+      'E1103',
+      /linear_1 is read before graph_module\.graph\.nodes\[2\] makes it$/,
+    ],
+    [
+      'an argument that the operator does not have',
+      () => withText('"name": "bias"', '"name": "bios"'),
+      'E1104',
+      /^linear\.default has no argument named bios$/,
+    ],
+    [
+      'a required argument that is missing',
+      () => withText('"name": "weight"', '"name": "bias"'),
+      'E1101',
+      /^linear\.default has no argument weight$/,
+    ],
+    [
+      'an input of a kind that does not exist',
+      () => withText('"user_input"', '"user_imput"'),
+      'E2002',
+      /an input of kind user_imput has no conversion$/,
+    ],
+    [
+      'an output of a kind that does not exist',
+      () => withText('"user_output"', '"user_autput"'),
+      'E2002',
+      /an output of kind user_autput has no conversion$/,
+    ],
+    [
+      'a declared type that is not the computed one',
+      () => withText('"sigmoid": {"dtype": 7', '"sigmoid": {"dtype": 4'),
+      'E1306',
+      /^sigmoid comes to float32/,
+    ],
+    [
+      'a program without a signature',
+      () => withText('"signature": {"input_specs"', '"sig": {"input_specs"'),
+      'E1101',
+      /^graph_module has no field signature$/,
+    ],
+    [
+      'a schema without a number',
+      () => withText('"major": 8', '"major": "8"'),
+      'E1006',
+      /^schema_version\.major: expected a number, found the string "8"$/,
+    ],
+    [
+      'a number that float64 does not hold',
+      () => changed(e => void e.set(program, Buffer.from('{"schema_version": 1e999}'))),
+      'E1006',
+      /exceeds float64/,
+    ],
+    [
+      'a size expression nested without end',
+      () => withText('"expr_str": "Symbol(', `"expr_str": "${'Add('.repeat(300)}Symbol(`),
+      'E1008',
+      /nested deeper than 200/,
+    ],
+  ];
+  test.each([...cases, ...contradictions])('%s', async (_, bytes, code, message) => {
     const error = await errorOf(await bytes());
     expect(error).toMatchObject({ code, message: expect.stringMatching(message), file: 'model.pt2' });
   });
@@ -199,6 +317,22 @@ describe('bad archives', () => {
       const { code } = await errorOf(whole.subarray(0, length));
       expect(['E1002', 'E1005', 'E1006', 'E1007', 'E1013']).toContain(code);
     }
+  });
+});
+
+describe('operators of others', () => {
+  test('are kept as nodes of their own domain where that is asked for', async () => {
+    const bytes = await withText('torch.ops.aten.sigmoid.default', 'torch.ops.mine.sigmoid.fast');
+    const { model } = await read(new MemorySource(bytes, 'model.pt2'), { allowCustom: true });
+    const node = model.graph.nodes.find(n => n.domain === 'mine')!;
+    expect([node.op, node.attributes.get('overload')]).toEqual(['sigmoid', { kind: 'string', value: 'fast' }]);
+    expect(model.opsets.get('mine')).toBe(1);
+    expect(formatType(model.graph.outputs[0]!.value.type)).toMatch(/^float32\[\w+,1\]$/);
+  });
+  test('overloads of PyTorch without a conversion are kept so too', async () => {
+    const bytes = await withText('torch.ops.aten.sigmoid.default', 'torch.ops.aten.frobnicate.default');
+    const { model } = await read(new MemorySource(bytes, 'model.pt2'), { allowCustom: true });
+    expect(model.graph.nodes.at(-1)).toMatchObject({ domain: 'aten', op: 'frobnicate' });
   });
 });
 

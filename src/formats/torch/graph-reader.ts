@@ -71,6 +71,8 @@ export class GraphReader {
     if (this.#names.has(name)) return this.#names.get(name);
     const lost = this.#lost.get(name);
     if (lost) throw fail('E2001', lost.why ? `${lost.why.target}: ${lost.why.message}` : `${name} has no conversion`, { path: at.path });
+    const later = this.#graph.get('nodes').items.find(node => node.get('outputs').items.flatMap(namesOf).includes(name));
+    if (later) throw fail('E1103', `${at.path}: ${name} is read before ${later.path} makes it`, { path: at.path });
     throw fail('E1104', `${at.path}: nothing produces ${name}`, { path: at.path });
   }
 
