@@ -42,7 +42,7 @@ const ofWeights =
     const before = inputs.reduce((n, v) => n + size(v), 0);
     if (size(y) > Math.min(budget, before) || inputs.some(v => size(v) > largestSource || isReadElsewhere(v, node, context)))
       return undefined;
-    return new Value(nameFor(node, graph), undefined, { tensor: derived(node), parameter: true });
+    return new Value(nameFor(node, graph, context), undefined, { tensor: derived(node), parameter: true });
   };
 
 /** Weights that others read too are not worth a second copy, unless they are small. */
@@ -51,10 +51,10 @@ const isReadElsewhere = (v: Value, node: Node, { uses }: Context): boolean =>
 const smallWeight = 65536;
 const largestSource = budget;
 
-/** A weight that is only rearranged keeps its name. */
-function nameFor(node: Node, graph: Graph): string {
+/** A weight that is only rearranged keeps its name, where nothing else reads it as it was. */
+function nameFor(node: Node, graph: Graph, { uses }: Context): string {
   const weights = node.inputs.filter(v => v?.parameter);
-  const isTaken = graph.outputs.some(o => o.name === weights[0]!.name);
+  const isTaken = uses(weights[0]!) > weights.length || graph.outputs.some(o => o.name === weights[0]!.name);
   return weights.length === 1 && !isTaken ? weights[0]!.name : node.outputs[0]!.name;
 }
 
