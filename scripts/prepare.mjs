@@ -32,7 +32,7 @@ function run(what, command, args) {
 if (timeOf(join(root, 'package-lock.json')) > timeOf(join(root, 'node_modules', '.package-lock.json')))
   run('Installing packages …', 'npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
 
-const sources = ['src', 'cli', 'scripts', 'tsconfig.json', 'package.json'].map(name => join(root, name));
+const sources = ['src', 'cli', 'scripts', 'test', 'tsconfig.json', 'package.json'].map(name => join(root, name));
 if (Math.max(...sources.map(newest)) > timeOf(stamp)) {
   rmSync(join(root, 'dist'), { recursive: true, force: true });
   run('Building …', process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.json']);

@@ -12,7 +12,7 @@ import { rowOf } from '../ops/index.ts';
 import type { OpName } from '../ops/names.gen.ts';
 import { knownInputs, planNode, requireEqual } from '../ops/plan-node.ts';
 import type { CoreRow, MapRow } from '../ops/row.ts';
-import { newestOpset, type OpSchema, schemaOf } from '../ops/schema.ts';
+import { newestSchema, type OpSchema } from '../ops/schema.ts';
 import { elementOf, shapeOf } from '../ops/shapes.ts';
 
 export interface BufferFacts {
@@ -157,10 +157,11 @@ class Planner {
 
 function meaningOf(node: Node): { row: MapRow<OpName> | CoreRow<OpName>; schema: OpSchema } {
   const place = { node: { op: node.qualifiedName, name: node.name } };
-  const row = node.domain === '' ? rowOf(node.op) : undefined;
-  const schema = node.domain === '' ? schemaOf('', node.op, newestOpset('')!) : undefined;
+  const row = rowOf(node.op, node.domain);
+  const schema = newestSchema(node.domain, node.op);
   if (!row || !schema) throw fail('E3004', `${node.qualifiedName} has no meaning here`, place);
   if ('gap' in row) throw fail('E3004', `${node.op} ${row.gap}`, place);
+  if ('host' in row) throw fail('E9001', `${node.op} is evaluated on the host, not planned`, place);
   if ('lower' in row) throw fail('E3009', `${node.op}: the rank of an input is not known`, place);
   return { row, schema };
 }

@@ -12,7 +12,7 @@ import { rowOf } from './index.ts';
 import { inferNode } from './infer.ts';
 import type { OpName, Signatures } from './names.gen.ts';
 import { evaluate } from './plan-node.ts';
-import { newestOpset, type OpSchema, operatorNames, schemaOf } from './schema.ts';
+import { newestSchema, type OpSchema, operatorNames } from './schema.ts';
 import { maxContents, rankOf, shapeOf } from './shapes.ts';
 import { requireSignature } from './signature.ts';
 
@@ -57,7 +57,7 @@ class BuilderBase {
     attributes: Attributes | Readonly<Record<string, AttributeInput>> = {},
     { domain = '', overload = '', name = '', outputs = [op.toLowerCase()], meta = this.meta }: EmitOptions = {},
   ): readonly (Value | undefined)[] {
-    const schema = domain === '' ? schemaOf('', op, newestOpset('')!) : undefined;
+    const schema = newestSchema(domain, op);
     const map =
       attributes instanceof Map ? (attributes as Attributes) : attributesFrom(attributes as Record<string, AttributeInput>, schema);
     const node = new Node(
@@ -139,7 +139,7 @@ class BuilderBase {
     if (inputs.length === 0 || !inputs.every(v => v === undefined || this.#isFoldable(v))) return undefined;
     if (!node.outputs.every(v => v === undefined || (v.shape && isStatic(v.shape) && countOf(v.shape) <= this.#fold.elements)))
       return undefined;
-    const row = rowOf(node.op);
+    const row = rowOf(node.op, node.domain);
     if (row && 'lower' in row) return undefined;
     const tensors =
       row &&
@@ -179,7 +179,7 @@ function byName(
   op: OpName,
 ): (this: BuilderBase, x: Readonly<Record<string, Value | readonly Value[] | undefined>>, at?: Record<string, AttributeInput>) => unknown {
   return function (x, at = {}) {
-    const schema = schemaOf('', op, newestOpset('')!)!;
+    const schema = newestSchema('', op)!;
     const inputs = schema.inputs.flatMap(param => x[param.name]) as (Value | undefined)[];
     const single = schema.outputs.length === 1;
     const outputs = schema.outputs.map(param =>

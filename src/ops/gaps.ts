@@ -4,7 +4,6 @@ import type { OpName } from './names.gen.ts';
 import { nestedTypes } from './nested-types.ts';
 import type { Gap, InferTable } from './row.ts';
 
-const control = { gap: 'needs the control kernels: plans nested in plans' } as const;
 const sequence = { gap: 'needs host operators over sequences and optionals' } as const;
 const strings = { gap: 'needs host operators over strings' } as const;
 const dataDependent = { gap: 'needs host operators whose output sizes depend on the data' } as const;
@@ -40,11 +39,9 @@ export const gaps = typed({
   Einsum: body,
   GRU: recurrent,
   GridSample: sampling,
-  If: control,
   ImageDecoder: { gap: 'needs an image decoder' },
   LSTM: recurrent,
   LinearAttention: body,
-  Loop: control,
   MatMulInteger: quantized,
   MaxRoiPool: sampling,
   MaxUnpool: scatter,
@@ -69,7 +66,6 @@ export const gaps = typed({
   ReverseSequence: sampling,
   RoiAlign: sampling,
   STFT: spectral,
-  Scan: control,
   ScatterElements: scatter,
   ScatterND: scatter,
   SequenceAt: sequence,
@@ -78,7 +74,6 @@ export const gaps = typed({
   SequenceErase: sequence,
   SequenceInsert: sequence,
   SequenceLength: sequence,
-  SequenceMap: sequence,
   SoftmaxCrossEntropyLoss: sampling,
   SplitToSequence: sequence,
   StringConcat: strings,

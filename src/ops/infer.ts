@@ -16,7 +16,7 @@ import { broadcastType, contentsOf, typeOf } from './shapes.ts';
  * decides them is not known (E3009), they stay as they are.
  */
 export function inferNode(node: Node, schema: OpSchema | undefined): void {
-  const row = schema && rowOf(node.op);
+  const row = schema && rowOf(node.op, node.domain);
   if (!row) return;
   try {
     const types = typesOf(row, schema, node);
@@ -37,7 +37,7 @@ function typesOf(row: Row<OpName>, schema: OpSchema, node: Node): readonly (Valu
     const elements = inputs.map(v => typeOf(v).element);
     return [broadcastType(storedType(expressionOf(row, elements, at).type, elements), inputs)];
   }
-  if ('plan' in row) return row.infer(x, at as never, node.outputs.length);
+  if ('plan' in row || 'host' in row) return row.infer(x, at as never, node.outputs.length);
   if ('gap' in row) return row.infer?.(x, at as never, node.outputs.length) ?? [];
   return row.infer?.(x, at as never, node.outputs.length) ?? lowered(row, schema, node).map(v => v?.type);
 }

@@ -7,32 +7,6 @@ import type { InferTable } from './row.ts';
 import { axisOf, broadcastType, elementOf, shapeOf } from './shapes.ts';
 
 export const nestedTypes = {
-  If(_x, { then_branch, else_branch }) {
-    const [a, b] = [bodyOf(then_branch).outputs, bodyOf(else_branch).outputs];
-    return a.map((o, i) => b[i] && merged(typeOfOutput(o), typeOfOutput(b[i])));
-  },
-  Loop({ v_initial = [] }, { body: given }) {
-    const body = bodyOf(given);
-    return body.outputs.slice(1).map((o, i) => {
-      const type = typeOfOutput(o);
-      return i < v_initial.length ? merged(v_initial[i]!.type, type) : stacked(body, type, 0, unknownDim());
-    });
-  },
-  Scan({ initial_state_and_scan_inputs: inputs }, { body: given, num_scan_inputs, scan_input_axes, scan_output_axes }) {
-    const body = bodyOf(given);
-    const states = inputs.length - num_scan_inputs;
-    const first = inputs[states];
-    const shape = first?.shape;
-    const steps = shape?.[axisOf(scan_input_axes?.[0] ?? 0, shape.length)] ?? unknownDim();
-    return body.outputs.map((o, i) =>
-      i < states ? merged(inputs[i]!.type, typeOfOutput(o)) : stacked(body, typeOfOutput(o), scan_output_axes?.[i - states] ?? 0, steps),
-    );
-  },
-  SequenceMap: (_x, { body: given }) => {
-    const body = bodyOf(given);
-    return body.outputs.map(o => sequence(outside(body, typeOfOutput(o))));
-  },
-
   ConcatFromSequence({ input_sequence }, { axis, new_axis }) {
     const { element, shape } = tensorIn(input_sequence);
     if (!shape) return [tensorType(element)];
@@ -65,13 +39,13 @@ export const nestedTypes = {
 } satisfies InferTable;
 
 /** The cast is made at run time: attribute tables do not know the graph's type. */
-function bodyOf(attribute: unknown): Graph {
+export function bodyOf(attribute: unknown): Graph {
   if (attribute instanceof Graph) return attribute;
   throw fail('E1303', 'expected a graph attribute');
 }
 
-const typeOfOutput = (o: Output): ValueType | undefined => o.value.type ?? o.type;
-const sequence = (of: ValueType | undefined): ValueType => ({ kind: 'sequence', of });
+export const typeOfOutput = (o: Output): ValueType | undefined => o.value.type ?? o.type;
+export const sequence = (of: ValueType | undefined): ValueType => ({ kind: 'sequence', of });
 
 /** The type of a sequence's elements. */
 function itemOf(v: Value): ValueType | undefined {
@@ -86,7 +60,7 @@ function tensorIn(v: Value): TensorType {
 }
 
 /** What is true of both types: one element type, one rank, sizes that agree. */
-function merged(a: ValueType | undefined, b: ValueType | undefined): ValueType | undefined {
+export function merged(a: ValueType | undefined, b: ValueType | undefined): ValueType | undefined {
   if (a?.kind === 'tensor' && b?.kind === 'tensor') {
     if (a.element !== b.element) return undefined;
     return tensorType(a.element, mergedShape(a.shape, b.shape));
@@ -102,7 +76,7 @@ function mergedShape(a: Shape | undefined, b: Shape | undefined): Shape | undefi
 }
 
 /** A type inside `body` as it is seen outside: what the sizes of the body's own inputs decide is not known there. */
-function outside(body: Graph, type: ValueType | undefined): ValueType | undefined {
+export function outside(body: Graph, type: ValueType | undefined): ValueType | undefined {
   if (type?.kind !== 'tensor' || !type.shape) return type;
   const own = new Set(body.inputs.flatMap(v => (v.shape ?? []).flatMap(d => [...symbolsOf(d)])));
   const isOuter = (d: Dim): boolean => [...symbolsOf(d)].every(name => !own.has(name));
@@ -113,7 +87,7 @@ function outside(body: Graph, type: ValueType | undefined): ValueType | undefine
 }
 
 /** One value of `type` for each of `steps`, along a new axis. */
-function stacked(body: Graph, type: ValueType | undefined, axis: number, steps: Dim): ValueType | undefined {
+export function stacked(body: Graph, type: ValueType | undefined, axis: number, steps: Dim): ValueType | undefined {
   const seen = outside(body, type);
   if (seen?.kind !== 'tensor' || !seen.shape) return seen;
   return tensorType(seen.element, seen.shape.toSpliced(axisOf(axis, seen.shape.length + 1), 0, steps));

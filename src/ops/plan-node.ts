@@ -4,10 +4,11 @@ import { cast, type Expr, input, program } from '../expr/expr.ts';
 import type { ScalarType } from '../expr/primitives.ts';
 import { addDims, type Dim, floorDivDims, maxDims, minDims, modDims, mulDims, sameDim, subDims } from '../ir/dims.ts';
 import type { Node, Value } from '../ir/graph.ts';
-import { arrayFor, Tensor, type TypedArray } from '../ir/tensor.ts';
+import type { Tensor, TypedArray } from '../ir/tensor.ts';
 import type { DataType } from '../ir/types.ts';
 import { runKernel } from '../kernels/index.ts';
 import type { Kernel, View } from '../kernels/kernel.ts';
+import { elementsOf, emptyArray, fromElements, type Memory } from '../kernels/memory.ts';
 import { computeType } from '../kernels/storage.ts';
 import { broadcastViews, type Emitter, wholeView } from '../kernels/views.ts';
 import { valuesOf } from './attributes.ts';
@@ -98,9 +99,10 @@ const widening = (e: Emitter): Emitter => ({
 export function evaluate(row: Row<OpName>, schema: OpSchema, node: Node, inputs: readonly (Tensor | undefined)[]): Tensor[] | undefined {
   if (!('map' in row) && !('plan' in row)) return undefined;
   const memory: TypedArray[] = [];
-  const add = (data: TypedArray): number => memory.push(data) - 1;
+  // The cast: kernels that move elements take any memory with one entry an element.
+  const add = (data: Memory): number => memory.push(data as TypedArray) - 1;
   const e: Emitter = {
-    alloc: (type, shape) => wholeView(add(new (arrayFor(type))(shape.reduce<number>((n, d) => n * (d as number), 1))), type, shape),
+    alloc: (type, shape) => wholeView(add(emptyArray(type, countOf(shape))), type, shape),
     equal: requireEqual,
     step: (kernel, x, y) =>
       runKernel(
@@ -109,7 +111,7 @@ export function evaluate(row: Row<OpName>, schema: OpSchema, node: Node, inputs:
         y.map(v => operand(v, memory)),
       ),
   };
-  const views = inputs.map(t => t && wholeView(add(t.data as TypedArray), t.type, t.dims));
+  const views = inputs.map(t => t && wholeView(add(elementsOf(t)), t.type, t.dims));
   return planNode(row, schema, node, views, e).map(v => v && toTensor(v, memory)) as Tensor[];
 }
 
@@ -117,10 +119,13 @@ export function evaluate(row: Row<OpName>, schema: OpSchema, node: Node, inputs:
 const operand = (v: View, memory: readonly TypedArray[]) => ({ ...(v as View<number>), data: memory[v.buffer]! });
 
 function toTensor(v: View, memory: TypedArray[]): Tensor {
-  const y = wholeView(memory.push(new (arrayFor(v.type))(v.shape.reduce<number>((n, d) => n * (d as number), 1))) - 1, v.type, v.shape);
+  const data = emptyArray(v.type, countOf(v.shape));
+  const y = wholeView(memory.push(data as TypedArray) - 1, v.type, v.shape);
   runKernel({ kind: 'copy' }, [operand(v, memory)], [operand(y, memory)]);
-  return new Tensor(v.type, memory[y.buffer]!, v.shape as number[]);
+  return fromElements(v.type, data, v.shape as number[]);
 }
+
+const countOf = (shape: readonly Dim[]): number => shape.reduce<number>((n, d) => n * (d as number), 1);
 
 /** Sizes that are both known must agree at once. */
 export function requireEqual(a: Dim, b: Dim): void {

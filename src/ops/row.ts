@@ -1,7 +1,8 @@
 // What a row of the operator table may say. Facts of signatures come from the schema table; a row is the meaning.
 import type { Expr } from '../expr/expr.ts';
+import type { Datum } from '../ir/datum.ts';
 import type { Dim } from '../ir/dims.ts';
-import type { Value } from '../ir/graph.ts';
+import type { Graph, Value } from '../ir/graph.ts';
 import type { ValueType } from '../ir/types.ts';
 import type { View } from '../kernels/kernel.ts';
 import type { Emitter } from '../kernels/views.ts';
@@ -52,6 +53,36 @@ export interface CompositeRow<K extends OpName> {
   lower(x: Inputs<K>, at: At<K>, b: Builder): Outputs<K>;
 }
 
+/** The same as `T` with what the run holds for values. */
+export type Hosted<T> = {
+  readonly [N in keyof T]:
+    | (Exclude<T[N], undefined> extends readonly Value[] ? readonly Datum[] : Datum)
+    | (undefined extends T[N] ? undefined : never);
+};
+
+/** What an operator that is evaluated on the host may ask of the run. */
+export interface HostContext {
+  /** How many outputs the node has. */
+  readonly outputs: number;
+  /** Run a graph of the node's attributes, with what it captures; one datum an output. */
+  run(graph: Graph, inputs: readonly Datum[]): Promise<readonly Datum[]>;
+  /** A number that is the same for this node in every run with the same seed. */
+  readonly seed: number;
+  /** @throws ModelError E3007 where a tensor of so many bytes exceeds the limit of the run */
+  reserve(bytes: number): void;
+  /** @throws ModelError where the run was cancelled or its time is over; loops ask it in every round */
+  proceed(): void;
+}
+
+type MaybePromise<T> = T | Promise<T>;
+
+/** An operator that is evaluated in TypeScript: strings, sequences, optionals, control flow, and sizes that depend on the data. */
+export interface HostRow<K extends OpName> {
+  infer(x: Inputs<K>, at: At<K>, outputs: number): readonly (ValueType | undefined)[];
+  /** All tensors are resident. One datum an output, in the order of the standard. */
+  host(x: Hosted<Inputs<K>>, at: At<K>, context: HostContext): MaybePromise<readonly (Datum | undefined)[]>;
+}
+
 /** The output types of an operator, from its inputs and attributes; a count of outputs for those that have any number. */
 export type Infer<K extends OpName> = CoreRow<K>['infer'];
 /** Output types by operator. */
@@ -67,6 +98,6 @@ export interface Gap<K extends OpName> {
   readonly infer?: Infer<K> | undefined;
 }
 
-export type Row<K extends OpName> = MapRow<K> | CoreRow<K> | CompositeRow<K> | Gap<K>;
+export type Row<K extends OpName> = MapRow<K> | CoreRow<K> | CompositeRow<K> | HostRow<K> | Gap<K>;
 /** A family of rows. `index.ts` merges the families, and there the compiler checks that no operator is missing. */
 export type Family = { readonly [K in OpName]?: Row<K> };

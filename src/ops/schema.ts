@@ -68,6 +68,12 @@ export function schemaOf(domain: string, name: string, opset: number): OpSchema 
     ?.schema();
 }
 
+/** The version of an operator in the newest opset of its domain; undefined where there is none. */
+export function newestSchema(domain: string, name: string): OpSchema | undefined {
+  const newest = newestOpset(domain);
+  return newest === undefined ? undefined : schemaOf(domain, name, newest);
+}
+
 /** The opsets that brought a version of the operator, oldest first; empty for an unknown operator. */
 export const schemaVersions = (domain: string, name: string): readonly number[] => versionsOf(domain, name).map(version => version.since);
 

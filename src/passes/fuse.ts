@@ -9,7 +9,7 @@ import { byteLength } from '../ir/types.ts';
 import type { Builder } from '../ops/builder.ts';
 import { rowOf } from '../ops/index.ts';
 import { evaluate } from '../ops/plan-node.ts';
-import { newestOpset, schemaOf } from '../ops/schema.ts';
+import { newestSchema } from '../ops/schema.ts';
 import { shapeOf } from '../ops/shapes.ts';
 import { type Context, type Pass, type Rule, rewriteAll } from './rewrite.ts';
 
@@ -80,7 +80,7 @@ function derived(node: Node): Tensor {
 async function compute(node: Node): Promise<Uint8Array> {
   const tensors: (Tensor | undefined)[] = [];
   for (const v of node.inputs) tensors.push(v && (await resident(v.tensor!)));
-  const made = evaluate(rowOf(node.op)!, schemaOf('', node.op, newestOpset('')!)!, node, tensors);
+  const made = evaluate(rowOf(node.op)!, newestSchema('', node.op)!, node, tensors);
   if (!made) throw fail('E9001', `${node.op} over weights could not be computed`);
   return made[0]!.bytes();
 }

@@ -3,17 +3,17 @@ import type { Node } from '../ir/graph.ts';
 import { rowOf } from '../ops/index.ts';
 import { lowerNode } from '../ops/infer.ts';
 import { bodyOf } from '../ops/row.ts';
-import { newestOpset, schemaOf } from '../ops/schema.ts';
+import { newestSchema } from '../ops/schema.ts';
 import type { Pass, Rule } from './rewrite.ts';
 import { isUnknown } from './rewrite.ts';
 
 /** The body of a node's operator; undefined where it has none, or where a type that it needs is not known. */
 const lowered: Rule = (node, b) => {
-  const row = node.domain === '' ? rowOf(node.op) : undefined;
+  const row = rowOf(node.op, node.domain);
   const body = row && bodyOf(row);
   if (!body) return undefined;
   try {
-    return lowerNode(body, schemaOf('', node.op, newestOpset('')!)!, node, b);
+    return lowerNode(body, newestSchema(node.domain, node.op)!, node, b);
   } catch (error) {
     if (isUnknown(error)) return undefined;
     throw error;
@@ -21,7 +21,7 @@ const lowered: Rule = (node, b) => {
 };
 
 const isComposite = (node: Node): boolean => {
-  const row = rowOf(node.op);
+  const row = rowOf(node.op, node.domain);
   return row !== undefined && 'lower' in row;
 };
 

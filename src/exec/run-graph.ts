@@ -1,0 +1,245 @@
+// Runs one graph on a backend: stage by stage, each compiled once for a signature of what it reads and bound once for its sizes.
+// Graphs in attributes are run by runners of their own.
+import { fail } from '../errors.ts';
+import { type Datum, kindOfDatum } from '../ir/datum.ts';
+import { type Dim, symbol } from '../ir/dims.ts';
+import { Graph, Value } from '../ir/graph.ts';
+import { resident, Tensor } from '../ir/tensor.ts';
+import { formatType, tensorType, type ValueType } from '../ir/types.ts';
+import { fold, lower, rewriteAll, simplify } from '../passes/index.ts';
+import { type Bindings, rebuild } from '../passes/rebuild.ts';
+import type { Backend, Bound, Executable } from './backend.ts';
+import { capturesOf, evaluateNode, hasKernels } from './host.ts';
+import { compilePlan, type Plan } from './plan.ts';
+import { type Split, splitAtUnknown } from './stages.ts';
+
+/** What all graphs of a session share. */
+export interface RunSettings {
+  readonly backend: Backend;
+  readonly optimize: boolean;
+}
+
+/** What one run carries into every graph. */
+export interface RunControl {
+  readonly seed: number;
+  /** @throws ModelError where the run must end */
+  proceed(): void;
+  /** @throws ModelError E3007 over the limit */
+  reserve(bytes: number): void;
+}
+
+/** A compiled part of a graph. */
+interface Stage extends Split {
+  readonly plan: Plan;
+  readonly executable: Executable;
+  /** The graph, typed for the signature. */
+  readonly typed: Graph;
+  /** Inputs of the graph that the stage was made from and what stands for them in the typed one. */
+  readonly inputs: readonly (readonly [Value, Value])[];
+  readonly bound: Map<string, Promise<Bound>>;
+}
+
+export class GraphRunner {
+  readonly #graph: Graph;
+  readonly #settings: RunSettings;
+  /** Whether nodes that wait for a content are evaluated at once: in loops, where contents change every round. */
+  readonly #nested: boolean;
+  readonly #stages = new Map<string, Promise<Stage>>();
+  readonly #graphIds = new Map<Graph, number>();
+  readonly #inner = new Map<Graph, { runner: GraphRunner; captures: readonly Value[] }>();
+
+  constructor(graph: Graph, settings: RunSettings, nested = false) {
+    this.#settings = settings;
+    this.#nested = nested;
+    this.#graph = new Graph(graph.name, {
+      inputs: graph.inputs,
+      nodes: graph.nodes,
+      outputs: graph.outputs.map((o, i) => ({ name: String(i), value: o.value })),
+    });
+  }
+
+  /** The plan of the first stage. */
+  async firstPlan(inputs: ReadonlyMap<Value, Datum>): Promise<Plan> {
+    return (await this.#stage(this.#graph, inputs, new Set())).plan;
+  }
+
+  /** Run the graph on what its inputs hold; what its outputs hold, in their order. */
+  async run(inputs: ReadonlyMap<Value, Datum>, control: RunControl): Promise<Datum[]> {
+    const results: Datum[] = [];
+    let graph = this.#graph;
+    let given = inputs;
+    let known: ReadonlySet<Value> = new Set();
+    for (;;) {
+      const stage: Stage = await this.#stage(graph, given, known);
+      const scope = await this.#runStage(stage, given, control, results);
+      const hold = (v: Value): Datum => {
+        const datum = v.tensor ?? scope.get(v);
+        if (datum === undefined) throw fail('E9001', `${v.name || 'a value'} is read before it is made`);
+        return datum;
+      };
+      for (const o of stage.typed.outputs)
+        if (results[Number(o.name)] === undefined && (scope.has(o.value) || o.value.tensor)) results[Number(o.name)] = hold(o.value);
+      if (!stage.rest) return results;
+      given = new Map(stage.rest.inputs.map(v => [v, hold(v)]));
+      [graph, known] = [stage.rest, stage.known];
+    }
+  }
+
+  async dispose(): Promise<void> {
+    for (const stage of this.#stages.values()) await (await stage).executable.dispose();
+    for (const { runner } of this.#inner.values()) await runner.dispose();
+    this.#stages.clear();
+    this.#inner.clear();
+  }
+
+  /** Run the plan and the host's nodes; what each value holds. Results that the plan made go to `results`. */
+  async #runStage(stage: Stage, given: ReadonlyMap<Value, Datum>, control: RunControl, results: Datum[]): Promise<Map<Value, Datum>> {
+    const scope = new Map<Value, Datum>();
+    for (const [before, now] of stage.inputs) scope.set(now, given.get(before)!);
+    if (stage.plan.outputs.length > 0) {
+      const made = await runPlan(
+        stage,
+        stage.ready.inputs.map(v => scope.get(v) as Tensor),
+      );
+      stage.plan.outputs.forEach((port, i) => {
+        if (port.name.startsWith('\u0000')) scope.set(stage.handed[Number(port.name.slice(1))]!, made[i]!);
+        else results[Number(port.name)] = made[i]!;
+      });
+    }
+    for (const [k, node] of stage.hosts.entries()) {
+      control.proceed();
+      const data: (Datum | undefined)[] = [];
+      for (const v of node.inputs) data.push(v && (await loaded(v.tensor ?? scope.get(v)!)));
+      const context = {
+        ...control,
+        seed: control.seed * 1000003 + k,
+        run: (inner: Graph, inputs: readonly Datum[]) => this.#runInner(inner, inputs, scope, control),
+      };
+      const made = await evaluateNode(node, data, context);
+      node.outputs.forEach((v, i) => {
+        if (v) scope.set(v, made[i] as Datum);
+      });
+    }
+    return scope;
+  }
+
+  async #runInner(graph: Graph, inputs: readonly Datum[], scope: ReadonlyMap<Value, Datum>, control: RunControl): Promise<Datum[]> {
+    let inner = this.#inner.get(graph);
+    if (!inner) {
+      const captures = capturesOf(graph);
+      const closed = new Graph(graph.name, { inputs: [...graph.inputs, ...captures], nodes: graph.nodes, outputs: graph.outputs });
+      inner = { captures, runner: new GraphRunner(closed, this.#settings, true) };
+      this.#inner.set(graph, inner);
+    }
+    if (inputs.length !== graph.inputs.length)
+      throw fail('E1305', `the graph ${graph.name} takes ${graph.inputs.length} inputs, ${inputs.length} are given`);
+    const data = new Map<Value, Datum>(graph.inputs.map((v, i) => [v, inputs[i]!]));
+    for (const v of inner.captures) data.set(v, scope.get(v)!);
+    return inner.runner.run(data, control);
+  }
+
+  #stage(graph: Graph, inputs: ReadonlyMap<Value, Datum>, known: ReadonlySet<Value>): Promise<Stage> {
+    const id = this.#graphIds.get(graph) ?? this.#graphIds.size;
+    this.#graphIds.set(graph, id);
+    const { key, bindings } = signatureOf(inputs, known);
+    const full = `${id} ${key}`;
+    let stage = this.#stages.get(full);
+    if (!stage) {
+      stage = compileStage(graph, bindings, this.#settings, this.#nested);
+      this.#stages.set(full, stage);
+    }
+    return stage;
+  }
+}
+
+const loaded = async (datum: Datum): Promise<Datum> => (datum instanceof Tensor ? resident(datum) : datum);
+
+async function compileStage(graph: Graph, bindings: Bindings, { backend, optimize }: RunSettings, nested: boolean): Promise<Stage> {
+  const typed = rebuild(graph, bindings);
+  const open = graph.inputs.filter(v => !v.tensor);
+  const kept = open.filter(v => !(bindings.get(v) instanceof Value));
+  const inputs = [
+    ...kept.map((v, i) => [v, typed.inputs.filter(t => !t.tensor)[i]!] as const),
+    ...open.flatMap(v => {
+      const bound = bindings.get(v);
+      return bound instanceof Value ? [[v, bound] as const] : [];
+    }),
+  ];
+  rewriteAll(typed, optimize ? [fold, simplify, lower] : [lower]);
+  const split = splitAtUnknown(typed, { evaluateLate: nested });
+  const plan = compilePlan(split.ready, { fuse: optimize });
+  return { ...split, plan, typed, inputs, executable: await backend.compile(plan), bound: new Map() };
+}
+
+async function runPlan(stage: Stage, tensors: readonly Tensor[]): Promise<readonly Tensor[]> {
+  const sizes = sizesOf(stage.plan, tensors);
+  const key = [...sizes].join(';');
+  let bound = stage.bound.get(key);
+  if (!bound) {
+    bound = stage.executable.bind(sizes);
+    void bound.catch(() => stage.bound.delete(key));
+  }
+  // The latest used is the last in the map.
+  stage.bound.delete(key);
+  stage.bound.set(key, bound);
+  await forgetOldest(stage.bound);
+  return (await bound).run(tensors);
+}
+
+/** Most sizes that a session keeps memory for at a time. */
+const maxBound = 16;
+
+async function forgetOldest(bound: Map<string, Promise<Bound>>): Promise<void> {
+  const [oldest] = bound;
+  if (bound.size <= maxBound || !oldest) return;
+  bound.delete(oldest[0]);
+  await (await oldest[1]).dispose();
+}
+
+/** Values of the symbols in the plan's input shapes. */
+function sizesOf(plan: Plan, tensors: readonly Tensor[]): Map<string, number> {
+  const sizes = new Map<string, number>();
+  plan.inputs.forEach((port, i) => {
+    port.view.shape.forEach((d, axis) => {
+      if (typeof d !== 'number') sizes.set(d.key, tensors[i]!.dims[axis]!);
+    });
+  });
+  return sizes;
+}
+
+/**
+ * What compiling depends on: kinds and element types, ranks, which sizes are fixed, 0, 1 or equal to each other, and known contents.
+ * Equal open sizes share one symbol in the types.
+ */
+function signatureOf(inputs: ReadonlyMap<Value, Datum>, known: ReadonlySet<Value>): { key: string; bindings: Bindings } {
+  const names = new Map<number, Dim>();
+  const parts: string[] = [];
+  const bindings = new Map<Value, ValueType | Value>();
+  for (const [v, datum] of inputs) {
+    if (!(datum instanceof Tensor)) {
+      parts.push(datum === null || datum === undefined ? 'none' : kindOfDatum(datum).replace(/ of .*/, ''));
+      continue;
+    }
+    if (known.has(v)) {
+      bindings.set(v, new Value(v.name, undefined, { tensor: datum }));
+      parts.push(`${datum.type}[${datum.dims}]=${String(datum.data)}`);
+      continue;
+    }
+    const type = hasKernels(datum.type)
+      ? tensorType(
+          datum.type,
+          datum.dims.map((size, axis) => dimFor(size, v.shape?.[axis], names)),
+        )
+      : tensorType(datum.type, datum.dims);
+    bindings.set(v, type);
+    parts.push(formatType(type));
+  }
+  return { key: parts.join(' '), bindings };
+}
+
+function dimFor(size: number, declared: Dim | undefined, names: Map<number, Dim>): Dim {
+  if (typeof declared === 'number' || size < 2) return size;
+  const open = names.get(size) ?? symbol(`s${names.size}`);
+  names.set(size, open);
+  return open;
+}

@@ -1,0 +1,63 @@
+// Elements in memory as kernels address them: one entry an element, whatever its type. Types below 8 bits are unpacked to a byte
+// each, complex numbers are pairs that stay together, strings are an array of strings.
+import { arrayFor, Tensor, type TypedArray } from '../ir/tensor.ts';
+import { type DataType, elementTypes } from '../ir/types.ts';
+
+/** Memory with one entry an element. */
+export type Memory = TypedArray | string[] | ComplexArray;
+
+/** Complex numbers as [real, imaginary] pairs. */
+export type ComplexArray = (readonly [number, number])[];
+
+const isPacked = (type: DataType): boolean => elementTypes[type].bits > 0 && elementTypes[type].bits < 8;
+const isComplex = (type: DataType): boolean => elementTypes[type].class === 'complex';
+
+/** Memory for so many elements: zeros, or empty strings. */
+export function emptyArray(type: DataType, count: number): Memory {
+  if (type === 'string') return new Array<string>(count).fill('');
+  if (isComplex(type)) return new Array<readonly [number, number]>(count).fill([0, 0]);
+  return isPacked(type) ? new Uint8Array(count) : new (arrayFor(type))(count);
+}
+
+/** The elements of a resident tensor, shared where that is possible. */
+export function elementsOf(t: Tensor): Memory {
+  if (isPacked(t.type)) return unpack(t.bytes(), elementTypes[t.type].bits, t.size);
+  if (!isComplex(t.type)) return t.data as TypedArray | string[];
+  const parts = t.data as Float32Array | Float64Array;
+  return Array.from({ length: t.size }, (_, i) => [parts[2 * i]!, parts[2 * i + 1]!] as const);
+}
+
+/** A tensor of such elements. */
+export function fromElements(type: DataType, data: Memory, dims: readonly number[]): Tensor {
+  if (isPacked(type)) return new Tensor(type, pack(data as Uint8Array, elementTypes[type].bits), dims);
+  if (!isComplex(type)) return new Tensor(type, data as TypedArray | string[], dims);
+  const parts = new (arrayFor(type))(2 * data.length) as Float32Array | Float64Array;
+  for (const [i, [re, im]] of (data as ComplexArray).entries()) {
+    parts[2 * i] = re;
+    parts[2 * i + 1] = im;
+  }
+  return new Tensor(type, parts, dims);
+}
+
+/** Bits of packed elements, the low bits of a byte first; elements do not cross bytes but for those of 6 bits, which lie end to end. */
+function unpack(bytes: Uint8Array, bits: number, count: number): Uint8Array {
+  const elements = new Uint8Array(count);
+  const mask = (1 << bits) - 1;
+  for (let i = 0; i < count; i++) {
+    const at = i * bits;
+    const pair = bytes[at >> 3]! | ((bytes[(at >> 3) + 1] ?? 0) << 8);
+    elements[i] = (pair >> (at & 7)) & mask;
+  }
+  return elements;
+}
+
+function pack(elements: Uint8Array, bits: number): Uint8Array {
+  const bytes = new Uint8Array(Math.ceil((elements.length * bits) / 8));
+  for (const [i, element] of elements.entries()) {
+    const at = i * bits;
+    const low = at >> 3;
+    bytes[low] = bytes[low]! | (element << (at & 7));
+    if ((at & 7) + bits > 8) bytes[low + 1] = element >> (8 - (at & 7));
+  }
+  return bytes;
+}

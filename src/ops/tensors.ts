@@ -1,0 +1,74 @@
+// Moving parts of tensors, for operators that are evaluated on the host. Works for every element type, strings too.
+import { fail } from '../errors.ts';
+import type { Tensor } from '../ir/tensor.ts';
+import type { DataType } from '../ir/types.ts';
+import { type Operand, wholeOperand } from '../kernels/kernel.ts';
+import { elementsOf, emptyArray, fromElements, type Memory } from '../kernels/memory.ts';
+import { copy } from '../kernels/move.ts';
+import { axisOf } from './shapes.ts';
+
+/** An operand over all elements of a tensor; sub-byte types one element a byte. */
+export const operandOf = (t: Tensor): Operand => wholeOperand(t.type, elementsOf(t) as Operand['data'], t.dims);
+
+/** A tensor of the elements that an operand shows. */
+export function tensorFrom(x: Operand): Tensor {
+  const data = emptyArray(
+    x.type,
+    x.shape.reduce((n, d) => n * d, 1),
+  );
+  copy(x, wholeOperand(x.type, data as Operand['data'], x.shape));
+  return fromElements(x.type, data, x.shape);
+}
+
+/** The slice at a place of an axis, without that axis. */
+export function sliceOf(t: Tensor, axis: number, at: number): Tensor {
+  const x = operandOf(t);
+  return tensorFrom({
+    ...x,
+    offset: x.offset + at * x.strides[axis]!,
+    shape: x.shape.toSpliced(axis, 1),
+    strides: x.strides.toSpliced(axis, 1),
+  });
+}
+
+/** `count` elements of an axis from `start`. */
+export function partOf(t: Tensor, axis: number, start: number, count: number): Tensor {
+  const x = operandOf(t);
+  return tensorFrom({ ...x, offset: x.offset + start * x.strides[axis]!, shape: x.shape.with(axis, count) });
+}
+
+/** Tensors of one type along an axis that they have. @throws ModelError E3005 where their other sizes differ */
+export function concatenate(parts: readonly Tensor[], axis: number): Tensor {
+  const [first] = parts;
+  if (!first) throw fail('E3005', 'nothing to concatenate');
+  const on = axisOf(axis, first.dims.length);
+  for (const t of parts)
+    if (t.type !== first.type || t.dims.length !== first.dims.length || t.dims.some((d, i) => i !== on && d !== first.dims[i]))
+      throw fail('E3005', `${t.type}[${t.dims}] and ${first.type}[${first.dims}] cannot be joined along axis ${on}`);
+  const shape = first.dims.with(
+    on,
+    parts.reduce((n, t) => n + t.dims[on]!, 0),
+  );
+  const data: Memory = emptyArray(
+    first.type,
+    shape.reduce((n, d) => n * d, 1),
+  );
+  const whole = wholeOperand(first.type, data as Operand['data'], shape);
+  let at = 0;
+  for (const t of parts) {
+    copy(operandOf(t), { ...whole, offset: at * whole.strides[on]!, shape: t.dims });
+    at += t.dims[on]!;
+  }
+  return fromElements(first.type, data, shape);
+}
+
+/** Tensors of one shape along a new axis; without any, no elements of `shape`. */
+export function stack(parts: readonly Tensor[], axis: number, type: DataType, shape: readonly number[]): Tensor {
+  const dims = parts[0]?.dims ?? shape;
+  const on = axisOf(axis, dims.length + 1);
+  if (parts.length === 0) return fromElements(type, emptyArray(type, 0), dims.toSpliced(on, 0, 0));
+  return concatenate(
+    parts.map(t => t.reshape(t.dims.toSpliced(on, 0, 1))),
+    on,
+  );
+}

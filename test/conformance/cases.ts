@@ -1,0 +1,126 @@
+// Cases of the standard's backend tests as write_cases.py leaves them, and how one is run and judged: with the tolerances of the case,
+// by the rules of the standard's own runner (numpy.testing.assert_allclose; types and shapes equal; two bfloat16 steps).
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Datum } from '../../src/ir/datum.ts';
+import type { Model } from '../../src/ir/graph.ts';
+import { resident, Tensor } from '../../src/ir/tensor.ts';
+import { isFloat } from '../../src/ir/types.ts';
+import { elementsOf } from '../../src/kernels/memory.ts';
+import { computeType, load as loadElements } from '../../src/kernels/storage.ts';
+import { load, referenceBackend, Session } from '../../src/node/index.ts';
+
+type Tree =
+  | { readonly tensor: string }
+  | { readonly sequence: readonly Tree[] }
+  | { readonly optional: Tree | null }
+  | { readonly map: { readonly keys: Tree; readonly values: Tree } };
+
+export interface Case {
+  readonly name: string;
+  readonly kind: string;
+  readonly folder: string;
+  readonly rtol: number;
+  readonly atol: number;
+  readonly sets: readonly { readonly inputs: readonly Tree[]; readonly outputs: readonly Tree[] }[];
+}
+
+/** Every case in a folder. */
+export const casesIn = (folder: string): Case[] =>
+  readdirSync(folder)
+    .sort()
+    .filter(name => existsSync(join(folder, name, 'case.json')))
+    .map(name => ({ ...JSON.parse(readFileSync(join(folder, name, 'case.json'), 'utf8')), folder: join(folder, name) }) as Case);
+
+export interface CaseOptions {
+  /** Run the plan as it is optimised, not the oracle's. */
+  readonly optimize?: boolean;
+  /** What is done to the model before it runs. */
+  readonly change?: (model: Model) => Promise<Model> | Model;
+}
+
+/** Run a case on the reference backend; undefined where it passes, else what differs. Errors of the library are thrown. */
+export async function judge(c: Case, { optimize = false, change = m => m }: CaseOptions = {}): Promise<string | undefined> {
+  const model = await change(await load(join(c.folder, 'model.onnx')));
+  const data = await load(join(c.folder, 'data.onnx'));
+  const tensors = new Map<string, Tensor>();
+  for (const v of data.graph.initializers) tensors.set(v.name, await resident(v.tensor!));
+  const session = await Session.create(model, { backend: referenceBackend(optimize ? {} : { reuse: false }), optimize });
+  try {
+    for (const set of c.sets) {
+      const feeds: Record<string, Datum> = {};
+      const inputs = model.graph.inputs;
+      set.inputs.forEach((tree, i) => {
+        const v = inputs[i];
+        if (v) feeds[v.name] = datumOf(tree, tensors);
+      });
+      const made = Object.values(await session.evaluate(feeds));
+      for (const [i, tree] of set.outputs.entries()) {
+        const wrong = difference(made[i], datumOf(tree, tensors), c);
+        if (wrong !== undefined) return `output ${session.outputNames[i]}: ${wrong}`;
+      }
+    }
+  } finally {
+    await session.dispose();
+  }
+  return undefined;
+}
+
+function datumOf(tree: Tree, tensors: ReadonlyMap<string, Tensor>): Datum {
+  if ('tensor' in tree) return tensors.get(tree.tensor)!;
+  if ('sequence' in tree) return tree.sequence.map(item => datumOf(item, tensors));
+  if ('optional' in tree) return tree.optional === null ? null : datumOf(tree.optional, tensors);
+  const [keys, values] = [tree.map.keys, tree.map.values].map(part => (datumOf(part, tensors) as Tensor).data);
+  return new Map(Array.from(keys as string[], (key, i) => [key, (values as Float32Array)[i]!]));
+}
+
+function difference(got: Datum | undefined, want: Datum, c: Case): string | undefined {
+  if (want === null) return got === null ? undefined : 'an element, expected an empty optional';
+  if (want instanceof Map) {
+    if (!(got instanceof Map) || got.size !== want.size) return 'no map of that size';
+    for (const [key, value] of want)
+      if (Math.abs(Number(got.get(key)) - Number(value)) > c.atol + c.rtol * Math.abs(Number(value))) return `key ${key}`;
+    return undefined;
+  }
+  if (Array.isArray(want)) {
+    if (!Array.isArray(got) || got.length !== want.length)
+      return `a sequence of ${Array.isArray(got) ? got.length : 'none'}, expected ${want.length}`;
+    for (const [i, item] of want.entries()) {
+      const wrong = difference(got[i], item, c);
+      if (wrong !== undefined) return `[${i}] ${wrong}`;
+    }
+    return undefined;
+  }
+  if (!(got instanceof Tensor)) return 'no tensor';
+  return tensorDifference(got, want as Tensor, c);
+}
+
+function tensorDifference(got: Tensor, want: Tensor, c: Case): string | undefined {
+  if (got.type !== want.type || String(got.dims) !== String(want.dims))
+    return `${got.type}[${got.dims}], expected ${want.type}[${want.dims}]`;
+  if (want.type === 'string') {
+    const at = (got.data as string[]).findIndex((s, i) => s !== (want.data as string[])[i]);
+    return at < 0
+      ? undefined
+      : `[${at}] is ${JSON.stringify((got.data as string[])[at])}, expected ${JSON.stringify((want.data as string[])[at])}`;
+  }
+  const rtol = want.type === 'bfloat16' ? Math.max(c.rtol, 2 ** -6) : c.rtol;
+  const [a, b] = [numbers(got), numbers(want)];
+  for (let i = 0; i < b.length; i++) {
+    const [x, y] = [a[i]!, b[i]!];
+    const equal = Object.is(x, y) || x === y || (Number.isFinite(y) && Math.abs(x - y) <= c.atol + rtol * Math.abs(y));
+    if (!equal) return `[${i}] is ${x}, expected ${y}`;
+  }
+  return undefined;
+}
+
+/** Elements as numbers; complex ones as their parts. */
+function numbers(t: Tensor): number[] {
+  const type = computeType(t.type);
+  if (!type) return Array.from(t.data as ArrayLike<number>, Number);
+  const elements = elementsOf(t) as Uint8Array;
+  if (!isFloat(t.type) && t.type !== 'int4' && t.type !== 'int2') return Array.from(elements, Number);
+  const wide = type === 'int8' ? new Int8Array(t.size) : new Float64Array(t.size);
+  loadElements(wide, 0, elements, t.type, 0, 1, t.size);
+  return Array.from(wide);
+}

@@ -1,0 +1,54 @@
+// npm run conformance -- FOLDER [--only 'test_add*'] [--list]: every case of a folder through the reference backend, as the oracle and
+// optimised, with a table by kind. Ends with `N passed, N failed`.
+import { parseArgs } from 'node:util';
+import { ModelError } from '../../src/errors.ts';
+import { type Case, casesIn, judge } from './cases.ts';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { only: { type: 'string' }, list: { type: 'boolean' }, quick: { type: 'boolean' } },
+});
+const folder = positionals[0] ?? process.env['OMNIX_CONFORMANCE'];
+if (!folder) {
+  console.error('Give the folder that test/conformance/write_cases.py wrote.');
+  process.exit(2);
+}
+const pattern =
+  values.only &&
+  new RegExp(
+    `^${values.only
+      .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+      .replaceAll('*', '.*')
+      .replaceAll('?', '.')}$`,
+  );
+const cases = casesIn(folder).filter(c => !pattern || pattern.test(c.name));
+
+async function outcome(c: Case, optimize: boolean): Promise<string | undefined> {
+  try {
+    return await judge(c, { optimize });
+  } catch (error) {
+    return error instanceof ModelError
+      ? `${error.code} ${error.message}`
+      : `crashed: ${(error as Error).stack?.split('\n').slice(0, 3).join(' ')}`;
+  }
+}
+
+const kinds = new Map<string, { passed: number; failed: number }>();
+const failures: [string, string][] = [];
+for (const [i, c] of cases.entries()) {
+  if (process.stderr.isTTY) process.stderr.write(`\r${i + 1}/${cases.length}`);
+  const wrong = (await outcome(c, false)) ?? (values.quick ? undefined : await outcome(c, true).then(w => w && `optimised: ${w}`));
+  const count = kinds.get(c.kind) ?? { passed: 0, failed: 0 };
+  if (wrong === undefined) count.passed++;
+  else {
+    count.failed++;
+    failures.push([c.name, wrong]);
+  }
+  kinds.set(c.kind, count);
+}
+if (process.stderr.isTTY) process.stderr.write('\r');
+for (const [name, wrong] of failures) console.log(`${name}: ${wrong.slice(0, 300)}`);
+for (const [kind, { passed, failed }] of kinds) console.log(`${kind.padEnd(20)} ${passed} of ${passed + failed}`);
+const failed = failures.length;
+console.log(`${cases.length - failed} passed, ${failed} failed`);
+process.exitCode = failed > 0 ? 1 : 0;
