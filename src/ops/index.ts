@@ -5,13 +5,28 @@ import { control } from './control.ts';
 import { gaps } from './gaps.ts';
 import { generators } from './generate.ts';
 import { layout } from './layout.ts';
+import { linear } from './linalg.ts';
+import { losses } from './loss.ts';
 import { products } from './matmul.ts';
+import { microsoft } from './microsoft/index.ts';
+import { ml } from './ml.ts';
 import type { OpName } from './names.gen.ts';
 import { norms } from './norm.ts';
 import { pointwise } from './pointwise.ts';
+import { preview } from './preview.ts';
+import { quantized } from './quantize.ts';
+import { randoms } from './random.ts';
+import { recurrent } from './recurrent.ts';
 import { reductions } from './reduce.ts';
-import type { Row } from './row.ts';
+import type { OtherFamily, Row } from './row.ts';
+import { samplings } from './sample.ts';
+import { scatters } from './scatter.ts';
 import { normaliseDomain } from './schema.ts';
+import { selections } from './select.ts';
+import { sequences } from './sequence.ts';
+import { spectral } from './spectral.ts';
+import { strings } from './strings.ts';
+import { training } from './training.ts';
 import { windows } from './window.ts';
 
 /** A row for every operator of the newest ai.onnx opset. */
@@ -25,14 +40,32 @@ export const rows: { readonly [K in OpName]: Row<K> } = {
   ...generators,
   ...attention,
   ...control,
+  ...sequences,
+  ...strings,
+  ...selections,
+  ...quantized,
+  ...samplings,
+  ...spectral,
+  ...losses,
+  ...linear,
+  ...scatters,
+  ...recurrent,
+  ...randoms,
   ...gaps,
 };
 
+/** The rows of every domain. The standard's own is the empty string. */
 // The cast: rows are looked up by names that only the run knows, so their own input and attribute types are forgotten here.
-const domains = new Map<string, Readonly<Record<string, Row<OpName>>>>([['', rows as unknown as Record<string, Row<OpName>>]]);
+export const rowTables: ReadonlyMap<string, OtherFamily> = new Map([
+  ['', rows as unknown as OtherFamily],
+  ['ai.onnx.ml', ml],
+  ['ai.onnx.preview', preview],
+  ['ai.onnx.preview.training', training],
+  ['com.microsoft', microsoft],
+]);
 
 /** The row of an operator; undefined for names outside the tables. */
 export function rowOf(op: string, domain = ''): Row<OpName> | undefined {
-  const table = domains.get(normaliseDomain(domain));
+  const table = rowTables.get(normaliseDomain(domain));
   return table && Object.hasOwn(table, op) ? table[op] : undefined;
 }

@@ -101,3 +101,20 @@ export interface Gap<K extends OpName> {
 export type Row<K extends OpName> = MapRow<K> | CoreRow<K> | CompositeRow<K> | HostRow<K> | Gap<K>;
 /** A family of rows. `index.ts` merges the families, and there the compiler checks that no operator is missing. */
 export type Family = { readonly [K in OpName]?: Row<K> };
+
+/** Rows of a domain other than the standard's. */
+export type OtherFamily = Readonly<Record<string, Row<OpName>>>;
+
+/** A composite of another domain; the row itself says the types of its inputs and attributes, as its schema has them. */
+// The casts of both: signatures are generated for the standard's own domain only.
+export const otherComposite = <X, A>(row: {
+  readonly known?: readonly string[];
+  infer?(x: X, at: A, outputs: number): readonly (ValueType | undefined)[];
+  lower(x: X, at: A, b: Builder): Value | readonly (Value | undefined)[] | Readonly<Record<string, Value | undefined>>;
+}): Row<OpName> => row as never;
+
+/** The same for an operator that the host evaluates. */
+export const otherHost = <X, A>(row: {
+  infer(x: X, at: A, outputs: number): readonly (ValueType | undefined)[];
+  host(x: Hosted<X>, at: A, context: HostContext): MaybePromise<readonly (Datum | undefined)[]>;
+}): Row<OpName> => row as never;

@@ -7,7 +7,6 @@ import { type DataType, formatType, tensorType, type ValueType } from '../../src
 import type { AttributeInput } from '../../src/ops/attributes.ts';
 import { type Builder, newBuilder } from '../../src/ops/builder.ts';
 import { gapTypes } from '../../src/ops/gap-types.ts';
-import { rows as operators } from '../../src/ops/index.ts';
 import type { OpName } from '../../src/ops/names.gen.ts';
 import { nestedTypes } from '../../src/ops/nested-types.ts';
 import { newestOpset, schemaOf } from '../../src/ops/schema.ts';

@@ -1,0 +1,4 @@
+// Linear algebra beyond products.
+import type { Family } from './row.ts';
+
+export const linear = {} satisfies Family;

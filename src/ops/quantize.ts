@@ -1,0 +1,4 @@
+// Quantised operators.
+import type { Family } from './row.ts';
+
+export const quantized = {} satisfies Family;
