@@ -8,7 +8,7 @@ import { layout } from './layout.ts';
 import { linear } from './linalg.ts';
 import { losses } from './loss.ts';
 import { products } from './matmul.ts';
-import { microsoft } from './microsoft/index.ts';
+import { microsoft, strays } from './microsoft/index.ts';
 import { ml } from './ml.ts';
 import type { OpName } from './names.gen.ts';
 import { norms } from './norm.ts';
@@ -66,6 +66,8 @@ export const rowTables: ReadonlyMap<string, OtherFamily> = new Map([
 
 /** The row of an operator; undefined for names outside the tables. */
 export function rowOf(op: string, domain = ''): Row<OpName> | undefined {
-  const table = rowTables.get(normaliseDomain(domain));
-  return table && Object.hasOwn(table, op) ? table[op] : undefined;
+  const key = normaliseDomain(domain);
+  const table = rowTables.get(key);
+  if (table && Object.hasOwn(table, op)) return table[op];
+  return key === '' && Object.hasOwn(strays, op) ? strays[op] : undefined;
 }

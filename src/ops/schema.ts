@@ -1,8 +1,9 @@
-// The signature of every version of every standard operator: inputs, outputs, attributes, type constraints.
+// The signature of every version of every standard operator and of ONNX Runtime's own: inputs, outputs, attributes, type constraints.
 // Reads the generated tables one line at a time, when an operator is first asked for; says nothing of what operators mean.
 import { fail } from '../errors.ts';
 import { once } from './once.ts';
 import { irVersions, operatorTables, typeLists, typeNames } from './schemas.gen.ts';
+import * as runtime from './schemas-microsoft.gen.ts';
 
 export { nearestName } from './nearest.ts';
 
@@ -52,8 +53,23 @@ export interface OpSchema {
   readonly isFunction: boolean;
 }
 
+interface Source {
+  readonly domain: string;
+  readonly lines: string;
+  /** The allowed types of each row that the lines refer to. */
+  readonly types: () => readonly (() => readonly string[])[];
+}
+
+const microsoft = 'com.microsoft';
+const standardTypes = once(() => constraintTypes(typeNames, typeLists));
+const runtimeTypes = once(() => constraintTypes(runtime.typeNames, runtime.typeLists));
+const sources: readonly Source[] = [
+  ...Object.entries(operatorTables).map(([domain, lines]) => ({ domain, lines, types: standardTypes })),
+  { domain: microsoft, lines: runtime.table, types: runtimeTypes },
+];
+
 /** Domains that have operators here; ai.onnx is the empty string. */
-export const knownDomains: readonly string[] = Object.keys(operatorTables);
+export const knownDomains: readonly string[] = sources.map(source => source.domain);
 
 /** The newest IR version that a release of the standard has. */
 export const maxIrVersion: number = Math.max(...Object.values(irVersions).flat());
@@ -77,10 +93,11 @@ export function newestSchema(domain: string, name: string): OpSchema | undefined
 /** The opsets that brought a version of the operator, oldest first; empty for an unknown operator. */
 export const schemaVersions = (domain: string, name: string): readonly number[] => versionsOf(domain, name).map(version => version.since);
 
-/** The newest opset of a domain of the standard; undefined for other domains. */
-export function newestOpset(domain: string): number | undefined {
-  return irVersionsOf(domain)?.length;
-}
+/** The newest opset of a domain; undefined for unknown domains. */
+export const newestOpset = (domain: string): number | undefined => (domain === microsoft ? 1 : releasedOpset(domain));
+
+/** The newest opset of a domain that the standard releases; undefined for other domains. */
+export const releasedOpset = (domain: string): number | undefined => irVersionsOf(domain)?.length;
 
 /** Every operator name that some opset of the domain has, in alphabetical order; empty for an unknown domain. */
 export const operatorNames = (domain: string): readonly string[] => [...(operators(normaliseDomain(domain))?.keys() ?? [])];
@@ -112,18 +129,23 @@ interface Version {
   readonly schema: () => OpSchema;
 }
 
-const versionsOf = (domain: string, name: string): readonly Version[] => operators(normaliseDomain(domain))?.get(name) ?? [];
+function versionsOf(domain: string, name: string): readonly Version[] {
+  const key = normaliseDomain(domain);
+  return operators(key)?.get(name) ?? (key === '' ? strays().get(name) : undefined) ?? [];
+}
 
-const tables = new Map(Object.entries(operatorTables).map(([domain, text]) => [domain, once(() => indexLines(domain, text))]));
+const tables = new Map(sources.map(source => [source.domain, once(() => indexLines(source))]));
 const operators = (domain: string): ReadonlyMap<string, readonly Version[]> | undefined => tables.get(domain)?.();
+/** What ONNX Runtime adds to the standard's own domain: found where it is met, but not among the operators of the domain. */
+const strays = once(() => indexLines({ domain: '', lines: runtime.strays, types: runtimeTypes }));
 
 /** Names to versions, oldest first, as the lines are sorted. Only the first two fields of a line are looked at. */
-function indexLines(domain: string, text: string): ReadonlyMap<string, readonly Version[]> {
+function indexLines(source: Source): ReadonlyMap<string, readonly Version[]> {
   const index = new Map<string, Version[]>();
-  for (const line of text.trim().split('\n')) {
+  for (const line of source.lines.trim().split('\n')) {
     const [name, since] = line.split('|', 2) as [string, string];
     const versions = index.get(name) ?? [];
-    versions.push({ since: Number(since), schema: once(() => parseLine(domain, line)) });
+    versions.push({ since: Number(since), schema: once(() => parseLine(source, line)) });
     index.set(name, versions);
   }
   return index;
@@ -132,7 +154,7 @@ function indexLines(domain: string, text: string): ReadonlyMap<string, readonly 
 const words = (text: string): string[] => text.split(' ').filter(word => word !== '');
 
 // The cast: every line of the generated table has seven fields, which its generator asserts.
-function parseLine(domain: string, line: string): OpSchema {
+function parseLine({ domain, types }: Source, line: string): OpSchema {
   type Fields = [string, string, string, string, string, string, string];
   const [name, since, flags, inputText, outputText, attributeText, constraintText] = line.split('|') as Fields;
   const inputs = words(inputText).map(parseParam);
@@ -149,7 +171,7 @@ function parseLine(domain: string, line: string): OpSchema {
         .map(word => parseAttribute(word))
         .map(attribute => [attribute.name, attribute]),
     ),
-    constraints: new Map(words(constraintText).map(parseConstraint)),
+    constraints: new Map(words(constraintText).map(word => parseConstraint(word, types()))),
     minInputs: leastCount(inputs),
     maxInputs: mostCount(inputs),
     minOutputs: leastCount(outputs),
@@ -206,19 +228,19 @@ function parseDefault(code: string, text: string): NonNullable<AttrSchema['defau
   return code.length > 1 ? numbers : numbers[0]!;
 }
 
-function parseConstraint(word: string): [string, readonly string[]] {
+function parseConstraint(word: string, types: readonly (() => readonly string[])[]): [string, readonly string[]] {
   const [name, row] = word.split('=') as [string, string];
-  return [name, constraintTypes()[Number(row)]!()];
+  return [name, types[Number(row)]!()];
 }
 
 /** Each set of types is made once and shared by the operators that allow it. */
-const constraintTypes = once(() => {
-  const names = typeNames.trim().split('\n');
-  return typeLists
+function constraintTypes(nameList: string, rows: string): readonly (() => readonly string[])[] {
+  const names = nameList.trim().split('\n');
+  return rows
     .trim()
     .split('\n')
     .map(ranges => once(() => words(ranges).flatMap(range => namesInRange(names, range))));
-});
+}
 
 function namesInRange(names: readonly string[], range: string): readonly string[] {
   const [first, last = first] = range.split('-').map(Number);

@@ -1,4 +1,4 @@
-"""The committed operator tables are what their generators write from the installed `onnx` and `torch`.
+"""The committed operator tables are what their generators write from the installed `onnx`, `torch` and `onnxruntime`.
 
     python test/interop/schema_drift.py
 """
@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-GENERATORS = ('scripts/gen-schemas.py', 'scripts/gen-aten.py')
+GENERATORS = ('scripts/gen-schemas.py', 'scripts/gen-aten.py', 'scripts/gen-microsoft.py')
 
 
 def load(path):

@@ -28,8 +28,27 @@ describe('operators', () => {
         ],
       },
     );
+  const runtime = (n: NodeProto): ModelProto =>
+    one({ ...n, domain: 'com.microsoft' }, { opset_import: [{ version: 21 }, { domain: 'com.microsoft', version: 1 }] });
   const at = 'graph.node[0]';
   const rows: [string, ModelProto, string[]][] = [
+    ['of ONNX Runtime', runtime(node('QuickGelu', ['x'], ['y'])), []],
+    ["of ONNX Runtime in the standard's domain", one(node('SimplifiedLayerNormalization', ['x', 'x'], ['y'])), []],
+    [
+      'of another ONNX Runtime',
+      runtime(node('QuickGely', ['x'], ['y'])),
+      [`warning E1301 ${at}.op_type: node #0 com.microsoft.QuickGely is no operator of com.microsoft (nearest name: QuickGelu)`],
+    ],
+    [
+      'of ONNX Runtime with an attribute of another version',
+      runtime(node('QuickGelu', ['x'], ['y'], [int('beta')])),
+      [`warning E1303 ${at}.attribute[0]: node #0 com.microsoft.QuickGelu has no attribute "beta"`],
+    ],
+    [
+      'of ONNX Runtime with a wrong attribute',
+      runtime(node('QuickGelu', ['x'], ['y'], [int('alpha')])),
+      [`E1303 ${at}.attribute[0]: node #0 com.microsoft.QuickGelu attribute alpha is of type int, expected float`],
+    ],
     ['unknown', one(node('Relo', ['x'], ['y'])), [`E1301 ${at}.op_type: node #0 Relo is no operator of ai.onnx (nearest name: Relu)`]],
     [
       'of a later opset',

@@ -1,6 +1,6 @@
 // Opset imports and their messages, in both directions.
 import { at } from '../../codec/protobuf.ts';
-import { newestOpset, normaliseDomain } from '../../ops/schema.ts';
+import { normaliseDomain, releasedOpset } from '../../ops/schema.ts';
 import type { OperatorSetIdProto } from './proto.gen.ts';
 import type { Reading } from './reading.ts';
 import { sameMessage } from './rest.ts';
@@ -20,7 +20,7 @@ export function readOpsets(
     const place = { path: `${path}${path && '.'}opset_import[${i}]`, offset: proto[at] };
     const shown = reading.quoted(domain || 'ai.onnx');
     const version = Number(proto.version ?? 0);
-    const newest = newestOpset(domain);
+    const newest = releasedOpset(domain);
     reading.name(domain, place.path, proto);
     const before = opsets.get(domain);
     if (before !== undefined && before !== version)

@@ -1,4 +1,14 @@
 // com.microsoft: operators of ONNX Runtime that optimised and quantised files use.
 import type { OtherFamily } from '../row.ts';
+import { activations } from './activations.ts';
+import { linear } from './linear.ts';
+import { norms, simplified } from './norm.ts';
 
-export const microsoft: OtherFamily = {};
+export const microsoft: OtherFamily = {
+  ...activations,
+  ...linear,
+  ...norms,
+};
+
+/** What ONNX Runtime's optimiser writes in the standard's own domain without being of the standard. */
+export const strays: OtherFamily = { SimplifiedLayerNormalization: simplified };
