@@ -59,7 +59,7 @@ function borders(
   return {
     handed: list,
     ready: new Graph(graph.name, {
-      inputs: graph.inputs.filter(v => v.element !== undefined && hasKernels(v.element) && v.shape !== undefined),
+      inputs: graph.inputs.filter(v => !v.tensor && v.element !== undefined && hasKernels(v.element) && v.shape !== undefined),
       nodes: ready,
       outputs: [...outputs, ...list.map((value, i): Output => ({ name: `\u0000${i}`, value }))],
     }),

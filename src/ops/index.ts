@@ -1,6 +1,7 @@
 // What every operator means: the families merged into one table a domain; that of the standard is complete by type.
 
 import { attention } from './attention.ts';
+import { constants } from './constant.ts';
 import { control } from './control.ts';
 import { gaps } from './gaps.ts';
 import { generators } from './generate.ts';
@@ -40,6 +41,7 @@ export const rows: { readonly [K in OpName]: Row<K> } = {
   ...generators,
   ...attention,
   ...control,
+  ...constants,
   ...sequences,
   ...strings,
   ...selections,

@@ -383,12 +383,6 @@ export const layout = {
       return [y];
     },
   },
-  Constant: {
-    infer: (_x, { value }) => [value instanceof Tensor ? tensorType(value.type, value.dims) : undefined],
-    plan: () => {
-      throw fail('E1303', 'Constant: expected one of its value attributes, found none');
-    },
-  },
   Dropout: {
     infer: ({ data }, _at) => [data.type, data.shape ? tensorType('bool', data.shape) : tensorType('bool')],
     lower({ data, training_mode }, _at, b) {

@@ -49,7 +49,7 @@ export async function judge(c: Case, { optimize = false, change = m => m }: Case
   try {
     for (const set of c.sets) {
       const feeds: Record<string, Datum> = {};
-      const inputs = model.graph.inputs;
+      const inputs = model.graph.inputs.filter(v => !v.tensor);
       set.inputs.forEach((tree, i) => {
         const v = inputs[i];
         if (v) feeds[v.name] = datumOf(tree, tensors);
