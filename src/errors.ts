@@ -159,6 +159,7 @@ export const codes = {
   E3009: row('missing-type', 'input', 'The type or rank of a value cannot be derived.', 'Give input shapes with --input-shape.'),
   E3010: row('timeout', 'limit', 'The run took longer than it may.', 'Give it more time, or smaller inputs.'),
   E3011: row('cancelled', 'limit', 'The run was cancelled by its caller.', 'Start it again.'),
+  E3012: row('element', 'input', 'An element is none that the operator takes.', 'Check the input values.'),
   E4001: row('usage', 'usage', 'The command line or call is wrong.', 'See --help.'),
   E4002: row('exists', 'usage', 'The output file exists.', 'Pass --overwrite.'),
   E5001: row('not-found', 'io', 'The file does not exist.', 'Check the path.'),

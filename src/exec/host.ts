@@ -1,21 +1,24 @@
 // Nodes that the host evaluates rather than a plan: rows of the host, strings and complex numbers, and whatever waits for a content
 // that only the run knows.
 import { fail, ModelError } from '../errors.ts';
-import type { Datum } from '../ir/datum.ts';
-import { type Graph, type Node, subgraphs, type Value } from '../ir/graph.ts';
-import { Tensor } from '../ir/tensor.ts';
+import { type Datum, tensorOf } from '../ir/datum.ts';
+import { type Graph, Node, subgraphs, Value } from '../ir/graph.ts';
+import type { Tensor } from '../ir/tensor.ts';
 import type { DataType } from '../ir/types.ts';
 import { computeType } from '../kernels/storage.ts';
 import { valuesOf } from '../ops/attributes.ts';
 import { rowOf } from '../ops/index.ts';
-import { evaluate, named } from '../ops/plan-node.ts';
+import { inferNode } from '../ops/infer.ts';
+import { evaluate, evaluateOff, named } from '../ops/plan-node.ts';
 import type { HostContext } from '../ops/row.ts';
-import { newestSchema } from '../ops/schema.ts';
+import { newestSchema, type OpSchema } from '../ops/schema.ts';
 
 /** Whether a node is evaluated here wherever it stands: by its row, or because no kernel takes the elements that it touches. */
 export function isHosted(node: Node): boolean {
   const row = rowOf(node.op, node.domain);
   if (!row || 'host' in row) return true;
+  // A body that could not be built waits for the stage that knows the rank.
+  if ('lower' in row) return false;
   return [...node.inputs, ...node.outputs].some(v => v && !isPlannable(v));
 }
 
@@ -47,6 +50,18 @@ export function capturesOf(graph: Graph): Value[] {
   return [...found];
 }
 
+/** A copy of the node whose inputs are these tensors, so that its output types have numbers for sizes. */
+function typedFor(node: Node, schema: OpSchema, tensors: readonly (Tensor | undefined)[]): Node {
+  const inputs = tensors.map((tensor, i) => tensor && new Value(node.inputs[i]?.name ?? '', undefined, { tensor }));
+  const { op, domain, overload, name, attributes, meta } = node;
+  const copy = new Node(
+    { op, domain, overload, name, inputs, attributes, meta },
+    node.outputs.map(v => v && { name: v.name }),
+  );
+  inferNode(copy, schema);
+  return copy;
+}
+
 /**
  * Evaluate a node on what its inputs hold.
  * @throws ModelError E3004 where its operator has no meaning here
@@ -65,11 +80,10 @@ export async function evaluateNode(
       const x = named(schema, inputs) as never;
       return await row.host(x, valuesOf(node.attributes, schema) as never, { ...context, outputs: node.outputs.length });
     }
-    const tensors = inputs.map(datum => {
-      if (datum === undefined || datum instanceof Tensor) return datum;
-      throw fail('E3002', 'expected a tensor', place);
-    });
-    const made = evaluate(row, schema, node, tensors);
+    const off = evaluateOff(row, schema, node, inputs);
+    if (off) return off;
+    const tensors = inputs.map(datum => (datum === undefined ? undefined : tensorOf(datum)));
+    const made = evaluate(row, schema, typedFor(node, schema, tensors), tensors, context.reserve);
     if (made) return made;
   } catch (error) {
     if (error instanceof ModelError) throw error.within(place);

@@ -1,7 +1,7 @@
 // Runs one graph on a backend: stage by stage, each compiled once for a signature of what it reads and bound once for its sizes.
 // Graphs in attributes are run by runners of their own.
 import { fail } from '../errors.ts';
-import { type Datum, kindOfDatum } from '../ir/datum.ts';
+import type { Datum } from '../ir/datum.ts';
 import { type Dim, symbol } from '../ir/dims.ts';
 import { Graph, Value } from '../ir/graph.ts';
 import { resident, Tensor } from '../ir/tensor.ts';
@@ -217,7 +217,11 @@ function signatureOf(inputs: ReadonlyMap<Value, Datum>, known: ReadonlySet<Value
   const bindings = new Map<Value, ValueType | Value>();
   for (const [v, datum] of inputs) {
     if (!(datum instanceof Tensor)) {
-      parts.push(datum === null || datum === undefined ? 'none' : kindOfDatum(datum).replace(/ of .*/, ''));
+      const kind = datum === null || datum === undefined ? 'optional' : datum instanceof Map ? 'map' : 'sequence';
+      // A value whose type nothing says must not be taken for a tensor.
+      if (!v.type || v.type.kind === 'tensor')
+        bindings.set(v, kind === 'map' ? { kind, key: 'undefined', of: undefined } : { kind, of: undefined });
+      parts.push(kind);
       continue;
     }
     if (known.has(v)) {

@@ -25,7 +25,7 @@ export interface RunOptions {
   readonly timeout?: number | undefined;
   /** Ends the run with E3011 at the next node. */
   readonly signal?: AbortSignal | undefined;
-  /** Most bytes of one tensor that the host makes. */
+  /** Most bytes of one tensor that the host makes; 4 GiB otherwise. */
   readonly memory?: number | undefined;
 }
 
@@ -109,10 +109,7 @@ export class Session {
   }
 
   /** The same for any model: sequences are arrays, maps are Maps, an optional without an element is null. */
-  async evaluate(
-    feeds: Data,
-    { seed = 0, timeout, signal, memory = Number.POSITIVE_INFINITY }: RunOptions = {},
-  ): Promise<Record<string, Datum>> {
+  async evaluate(feeds: Data, { seed = 0, timeout, signal, memory = 2 ** 32 }: RunOptions = {}): Promise<Record<string, Datum>> {
     const inputs = await checkFeeds(this.#graph, { ...this.defaults, ...feeds });
     const made = await this.#runner.run(inputs, { seed, ...limits(timeout, signal, memory) });
     return Object.fromEntries(this.#graph.outputs.map((o, i) => [o.name, made[i]!]));

@@ -4,8 +4,6 @@ import type { OpName } from './names.gen.ts';
 import { nestedTypes } from './nested-types.ts';
 import type { Gap, InferTable } from './row.ts';
 
-const sequence = { gap: 'needs host operators over sequences and optionals' } as const;
-const strings = { gap: 'needs host operators over strings' } as const;
 const dataDependent = { gap: 'needs host operators whose output sizes depend on the data' } as const;
 const scatter = { gap: 'needs the scatter kernel' } as const;
 const random = { gap: 'needs the random kernel' } as const;
@@ -29,7 +27,6 @@ export const gaps = typed({
   CenterCropPad: body,
   Col2Im: scatter,
   Compress: dataDependent,
-  ConcatFromSequence: sequence,
   ConvInteger: quantized,
   DFT: spectral,
   DeformConv: sampling,
@@ -50,9 +47,6 @@ export const gaps = typed({
   NegativeLogLikelihoodLoss: sampling,
   NonMaxSuppression: dataDependent,
   NonZero: dataDependent,
-  Optional: sequence,
-  OptionalGetElement: sequence,
-  OptionalHasElement: sequence,
   QLinearConv: quantized,
   QLinearMatMul: quantized,
   QuantizeLinear: quantized,
@@ -61,26 +55,14 @@ export const gaps = typed({
   RandomNormalLike: random,
   RandomUniform: random,
   RandomUniformLike: random,
-  RegexFullMatch: strings,
   Resize: sampling,
   ReverseSequence: sampling,
   RoiAlign: sampling,
   STFT: spectral,
   ScatterElements: scatter,
   ScatterND: scatter,
-  SequenceAt: sequence,
-  SequenceConstruct: sequence,
-  SequenceEmpty: sequence,
-  SequenceErase: sequence,
-  SequenceInsert: sequence,
-  SequenceLength: sequence,
   SoftmaxCrossEntropyLoss: sampling,
-  SplitToSequence: sequence,
-  StringConcat: strings,
-  StringNormalizer: strings,
-  StringSplit: strings,
   TensorScatter: scatter,
-  TfIdfVectorizer: strings,
   TopK: { gap: 'needs the top-k kernel' },
   Unique: dataDependent,
 });

@@ -2,6 +2,7 @@
 import { ModelError } from '../errors.ts';
 import type { Node, Value } from '../ir/graph.ts';
 import { isInteger, type ValueType } from '../ir/types.ts';
+import { computeType } from '../kernels/storage.ts';
 import { valuesOf } from './attributes.ts';
 import { newBuilder } from './builder.ts';
 import { rowOf } from './index.ts';
@@ -35,6 +36,7 @@ function typesOf(row: Row<OpName>, schema: OpSchema, node: Node): readonly (Valu
   if ('map' in row) {
     const inputs = node.inputs as readonly Value[];
     const elements = inputs.map(v => typeOf(v).element);
+    if (row.inferOff && elements.some(type => !computeType(type))) return [row.inferOff(x)];
     return [broadcastType(storedType(expressionOf(row, elements, at).type, elements), inputs)];
   }
   if ('plan' in row || 'host' in row) return row.infer(x, at as never, node.outputs.length);

@@ -2,10 +2,11 @@
 import { fail } from '../errors.ts';
 import { cast, type Expr, input, program } from '../expr/expr.ts';
 import type { ScalarType } from '../expr/primitives.ts';
+import type { Datum } from '../ir/datum.ts';
 import { addDims, type Dim, floorDivDims, maxDims, minDims, modDims, mulDims, sameDim, subDims } from '../ir/dims.ts';
 import type { Node, Value } from '../ir/graph.ts';
 import type { Tensor, TypedArray } from '../ir/tensor.ts';
-import type { DataType } from '../ir/types.ts';
+import { type DataType, elementTypes } from '../ir/types.ts';
 import { runKernel } from '../kernels/index.ts';
 import type { Kernel, View } from '../kernels/kernel.ts';
 import { elementsOf, emptyArray, fromElements, type Memory } from '../kernels/memory.ts';
@@ -95,14 +96,43 @@ const widening = (e: Emitter): Emitter => ({
   },
 });
 
+/** What a row does with data that no kernel takes; undefined where the kernels do it. */
+export function evaluateOff(
+  row: Row<OpName>,
+  schema: OpSchema,
+  node: Node,
+  inputs: readonly (Datum | undefined)[],
+): readonly Datum[] | undefined {
+  if (!('map' in row || 'plan' in row) || !row.offKernels) return undefined;
+  return row.offKernels(named(schema, inputs) as never, valuesOf(node.attributes, schema) as never);
+}
+
+/** Most bytes of a tensor that is made here unless told: what one typed array can hold. */
+const defaultMemory = 2 ** 32;
+const withinMemory = (bytes: number): void => {
+  if (bytes > defaultMemory) throw fail('E3007', `a tensor of ${bytes} bytes exceeds the limit of ${defaultMemory}`);
+};
+
 /** Run a map or core node at once on resident tensors; undefined where it cannot be. */
-export function evaluate(row: Row<OpName>, schema: OpSchema, node: Node, inputs: readonly (Tensor | undefined)[]): Tensor[] | undefined {
+export function evaluate(
+  row: Row<OpName>,
+  schema: OpSchema,
+  node: Node,
+  inputs: readonly (Tensor | undefined)[],
+  reserve: (bytes: number) => void = withinMemory,
+): Tensor[] | undefined {
   if (!('map' in row) && !('plan' in row)) return undefined;
+  const off = evaluateOff(row, schema, node, inputs);
+  // The cast: of tensors a row makes tensors.
+  if (off) return off as Tensor[];
   const memory: TypedArray[] = [];
   // The cast: kernels that move elements take any memory with one entry an element.
   const add = (data: Memory): number => memory.push(data as TypedArray) - 1;
   const e: Emitter = {
-    alloc: (type, shape) => wholeView(add(emptyArray(type, countOf(shape))), type, shape),
+    alloc(type, shape) {
+      reserve(countOf(shape) * Math.max(1, elementTypes[type].bits / 8));
+      return wholeView(add(emptyArray(type, countOf(shape))), type, shape);
+    },
     equal: requireEqual,
     step: (kernel, x, y) =>
       runKernel(
@@ -112,7 +142,10 @@ export function evaluate(row: Row<OpName>, schema: OpSchema, node: Node, inputs:
       ),
   };
   const views = inputs.map(t => t && wholeView(add(elementsOf(t)), t.type, t.dims));
-  return planNode(row, schema, node, views, e).map(v => v && toTensor(v, memory)) as Tensor[];
+  return planNode(row, schema, node, views, e).map(v => {
+    if (v) reserve(countOf(v.shape) * Math.max(1, elementTypes[v.type].bits / 8));
+    return v && toTensor(v, memory);
+  }) as Tensor[];
 }
 
 // The cast: everything here has numbers for sizes, because the tensors it started from have.

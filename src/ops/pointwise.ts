@@ -3,13 +3,17 @@
 import { fail } from '../errors.ts';
 import { apply, cast, constant, type Expr } from '../expr/expr.ts';
 import { type Primitive, type ScalarType, scalarTypes } from '../expr/primitives.ts';
+import { type Datum, tensorOf } from '../ir/datum.ts';
 import type { Value } from '../ir/graph.ts';
-import { dataTypeOfCode } from '../ir/types.ts';
+import type { Tensor } from '../ir/tensor.ts';
+import { type DataType, dataTypeOfCode } from '../ir/types.ts';
 import { computeType } from '../kernels/storage.ts';
 import type { OpName } from './names.gen.ts';
 import { convert } from './plan-node.ts';
 import type { Family, MapRow } from './row.ts';
-import { elementOf, typeOf } from './shapes.ts';
+import { broadcastType, elementOf, typeOf } from './shapes.ts';
+import { mapElements } from './tensors.ts';
+import { fromText, toText } from './text-numbers.ts';
 
 type AnyMap = MapRow<OpName>;
 
@@ -62,7 +66,11 @@ export const pointwise = {
   Or: binary('or'),
   Xor: binary('xor'),
   Not: unary('not'),
-  Equal: binary('eq'),
+  Equal: {
+    map: ([a, b]) => apply('eq', a!, b!),
+    inferOff: ({ A, B }) => broadcastType('bool', [A, B]),
+    offKernels: ({ A, B }) => (isMovedOnly(A) ? [mapElements([A, B], 'bool', (a, b) => Number(a === b))] : undefined),
+  },
   Less: binary('lt'),
   LessOrEqual: binary('le'),
   Greater: swapped('lt'),
@@ -77,7 +85,12 @@ export const pointwise = {
         x.length,
       ),
   },
-  Where: { map: ([c, a, b]) => select(c!, a!, b!) },
+  Where: {
+    map: ([c, a, b]) => select(c!, a!, b!),
+    inferOff: ({ condition, X, Y }) => broadcastType(elementOf(X), [condition, X, Y]),
+    offKernels: ({ condition, X, Y }) =>
+      isMovedOnly(X) ? [mapElements([condition, X, Y], tensorOf(X).type, (c, x, y) => (c ? x! : y!))] : undefined,
+  },
   Neg: unary('neg'),
   Abs: { map: ([x]) => (isUnsigned(x!.type) ? x! : apply('abs', x!)) },
   Sign: unary('sign'),
@@ -155,14 +168,17 @@ export const pointwise = {
   Identity: {
     infer: ({ input }) => [input.type],
     plan: ({ input }) => [input],
+    offKernels: ({ input }) => [input],
   },
   Cast: {
     infer: ({ input }, { to }) => [{ ...typeOf(input), element: target(to) }],
     plan: ({ input }, { to }, e) => [convert(e, input, target(to))],
+    offKernels: ({ input }, { to }) => castText(tensorOf(input), target(to)),
   },
   CastLike: {
     infer: ({ input, target_type }) => [{ ...typeOf(input), element: elementOf(target_type) }],
     plan: ({ input, target_type }, _at, e) => [convert(e, input, target_type.type)],
+    offKernels: ({ input, target_type }) => castText(tensorOf(input), tensorOf(target_type).type),
   },
   Clip: {
     infer: ({ input }) => [input.type],
@@ -172,6 +188,13 @@ export const pointwise = {
     },
   },
 } satisfies Family;
+
+/** Whether elements can only be moved and compared. */
+const isMovedOnly = (datum: Datum): boolean => computeType(tensorOf(datum).type) === undefined;
+
+/** A conversion from or to text; undefined for any other. */
+const castText = (x: Tensor, type: DataType): Tensor[] | undefined =>
+  type === 'string' ? [toText(x)] : x.type === 'string' ? [fromText(x, type)] : undefined;
 
 function target(to: number): ReturnType<typeof elementOf> {
   const type = dataTypeOfCode(to);

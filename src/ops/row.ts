@@ -20,15 +20,26 @@ export type Viewed<T> = {
   readonly [N in keyof T]: T[N] extends readonly Value[] ? readonly View[] : T[N] extends Value ? View : View | undefined;
 };
 
+/** What kernels leave to the host. */
+interface OffKernels<K extends OpName> {
+  /**
+   * What the host does with data that no kernel takes, such as strings and sequences. All tensors are resident. Undefined where the
+   * kernels do it.
+   */
+  offKernels?(x: Hosted<Inputs<K>>, at: At<K>): readonly Datum[] | undefined;
+}
+
 /** One scalar formula over broadcast inputs. A map row is all there is to say of a pointwise operator. */
-export interface MapRow<K extends OpName> {
+export interface MapRow<K extends OpName> extends OffKernels<K> {
   map(x: readonly Expr[], at: At<K>): Expr;
+  /** The type of the result where an input has elements without arithmetic, for a row with `offKernels`. */
+  inferOff?(x: Inputs<K>): ValueType;
   /** The same in older operators, for files in an opset that lacks this one. */
   body?(x: Inputs<K>, at: At<K>, b: Builder): Outputs<K>;
 }
 
 /** An operator with kernels of its own. */
-export interface CoreRow<K extends OpName> {
+export interface CoreRow<K extends OpName> extends OffKernels<K> {
   /** Inputs whose content must be known before execution: axes, shapes, pads. */
   readonly known?: readonly string[];
   /** Types of all outputs. Reads the contents of `known` inputs from the values. */

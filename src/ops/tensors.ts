@@ -1,11 +1,13 @@
 // Moving parts of tensors, for operators that are evaluated on the host. Works for every element type, strings too.
 import { fail } from '../errors.ts';
+import { type Datum, tensorOf } from '../ir/datum.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import type { DataType } from '../ir/types.ts';
 import { type Operand, wholeOperand } from '../kernels/kernel.ts';
 import { elementsOf, emptyArray, fromElements, type Memory } from '../kernels/memory.ts';
 import { copy } from '../kernels/move.ts';
-import { axisOf } from './shapes.ts';
+import { forEachRow, spread } from '../kernels/walk.ts';
+import { axisOf, broadcastShapes } from './shapes.ts';
 
 /** An operand over all elements of a tensor; sub-byte types one element a byte. */
 export const operandOf = (t: Tensor): Operand => wholeOperand(t.type, elementsOf(t) as Operand['data'], t.dims);
@@ -71,4 +73,25 @@ export function stack(parts: readonly Tensor[], axis: number, type: DataType, sh
     parts.map(t => t.reshape(t.dims.toSpliced(on, 0, 1))),
     on,
   );
+}
+
+/** An element as host memory has it. */
+export type Element = Memory[number];
+
+/** A function of one element of each tensor, broadcast together. */
+export function mapElements(parts: readonly Datum[], type: DataType, value: (...x: Element[]) => Element): Tensor {
+  const operands = parts.map(datum => operandOf(tensorOf(datum)));
+  // The cast: sizes of tensors are numbers, and so are the sizes that broadcasting makes of them.
+  const shape = broadcastShapes(operands.map(x => x.shape)) as number[];
+  // The cast: an array of any kind takes elements by position.
+  const data = emptyArray(
+    type,
+    shape.reduce((n, d) => n * d, 1),
+  ) as Element[];
+  let next = 0;
+  const views = operands.map(x => spread(x, shape));
+  forEachRow(shape, views, (at, n, steps) => {
+    for (let i = 0; i < n; i++) data[next++] = value(...operands.map((x, k) => x.data[at[k]! + i * steps[k]!]!));
+  });
+  return fromElements(type, data as Memory, shape);
 }
