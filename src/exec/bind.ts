@@ -1,8 +1,9 @@
 // Binding: a plan's sizes become numbers, every view is proved to lie in its buffer, and buffers get places in one arena.
 import { fail } from '../errors.ts';
 import { type Dim, SymbolicDim, substitute } from '../ir/dims.ts';
-import { byteLength, formatShape } from '../ir/types.ts';
+import { formatShape } from '../ir/types.ts';
 import type { Kernel, View } from '../kernels/kernel.ts';
+import { memoryLength } from '../kernels/memory.ts';
 import type { BufferFacts, Plan, Port } from './plan.ts';
 
 /** Values of the input symbols. */
@@ -60,12 +61,12 @@ export function bindPlan(plan: Plan, sizes: Sizes, { reuse = true, memory = Numb
   const buffers = plan.buffers.map(b => ({ ...b, size: bindSize(b.size, sizes) }));
   for (const s of steps) for (const v of [...s.inputs, ...s.outputs]) if (v) checkInside(v, buffers[v.buffer]!.size, s.label);
   const arena = placeTemporaries(buffers, steps, reuse);
-  const total = arena.bytes + buffers.reduce((n, b) => n + (b.role === 'temporary' ? 0 : byteLength(b.type, b.size)), 0);
+  const total = arena.bytes + buffers.reduce((n, b) => n + (b.role === 'temporary' ? 0 : memoryLength(b.type, b.size)), 0);
   if (total > memory) {
-    const largest = buffers.reduce((a, b) => (byteLength(b.type, b.size) > byteLength(a.type, a.size) ? b : a));
+    const largest = buffers.reduce((a, b) => (memoryLength(b.type, b.size) > memoryLength(a.type, a.size) ? b : a));
     throw fail(
       'E3007',
-      `the run needs ${total} bytes, the limit is ${memory}; the largest tensor takes ${byteLength(largest.type, largest.size)}`,
+      `the run needs ${total} bytes, the limit is ${memory}; the largest tensor takes ${memoryLength(largest.type, largest.size)}`,
       {
         limit: { name: 'memory', value: memory },
       },
@@ -135,7 +136,7 @@ function placeTemporaries(
     for (const v of s.outputs) {
       const b = placed[v.buffer]!;
       if (b.role !== 'temporary' || b.offset !== undefined) continue;
-      const length = Math.ceil(Math.max(1, byteLength(b.type, b.size)) / alignment) * alignment;
+      const length = Math.ceil(Math.max(1, memoryLength(b.type, b.size)) / alignment) * alignment;
       const start = firstGap(
         taken.filter(t => !reuse || t.until >= at),
         length,

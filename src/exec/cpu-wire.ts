@@ -1,11 +1,10 @@
 // The words in which a bound plan goes to the native addon: doubles that hold integers, counts before lists, in the order that
 // native/cpu/parse.cpp reads. Block functions are named in a list beside the words.
-import { constant, type Instruction, type Program } from '../expr/expr.ts';
-import { isScalarType } from '../expr/primitives.ts';
+import type { Instruction, Program } from '../expr/expr.ts';
 import { arrayFor } from '../ir/tensor.ts';
 import { type DataType, elementTypes } from '../ir/types.ts';
 import type { Kernel, KernelKind, View } from '../kernels/kernel.ts';
-import { bfloat16, float16 } from '../kernels/storage.ts';
+import { encodeElement } from '../kernels/storage.ts';
 import type { BoundPlan, BoundStep } from './bind.ts';
 
 export interface EncodedPlan {
@@ -99,7 +98,7 @@ class Encoder {
   /** The stored bits of a number, low word first. */
   #bits(value: number | bigint, type: DataType): void {
     const bits = new Uint32Array(2);
-    new (arrayFor(type))(bits.buffer)[0] = storedAs(value, type) as never;
+    new (arrayFor(type))(bits.buffer)[0] = encodeElement(type, value) as never;
     this.put(bits[0]!, bits[1]!);
   }
 }
@@ -125,11 +124,4 @@ function parametersOf(k: Exclude<Kernel<number>, { kind: 'map' | 'fill' }>): rea
     default:
       return k satisfies never;
   }
-}
-
-function storedAs(value: number | bigint, type: DataType): number | bigint {
-  if (type === 'float16') return float16.encode(Number(value));
-  if (type === 'bfloat16') return bfloat16.encode(Number(value));
-  const e = isScalarType(type) ? constant(value, type) : undefined;
-  return e?.op === 'const' ? e.value : value;
 }

@@ -5,7 +5,6 @@ import { isScalarType } from '../expr/primitives.ts';
 import { resident, Tensor, viewBytes } from '../ir/tensor.ts';
 import type { DataType } from '../ir/types.ts';
 import type { KernelKind } from '../kernels/kernel.ts';
-import { computeType } from '../kernels/storage.ts';
 import type { Backend, Bound } from './backend.ts';
 import { type BindOptions, type BoundPlan, bindPlan } from './bind.ts';
 import { encodePlan } from './cpu-wire.ts';
@@ -90,7 +89,7 @@ const isDouble = (type: DataType): boolean => type === 'float32' || type === 'fl
 
 /** Element types each kernel takes. Places and indices of argreduce, pool and gather are not asked. */
 const takes: Readonly<Record<KernelKind, (type: DataType, step: Step) => boolean>> = {
-  map: type => computeType(type) !== undefined,
+  map: type => isScalarType(type) || isHalf(type),
   reduce: isScalarType,
   argreduce: isScalarType,
   matmul: isScalarType,
@@ -106,5 +105,6 @@ function lackOf(step: Step): string | undefined {
   const { kind } = step.kernel;
   if (!Object.hasOwn(takes, kind)) return kind;
   const views = kind === 'map' ? [...step.inputs, ...step.outputs] : [step.inputs[0] ?? step.outputs[0]];
+  if (kind === 'copy' && step.inputs[0]!.type !== step.outputs[0]!.type) return onTypes(kind, step);
   return views.every(v => !v || takes[kind](v.type, step)) ? undefined : onTypes(kind, step);
 }

@@ -2,10 +2,10 @@
 // compared with.
 
 import { ModelError } from '../errors.ts';
-import { arrayFor, resident, Tensor, type TypedArray } from '../ir/tensor.ts';
-import { byteLength, type DataType } from '../ir/types.ts';
+import { arrayFor, resident, type Tensor, type TypedArray } from '../ir/tensor.ts';
 import { runKernel } from '../kernels/index.ts';
 import type { Operand, View } from '../kernels/kernel.ts';
+import { elementsOf, fromElements } from '../kernels/memory.ts';
 import type { Backend, Bound } from './backend.ts';
 import { type BindOptions, type BoundBuffer, type BoundPlan, bindPlan } from './bind.ts';
 import type { Plan } from './plan.ts';
@@ -33,7 +33,7 @@ export function referenceBackend(options: BindOptions = {}): Backend {
 
 async function loadConstants(plan: Plan): Promise<ReadonlyMap<number, TypedArray>> {
   const loaded = new Map<number, TypedArray>();
-  for (const [i, b] of plan.buffers.entries()) if (b.tensor) loaded.set(i, (await resident(b.tensor)).data as TypedArray);
+  for (const [i, b] of plan.buffers.entries()) if (b.tensor) loaded.set(i, elementsOf(await resident(b.tensor)) as TypedArray);
   return loaded;
 }
 
@@ -41,7 +41,7 @@ function execute(plan: BoundPlan, constants: ReadonlyMap<number, TypedArray>, in
   const arena = new ArrayBuffer(plan.arena);
   const memory = plan.buffers.map((b, i) => constants.get(i) ?? (b.role === 'input' ? undefined : newMemory(b, arena)));
   plan.inputs.forEach((p, i) => {
-    memory[p.view.buffer] = inputs[i]!.data as TypedArray;
+    memory[p.view.buffer] = elementsOf(inputs[i]!) as TypedArray;
   });
   const operand = (v: View<number>): Operand => ({ ...v, data: memory[v.buffer]! });
   for (const step of plan.steps) {
@@ -56,14 +56,11 @@ function execute(plan: BoundPlan, constants: ReadonlyMap<number, TypedArray>, in
       throw error;
     }
   }
-  return plan.outputs.map(p => new Tensor(p.view.type, memory[p.view.buffer]!, p.view.shape));
+  return plan.outputs.map(p => fromElements(p.view.type, memory[p.view.buffer]!, p.view.shape));
 }
 
 function newMemory(b: BoundBuffer, arena: ArrayBuffer): TypedArray {
   const array = arrayFor(b.type);
-  if (b.offset === undefined) return new array(elementsOf(b.type, b.size));
-  return new array(arena, b.offset, elementsOf(b.type, b.size)) as TypedArray;
+  if (b.offset === undefined) return new array(b.size);
+  return new array(arena, b.offset, b.size) as TypedArray;
 }
-
-/** Entries of the typed array that holds so many elements. */
-const elementsOf = (type: DataType, count: number): number => byteLength(type, count) / arrayFor(type).BYTES_PER_ELEMENT;

@@ -1,7 +1,8 @@
 // Elements in memory as kernels address them: one entry an element, whatever its type. Types below 8 bits are unpacked to a byte
 // each, complex numbers are pairs that stay together, strings are an array of strings.
-import { arrayFor, Tensor, type TypedArray } from '../ir/tensor.ts';
-import { type DataType, elementTypes } from '../ir/types.ts';
+import { arrayFor, bytesOf, Tensor, type TypedArray, viewBytes } from '../ir/tensor.ts';
+import { byteLength, type DataType, elementTypes } from '../ir/types.ts';
+import { decodeElement } from './storage.ts';
 
 /** Memory with one entry an element. */
 export type Memory = TypedArray | string[] | ComplexArray;
@@ -38,6 +39,21 @@ export function fromElements(type: DataType, data: Memory, dims: readonly number
   }
   return new Tensor(type, parts, dims);
 }
+
+/** Bytes that so many elements take in a plan's memory, where types below 8 bits take a byte each. */
+export const memoryLength = (type: DataType, count: number): number => (isPacked(type) ? count : byteLength(type, count));
+
+/** The same bits as elements of another type of the same width; shared where that is possible. */
+export function reinterpret(data: Memory, from: DataType, to: DataType): Memory {
+  if (isPacked(from) && isPacked(to)) return data;
+  if (!isComplex(from) && !isComplex(to)) return viewBytes(to, bytesOf(data as TypedArray));
+  const dims = [data.length];
+  return elementsOf(new Tensor(to, fromElements(from, data, dims).bytes(), dims));
+}
+
+/** The first element of a resident tensor of numbers, 0 where it has none. */
+export const firstElement = (t: Tensor): number | bigint =>
+  t.size === 0 ? 0 : decodeElement(t.type, (elementsOf(t) as TypedArray)[0]!);
 
 /** Bits of packed elements, the low bits of a byte first; elements do not cross bytes but for those of 6 bits, which lie end to end. */
 function unpack(bytes: Uint8Array, bits: number, count: number): Uint8Array {

@@ -1,12 +1,13 @@
 // copy, fill, values and gather: elements that move and are not computed.
 import { fail } from '../errors.ts';
-import { constant } from '../expr/expr.ts';
-import { isScalarType } from '../expr/primitives.ts';
 import type { Operand } from './kernel.ts';
-import { bfloat16, float16 } from './storage.ts';
+import { reinterpret } from './memory.ts';
+import { encodeElement } from './storage.ts';
 import { forEachRow } from './walk.ts';
 
-export function copy(x: Operand, y: Operand): void {
+/** Between types of one width the bits stay as they are. */
+export function copy(from: Operand, y: Operand): void {
+  const x = from.type === y.type ? from : { ...from, data: reinterpret(from.data, from.type, y.type) as Operand['data'] };
   forEachRow(y.shape, [x, y], ([from, to], n, [dx, dy]) => {
     if (dx === 1 && dy === 1 && ArrayBuffer.isView(y.data)) y.data.set(x.data.subarray(from!, from! + n) as never, to!);
     else for (let i = 0; i < n; i++) y.data[to! + i * dy!] = x.data[from! + i * dx!] as never;
@@ -14,9 +15,7 @@ export function copy(x: Operand, y: Operand): void {
 }
 
 export function fill(value: number | bigint, y: Operand): void {
-  const stored = y.type === 'float16' ? float16.encode(Number(value)) : y.type === 'bfloat16' ? bfloat16.encode(Number(value)) : undefined;
-  if (stored === undefined && !isScalarType(y.type)) throw fail('E2002', `${y.type} cannot be filled`);
-  const element = stored ?? (isScalarType(y.type) ? (constant(value, y.type) as { value: number | bigint }).value : value);
+  const element = encodeElement(y.type, value);
   forEachRow(y.shape, [y], ([to], n, [dy]) => {
     for (let i = 0; i < n; i++) y.data[to! + i * dy!] = element as never;
   });

@@ -1,23 +1,26 @@
 // Between the element types of tensors and the types scalars are computed in.
 import { fail } from '../errors.ts';
+import { constant } from '../expr/expr.ts';
 import { isScalarType, type ScalarType } from '../expr/primitives.ts';
 import type { TypedArray } from '../ir/tensor.ts';
-import type { DataType } from '../ir/types.ts';
+import { type DataType, elementTypes } from '../ir/types.ts';
+import { type Codec, roundToEven, smallTypes } from './small-types.ts';
 
 /** The type in which elements of `type` are computed; undefined for types that have no arithmetic here. */
-export const computeType = (type: DataType): ScalarType | undefined =>
-  isScalarType(type) ? type : type === 'float16' || type === 'bfloat16' ? 'float32' : undefined;
-
-interface HalfCodec {
-  decode(bits: number): number;
-  encode(value: number): number;
+export function computeType(type: DataType): ScalarType | undefined {
+  if (isScalarType(type)) return type;
+  const kind = elementTypes[type].class;
+  return kind === 'float' ? 'float32' : kind === 'int' ? 'int8' : kind === 'uint' ? 'uint8' : undefined;
 }
+
+/** Whether elements are stored in the type in which they are computed. */
+export const isStoredAsComputed = isScalarType;
 
 const float = new Float32Array(1);
 const bits = new Uint32Array(float.buffer);
 
 /** IEEE 754 binary16, to nearest even; a value too large becomes infinite. */
-export const float16: HalfCodec = {
+export const float16: Codec = {
   decode(h) {
     const sign = h & 0x8000 ? -1 : 1;
     const exponent = (h >> 10) & 31;
@@ -38,7 +41,7 @@ export const float16: HalfCodec = {
 };
 
 /** The upper half of a float32, to nearest even. */
-export const bfloat16: HalfCodec = {
+export const bfloat16: Codec = {
   decode(h) {
     bits[0] = h << 16;
     return float[0]!;
@@ -51,13 +54,18 @@ export const bfloat16: HalfCodec = {
   },
 };
 
-function roundToEven(x: number): number {
-  const low = Math.floor(x);
-  const rest = x - low;
-  return rest > 0.5 || (rest === 0.5 && low % 2 === 1) ? low + 1 : low;
+const codecs: Partial<Record<DataType, Codec>> = { float16, bfloat16, ...smallTypes };
+
+/** What memory holds for a number, converted to the type as `cast` does. */
+export function encodeElement(type: DataType, value: number | bigint): number | bigint {
+  const scalar = computeType(type);
+  if (!scalar) throw fail('E2002', `${type} has no arithmetic`);
+  const e = constant(value, scalar) as { readonly value: number | bigint };
+  return codecs[type]?.encode(Number(e.value)) ?? e.value;
 }
 
-const codecs: Partial<Record<DataType, HalfCodec>> = { float16, bfloat16 };
+/** The number that an entry of memory stands for. */
+export const decodeElement = (type: DataType, entry: number | bigint): number | bigint => codecs[type]?.decode(Number(entry)) ?? entry;
 
 /** Copy `n` elements at `offset`, `step` apart, into a block of the compute type. */
 export function load(to: TypedArray, at: number, from: TypedArray, type: DataType, offset: number, step: number, n: number): void {

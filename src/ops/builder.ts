@@ -3,9 +3,9 @@
 import { fail, ModelError } from '../errors.ts';
 import { isStatic } from '../ir/dims.ts';
 import { type Attributes, type Graph, type Meta, Node, subgraphs, Value } from '../ir/graph.ts';
-import { Tensor, type TensorData } from '../ir/tensor.ts';
+import { arrayFor, Tensor, type TensorData } from '../ir/tensor.ts';
 import { type DataType, elementTypes, isInteger } from '../ir/types.ts';
-import { bfloat16, float16 } from '../kernels/storage.ts';
+import { computeType, encodeElement, isStoredAsComputed } from '../kernels/storage.ts';
 import { type AttributeInput, attributesFrom } from './attributes.ts';
 import { type Core, positional } from './core.ts';
 import { rowOf } from './index.ts';
@@ -169,9 +169,8 @@ const trim = (inputs: readonly (Value | undefined)[]): readonly (Value | undefin
   inputs.slice(0, inputs.findLastIndex(v => v !== undefined) + 1);
 
 function scalarData(value: number | bigint | boolean, type: DataType): TensorData {
-  if (type === 'float16') return Uint16Array.of(float16.encode(Number(value)));
-  if (type === 'bfloat16') return Uint16Array.of(bfloat16.encode(Number(value)));
-  return [value];
+  // Types that no typed array holds are given as bits; those below 8 bits lie in the low bits of a byte.
+  return computeType(type) && !isStoredAsComputed(type) ? arrayFor(type).of(encodeElement(type, Number(value)) as never) : [value];
 }
 
 /** A method for each operator of the standard: `b.Gemm({ A, B, C }, { transB: 1 })`. Optional outputs are left out. */

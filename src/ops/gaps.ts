@@ -8,7 +8,6 @@ const dataDependent = { gap: 'needs host operators whose output sizes depend on 
 const scatter = { gap: 'needs the scatter kernel' } as const;
 const random = { gap: 'needs the random kernel' } as const;
 const recurrent = { gap: 'needs the control kernels: its body is a loop over time' } as const;
-const quantized = { gap: 'needs the element types below 8 bits and the float8 family' } as const;
 const spectral = { gap: 'needs complex arithmetic as pairs of floats' } as const;
 const sampling = { gap: 'needs gathers by computed coordinates' } as const;
 const body = { gap: 'its body is not written yet' } as const;
@@ -23,23 +22,18 @@ const typed = <K extends OpName>(reasons: Readonly<Record<K, { readonly gap: str
 export const gaps = typed({
   AffineGrid: body,
   Bernoulli: random,
-  BitCast: { gap: 'needs a primitive that reinterprets bits' },
   CenterCropPad: body,
   Col2Im: scatter,
   Compress: dataDependent,
-  ConvInteger: quantized,
   DFT: spectral,
   DeformConv: sampling,
-  DequantizeLinear: quantized,
   Det: { gap: 'needs a linear algebra kernel' },
-  DynamicQuantizeLinear: quantized,
   Einsum: body,
   GRU: recurrent,
   GridSample: sampling,
   ImageDecoder: { gap: 'needs an image decoder' },
   LSTM: recurrent,
   LinearAttention: body,
-  MatMulInteger: quantized,
   MaxRoiPool: sampling,
   MaxUnpool: scatter,
   MelWeightMatrix: body,
@@ -47,9 +41,6 @@ export const gaps = typed({
   NegativeLogLikelihoodLoss: sampling,
   NonMaxSuppression: dataDependent,
   NonZero: dataDependent,
-  QLinearConv: quantized,
-  QLinearMatMul: quantized,
-  QuantizeLinear: quantized,
   RNN: recurrent,
   RandomNormal: random,
   RandomNormalLike: random,

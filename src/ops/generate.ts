@@ -3,9 +3,10 @@ import { fail } from '../errors.ts';
 import { apply, cast, input, program } from '../expr/expr.ts';
 import { addDims, ceilDivDims, type Dim, maxDims, mulDims, subDims, unknownDim } from '../ir/dims.ts';
 import type { Value } from '../ir/graph.ts';
-import { dataTypeOfCode, type Shape, tensorType } from '../ir/types.ts';
+import { dataTypeOfCode, isFloat, type Shape, tensorType } from '../ir/types.ts';
 import type { View } from '../kernels/kernel.ts';
-import { bfloat16, computeType, float16 } from '../kernels/storage.ts';
+import { firstElement } from '../kernels/memory.ts';
+import { computeType } from '../kernels/storage.ts';
 import { broadcastView, dropAxes, type Emitter } from '../kernels/views.ts';
 import type { Builder, Size } from './builder.ts';
 import { isNatural } from './plan-node.ts';
@@ -201,10 +202,7 @@ function numberIn(v: Value): Dim | undefined {
   if (content !== undefined) return content;
   const { tensor } = v;
   if (!tensor?.isResident || tensor.size === 0) return undefined;
-  const bits = (tensor.data as ArrayLike<number | bigint>)[0];
-  if (tensor.type === 'float16') return float16.decode(Number(bits));
-  if (tensor.type === 'bfloat16') return bfloat16.decode(Number(bits));
-  return tensor.type === 'float32' || tensor.type === 'float64' ? Number(bits) : undefined;
+  return isFloat(tensor.type) ? Number(firstElement(tensor)) : undefined;
 }
 
 const elementCoded = (code: number | undefined, x: Value) => (code === undefined ? elementOf(x) : (dataTypeOfCode(code) ?? elementOf(x)));

@@ -8,7 +8,7 @@ import { newBuilder } from './builder.ts';
 import { rowOf } from './index.ts';
 import type { OpName } from './names.gen.ts';
 import { expressionOf, followContents, named, storedType } from './plan-node.ts';
-import type { CompositeRow, Row } from './row.ts';
+import { bodyOf, type CompositeRow, type Row } from './row.ts';
 import type { OpSchema } from './schema.ts';
 import { broadcastType, contentsOf, typeOf } from './shapes.ts';
 
@@ -46,19 +46,21 @@ function typesOf(row: Row<OpName>, schema: OpSchema, node: Node): readonly (Valu
 
 /** The outputs of a composite's body, built where nobody keeps it. */
 const lowered = (row: CompositeRow<OpName>, schema: OpSchema, node: Node): readonly (Value | undefined)[] =>
-  lowerNode(row.lower, schema, node, newBuilder());
+  lowerNode(row, schema, node, newBuilder()) ?? [];
 
 /**
- * Build an operator's body with `b`; values of the node's outputs, in order. A body over float16 or bfloat16 is computed in
+ * Build an operator's body with `b`; values of the node's outputs, in order; undefined where it has none. A body over float16 or bfloat16 is computed in
  * float32 between one Cast up and one Cast down.
  */
 export function lowerNode(
-  body: CompositeRow<OpName>['lower'],
+  row: Row<OpName>,
   schema: OpSchema,
   node: Node,
   b: ReturnType<typeof newBuilder>,
-): readonly (Value | undefined)[] {
-  const half = node.inputs.find(v => v?.element === 'float16' || v?.element === 'bfloat16')?.element;
+): readonly (Value | undefined)[] | undefined {
+  const body = bodyOf(row);
+  if (!body) return undefined;
+  const half = 'keepsHalves' in row ? undefined : halfOf(node);
   const inputs = node.inputs.map(v => (v && half && v.element === half ? b.Cast(v, 'float32') : v));
   const result = body(named(schema, inputs) as never, valuesOf(node.attributes, schema) as never, b) as unknown;
   const list = Array.isArray(result)
@@ -69,6 +71,7 @@ export function lowerNode(
   return (list as (Value | undefined)[]).map(v => (v && half && v.element === 'float32' ? b.Cast(v, half) : v));
 }
 
+const halfOf = (node: Node) => node.inputs.find(v => v?.element === 'float16' || v?.element === 'bfloat16')?.element;
 const isSingle = (schema: OpSchema): boolean => schema.outputs.length === 1;
 
 function inferContents(row: Row<OpName>, schema: OpSchema, node: Node): void {

@@ -17,7 +17,7 @@ import type { Value } from '../ir/graph.ts';
 import { Tensor } from '../ir/tensor.ts';
 import { formatShape, type Shape, tensorType } from '../ir/types.ts';
 import type { View } from '../kernels/kernel.ts';
-import { bfloat16, float16 } from '../kernels/storage.ts';
+import { firstElement } from '../kernels/memory.ts';
 import {
   broadcastView,
   broadcastViews,
@@ -379,7 +379,7 @@ export const layout = {
     infer: ({ input }, { value }) => [tensorType(value instanceof Tensor ? value.type : 'float32', known(input)!)],
     plan(_x, { value }, e, _values, [type]) {
       const y = e.alloc(type!.element, type!.shape);
-      e.step({ kind: 'fill', value: value instanceof Tensor ? firstOf(value) : 0 }, [], [y]);
+      e.step({ kind: 'fill', value: value instanceof Tensor ? firstElement(value) : 0 }, [], [y]);
       return [y];
     },
   },
@@ -419,12 +419,6 @@ function squeezedAxes(shape: Shape, axes: Value | undefined): number[] {
 
 function scalarOf(v: Value | undefined): number | bigint {
   if (!v) return 0;
-  if (v.tensor?.isResident) return firstOf(v.tensor);
+  if (v.tensor?.isResident) return firstElement(v.tensor);
   throw fail('E3009', `the content of ${v.name} must be known before execution`);
-}
-/** The first element as a number; half types are stored as bits. */
-function firstOf(t: Tensor): number | bigint {
-  const first = (t.data as ArrayLike<number | bigint>)[0] ?? 0;
-  if (t.type === 'float16') return float16.decode(Number(first));
-  return t.type === 'bfloat16' ? bfloat16.decode(Number(first)) : first;
 }

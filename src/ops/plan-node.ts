@@ -10,7 +10,7 @@ import { type DataType, elementTypes } from '../ir/types.ts';
 import { runKernel } from '../kernels/index.ts';
 import type { Kernel, View } from '../kernels/kernel.ts';
 import { elementsOf, emptyArray, fromElements, type Memory } from '../kernels/memory.ts';
-import { computeType } from '../kernels/storage.ts';
+import { computeType, isStoredAsComputed } from '../kernels/storage.ts';
 import { broadcastViews, type Emitter, wholeView } from '../kernels/views.ts';
 import { valuesOf } from './attributes.ts';
 import type { OpName } from './names.gen.ts';
@@ -79,17 +79,20 @@ function convertInto(e: Emitter, v: View, y: View): void {
 
 const arithmetic: ReadonlySet<Kernel['kind']> = new Set(['reduce', 'argreduce', 'matmul', 'conv', 'pool']);
 
-/** An emitter that lets kernels which compute see half types as float32, rounded once where the result is stored. */
+/** An emitter that gives kernels which compute the type in which elements are computed, rounded once where the result is stored. */
 const widening = (e: Emitter): Emitter => ({
   alloc: (type, shape) => e.alloc(type, shape),
   equal: (a, b) => e.equal(a, b),
   step(kernel, inputs, outputs) {
-    const isHalf = (v: View | undefined): boolean => v?.type === 'float16' || v?.type === 'bfloat16';
-    if (!arithmetic.has(kernel.kind) || ![...inputs, ...outputs].some(isHalf)) return e.step(kernel, inputs, outputs);
-    const wide = outputs.map(v => (isHalf(v) ? e.alloc('float32', v.shape) : v));
+    const wideType = (v: View | undefined): DataType | undefined => (v && !isStoredAsComputed(v.type) ? computeType(v.type) : undefined);
+    if (!arithmetic.has(kernel.kind) || ![...inputs, ...outputs].some(wideType)) return e.step(kernel, inputs, outputs);
+    const wide = outputs.map(v => {
+      const type = wideType(v);
+      return type ? e.alloc(type, v.shape) : v;
+    });
     e.step(
       kernel,
-      inputs.map(v => (v && isHalf(v) ? convert(e, v, 'float32') : v)),
+      inputs.map(v => v && convert(e, v, wideType(v) ?? v.type)),
       wide,
     );
     for (const [i, v] of outputs.entries()) if (wide[i] !== v) convertInto(e, wide[i]!, v);
@@ -207,6 +210,7 @@ function readSizes(v: View<number>, memory: Dim[][]): readonly Dim[] {
 
 function stepOnSizes(kernel: Kernel<number>, x: readonly View<number>[], y: readonly View<number>[], memory: readonly Dim[][]): void {
   const isMove = kernel.kind === 'copy' || kernel.kind === 'gather';
+  if (kernel.kind === 'copy' && x[0]!.type !== y[0]!.type) throw new NotFollowed();
   if (kernel.kind === 'gather' && memory[x[1]!.buffer]!.some(d => typeof d !== 'number')) throw new NotFollowed();
   // The cast: copy and gather move elements whatever they are, so an array of sizes serves as memory.
   const asMemory = (v: View<number>) => ({ ...v, data: memory[v.buffer] as unknown as TypedArray });

@@ -6,10 +6,10 @@ import { type Primitive, type ScalarType, scalarTypes } from '../expr/primitives
 import { type Datum, tensorOf } from '../ir/datum.ts';
 import type { Value } from '../ir/graph.ts';
 import type { Tensor } from '../ir/tensor.ts';
-import { type DataType, dataTypeOfCode } from '../ir/types.ts';
+import { type DataType, dataTypeOfCode, elementTypes } from '../ir/types.ts';
 import { computeType } from '../kernels/storage.ts';
+import { castTarget, castView } from './cast.ts';
 import type { OpName } from './names.gen.ts';
-import { convert } from './plan-node.ts';
 import type { Family, MapRow } from './row.ts';
 import { broadcastType, elementOf, typeOf } from './shapes.ts';
 import { mapElements } from './tensors.ts';
@@ -171,14 +171,27 @@ export const pointwise = {
     offKernels: ({ input }) => [input],
   },
   Cast: {
-    infer: ({ input }, { to }) => [{ ...typeOf(input), element: target(to) }],
-    plan: ({ input }, { to }, e) => [convert(e, input, target(to))],
-    offKernels: ({ input }, { to }) => castText(tensorOf(input), target(to)),
+    infer: ({ input }, { to }) => [{ ...typeOf(input), element: castTarget(to) }],
+    plan: ({ input }, at, e) => [castView(e, input, castTarget(at.to), at)],
+    offKernels: ({ input }, { to }) => castText(tensorOf(input), castTarget(to)),
   },
   CastLike: {
     infer: ({ input, target_type }) => [{ ...typeOf(input), element: elementOf(target_type) }],
-    plan: ({ input, target_type }, _at, e) => [convert(e, input, target_type.type)],
+    plan: ({ input, target_type }, at, e) => [castView(e, input, target_type.type, at)],
     offKernels: ({ input, target_type }) => castText(tensorOf(input), tensorOf(target_type).type),
+  },
+  BitCast: {
+    infer({ input }, { to }) {
+      const [from, type] = [elementOf(input), dataTypeOfCode(to)];
+      if (!type || type === 'string' || from === 'string' || elementTypes[type].bits !== elementTypes[from].bits)
+        throw fail('E1304', `BitCast: ${from} has no bits of ${type ?? `element type ${to}`}`);
+      return [{ ...typeOf(input), element: type }];
+    },
+    plan({ input }, _at, e, _values, [y]) {
+      const view = e.alloc(y!.element, y!.shape);
+      e.step({ kind: 'copy' }, [input], [view]);
+      return [view];
+    },
   },
   Clip: {
     infer: ({ input }) => [input.type],
@@ -195,9 +208,3 @@ const isMovedOnly = (datum: Datum): boolean => computeType(tensorOf(datum).type)
 /** A conversion from or to text; undefined for any other. */
 const castText = (x: Tensor, type: DataType): Tensor[] | undefined =>
   type === 'string' ? [toText(x)] : x.type === 'string' ? [fromText(x, type)] : undefined;
-
-function target(to: number): ReturnType<typeof elementOf> {
-  const type = dataTypeOfCode(to);
-  if (type && (computeType(type) || type === 'string')) return type;
-  throw fail('E3004', `Cast to ${type ?? `element type ${to}`} has no meaning here`);
-}

@@ -59,6 +59,8 @@ export interface PlannedType {
 /** An operator that is a body of simpler operators. */
 export interface CompositeRow<K extends OpName> {
   readonly known?: readonly string[];
+  /** The body says itself in which type float16 and bfloat16 are computed; otherwise it sees them as float32. */
+  readonly keepsHalves?: true;
   /** A shortcut to the output types; without it the body is built and read. */
   infer?(x: Inputs<K>, at: At<K>, outputs: number): readonly (ValueType | undefined)[];
   lower(x: Inputs<K>, at: At<K>, b: Builder): Outputs<K>;

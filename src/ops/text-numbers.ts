@@ -1,17 +1,19 @@
 // Numbers as text and text as numbers, by the rules of Cast: plain decimal notation is written, scientific notation is read as well;
 // NaN, INF and -INF stand for themselves in either case.
 import { fail } from '../errors.ts';
-import { isScalarType, scalarTypes } from '../expr/primitives.ts';
 import { Tensor, type TypedArray } from '../ir/tensor.ts';
-import { type DataType, elementTypes, isFloat } from '../ir/types.ts';
+import { type DataType, elementTypes, isFloat, isInteger } from '../ir/types.ts';
 import { elementsOf, emptyArray, fromElements } from '../kernels/memory.ts';
-import { computeType, load, store } from '../kernels/storage.ts';
+import { computeType, decodeElement, encodeElement, load, store } from '../kernels/storage.ts';
 
 /** The elements of a tensor of numbers in plain decimal notation: floats in the fewest digits that give the element back. */
 export function toText(x: Tensor): Tensor {
   if (x.type === 'string') return x;
   if (!computeType(x.type)) throw fail('E1304', `no conversion from ${x.type} to string`);
-  if (!isFloat(x.type)) return new Tensor('string', Array.from(elementsOf(x) as ArrayLike<number | bigint>, String), x.dims);
+  if (!isFloat(x.type)) {
+    const text = Array.from(elementsOf(x) as ArrayLike<number | bigint>, entry => String(decodeElement(x.type, entry)));
+    return new Tensor('string', text, x.dims);
+  }
   const numbers = floatsOf(x);
   const round = rounding(x.type);
   return new Tensor(
@@ -35,15 +37,17 @@ export function fromText(x: Tensor, type: DataType): Tensor {
       text.map(s => parseFloatText(s) !== 0),
       x.dims,
     );
-  if (!isScalarType(type)) throw fail('E1304', `no conversion from string to ${type}`);
-  const { bits, signed } = scalarTypes[type];
-  const [low, high] = signed ? [-(2n ** BigInt(bits - 1)), 2n ** BigInt(bits - 1) - 1n] : [0n, 2n ** BigInt(bits) - 1n];
+  if (!isInteger(type)) throw fail('E1304', `no conversion from string to ${type}`);
+  const { bits, class: kind } = elementTypes[type];
+  const [low, high] = kind === 'int' ? [-(2n ** BigInt(bits - 1)), 2n ** BigInt(bits - 1) - 1n] : [0n, 2n ** BigInt(bits) - 1n];
   const integer = (s: string): bigint => {
     const value = parseInteger(s);
     if (value >= low && value <= high) return value;
     throw fail('E3012', `${quoted(s)} is outside ${type}`);
   };
-  return new Tensor(type, elementTypes[type].bits === 64 ? text.map(integer) : text.map(s => Number(integer(s))), x.dims);
+  const data = emptyArray(type, x.size) as TypedArray;
+  for (const [i, line] of text.entries()) data[i] = encodeElement(type, integer(line)) as never;
+  return fromElements(type, data, x.dims);
 }
 
 function floatsOf(x: Tensor): Float64Array {

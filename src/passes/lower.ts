@@ -2,7 +2,6 @@
 import type { Node } from '../ir/graph.ts';
 import { rowOf } from '../ops/index.ts';
 import { lowerNode } from '../ops/infer.ts';
-import { bodyOf } from '../ops/row.ts';
 import { newestSchema } from '../ops/schema.ts';
 import type { Pass, Rule } from './rewrite.ts';
 import { isUnknown } from './rewrite.ts';
@@ -10,10 +9,10 @@ import { isUnknown } from './rewrite.ts';
 /** The body of a node's operator; undefined where it has none, or where a type that it needs is not known. */
 const lowered: Rule = (node, b) => {
   const row = rowOf(node.op, node.domain);
-  const body = row && bodyOf(row);
-  if (!body) return undefined;
+  const schema = newestSchema(node.domain, node.op);
+  if (!row || !schema) return undefined;
   try {
-    return lowerNode(body, newestSchema(node.domain, node.op)!, node, b);
+    return lowerNode(row, schema, node, b);
   } catch (error) {
     if (isUnknown(error)) return undefined;
     throw error;

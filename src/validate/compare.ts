@@ -2,7 +2,8 @@
 import { fail } from '../errors.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import { type DataType, elementTypes } from '../ir/types.ts';
-import { bfloat16, float16 } from '../kernels/storage.ts';
+import { elementsOf } from '../kernels/memory.ts';
+import { computeType, decodeElement, isStoredAsComputed } from '../kernels/storage.ts';
 
 export interface Tolerance {
   /** Relative to the reference element, as in NumPy's `allclose`: |got - want| <= atol + rtol * |want|. */
@@ -51,7 +52,7 @@ export function compareTensors(name: string, got: Tensor, want: Tensor, toleranc
     return refuse(`shape [${got.dims}], expected [${want.dims}]`);
   if (got.type !== want.type && !(isNumber(got.type) && isNumber(want.type))) return refuse(`type ${got.type}, expected ${want.type}`);
   if (got.type === 'string') return compareStrings(facts, got, want, refuse);
-  return { ...facts, ...measure(elementsOf(got), elementsOf(want), got, tolerance) };
+  return { ...facts, ...measure(numbersOf(got), numbersOf(want), got, tolerance) };
 }
 
 const isNumber = (type: DataType): boolean => ['float', 'int', 'uint'].includes(elementTypes[type].class);
@@ -69,11 +70,9 @@ function compareStrings(
 }
 
 /** Elements as numbers; 64-bit integers are compared as such before this rounds them. */
-function elementsOf(t: Tensor): ArrayLike<number | bigint> {
-  const data = t.data as ArrayLike<number | bigint>;
-  if (t.type === 'float16') return Float64Array.from(data as Uint16Array, float16.decode);
-  if (t.type === 'bfloat16') return Float64Array.from(data as Uint16Array, bfloat16.decode);
-  return data;
+function numbersOf(t: Tensor): ArrayLike<number | bigint> {
+  if (computeType(t.type) === undefined || isStoredAsComputed(t.type)) return t.data as ArrayLike<number | bigint>;
+  return Float64Array.from(elementsOf(t) as Uint8Array, bits => Number(decodeElement(t.type, bits)));
 }
 
 type Measures = Omit<Comparison, 'name' | 'type' | 'dims'>;
