@@ -52,8 +52,7 @@ export function reinterpret(data: Memory, from: DataType, to: DataType): Memory 
 }
 
 /** The first element of a resident tensor of numbers, 0 where it has none. */
-export const firstElement = (t: Tensor): number | bigint =>
-  t.size === 0 ? 0 : decodeElement(t.type, (elementsOf(t) as TypedArray)[0]!);
+export const firstElement = (t: Tensor): number | bigint => (t.size === 0 ? 0 : decodeElement(t.type, (elementsOf(t) as TypedArray)[0]!));
 
 /** Bits of packed elements, the low bits of a byte first; elements do not cross bytes but for those of 6 bits, which lie end to end. */
 function unpack(bytes: Uint8Array, bits: number, count: number): Uint8Array {

@@ -42,6 +42,13 @@ const sigmoid = (x: Expr): Expr => {
 /** log(1 + exp(x)) without overflow. */
 const softplus = (x: Expr): Expr => add(max(x, 0), apply('log1p', exp(apply('neg', apply('abs', x)))));
 const isFloat = (x: Expr): boolean => scalarTypes[x.type].class === 'float';
+/** A shift of a signed number by its width or more, or by less than nothing, leaves its sign everywhere. */
+function shiftRight(x: Expr, by: Expr): Expr {
+  const { bits, signed } = scalarTypes[x.type];
+  if (!signed) return apply('shr', x, by);
+  const isOutside = apply('or', lt(by, 0), apply('le', constant(bits, by.type), by));
+  return apply('shr', x, select(isOutside, constant(bits - 1, by.type), by));
+}
 const isUnsigned = (type: ScalarType): boolean => !scalarTypes[type].signed;
 
 export const pointwise = {
@@ -57,7 +64,7 @@ export const pointwise = {
     },
   },
   Mod: { map: ([a, b], { fmod }) => apply(fmod ? 'rem' : 'mod', a!, b!) },
-  BitShift: { map: ([a, b], { direction }) => apply(direction === 'LEFT' ? 'shl' : 'shr', a!, b!) },
+  BitShift: { map: ([a, b], { direction }) => (direction === 'LEFT' ? apply('shl', a!, b!) : shiftRight(a!, b!)) },
   BitwiseAnd: binary('and'),
   BitwiseOr: binary('or'),
   BitwiseXor: binary('xor'),

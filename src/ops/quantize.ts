@@ -57,8 +57,7 @@ function quantised(q: Value, zero: Value | undefined, to: DataType, b: Builder, 
 
 /** The type in which x is divided by its scale; a scale that has no division of its own is divided by in float32. */
 function precisionOf(scale: Value, precision: number): DataType {
-  const type = dataTypeOfCode(precision) ?? 'undefined';
-  const own = type === 'undefined' ? elementOf(scale) : type;
+  const own = precision ? dataTypeOfCode(precision) : elementOf(scale);
   return own === 'float16' || own === 'bfloat16' || own === 'float64' ? own : 'float32';
 }
 
@@ -88,7 +87,7 @@ export const quantized = {
       const number = isFloat(type) || !x_zero_point ? 'float32' : 'int32';
       const difference = centred(x, x_zero_point && over(x, x_zero_point, at, b), number, b);
       const y = b.Mul(b.Cast(difference, 'float32'), over(x, b.Cast(x_scale, 'float32'), at, b));
-      return b.Cast(y, dataTypeOfCode(at.output_dtype || 0) ?? elementOf(x_scale));
+      return b.Cast(y, (at.output_dtype && dataTypeOfCode(at.output_dtype)) || elementOf(x_scale));
     },
   },
   DynamicQuantizeLinear: {

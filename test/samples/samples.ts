@@ -126,6 +126,15 @@ const casts: readonly (readonly [Spec, DataType])[] = [
   [typed('int32', 0, 300, 12), 'uint8'],
 ];
 for (const [spec, to] of casts) sample('Cast', `${spec.type ?? 'float32'} to ${to}`, [spec], (b, x) => b.Cast(x, to));
+// Within 440, because ONNX Runtime does not make NaN of what rounds to 480 in float8e4m3fn.
+for (const to of ['float8e4m3fn', 'float8e4m3fnuz', 'float8e5m2', 'float8e5m2fnuz', 'float8e8m0'] as const)
+  for (const saturate of [1, 0])
+    sample('Cast', `to ${to}, saturate ${saturate}, and back`, [from(to === 'float8e8m0' ? 0.1 : -440, 440, 40)], (b, x) =>
+      b.Cast(b.emit('Cast', [x], { to: elementTypes[to].code, saturate })[0]!, 'float32'),
+    );
+for (const to of ['int4', 'uint4'] as const)
+  sample('Cast', `to ${to} and back`, [typed('int32', -40, 40, 41)], (b, x) => b.Cast(b.Cast(x, to), 'int32'));
+sample('BitCast', '', [f(4, 3)], (b, input) => b.BitCast({ input }, { to: elementTypes.int32.code }));
 sample('CastLike', '', [f(4), typed('float64', 0, 1, 1)], (b, input, target_type) => b.CastLike({ input, target_type }));
 
 for (const op of [
@@ -331,6 +340,71 @@ sample('GatherND', '', [f(3, 4, 5), typed('int64', -3, 3, 6, 2)], (b, data, indi
 sample('GatherND', 'batches', [f(2, 4, 5, 3), typed('int64', 0, 4, 2, 6, 2)], (b, data, indices) =>
   b.GatherND({ data, indices }, { batch_dims: 1 }),
 );
+
+const u8 = (...dims: number[]): Spec => typed('uint8', 0, 256, ...dims);
+const i8 = (...dims: number[]): Spec => typed('int8', -128, 128, ...dims);
+// Narrow, because ONNX Runtime saturates sums of two products of uint8 and int8 where the processor has no VNNI.
+const narrow = (...dims: number[]): Spec => typed('int8', -60, 60, ...dims);
+const scales = (...dims: number[]): Spec => from(0.01, 0.05, ...dims);
+sample('QuantizeLinear', '', [f(3, 4), scales(), u8()], (b, x, y_scale, y_zero_point) => b.QuantizeLinear({ x, y_scale, y_zero_point }));
+sample('QuantizeLinear', 'axis', [f(2, 3, 4), scales(3), i8(3)], (b, x, y_scale, y_zero_point) =>
+  b.QuantizeLinear({ x, y_scale, y_zero_point }),
+);
+sample('QuantizeLinear', 'blocks of int4', [f(5, 3), scales(2, 3)], (b, x, y_scale) =>
+  b.Cast(b.QuantizeLinear({ x, y_scale }, { axis: 0, block_size: 3, output_dtype: elementTypes.int4.code }), 'int32'),
+);
+sample('QuantizeLinear', 'to int16', [f(3, 4), scales(), typed('int16', -9, 9)], (b, x, y_scale, y_zero_point) =>
+  b.QuantizeLinear({ x, y_scale, y_zero_point }),
+);
+sample('QuantizeLinear', 'to float8', [f(3, 4), scales()], (b, x, y_scale) =>
+  b.Cast(b.QuantizeLinear({ x, y_scale }, { output_dtype: elementTypes.float8e4m3fn.code }), 'float32'),
+);
+sample('DequantizeLinear', '', [u8(3, 4), scales(), u8()], (b, x, x_scale, x_zero_point) =>
+  b.DequantizeLinear({ x, x_scale, x_zero_point }),
+);
+sample('DequantizeLinear', 'axis', [i8(2, 3, 4), scales(4), i8(4)], (b, x, x_scale, x_zero_point) =>
+  b.DequantizeLinear({ x, x_scale, x_zero_point }, { axis: -1 }),
+);
+sample('DequantizeLinear', 'blocks', [i8(2, 7), scales(2, 2), i8(2, 2)], (b, x, x_scale, x_zero_point) =>
+  b.DequantizeLinear({ x, x_scale, x_zero_point }, { axis: 1, block_size: 4 }),
+);
+sample('DequantizeLinear', 'of int32', [typed('int32', -99999999, 99999999, 3, 4), scales()], (b, x, x_scale) =>
+  b.DequantizeLinear({ x, x_scale }),
+);
+sample('DynamicQuantizeLinear', '', [f(3, 4)], (b, x) => Object.values(b.DynamicQuantizeLinear({ x })));
+sample('DynamicQuantizeLinear', 'positive', [from(1, 5, 3, 4)], (b, x) => Object.values(b.DynamicQuantizeLinear({ x })));
+sample('MatMulInteger', '', [u8(2, 3, 5), narrow(5, 4), u8(), narrow()], (b, A, B, a_zero_point, b_zero_point) =>
+  b.MatMulInteger({ A, B, a_zero_point, b_zero_point }),
+);
+sample('MatMulInteger', 'by column', [u8(3, 5), narrow(5, 4), u8(), narrow(4)], (b, A, B, a_zero_point, b_zero_point) =>
+  b.MatMulInteger({ A, B, a_zero_point, b_zero_point }),
+);
+sample('ConvInteger', '', [u8(2, 4, 5, 6), u8(6, 2, 3, 3), u8(), u8()], (b, x, w, x_zero_point, w_zero_point) =>
+  b.ConvInteger({ x, w, x_zero_point, w_zero_point }, { group: 2, pads: [1, 0, 1, 2], strides: [2, 1] }),
+);
+const quantisedConv: Build = (b, x, w, B, xs, ws, ys, xz, wz, yz) => {
+  const zeros = { x_zero_point: xz!, w_zero_point: wz!, y_zero_point: yz! };
+  return b.QLinearConv({ x: x!, x_scale: xs!, w: w!, w_scale: ws!, y_scale: ys!, B, ...zeros }, { pads: [1, 1, 1, 1] });
+};
+sample(
+  'QLinearConv',
+  '',
+  [u8(2, 3, 5, 6), narrow(4, 3, 3, 3), typed('int32', -999, 999, 4), scales(), scales(4), from(2, 3), u8(), typed('int8', 0, 1, 4), u8()],
+  quantisedConv,
+);
+const quantisedMatMul: Build = (b, x, y, as, bs, ys, az, bz, yz) =>
+  b.QLinearMatMul({
+    a: x!,
+    a_scale: as!,
+    a_zero_point: az!,
+    b: y!,
+    b_scale: bs!,
+    b_zero_point: bz!,
+    y_scale: ys!,
+    y_zero_point: yz!,
+  });
+sample('QLinearMatMul', '', [u8(2, 3, 5), u8(5, 4), scales(), scales(), from(0.3, 0.5), u8(), u8(), u8()], quantisedMatMul);
+sample('QLinearMatMul', 'by column', [i8(3, 5), i8(5, 4), scales(), scales(4), from(0.3, 0.5), i8(), i8(4), i8()], quantisedMatMul);
 
 for (const [what, inputs, build] of attentionSamples()) sample('Attention', what, inputs, build);
 
