@@ -330,6 +330,18 @@ describe('Cast', () => {
   });
 });
 
+test('elements below 8 bits are numbers as text', async () => {
+  for (const [type, text] of [
+    ['int4', ['-8', '7', '-1']],
+    ['uint2', ['0', '3', '2']],
+    ['float4e2m1', ['-6', '0.5', '3']],
+  ] as const) {
+    const there = (b: Builder, x: Value): Value => b.Cast(b.Cast(x, type), 'string');
+    const session = await sessionOf([input('string', [1])], there);
+    expect((await session.run({ x: new Tensor('string', text) }))['y']!.data).toEqual(text);
+  }
+});
+
 /** All elements of a type, as often as needed. */
 const elements = (type: DataType, dims: readonly number[]): Tensor => {
   const count = dims.reduce((n, d) => n * d, 1);
