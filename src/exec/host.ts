@@ -6,7 +6,7 @@ import { type Graph, Node, subgraphs, Value } from '../ir/graph.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import type { DataType } from '../ir/types.ts';
 import { computeType } from '../kernels/storage.ts';
-import { valuesOf } from '../ops/attributes.ts';
+import { attributesOf } from '../ops/attributes.ts';
 import { rowOf } from '../ops/index.ts';
 import { inferNode } from '../ops/infer.ts';
 import { evaluate, evaluateOff, named } from '../ops/plan-node.ts';
@@ -69,7 +69,7 @@ function typedFor(node: Node, schema: OpSchema, tensors: readonly (Tensor | unde
 export async function evaluateNode(
   node: Node,
   inputs: readonly (Datum | undefined)[],
-  context: Omit<HostContext, 'outputs'>,
+  context: Omit<HostContext, 'outputs' | 'types'>,
 ): Promise<readonly (Datum | undefined)[]> {
   const place = { node: { op: node.qualifiedName, name: node.name } };
   const row = rowOf(node.op, node.domain);
@@ -78,7 +78,8 @@ export async function evaluateNode(
   try {
     if ('host' in row) {
       const x = named(schema, inputs) as never;
-      return await row.host(x, valuesOf(node.attributes, schema) as never, { ...context, outputs: node.outputs.length });
+      const types = node.outputs.map(v => v?.type);
+      return await row.host(x, attributesOf(node, schema) as never, { ...context, outputs: node.outputs.length, types });
     }
     const off = evaluateOff(row, schema, node, inputs);
     if (off) return off;

@@ -1,8 +1,8 @@
 // Attributes between their wire kinds and the plain values that rows read, by the schema's types.
 import { fail } from '../errors.ts';
-import type { Attribute, Attributes } from '../ir/graph.ts';
-import { Graph } from '../ir/graph.ts';
+import { type Attribute, type Attributes, Graph, type Node } from '../ir/graph.ts';
 import { Tensor } from '../ir/tensor.ts';
+import { keyed } from './once.ts';
 import type { AttrSchema, OpSchema } from './schema.ts';
 
 /** What callers of a builder may give for an attribute. */
@@ -22,14 +22,22 @@ export function valuesOf(attributes: Attributes, schema: OpSchema): Readonly<Rec
   const values: Record<string, unknown> = Object.create(null);
   for (const [name, facts] of schema.attributes) {
     const given = attributes.get(name);
-    const value = given ? plainValue(given, name) : facts.default;
+    const value = given ? plainValue(given, name, exactDomains.has(schema.domain)) : facts.default;
     if (value !== undefined) values[name] = value;
   }
   return values;
 }
 
-function plainValue(attribute: Attribute, name: string): unknown {
+/** The same for a node, made once, so that rows may keep what they derive from it. */
+export const attributesOf = (node: Node, schema: OpSchema): Readonly<Record<string, unknown>> => readBy(schema)(node);
+const readBy = keyed((schema: OpSchema) => keyed((node: Node) => valuesOf(node.attributes, schema)));
+
+/** Domains whose integers may be labels: any int64, so rows take `number | bigint`. */
+const exactDomains: ReadonlySet<string> = new Set(['ai.onnx.ml']);
+
+function plainValue(attribute: Attribute, name: string, exact: boolean): unknown {
   if (attribute.kind === 'reference') throw fail('E1303', `attribute ${name} refers to a function's attribute outside a function`);
+  if (exact) return attribute.value;
   if (attribute.kind === 'int') return safe(attribute.value, name);
   if (attribute.kind === 'ints') return attribute.value.map(v => safe(v, name));
   return attribute.value;

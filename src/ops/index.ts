@@ -10,7 +10,7 @@ import { linear } from './linalg.ts';
 import { losses } from './loss.ts';
 import { products } from './matmul.ts';
 import { microsoft, strays } from './microsoft/index.ts';
-import { ml } from './ml.ts';
+import { ml } from './ml/index.ts';
 import type { OpName } from './names.gen.ts';
 import { norms } from './norm.ts';
 import { pointwise } from './pointwise.ts';

@@ -77,6 +77,8 @@ export type Hosted<T> = {
 export interface HostContext {
   /** How many outputs the node has. */
   readonly outputs: number;
+  /** The types of the outputs as far as they are known. */
+  readonly types: readonly (ValueType | undefined)[];
   /** Run a graph of the node's attributes, with what it captures; one datum an output. */
   run(graph: Graph, inputs: readonly Datum[]): Promise<readonly Datum[]>;
   /** A number that is the same for this node in every run with the same seed. */

@@ -11,17 +11,17 @@ export const lowestDefault = 18;
 /** The highest that is chosen for operators that have a body of older ones: many runtimes do not know the opsets after it. */
 const highestDefault = 22;
 
-/** Why a node of the newest opset cannot be written in `opset`; undefined where it can. */
-function obstacle(node: Node, opset: number): string | undefined {
-  if (node.domain !== '') return undefined;
-  const now = schemaOf('', node.op, newestOpset('')!);
-  const then = schemaOf('', node.op, opset);
+/** Why a node of the newest opset cannot be written in `opset` of a domain; undefined where it can, and for nodes of other domains. */
+function obstacle(node: Node, opset: number, domain = ''): string | undefined {
+  if (node.domain !== domain) return undefined;
+  const now = schemaOf(domain, node.op, newestOpset(domain)!);
+  const then = schemaOf(domain, node.op, opset);
   if (!now) return undefined;
   if (!then) return `${node.op} is new in opset ${now.since}`;
   if (then !== now && !onlyGrew(then, now)) return `${node.op} changed in opset ${now.since}`;
   for (const [name] of node.attributes) if (!then.attributes.has(name)) return `attribute ${name} of ${node.op} is newer`;
   if (node.inputs.length > then.maxInputs) return `${node.op} takes only ${then.maxInputs} inputs there`;
-  return meanings[node.op]?.(node, opset) ?? typeObstacle(node, then);
+  return meanings[node.qualifiedName]?.(node, opset) ?? typeObstacle(node, then);
 }
 
 const textOf = (node: Node, name: string): string | undefined => {
@@ -72,9 +72,20 @@ export function target(model: Model, wanted?: number, from = lowestDefault): voi
   if (wanted === undefined) while (opset < newest && nodes.some(node => obstacle(node, opset))) opset++;
   const findings = nodes.flatMap((node, index) => finding(node, index, opset));
   if (findings.length > 0) throw new ModelError(findings);
-  model.opsets.set('', opset);
-  model.functions = model.functions.map(f => (f.opsets.has('') ? { ...f, opsets: new Map(f.opsets).set('', opset) } : f));
+  const lowest = (opsets: ReadonlyMap<string, number>): Map<string, number> =>
+    new Map([...opsets].map(([domain, version]) => [domain, domain === '' ? opset : (lowestFor(nodes, domain) ?? version)]));
+  model.opsets = lowest(model.opsets).set('', opset);
+  model.functions = model.functions.map(f => ({ ...f, opsets: lowest(f.opsets) }));
   model.irVersion = Math.max(irVersionFor(model.opsets), leastIrVersion);
+}
+
+/** The lowest opset of a domain that says all its nodes; undefined where the domain is not the standard's. */
+function lowestFor(nodes: readonly Node[], domain: string): number | undefined {
+  const newest = newestOpset(domain);
+  if (newest === undefined) return undefined;
+  let opset = 1;
+  while (opset < newest && nodes.some(node => obstacle(node, opset, domain))) opset++;
+  return opset;
 }
 
 /** Replace what `opset` cannot say by its body, again and again: bodies may hold such operators too. */

@@ -102,6 +102,19 @@ const renamedMode: Step = ({ inputs, attributes }) => {
 const axesToInput = intsToInput('axes', 1);
 const sameMeaning: Step = form => form;
 
+/** Labels were one list, looked up by strings or by their places in it; now keys and values are lists of their own. */
+const classesToPairs: Step = ({ inputs, attributes }) => {
+  const classes = attributes.get('classes_strings');
+  if (classes?.kind !== 'strings') return { inputs, attributes };
+  const places: Attribute = { kind: 'ints', value: range(classes.value.length) };
+  const [keys, values] = inputs[0]?.element === 'int64' ? ['keys_int64s', 'values_strings'] : ['keys_strings', 'values_int64s'];
+  const pairs: (readonly [string, Attribute])[] = [
+    [keys, keys === 'keys_int64s' ? places : classes],
+    [values, values === 'values_int64s' ? places : classes],
+  ];
+  return { inputs, attributes: new Map([...without(attributes, 'classes_strings'), ...pairs]) };
+};
+
 /** Rows by operator, then by the version that brought the change. */
 const steps: Readonly<Record<string, Readonly<Record<number, Step>>>> = {
   ...Object.fromEntries(
@@ -132,6 +145,7 @@ const steps: Readonly<Record<string, Readonly<Record<number, Step>>>> = {
   Reshape: { 5: intsToInput('shape', 1), 14: sameMeaning },
   /** The outputs for training were five and became three; in inference there is one. */
   BatchNormalization: { 14: sameMeaning },
+  'ai.onnx.ml.LabelEncoder': { 2: classesToPairs },
 };
 
 /** Whether a node written for `before` means the same under `after`: the signature only grew. */
@@ -150,21 +164,23 @@ type AttributeFacts = OpSchema['attributes'] extends ReadonlyMap<string, infer A
 const sameAttribute = (a: AttributeFacts, b: AttributeFacts | undefined): boolean =>
   b !== undefined && a.type === b.type && String(a.default) === String(b.default);
 
-/** The copy of a node of `opset` in the newest opset. */
+/** The copy of a node in the newest opset of its domain. */
 const upgradeNode =
-  (opset: number): Visit =>
+  (opsets: ReadonlyMap<string, number>): Visit =>
   (node, inputs, attributes, b) => {
     const place = { domain: node.domain, overload: node.overload, name: node.name, outputs: node.outputs.map(v => v?.name) };
     let form: Form = { inputs, attributes };
-    const versions = node.domain === '' && schemaOf('', node.op, opset) ? schemaVersions('', node.op).filter(v => v > opset) : [];
+    const { domain, op } = node;
+    const opset = opsets.get(domain) ?? 1;
+    const versions = schemaOf(domain, op, opset) ? schemaVersions(domain, op).filter(v => v > opset) : [];
     for (const version of versions) {
-      const step = steps[node.op]?.[version];
-      if (!step && !onlyGrew(schemaOf('', node.op, version - 1)!, schemaOf('', node.op, version)!)) throw cannot(node, opset, version);
+      const step = steps[node.qualifiedName]?.[version];
+      if (!step && !onlyGrew(schemaOf(domain, op, version - 1)!, schemaOf(domain, op, version)!)) throw cannot(node, opset, version);
       const result = step?.(form, b, node) ?? form;
       if (Array.isArray(result)) return result as readonly Value[];
       form = result as Form;
     }
-    return b.emit(node.op, form.inputs, form.attributes, place);
+    return b.emit(op, form.inputs, form.attributes, place);
   };
 
 const cannot = (node: Node, from: number, version: number) =>
@@ -172,15 +188,17 @@ const cannot = (node: Node, from: number, version: number) =>
     node: { op: node.op, name: node.name },
   });
 
-/** A copy of the model with its standard operators in the newest opset, nested graphs and functions included. */
+/** A copy of the model with the operators of all domains of the standard in their newest opsets, nested graphs and functions included. */
 export function upgrade(model: Model): Model {
   const upgraded = (opsets: ReadonlyMap<string, number>, graph: Graph): Graph => {
-    const opset = opsets.get('') ?? 1;
-    if (opset > newest) throw fail('E1106', `opset ${opset} is newer than ${newest}, the newest known`);
-    return rebuild(graph, new Map(), upgradeNode(opset));
+    for (const [domain, opset] of opsets) {
+      const newest = newestOpset(domain) ?? opset;
+      if (opset > newest) throw fail('E1106', `opset ${opset}${domain && ` of ${domain}`} is newer than ${newest}, the newest known`);
+    }
+    return rebuild(graph, new Map(), upgradeNode(opsets));
   };
-  const newest = newestOpset('')!;
-  const current = (opsets: ReadonlyMap<string, number>): Map<string, number> => new Map(opsets).set('', newest);
+  const current = (opsets: ReadonlyMap<string, number>): Map<string, number> =>
+    new Map([...opsets, ['', newestOpset('')!] as const].map(([domain, opset]) => [domain, newestOpset(domain) ?? opset]));
   return new Model(upgraded(model.opsets, model.graph), {
     irVersion: model.irVersion,
     opsets: current(model.opsets),
