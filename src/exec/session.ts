@@ -1,6 +1,6 @@
 // Sessions: a model made ready to run. A plan is compiled once for each signature of the inputs and bound once for their sizes.
 import { type Finding, fail, ModelError } from '../errors.ts';
-import { type Datum, kindOfDatum } from '../ir/datum.ts';
+import { type Datum, isOfType, kindOfDatum } from '../ir/datum.ts';
 import { type Dim, substitute } from '../ir/dims.ts';
 import { allNodes, type Graph, type Model, type Node, type Value } from '../ir/graph.ts';
 import { resident, Tensor } from '../ir/tensor.ts';
@@ -178,11 +178,8 @@ async function checkFeeds(graph: Graph, feeds: Data): Promise<Map<Value, Datum>>
     const datum = Object.hasOwn(feeds, v.name) ? feeds[v.name] : undefined;
     if (datum === undefined && v.type?.kind === 'optional') data.set(v, null);
     else if (datum === undefined) report('E3001', `input ${v.name} ${formatType(v.type)} is missing`);
-    else if (!(datum instanceof Tensor)) {
-      if (v.type?.kind === 'tensor') report('E3002', `input ${v.name}: expected ${formatType(v.type)}, got ${kindOfDatum(datum)}`);
-      else data.set(v, datum);
-    } else if (v.element && datum.type !== v.element)
-      report('E3002', `input ${v.name}: expected ${formatType(v.type)}, got ${datum.type}[${datum.dims}]`);
+    else if (!isOfType(datum, v.type)) report('E3002', `input ${v.name}: expected ${formatType(v.type)}, got ${kindOfDatum(datum)}`);
+    else if (!(datum instanceof Tensor)) data.set(v, datum);
     else if (!fits(datum, v.type as TensorType | undefined, sizes))
       report('E3003', `input ${v.name}: expected ${formatShape(v.shape?.map(d => substitute(d, sizes)))}, got [${datum.dims}]`);
     else data.set(v, await resident(datum));

@@ -1,7 +1,7 @@
 // Which opset a model is written in: the lowest that says it exactly. Operators that it lacks are said by their bodies.
 import { type Finding, fail, ModelError } from '../errors.ts';
 import { allNodes, type Graph, type Model, type Node } from '../ir/graph.ts';
-import { irVersionFor, newestOpset, type OpSchema, schemaOf } from '../ops/schema.ts';
+import { irVersionFor, newestOpset, type OpSchema, releasedOpset, schemaOf } from '../ops/schema.ts';
 import { schemaTypeName } from '../ops/signature.ts';
 import { lowerWhere, rewriteAll } from '../passes/index.ts';
 import { onlyGrew } from './upgrade.ts';
@@ -81,7 +81,7 @@ export function target(model: Model, wanted?: number, from = lowestDefault): voi
 
 /** The lowest opset of a domain that says all its nodes; undefined where the domain is not the standard's. */
 function lowestFor(nodes: readonly Node[], domain: string): number | undefined {
-  const newest = newestOpset(domain);
+  const newest = releasedOpset(domain);
   if (newest === undefined) return undefined;
   let opset = 1;
   while (opset < newest && nodes.some(node => obstacle(node, opset, domain))) opset++;

@@ -2,7 +2,7 @@
 import { fail } from '../errors.ts';
 import { type Attribute, type Attributes, type Graph, Model, type Node, type Value } from '../ir/graph.ts';
 import type { Builder } from '../ops/builder.ts';
-import { newestOpset, type OpSchema, schemaOf, schemaVersions } from '../ops/schema.ts';
+import { newestOpset, type OpSchema, releasedOpset, schemaOf, schemaVersions } from '../ops/schema.ts';
 import { axisOf, range, rankOf } from '../ops/shapes.ts';
 import { rebuild, type Visit } from '../passes/rebuild.ts';
 
@@ -192,13 +192,13 @@ const cannot = (node: Node, from: number, version: number) =>
 export function upgrade(model: Model): Model {
   const upgraded = (opsets: ReadonlyMap<string, number>, graph: Graph): Graph => {
     for (const [domain, opset] of opsets) {
-      const newest = newestOpset(domain) ?? opset;
+      const newest = releasedOpset(domain) ?? opset;
       if (opset > newest) throw fail('E1106', `opset ${opset}${domain && ` of ${domain}`} is newer than ${newest}, the newest known`);
     }
     return rebuild(graph, new Map(), upgradeNode(opsets));
   };
   const current = (opsets: ReadonlyMap<string, number>): Map<string, number> =>
-    new Map([...opsets, ['', newestOpset('')!] as const].map(([domain, opset]) => [domain, newestOpset(domain) ?? opset]));
+    new Map([...opsets, ['', newestOpset('')!] as const].map(([domain, opset]) => [domain, releasedOpset(domain) ?? opset]));
   return new Model(upgraded(model.opsets, model.graph), {
     irVersion: model.irVersion,
     opsets: current(model.opsets),
