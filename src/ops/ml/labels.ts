@@ -126,7 +126,7 @@ const encoding = keyed((at: EncoderAt) => {
   const [keys, values] = [from.elements(), to.elements()];
   requireSameLength({ keys, values });
   // Of equal keys the last counts.
-  const pairs = new Map<Element, Element>(keys.map((key, i) => [key, values[i]!]));
+  const pairs = new Map<Element, Element>(Array.from(keys, (key, i) => [key, values[i]!]));
   return { key: from.type, type: to.type, pairs, otherwise: defaultOf(at, to.type) };
 });
 

@@ -5,7 +5,19 @@ import { Tensor } from '../../ir/tensor.ts';
 import { tensorType } from '../../ir/types.ts';
 import { keyed } from '../once.ts';
 import { type HostContext, type OtherFamily, otherHost } from '../row.ts';
-import { classifierTypes, greatest, type Ints, type Label, labelsOf, labelTensor, rowsIn, type Table, tableOf, zeros } from './common.ts';
+import {
+  classifierTypes,
+  greatest,
+  type Ints,
+  indexIn,
+  type Label,
+  labelsOf,
+  labelTensor,
+  rowsIn,
+  type Table,
+  tableOf,
+  zeros,
+} from './common.ts';
 import { pairOf, transform, transformNamed } from './transform.ts';
 
 interface X {
@@ -55,11 +67,10 @@ export const linear: OtherFamily = {
     },
   }),
   LinearRegressor: otherHost<X, RegressorAt>({
-    infer: ({ X: x }, { targets }) => [tensorType('float32', [rowsIn(x), Number(targets)])],
+    infer: ({ X: x }, { targets }) => [tensorType('float32', [rowsIn(x), indexIn(targets, 2 ** 31, 'targets')])],
     host({ X: datum }, { coefficients = [], intercepts = [], post_transform, targets }, context) {
       const x = tableOf(datum);
-      const count = Number(targets);
-      if (!(count >= 1)) throw fail('E1303', `LinearRegressor cannot have ${targets} targets`);
+      const count = indexIn(targets, 2 ** 31, 'targets');
       const y = product(x, coefficients, count, intercepts, context);
       const by = transformNamed(post_transform);
       for (let i = 0; i < x.rows; i++) transform(y.subarray(i * count, (i + 1) * count), by);
