@@ -4,7 +4,7 @@ import { allNodes, type Graph, type Model, type Node } from '../ir/graph.ts';
 import { irVersionFor, newestOpset, type OpSchema, releasedOpset, schemaOf } from '../ops/schema.ts';
 import { schemaTypeName } from '../ops/signature.ts';
 import { lowerWhere, rewriteAll } from '../passes/index.ts';
-import { onlyGrew } from './upgrade.ts';
+import { onlyGrew } from './form.ts';
 
 /** The lowest opset that is chosen without being asked for. */
 export const lowestDefault = 18;
