@@ -52,6 +52,7 @@ program
   .requiredOption('-o, --output <path>', 'the file to write, or - for standard output')
   .option('--to <format>', 'the format to write, otherwise told from the name')
   .option('--opset <version>', 'the opset to write, otherwise the lowest that says the model exactly', wholeNumber)
+  .option('--target <runtime>', 'write no newer opset than a runtime reads, such as ort-1.20')
   .option('--external-data', 'keep the weights in a second file')
   .option('--no-fuse', 'keep layers as they are, such as batch normalisation after a convolution')
   .option('--allow-custom', 'keep operators without a conversion as nodes of a domain of their own')

@@ -10,7 +10,8 @@ import { symbol } from './ir/dims.ts';
 import type { Model } from './ir/graph.ts';
 import type { Tensor } from './ir/tensor.ts';
 import { tensorType } from './ir/types.ts';
-import { target } from './opset/target.ts';
+import { runtimeNamed } from './opset/runtimes.ts';
+import { retarget, target } from './opset/target.ts';
 import { upgrade } from './opset/upgrade.ts';
 import { fuse as fuseWeights } from './passes/fuse.ts';
 import { rebuild } from './passes/rebuild.ts';
@@ -58,6 +59,8 @@ export interface WriteModelOptions {
   readonly name: string;
   /** The opset to write; for ONNX that of the source, else the lowest from 18 up that says the model exactly; operators newer than 22 are said by older ones. */
   readonly opset?: number | undefined;
+  /** A runtime that is to read the result, such as `ort-1.20`: no newer opset than it knows is written. */
+  readonly target?: string | undefined;
   /** Fold what weights alone decide, such as batch normalisation after a convolution; not for models read from ONNX. On otherwise. */
   readonly fuse?: boolean | undefined;
   /** Keep weights in a second file, named `dataName`; as the source did otherwise. */
@@ -76,20 +79,33 @@ export interface Written {
  * The files of a model in a format.
  * @throws ModelError E2003 for a format that cannot be written, E2004 with every node that the wanted opset cannot say
  */
-export async function write(model: Model, { format: wanted, name, opset, fuse = true, ...options }: WriteModelOptions): Promise<Written> {
+export async function write(
+  model: Model,
+  { format: wanted, name, opset, target: runtime, fuse = true, ...options }: WriteModelOptions,
+): Promise<Written> {
   const format = wanted === undefined ? formatOfName(name) : formatNamed(wanted);
   if (!format?.write) throw fail('E2003', `${format ? format.title : (wanted ?? name)} cannot be written; written are ${writable()}`);
-  const ready = inOpset(model, opset, fuse);
+  const ready = inOpset(model, { opset, atMost: runtime === undefined ? undefined : runtimeNamed(runtime).opset, fuse });
   return { format, model: ready, files: await format.write(ready, { name, ...options }) };
 }
 
+interface Wanted {
+  readonly opset: number | undefined;
+  readonly atMost: number | undefined;
+  readonly fuse: boolean;
+}
+
 /** The model in the opset it is written in. */
-function inOpset(model: Model, wanted: number | undefined, fuse: boolean): Model {
+function inOpset(model: Model, { opset, atMost, fuse }: Wanted): Model {
+  if (opset !== undefined && atMost !== undefined && opset > atMost)
+    throw fail('E4001', `opset ${opset} is newer than ${atMost}, the newest that the target reads`);
   const isKept = isFromOnnx(model);
-  if (isKept && (wanted === undefined || wanted === model.opsets.get(''))) return model;
+  const own = model.opsets.get('') ?? 1;
+  const wanted = opset ?? (isKept ? Math.min(own, atMost ?? own) : undefined);
+  if (isKept && wanted === own) return model;
   const copy = upgrade(model);
   if (fuse && !isKept) fuseWeights(copy.graph);
-  target(copy, wanted);
+  target(copy, wanted, { atMost, had: model.opsets });
   return copy;
 }
 
@@ -122,7 +138,7 @@ export function withInputShapes(model: Model, shapes: InputShapes): Model {
   const copy = upgrade(model);
   const renamed = new Map(copy.graph.inputs.map((v, i) => [model.graph.inputs[i]!, v]));
   copy.graph = rebuild(copy.graph, new Map(bindings.map(([v, type]) => [renamed.get(v)!, type])));
-  if (isFromOnnx(model)) target(copy, undefined, model.opsets.get(''));
+  if (isFromOnnx(model)) retarget(copy, model);
   return copy;
 }
 

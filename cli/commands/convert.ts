@@ -6,6 +6,7 @@ import { formatNamed, formatOfName, formats } from '../../src/formats/index.ts';
 import type { Model } from '../../src/ir/graph.ts';
 import { save } from '../../src/node/index.ts';
 import { nearestName } from '../../src/ops/nearest.ts';
+import { runtimeNamed } from '../../src/opset/runtimes.ts';
 import { checkOutput, readModel, whileWriting, writeToStdout } from '../files.ts';
 import { fileText, type Outcome, type Output } from '../output.ts';
 import { plural, shown } from '../terminal.ts';
@@ -15,6 +16,7 @@ export interface ConvertOptions {
   readonly output: string;
   readonly to?: string;
   readonly opset?: number;
+  readonly target?: string;
   readonly externalData?: boolean;
   readonly allowCustom?: boolean;
   readonly fuse?: boolean;
@@ -29,6 +31,7 @@ export async function convert(args: readonly string[], options: ConvertOptions, 
   const { output, overwrite = false } = options;
   const shapes = parseShapes(options.inputShape ?? []);
   checkFormat(options);
+  if (options.target !== undefined) runtimeNamed(options.target);
   checkOutput(output, overwrite);
   if (output === '-' && options.verify) throw fail('E4001', '--verify reads the written file again; it needs -o with a path');
 
@@ -108,13 +111,16 @@ interface WrittenFiles {
   readonly files: readonly { readonly path: string; readonly bytes: number }[];
 }
 
-async function writeModel(model: Model, { output, to, opset, fuse, externalData, overwrite }: ConvertOptions): Promise<WrittenFiles> {
+async function writeModel(
+  model: Model,
+  { output, to, opset, target, fuse, externalData, overwrite }: ConvertOptions,
+): Promise<WrittenFiles> {
   if (output !== '-') {
-    const saved = await whileWriting(() => save(model, output, { format: to, opset, fuse, externalData, overwrite }));
+    const saved = await whileWriting(() => save(model, output, { format: to, opset, target, fuse, externalData, overwrite }));
     return { ...saved, files: saved.files.map((f, i) => ({ path: saved.paths[i]!, bytes: f.length })) };
   }
   if (externalData) throw fail('E4001', '--external-data writes two files; standard output takes one');
-  const written = await write(model, { format: to, opset, fuse, name: 'model' });
+  const written = await write(model, { format: to, opset, target, fuse, name: 'model' });
   const file = written.files[0];
   if (!file || written.files.length > 1) throw fail('E4001', `${written.format.title} is more than one file; standard output takes one`);
   return { ...written, files: [{ path: '<stdout>', bytes: await writeToStdout(bytesOfFile(file)) }] };

@@ -2,7 +2,7 @@
 // scalar constants are folded at once; parameters never are.
 import { fail, ModelError } from '../errors.ts';
 import { isStatic } from '../ir/dims.ts';
-import { type Attributes, type Graph, type Meta, Node, subgraphs, Value } from '../ir/graph.ts';
+import { type Attributes, type Graph, type Meta, Node, type NodeFields, subgraphs, Value } from '../ir/graph.ts';
 import { arrayFor, Tensor, type TensorData } from '../ir/tensor.ts';
 import { type DataType, elementTypes, isInteger } from '../ir/types.ts';
 import { computeType, encodeElement, isStoredAsComputed } from '../kernels/storage.ts';
@@ -75,6 +75,18 @@ class BuilderBase {
     }
     this.nodes.push(node);
     return node.outputs;
+  }
+
+  /**
+   * Append `node` in a form of an older version of its operator. Rows know the newest version only: types and contents are taken
+   * from `node`.
+   */
+  older(node: Node, { op = node.op, inputs, attributes }: Pick<NodeFields, 'inputs'> & { op?: string; attributes: Attributes }): Node {
+    const { domain, overload, name } = node;
+    const made = new Node({ op, domain, overload, name, inputs: trim(inputs), attributes, meta: this.meta }, node.outputs);
+    made.outputs.forEach((v, i) => v && (v.contents = node.outputs[i]?.contents));
+    this.nodes.push(made);
+    return made;
   }
 
   /** A constant. One number fills a scalar; an array is a vector unless `dims` are given. */

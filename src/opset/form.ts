@@ -26,7 +26,7 @@ export const stepOf = (table: StepTable, { domain, op }: { domain: string; op: s
 };
 
 /** Rows that say the same of several operators. */
-export const each = (ops: readonly string[], row: Readonly<Record<number, Step>>): Record<string, Readonly<Record<number, Step>>> =>
+export const each = <S>(ops: readonly string[], row: Readonly<Record<number, S>>): Record<string, Readonly<Record<number, S>>> =>
   Object.fromEntries(ops.map(op => [op, row]));
 
 export const reductions: readonly string[] = ['L1', 'L2', 'LogSum', 'LogSumExp', 'Max', 'Mean', 'Min', 'Prod', 'SumSquare'].map(
@@ -62,7 +62,10 @@ export function place(inputs: readonly (Value | undefined)[], at: number, v: Val
 export const leftovers = ['consumed_inputs'] as const;
 
 /** Whether a node written for `before` means the same under `after`, as far as signatures tell: they only grew. */
-export const onlyGrew = (before: OpSchema, after: OpSchema): boolean => inputsGrew(before, after) && attributesGrew(before, after);
+export const onlyGrew = (before: OpSchema, after: OpSchema): boolean =>
+  signatureGrew(before, after) && before.inputs.every((_, i) => typesGrew(before, after, i));
+/** The same where element types are looked at elsewhere. */
+export const signatureGrew = (before: OpSchema, after: OpSchema): boolean => inputsGrew(before, after) && attributesGrew(before, after);
 
 function inputsGrew(before: OpSchema, after: OpSchema): boolean {
   return (
@@ -71,7 +74,7 @@ function inputsGrew(before: OpSchema, after: OpSchema): boolean {
     before.minOutputs >= after.minOutputs &&
     before.inputs.every((param, i) => {
       const now = after.inputs[i];
-      return (now?.option === param.option || (param.option === 'single' && now !== undefined)) && typesGrew(before, after, i);
+      return now?.option === param.option || (param.option === 'single' && now !== undefined);
     }) &&
     after.inputs.slice(before.inputs.length).every(param => param.option !== 'single')
   );

@@ -1,10 +1,10 @@
 // The passes by name.
 import { fold } from './fold.ts';
-import { lower, lowerWhere } from './lower.ts';
+import { bodyValues, lower, lowerWhere } from './lower.ts';
 import type { Pass } from './rewrite.ts';
 import { simplify } from './simplify.ts';
 
 export const passes = { fold, simplify, lower } as const satisfies Record<string, Pass>;
 export { fuse } from './fuse.ts';
-export { type Pass, type Rule, rewrite, rewriteAll, rewriteModel } from './rewrite.ts';
-export { fold, lower, lowerWhere, simplify };
+export { isUnknown, type Pass, type Rule, rewrite, rewriteAll, rewriteModel } from './rewrite.ts';
+export { bodyValues, fold, lower, lowerWhere, simplify };

@@ -61,7 +61,8 @@ export function rebuild(
     inputs,
     outputs,
     nodes: b.nodes,
-    initializers: graph.initializers.filter(v => !inputs.includes(v)),
+    // A default of an input goes where the input went or got another type.
+    initializers: graph.initializers.filter(v => !graph.inputs.includes(v) || inputs.includes(v)),
     meta: graph.meta,
   });
 }

@@ -97,6 +97,7 @@ class Sweep {
     node.outputs.forEach((before, i) => {
       const after = values[i];
       if (!before || !after) return;
+      if (!after.type && before.type) after.type = before.type;
       if (after.producer && made.has(after.producer) && before.name) after.name = before.name;
       this.#replaced.set(before, after);
     });
