@@ -326,6 +326,8 @@ describe('usage errors', () => {
     [['check', 'tiny.onnx', 'more'], 'too many arguments'],
     [['convert', 'tiny.onnx', '-o', 'q.onnx', '--opset', 'x'], 'whole number'],
     [['convert', 'tiny.onnx', '-o', 'q.onnx', '--to', 'onx'], 'did you mean onnx?'],
+    [['convert', 'tiny.onnx', '-o', 'q.onnx', '--target', 'ort-2'], 'known are ort-1.12'],
+    [['convert', 'tiny.onnx', '-o', 'q.onnx', '--target', 'ort-1.14', '--opset', '19'], 'newer than 18'],
     [['convert', 'tiny.onnx', '-o', 'q.what'], 'tells no format'],
     [['compare', 'tiny.onnx', '--inputs', 'in.npz', '--expect', 'out.npz', '--rtol', '-1'], 'at least 0'],
   ])('%j', (args, words) => {
