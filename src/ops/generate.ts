@@ -188,7 +188,8 @@ export function count(b: Builder, size: Size, from: number | Value = 0): Value {
 /** max(ceil((limit - start) / delta), 0) */
 function rangeLength(...bounds: readonly Value[]): Dim {
   const [start, limit, delta] = bounds.map(numberIn);
-  if (start === undefined || limit === undefined || typeof delta !== 'number' || delta === 0) return unknownDim();
+  if (delta === 0) throw fail('E1305', 'Range: delta must not be 0');
+  if (start === undefined || limit === undefined || typeof delta !== 'number') return unknownDim();
   const span = delta > 0 ? subDims(limit, start) : subDims(start, limit);
   if (typeof span === 'number') return Math.max(Math.ceil(span / Math.abs(delta)), 0);
   if (!Number.isInteger(delta)) return unknownDim();

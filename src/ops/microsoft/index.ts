@@ -3,15 +3,29 @@ import type { OtherFamily } from '../row.ts';
 import { activations } from './activations.ts';
 import { attention } from './attention.ts';
 import { GroupQueryAttention } from './grouped.ts';
+import { hosted } from './hosted.ts';
+import { layout } from './layout.ts';
 import { linear } from './linear.ts';
+import { mixtures } from './moe.ts';
+import { nbits } from './nbits.ts';
 import { norms, simplified } from './norm.ts';
+import { quantizedOperators } from './quantized.ts';
+import { quantizedProducts } from './quantized-products.ts';
+import { Tokenizer } from './tokens.ts';
 
 export const microsoft: OtherFamily = {
   ...activations,
   ...attention,
+  ...hosted,
+  ...layout,
   ...linear,
+  ...mixtures,
+  ...nbits,
   ...norms,
+  ...quantizedOperators,
+  ...quantizedProducts,
   GroupQueryAttention,
+  Tokenizer,
 };
 
 /** What ONNX Runtime's optimiser writes in the standard's own domain without being of the standard. */

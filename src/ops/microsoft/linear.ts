@@ -40,7 +40,7 @@ interface Convolution {
   readonly B?: Value;
   readonly Z?: Value;
 }
-interface ConvolutionAttributes {
+export interface ConvolutionAttributes {
   readonly auto_pad?: string;
   readonly dilations?: readonly number[];
   readonly group?: number;

@@ -6,6 +6,7 @@ import { count } from '../generate.ts';
 import { otherComposite } from '../row.ts';
 import { axisOf, range, rankOf, shapeOf } from '../shapes.ts';
 import { silu } from './activations.ts';
+import { dequantized } from './scales.ts';
 
 interface Skip {
   readonly input: Value;
@@ -58,27 +59,33 @@ export const norms = {
       return { output: y, mean: undefined, inv_std_var: inverse, input_skip_bias_sum: sum };
     },
   }),
-  EmbedLayerNormalization: otherComposite<
-    {
-      input_ids: Value;
-      segment_ids?: Value;
-      word_embedding: Value;
-      position_embedding: Value;
-      segment_embedding?: Value;
-      gamma: Value;
-      beta: Value;
-      mask?: Value;
-      position_ids?: Value;
-    },
-    Epsilon
-  >({
+  EmbedLayerNormalization: otherComposite<Embedded, Epsilon>({
     lower(x, { epsilon }, b) {
-      const places = x.position_ids ?? count(b, b.dim(x.input_ids, 1));
-      const words = b.Add(b.Gather(x.word_embedding, x.input_ids, 0), b.Gather(x.position_embedding, places, 0));
-      const sum = x.segment_ids && x.segment_embedding ? b.Add(words, b.Gather(x.segment_embedding, x.segment_ids, 0)) : words;
-      const { Y } = b.LayerNormalization({ X: sum, Scale: x.gamma, B: x.beta }, { epsilon });
-      const kept = x.mask ?? b.Mul(x.input_ids, b.constant(0, 'int32'));
-      return { output: Y, mask_index: b.ReduceSum(kept, { axes: [1], keepdims: 0 }), embedding_sum: sum };
+      const { y, mask_index, sum } = embedded(x, epsilon, b);
+      return { output: y, mask_index, embedding_sum: sum };
+    },
+  }),
+  QEmbedLayerNormalization: otherComposite<EmbeddedCodes, Epsilon>({
+    lower(x, { epsilon }, b) {
+      const { segment_ids, mask, input_ids } = x;
+      const segments = x.segment_embedding && {
+        segment_embedding: dequantized(x.segment_embedding, x.segment_embedding_scale!, x.segment_embedding_zero_point, b),
+      };
+      const { y, mask_index } = embedded(
+        {
+          input_ids,
+          ...(segment_ids && { segment_ids }),
+          ...(mask && { mask }),
+          ...segments,
+          word_embedding: dequantized(x.word_embedding_quant, x.word_embedding_scale, x.word_embedding_zero_point, b),
+          position_embedding: dequantized(x.position_embedding_quant, x.position_embedding_scale, x.position_embedding_zero_point, b),
+          gamma: dequantized(x.gamma_quant, x.gamma_scale, x.gamma_zero_point, b),
+          beta: dequantized(x.beta_quant, x.beta_scale, x.beta_zero_point, b),
+        },
+        epsilon,
+        b,
+      );
+      return { layernorm_out: y, mask_index_out: mask_index };
     },
   }),
   GroupNorm: otherComposite<Group, GroupAttributes>({ lower: (x, at, b) => groupNorm(x.X, x, at, b) }),
@@ -93,6 +100,49 @@ export const norms = {
   }),
 };
 
+interface Embedded {
+  readonly input_ids: Value;
+  readonly segment_ids?: Value;
+  readonly word_embedding: Value;
+  readonly position_embedding: Value;
+  readonly segment_embedding?: Value;
+  readonly gamma: Value;
+  readonly beta: Value;
+  readonly mask?: Value;
+  readonly position_ids?: Value;
+}
+
+interface EmbeddedCodes {
+  readonly input_ids: Value;
+  readonly segment_ids?: Value;
+  readonly word_embedding_quant: Value;
+  readonly position_embedding_quant: Value;
+  readonly segment_embedding?: Value;
+  readonly gamma_quant: Value;
+  readonly beta_quant: Value;
+  readonly mask?: Value;
+  readonly word_embedding_scale: Value;
+  readonly position_embedding_scale: Value;
+  readonly segment_embedding_scale?: Value;
+  readonly gamma_scale: Value;
+  readonly beta_scale: Value;
+  readonly word_embedding_zero_point: Value;
+  readonly position_embedding_zero_point: Value;
+  readonly segment_embedding_zero_point?: Value;
+  readonly gamma_zero_point: Value;
+  readonly beta_zero_point: Value;
+}
+
+/** The sum of the embeddings of words, places and segments, normalised; and how many words the mask leaves of each batch entry. */
+function embedded(x: Embedded, epsilon: number, b: Builder): { y: Value; mask_index: Value; sum: Value } {
+  const places = x.position_ids ?? count(b, b.dim(x.input_ids, 1));
+  const words = b.Add(b.Gather(x.word_embedding, x.input_ids, 0), b.Gather(x.position_embedding, places, 0));
+  const sum = x.segment_ids && x.segment_embedding ? b.Add(words, b.Gather(x.segment_embedding, x.segment_ids, 0)) : words;
+  const { Y } = b.LayerNormalization({ X: sum, Scale: x.gamma, B: x.beta }, { epsilon });
+  const kept = x.mask ?? b.Mul(x.input_ids, b.constant(0, 'int32'));
+  return { y: Y, mask_index: b.ReduceSum(kept, { axes: [1], keepdims: 0 }), sum };
+}
+
 interface Group {
   readonly X: Value;
   readonly gamma: Value;
@@ -106,6 +156,8 @@ interface GroupAttributes extends Epsilon {
 
 function groupNorm(x: Value, { gamma, beta }: Group, { channels_last, groups, activation, epsilon }: GroupAttributes, b: Builder): Value {
   if (rankOf(x) !== 4) throw fail('E1305', `GroupNorm: expected 4 axes, found ${shapeOf(x).length}`);
+  const channels = shapeOf(x)[channels_last ? 3 : 1]!;
+  if (groups < 1 || (typeof channels === 'number' && channels % groups !== 0)) throw fail('E1305', `GroupNorm: ${groups} groups`);
   const X = channels_last ? b.Transpose(x, [0, 3, 1, 2]) : x;
   const y = b.GroupNormalization({ X, scale: gamma, bias: beta }, { num_groups: groups, epsilon });
   const back = channels_last ? b.Transpose(y, [0, 2, 3, 1]) : y;
