@@ -33,27 +33,35 @@ export function values(numbers: readonly number[], y: Operand): void {
 export function gather(axis: number, x: Operand, indices: Operand, y: Operand): void {
   const size = x.shape[axis]!;
   const rank = indices.shape.length;
-  const before = y.shape.slice(0, axis);
-  const after = x.shape.slice(axis + 1);
-  forEachRow(indices.shape, [indices, { offset: y.offset, strides: y.strides.slice(axis, axis + rank) }], ([from, to], n, [di, dy]) => {
-    for (let i = 0; i < n; i++) {
-      const index = Number(indices.data[from! + i * di!]);
-      const at = index < 0 ? index + size : index;
-      if (!(at >= 0 && at < size)) throw fail('E3006', `index ${index} is outside axis ${axis} of size ${size}`);
-      copy(
-        {
-          ...x,
-          offset: x.offset + at * x.strides[axis]!,
-          shape: [...before, ...after],
-          strides: [...x.strides.slice(0, axis), ...x.strides.slice(axis + 1)],
-        },
-        {
-          ...y,
-          offset: to! + i * dy!,
-          shape: [...before, ...after],
-          strides: [...y.strides.slice(0, axis), ...y.strides.slice(axis + rank)],
-        },
-      );
-    }
-  });
+  const shape = [...y.shape.slice(0, axis), ...x.shape.slice(axis + 1)];
+  const from: Operand = { ...x, shape, strides: x.strides.toSpliced(axis, 1) };
+  const to: Operand = { ...y, shape, strides: y.strides.toSpliced(axis, rank) };
+  const move = blockMove(from, to);
+  forEachRow(
+    indices.shape,
+    [indices, { offset: y.offset, strides: y.strides.slice(axis, axis + rank) }],
+    ([first, target], n, [di, dy]) => {
+      for (let i = 0; i < n; i++) {
+        const index = Number(indices.data[first! + i * di!]);
+        const at = index < 0 ? index + size : index;
+        if (!(at >= 0 && at < size)) throw fail('E3006', `index ${index} is outside axis ${axis} of size ${size}`);
+        move(x.offset + at * x.strides[axis]!, target! + i * dy!);
+      }
+    },
+  );
+}
+
+/** Most elements of a block whose places are worked out once rather than walked for each index. */
+const smallBlock = 64;
+
+/** A copy of one block to another, wherever these begin. */
+function blockMove(from: Operand, to: Operand): (x: number, y: number) => void {
+  const count = from.shape.reduce((n, d) => n * d, 1);
+  if (count > smallBlock) return (x, y) => copy({ ...from, offset: x }, { ...to, offset: y });
+  const places = (strides: readonly number[]): number[] =>
+    from.shape.reduce<number[]>((all, d, k) => all.flatMap(at => Array.from({ length: d }, (_, i) => at + i * strides[k]!)), [0]);
+  const [read, written] = [places(from.strides), places(to.strides)];
+  return (x, y) => {
+    for (let i = 0; i < count; i++) to.data[y + written[i]!] = from.data[x + read[i]!] as never;
+  };
 }
