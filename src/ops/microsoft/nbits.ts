@@ -5,18 +5,20 @@ import type { Builder, Size } from '../builder.ts';
 import { otherComposite } from '../row.ts';
 import { axisOf, elementOf, range, rankOf, shapeOf } from '../shapes.ts';
 
-/** Whole numbers of 2, 4 or 8 bits out of bytes along the last axis, in float32; `bits / 8` as many as bytes. */
+/** Whole numbers of 2, 4 or 8 bits out of bytes along the last axis, in float32; `8 / bits` as many as bytes. */
 export function unpacked(bytes: Value, bits: number, b: Builder): Value {
   if (bits === 8) return b.Cast(bytes, 'float32');
   if (bits !== 2 && bits !== 4) throw fail('E3004', `numbers of ${bits} bits have no meaning here`);
   const rank = rankOf(bytes);
-  const wide = b.Unsqueeze(b.Cast(bytes, 'int32'), [rank]);
-  const parts = range(8 / bits).map(i => {
-    const shifted = i === 0 ? wide : b.Div(wide, b.constant(2 ** (bits * i), 'int32'));
-    return b.Mod({ A: shifted, B: b.constant(2 ** bits, 'int32') });
-  });
   const leading = range(rank - 1).map(() => 0);
-  return b.Cast(b.Reshape(b.Concat(parts, rank), [...leading, -1]), 'float32');
+  return b.Reshape(b.Gather(partsOfBytes(bits, b), b.Cast(bytes, 'int32'), 0), [...leading, -1]);
+}
+
+/** [256, 8 / bits]: the numbers in every byte. */
+function partsOfBytes(bits: number, b: Builder): Value {
+  const count = 8 / bits;
+  const parts = Float32Array.from({ length: 256 * count }, (_, i) => (Math.floor(i / count) >> (bits * (i % count))) % 2 ** bits);
+  return b.constant(parts, 'float32', [256, count]);
 }
 
 /** The first `size` of the last axis. */
