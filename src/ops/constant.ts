@@ -1,10 +1,11 @@
 // Constant in all of its spellings, and sparse tensors as dense ones.
 import { fail } from '../errors.ts';
-import type { SparseTensor } from '../ir/graph.ts';
+import { type SparseTensor, Value } from '../ir/graph.ts';
 import { numbersOf, Tensor } from '../ir/tensor.ts';
 import { tensorType } from '../ir/types.ts';
 import { elementsOf, emptyArray, fromElements } from '../kernels/memory.ts';
 import type { At, Family } from './row.ts';
+import { contentsOf } from './shapes.ts';
 
 export const constants = {
   Constant: {
@@ -12,6 +13,7 @@ export const constants = {
       const { type, dims } = constantTensor(at);
       return [tensorType(type, dims)];
     },
+    contents: (_x, at) => [contentsOf(new Value('', undefined, { tensor: constantTensor(at) }))],
     host: (_x, at) => [constantTensor(at)],
   },
 } satisfies Family;

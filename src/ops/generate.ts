@@ -179,7 +179,8 @@ const flatIndex = (data: Value, places: readonly Value[], b: Builder): Value =>
 
 /** `from`, `from` + 1, … as int64, `size` of them. */
 export function count(b: Builder, size: Size, from: number | Value = 0): Value {
-  const scalar = (n: number | Value): Value => (typeof n === 'number' ? b.constant(n, 'int64') : rankOf(n) === 0 ? n : b.Squeeze(n, [0]));
+  const scalar = (n: number | Value): Value =>
+    typeof n === 'number' ? b.constant(n, 'int64') : b.Cast(rankOf(n) === 0 ? n : b.Squeeze(n, [0]), 'int64');
   const [start, length] = [scalar(from), scalar(size)];
   const limit = from === 0 ? length : b.Add(start, length);
   return b.Range({ start, limit, delta: b.constant(1, 'int64') });

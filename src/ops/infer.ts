@@ -76,7 +76,7 @@ const isSingle = (schema: OpSchema): boolean => schema.outputs.length === 1;
 
 function inferContents(row: Row<OpName>, schema: OpSchema, node: Node): void {
   if (!node.outputs.some(v => v?.element && (isInteger(v.element) || v.element === 'bool'))) return;
-  if ('plan' in row && row.contents) {
+  if (('plan' in row || 'host' in row) && row.contents) {
     const contents = row.contents(named(schema, node.inputs) as never, valuesOf(node.attributes, schema) as never);
     node.outputs.forEach((v, i) => v && (v.contents = contents[i]));
     return;

@@ -94,6 +94,8 @@ type MaybePromise<T> = T | Promise<T>;
 /** An operator that is evaluated in TypeScript: strings, sequences, optionals, control flow, and sizes that depend on the data. */
 export interface HostRow<K extends OpName> {
   infer(x: Inputs<K>, at: At<K>, outputs: number): readonly (ValueType | undefined)[];
+  /** Integer contents of the outputs that are known before the run. */
+  contents?(x: Inputs<K>, at: At<K>): readonly (readonly Dim[] | undefined)[];
   /** All tensors are resident. One datum an output, in the order of the standard. */
   host(x: Hosted<Inputs<K>>, at: At<K>, context: HostContext): MaybePromise<readonly (Datum | undefined)[]>;
 }

@@ -1,7 +1,7 @@
 // One small function for each change of an operator, from the newer version to the older. A step answers the older form, values built of
 // operators of the newest opset, which are then said in their turn, or why it cannot be said.
 import type { Attribute, Node, Value } from '../ir/graph.ts';
-import { dataTypeOfCode } from '../ir/types.ts';
+import { dataTypeOfCode, elementTypes } from '../ir/types.ts';
 import type { Builder, Size } from '../ops/builder.ts';
 import { axesOf, axisOf, contentsOf, range, rankOf, shapeOf } from '../ops/shapes.ts';
 import { contentNumber, contentNumbers } from './contents.ts';
@@ -163,7 +163,9 @@ const reshapeZeros: DownStep = ({ inputs, attributes }) => {
   const rest = { inputs, attributes: without(attributes, 'allowzero') };
   if (!numberOf(attributes.get('allowzero'))) return rest;
   const sizes = contentsOf(inputs[1]!);
-  return sizes?.every(d => d !== 0) ? rest : 'Reshape copies sizes that are 0 before opset 14';
+  // Data that is not empty has no shape with a 0.
+  const isFull = inputs[0]!.shape?.every(d => typeof d === 'number' && d > 0);
+  return isFull || sizes?.every(d => d !== 0) ? rest : 'Reshape copies sizes that are 0 before opset 14';
 };
 
 /** The factor of a whole tensor needs no axis. */
@@ -236,6 +238,11 @@ const dequantizedType: DownStep = ({ inputs, attributes }) =>
 const scanOfBatch: DownStep = () => 'Scan had a batch in front before opset 9';
 
 const saturation: DownStep = ({ inputs, attributes }) => ({ inputs, attributes: without(attributes, 'saturate') });
+/** The type of another value, where it is known. */
+const castTo: DownStep = ({ inputs: [x, like], attributes }) =>
+  like?.element
+    ? { op: 'Cast', inputs: [x], attributes: withAttribute(attributes, 'to', int(elementTypes[like.element].code)) }
+    : 'CastLike is new in opset 15, and the type is not known';
 const roundMode: DownStep = ({ inputs, attributes }) => ({ inputs, attributes: without(attributes, 'round_mode') });
 
 const noGroups: DownStep = () => 'GroupNormalization scaled groups, not channels, before opset 21';
@@ -309,7 +316,7 @@ export const downgradeSteps: DownTable = {
   Attention: { 25: causalPast },
   BatchNormalization: { 9: sameMeaning, 14: batchNormTest },
   Cast: { 19: saturation, 24: roundMode },
-  CastLike: { 19: saturation, 24: roundMode },
+  CastLike: { 15: castTo, 19: saturation, 24: roundMode },
   Clip: { 11: clipAttributes },
   Constant: { 12: constantValue },
   DFT: { 20: dftAxis },
