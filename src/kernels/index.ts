@@ -1,16 +1,21 @@
 // The kernel kinds in plain TypeScript: their definition, what folds constants, and the reference backend.
 
+import { fail } from '../errors.ts';
 import type { Kernel, Operand } from './kernel.ts';
 import { map } from './map.ts';
 import { matmul } from './matmul.ts';
 import { copy, fill, gather, values } from './move.ts';
 import { argreduce, reduce } from './reduce.ts';
+import { computeType } from './storage.ts';
 import { conv, pool } from './window.ts';
+
+const computing: ReadonlySet<Kernel['kind']> = new Set(['reduce', 'argreduce', 'matmul', 'conv', 'pool']);
 
 /** Run a kernel with its sizes bound. Inputs may overlap outputs only where they are the same view. */
 export function runKernel(kernel: Kernel<number>, inputs: readonly (Operand | undefined)[], outputs: readonly Operand[]): void {
   const [x, w, bias] = inputs as readonly Operand[];
   const [y, second] = outputs as readonly [Operand, Operand | undefined];
+  if (computing.has(kernel.kind) && !computeType(x!.type)) throw fail('E1304', `${kernel.kind} has no meaning for ${x!.type}`);
   switch (kernel.kind) {
     case 'map':
       map(kernel.program, inputs as readonly Operand[], outputs);

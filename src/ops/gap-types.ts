@@ -232,11 +232,17 @@ function resizeTypes({ X, scales, sizes }: Inputs<'Resize'>, at: At<'Resize'>): 
   return [resized(X, at.axes, by && isWhole ? by.map((scale, i) => scaled(from[i] ?? 1, scale)) : from.map(() => unknownDim()))];
 }
 
-/** floor(size * scale); symbolic where the scale is an integer or one over an integer. */
+/** A scale as a numerator over a power of two; undefined where float32 would round its product with a size. */
+export function scaleFraction(scale: number): readonly [number, number] | undefined {
+  const denominator = [1, 2, 4, 8, 16].find(d => Number.isInteger(scale * d));
+  return denominator && scale * denominator < 2 ** 8 ? [scale * denominator, denominator] : undefined;
+}
+
+/** floor(size * scale); symbolic where the scale is a small fraction. */
 function scaled(size: Dim, scale: number): Dim {
   if (typeof size === 'number') return Math.floor(Math.fround(size * scale));
-  if (Number.isInteger(scale)) return mulDims(size, scale);
-  return Number.isInteger(1 / scale) ? floorDivDims(size, 1 / scale) : unknownDim();
+  const fraction = scaleFraction(scale);
+  return fraction ? floorDivDims(mulDims(size, fraction[0]), fraction[1]) : unknownDim();
 }
 
 function keptAspect(from: Shape, sizes: Shape, policy: string): Shape {

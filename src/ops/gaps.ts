@@ -8,9 +8,7 @@ const dataDependent = { gap: 'needs host operators whose output sizes depend on 
 const scatter = { gap: 'needs the scatter kernel' } as const;
 const random = { gap: 'needs the random kernel' } as const;
 const recurrent = { gap: 'needs the control kernels: its body is a loop over time' } as const;
-const spectral = { gap: 'needs complex arithmetic as pairs of floats' } as const;
 const sampling = { gap: 'needs gathers by computed coordinates' } as const;
-const body = { gap: 'its body is not written yet' } as const;
 
 const types: InferTable = { ...gapTypes, ...nestedTypes };
 
@@ -20,25 +18,14 @@ const typed = <K extends OpName>(reasons: Readonly<Record<K, { readonly gap: str
   Object.fromEntries(Object.entries<{ gap: string }>(reasons).map(([op, { gap }]) => [op, { gap, infer: types[op as K] }])) as never;
 
 export const gaps = typed({
-  AffineGrid: body,
   Bernoulli: random,
-  CenterCropPad: body,
   Col2Im: scatter,
   Compress: dataDependent,
-  DFT: spectral,
-  DeformConv: sampling,
-  Det: { gap: 'needs a linear algebra kernel' },
-  Einsum: body,
   GRU: recurrent,
-  GridSample: sampling,
   ImageDecoder: { gap: 'needs an image decoder' },
   LSTM: recurrent,
-  LinearAttention: body,
-  MaxRoiPool: sampling,
   MaxUnpool: scatter,
-  MelWeightMatrix: body,
   Multinomial: random,
-  NegativeLogLikelihoodLoss: sampling,
   NonMaxSuppression: dataDependent,
   NonZero: dataDependent,
   RNN: recurrent,
@@ -46,13 +33,9 @@ export const gaps = typed({
   RandomNormalLike: random,
   RandomUniform: random,
   RandomUniformLike: random,
-  Resize: sampling,
   ReverseSequence: sampling,
-  RoiAlign: sampling,
-  STFT: spectral,
   ScatterElements: scatter,
   ScatterND: scatter,
-  SoftmaxCrossEntropyLoss: sampling,
   TensorScatter: scatter,
   TopK: { gap: 'needs the top-k kernel' },
   Unique: dataDependent,

@@ -3,6 +3,7 @@ import { fail } from '../errors.ts';
 import { apply, cast, input, program } from '../expr/expr.ts';
 import { addDims, ceilDivDims, type Dim, maxDims, mulDims, subDims, unknownDim } from '../ir/dims.ts';
 import type { Value } from '../ir/graph.ts';
+import { numbersOf } from '../ir/tensor.ts';
 import { dataTypeOfCode, isFloat, type Shape, tensorType } from '../ir/types.ts';
 import type { View } from '../kernels/kernel.ts';
 import { firstElement } from '../kernels/memory.ts';
@@ -165,7 +166,7 @@ function cumulative(reduce: 'ReduceSum' | 'ReduceProd', neutral: number) {
 }
 
 /** `v` with `more` axes of size 1 after its own. */
-const spreadOver = (v: Value, more: number, b: Builder): Value => (more > 0 ? b.Unsqueeze(v, range(more, rankOf(v))) : v);
+export const spreadOver = (v: Value, more: number, b: Builder): Value => (more > 0 ? b.Unsqueeze(v, range(more, rankOf(v))) : v);
 
 /** Indices along an axis of `data` as int64, counted from the front. */
 function fromFront(indices: Value, data: Value, axis: number, b: Builder): Value {
@@ -174,7 +175,7 @@ function fromFront(indices: Value, data: Value, axis: number, b: Builder): Value
 }
 
 /** The index into the flattened first axes of `data` for a place along each of them. */
-const flatIndex = (data: Value, places: readonly Value[], b: Builder): Value =>
+export const flatIndex = (data: Value, places: readonly Value[], b: Builder): Value =>
   places.reduce((flat, place, axis) => b.Add(b.Mul(flat, b.sizes([b.dim(data, axis)])), place));
 
 /** `from`, `from` + 1, … as int64, `size` of them. */
@@ -204,19 +205,20 @@ function numberIn(v: Value): Dim | undefined {
   if (content !== undefined) return content;
   const { tensor } = v;
   if (!tensor?.isResident || tensor.size === 0) return undefined;
+  if (tensor.type === 'int64' || tensor.type === 'uint64') return numbersOf(tensor)[0];
   return isFloat(tensor.type) ? Number(firstElement(tensor)) : undefined;
 }
 
 const elementCoded = (code: number | undefined, x: Value) => (code === undefined ? elementOf(x) : (dataTypeOfCode(code) ?? elementOf(x)));
 
-function scalarView(e: Emitter, type: View['type'], value: Dim): View {
+export function scalarView(e: Emitter, type: View['type'], value: Dim): View {
   const y = e.alloc(type, []);
   e.step(typeof value === 'number' ? { kind: 'fill', value } : { kind: 'values', values: [value] }, [], [y]);
   return y;
 }
 
 /** 0, 1, 2, … as int64: the places that a maximum over windows of one element finds. */
-function positionsView(e: Emitter, size: Dim): View {
+export function positionsView(e: Emitter, size: Dim): View {
   const line: Shape = [1, 1, size];
   const [x, y, places] = [e.alloc('float32', line), e.alloc('float32', line), e.alloc('int64', line)];
   e.step({ kind: 'fill', value: 0 }, [], [x]);

@@ -3,22 +3,27 @@
 import { attention } from './attention.ts';
 import { constants } from './constant.ts';
 import { control } from './control.ts';
+import { einsums } from './einsum.ts';
 import { gaps } from './gaps.ts';
 import { generators } from './generate.ts';
 import { layout } from './layout.ts';
 import { linear } from './linalg.ts';
+import { linearAttention } from './linear-attention.ts';
 import { losses } from './loss.ts';
 import { products } from './matmul.ts';
 import { microsoft, strays } from './microsoft/index.ts';
 import { ml } from './ml/index.ts';
 import type { OpName } from './names.gen.ts';
 import { norms } from './norm.ts';
+import { padding } from './pad.ts';
 import { pointwise } from './pointwise.ts';
 import { preview } from './preview.ts';
 import { quantized } from './quantize.ts';
 import { randoms } from './random.ts';
 import { recurrent } from './recurrent.ts';
 import { reductions } from './reduce.ts';
+import { regions } from './regions.ts';
+import { resizing } from './resize.ts';
 import type { OtherFamily, Row } from './row.ts';
 import { samplings } from './sample.ts';
 import { scatters } from './scatter.ts';
@@ -36,6 +41,7 @@ export const rows: { readonly [K in OpName]: Row<K> } = {
   ...reductions,
   ...products,
   ...layout,
+  ...padding,
   ...windows,
   ...norms,
   ...generators,
@@ -47,9 +53,13 @@ export const rows: { readonly [K in OpName]: Row<K> } = {
   ...selections,
   ...quantized,
   ...samplings,
+  ...resizing,
+  ...regions,
   ...spectral,
   ...losses,
   ...linear,
+  ...linearAttention,
+  ...einsums,
   ...scatters,
   ...recurrent,
   ...randoms,

@@ -24,7 +24,6 @@ import {
   dropAxes,
   type Emitter,
   reshapeView,
-  shrinkView,
   sliceView,
   transposeView,
   unsqueezeView,
@@ -107,20 +106,6 @@ function splitSizes(size: Dim, split: readonly Dim[] | undefined, outputs: numbe
   if (split) return split;
   const each = ceilDivDims(size, outputs);
   return range(outputs).map(i => (i < outputs - 1 ? each : subDims(size, mulDims(each, outputs - 1))));
-}
-
-/** pads for every axis: at the beginning, then at the end. */
-function padsOf(rank: number, pads: Value, axes: Value | undefined): { before: Dim[]; after: Dim[] } {
-  const given = known(pads)!;
-  const along = axesOf(knownNumbers(axes) ?? range(rank), rank);
-  if (given.length !== 2 * along.length) throw fail('E1305', `Pad: ${given.length} pads for ${along.length} axes`);
-  const before: Dim[] = new Array<Dim>(rank).fill(0);
-  const after: Dim[] = new Array<Dim>(rank).fill(0);
-  along.forEach((axis, i) => {
-    before[axis] = given[i]!;
-    after[axis] = given[along.length + i]!;
-  });
-  return { before, after };
 }
 
 const concatShape = (shapes: readonly Shape[], axis: number): Shape => {
@@ -351,29 +336,6 @@ export const layout = {
       return b.Reshape(blocks, [0, timesSize(c, by * by, b), rows, columns]);
     },
   },
-  Pad: {
-    known: ['pads', 'axes', 'constant_value'],
-    infer({ data, pads, axes }) {
-      const shape = shapeOf(data);
-      const { before, after } = padsOf(shape.length, pads, axes);
-      return [
-        tensorType(
-          elementOf(data),
-          shape.map((d, i) => addDims(d, addDims(before[i]!, after[i]!))),
-        ),
-      ];
-    },
-    plan({ data }, { mode }, e, { pads, axes, constant_value }, [type]) {
-      if (mode !== 'constant') throw fail('E3004', `Pad: mode ${mode} has no meaning here`);
-      const { before, after } = padsOf(data.shape.length, pads, axes);
-      const y = e.alloc(type!.element, type!.shape);
-      e.step({ kind: 'fill', value: scalarOf(constant_value) }, [], [y]);
-      const numbers = [...before, ...after].every(d => typeof d === 'number' && d >= 0);
-      if (!numbers) throw fail('E3004', 'Pad: pads that are negative or symbolic have no meaning here');
-      e.step({ kind: 'copy' }, [data], [{ ...shrinkView(y, before, after), shape: data.shape }]);
-      return [y];
-    },
-  },
   ConstantOfShape: {
     known: ['input'],
     infer: ({ input }, { value }) => [tensorType(value instanceof Tensor ? value.type : 'float32', known(input)!)],
@@ -415,10 +377,4 @@ function squeezedAxes(shape: Shape, axes: Value | undefined): number[] {
   const bad = drop.find(i => typeof shape[i] === 'number' && shape[i] !== 1);
   if (bad !== undefined) throw fail('E1305', `Squeeze: axis ${bad} of ${formatShape(shape)} is not 1`);
   return drop;
-}
-
-function scalarOf(v: Value | undefined): number | bigint {
-  if (!v) return 0;
-  if (v.tensor?.isResident) return firstElement(v.tensor);
-  throw fail('E3009', `the content of ${v.name} must be known before execution`);
 }

@@ -405,6 +405,95 @@ const quantisedMatMul: Build = (b, x, y, as, bs, ys, az, bz, yz) =>
   });
 sample('QLinearMatMul', '', [u8(2, 3, 5), u8(5, 4), scales(), scales(), from(0.3, 0.5), u8(), u8(), u8()], quantisedMatMul);
 sample('QLinearMatMul', 'by column', [i8(3, 5), i8(5, 4), scales(), scales(4), from(0.3, 0.5), i8(), i8(4), i8()], quantisedMatMul);
+for (const mode of ['reflect', 'edge', 'wrap'])
+  sample('Pad', mode, [f(2, 3, 4)], (b, data) => b.Pad({ data, pads: b.ints([1, 2, 2, 2]), axes: b.ints([1, 2]) }, { mode }));
+sample('Pad', 'negative', [f(2, 3, 4)], (b, data) => b.Pad({ data, pads: b.ints([0, -1, 2, 0, 3, -1]) }));
+sample('CenterCropPad', '', [f(2, 5, 4)], (b, input_data) => b.CenterCropPad({ input_data, shape: b.ints([3, 2, 7]) }));
+for (const [what, scales, at] of [
+  ['linear', [1.5, 2], { mode: 'linear' }],
+  ['nearest', [2, 0.5], { nearest_mode: 'floor', coordinate_transformation_mode: 'asymmetric' }],
+  ['cubic', [1.25, 2], { mode: 'cubic', exclude_outside: 1, coordinate_transformation_mode: 'pytorch_half_pixel' }],
+] as const)
+  sample('Resize', what, [f(4, 3, 4, 6)], (b, X) => b.Resize({ X, scales: b.constant([1, 1, ...scales], 'float32', [4]) }, at));
+sample('Resize', 'linear of the first axis', [f(4, 3, 1, 2)], (b, X) =>
+  b.Resize(
+    { X: b.Transpose(X, [2, 3, 0, 1]), sizes: b.ints([1, 2, 7, 5]) },
+    { mode: 'linear', coordinate_transformation_mode: 'align_corners' },
+  ),
+);
+for (const [mode, padding_mode, align_corners] of [
+  ['linear', 'zeros', 0],
+  ['linear', 'reflection', 1],
+  ['cubic', 'border', 0],
+  ['nearest', 'reflection', 0],
+] as const)
+  sample('GridSample', `${mode} ${padding_mode}`, [f(2, 3, 4, 5), f(2, 3, 4, 2)], (b, X, grid) =>
+    b.GridSample({ X, grid }, { mode, padding_mode, align_corners }),
+  );
+for (const align_corners of [0, 1])
+  sample('AffineGrid', `align_corners ${align_corners}`, [f(2, 2, 3)], (b, theta) =>
+    b.AffineGrid({ theta, size: b.ints([2, 3, 4, 5]) }, { align_corners }),
+  );
+for (const sampling_ratio of [0, 2])
+  sample(
+    'RoiAlign',
+    `sampling_ratio ${sampling_ratio}`,
+    [f(2, 3, 6, 8), from(0, 7, 4, 4), typed('int64', 0, 2, 4)],
+    (b, X, rois, batch_indices) =>
+      b.RoiAlign({ X, rois, batch_indices }, { output_height: 2, output_width: 3, sampling_ratio, spatial_scale: 0.75 }),
+  );
+sample('DeformConv', '', [f(2, 4, 5, 6), f(6, 2, 3, 3), f(2, 36, 4, 3), f(6), f(2, 18, 4, 3)], (b, X, W, offset, B, mask) =>
+  b.DeformConv({ X, W, offset, B, mask }, { group: 2, offset_group: 2, strides: [1, 2], pads: [1, 0, 0, 1] }),
+);
+for (const reduction of ['none', 'sum', 'mean'])
+  sample('NegativeLogLikelihoodLoss', reduction, [f(3, 5, 2), typed('int64', 0, 5, 3, 2), from(0.1, 1, 5)], (b, input, target, weight) =>
+    b.NegativeLogLikelihoodLoss({ input, target, weight }, { reduction, ignore_index: 2 }),
+  );
+sample('SoftmaxCrossEntropyLoss', '', [f(3, 5, 2), typed('int64', 0, 5, 3, 2)], (b, scores, labels) => {
+  const { output, log_prob } = b.SoftmaxCrossEntropyLoss({ scores, labels }, { reduction: 'mean' });
+  return [output, log_prob];
+});
+
+for (const [what, dims, at] of [
+  ['real, one-sided', [2, 6, 1], { onesided: 1 }],
+  ['complex', [2, 7, 2], {}],
+  ['of 128 places', [1, 128, 2], {}],
+  ['back', [2, 6, 2], { inverse: 1 }],
+] as const)
+  sample('DFT', what, [f(...dims)], (b, input) => b.DFT({ input }, at), 1e-4);
+sample(
+  'DFT',
+  'padded first axis',
+  [f(5, 3, 2)],
+  (b, input) => b.DFT({ input, dft_length: b.constant(8, 'int64'), axis: b.constant(0, 'int64') }),
+  1e-4,
+);
+sample(
+  'STFT',
+  '',
+  [f(2, 20, 1), f(8)],
+  (b, signal, window) => b.STFT({ signal, frame_step: b.constant(3, 'int64'), window }, { onesided: 0 }),
+  1e-4,
+);
+sample('MelWeightMatrix', '', [], b => {
+  const whole = (n: number): Value => b.constant(n, 'int64');
+  const [lower_edge_hertz, upper_edge_hertz] = [b.constant(20, 'float32'), b.constant(4000, 'float32')];
+  return b.MelWeightMatrix({ num_mel_bins: whole(6), dft_length: whole(64), sample_rate: whole(8192), lower_edge_hertz, upper_edge_hertz });
+});
+for (const [equation, ...shapes] of [
+  ['bij,bjk->bik', [2, 3, 4], [2, 4, 5]],
+  ['bhid,bhjd->bhij', [2, 2, 3, 4], [2, 2, 5, 4]],
+  ['...ij,...jk', [2, 3, 4], [1, 4, 5]],
+  ['ii->i', [4, 4]],
+  ['i,jk,k->j', [2], [3, 4], [4]],
+  ['abc,cdb->ad', [2, 3, 4], [4, 5, 3]],
+] as const)
+  sample(
+    'Einsum',
+    equation,
+    shapes.map(dims => f(...dims)),
+    (b, ...Inputs) => b.Einsum({ Inputs }, { equation }),
+  );
 
 for (const [what, inputs, build] of attentionSamples()) sample('Attention', what, inputs, build);
 
