@@ -23,12 +23,16 @@ const emitAgain: Visit = (node, inputs, attributes, b) =>
     outputs: node.outputs.map(v => v?.name),
   });
 
+/** A graph whose nodes and outputs stand for a node's: the branch of an If whose condition is known. Not typed before. */
+export type Choose = (node: Node, inputs: readonly (Value | undefined)[]) => Graph | undefined;
+
 /** Copy `graph` with its inputs typed as `bindings` says. Inputs bound to values leave the signature. */
 export function rebuild(
   graph: Graph,
   bindings: Bindings = new Map(),
   visit: Visit = emitAgain,
   outer: ReadonlyMap<Value, Value> = new Map(),
+  choose: Choose = () => undefined,
 ): Graph {
   const b = newBuilder();
   const now = new Map<Value, Value>(outer);
@@ -40,22 +44,29 @@ export function rebuild(
     now.set(v, copy);
   }
   const current = (v: Value): Value => now.get(v) ?? v;
-  for (const node of graph.nodes) {
+  const again = (node: Node): readonly (Value | undefined)[] => {
+    const inputs = node.inputs.map(v => v && current(v));
+    const chosen = choose(node, inputs);
+    if (chosen) {
+      copyNodes(chosen.nodes);
+      return chosen.outputs.map(o => current(o.value));
+    }
     b.meta = node.meta;
-    const attributes = nestedCopies(node.attributes, inner => rebuild(inner, new Map(), visit, now));
-    const made = visit(
-      node,
-      node.inputs.map(v => v && current(v)),
-      attributes,
-      b,
-    );
-    node.outputs.forEach((v, i) => {
-      const copy = made[i];
-      if (!v || !copy) return;
-      if (!copy.type && v.type) copy.type = v.type;
-      now.set(v, copy);
-    });
-  }
+    const attributes = nestedCopies(node.attributes, inner => rebuild(inner, new Map(), visit, now, choose));
+    return visit(node, inputs, attributes, b);
+  };
+  const copyNodes = (nodes: readonly Node[]): void => {
+    for (const node of nodes) {
+      const made = again(node);
+      node.outputs.forEach((v, i) => {
+        const copy = made[i];
+        if (!v || !copy) return;
+        if (!copy.type && v.type) copy.type = v.type;
+        now.set(v, copy);
+      });
+    }
+  };
+  copyNodes(graph.nodes);
   const outputs = graph.outputs.map((o): Output => ({ ...o, value: current(o.value) }));
   return new Graph(graph.name, {
     inputs,
