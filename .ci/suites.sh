@@ -50,6 +50,22 @@ programs() {
 aten() { "$python" test/interop/aten.py --third "$third"; }
 architectures() { "$python" test/interop/architectures.py --third "$third" --limit 300; }
 core_aten() { "$python" test/interop/architectures.py --third "$third" --limit 200 --core --only 'transformers/*'; }
+# The standard's own backend tests, and cases of our own, through the reference backend.
+conformance_cases() {
+  local key stamp
+  key=$(cat test/conformance/*.py | sha256sum | cut -c1-12)
+  stamp="$cache/conformance/.cases-$key"
+  [ -f "$stamp" ] && return 0
+  rm -rf "$cache/conformance"
+  "$python" test/conformance/write_cases.py "$cache/conformance" && "$python" test/conformance/own_cases.py "$cache/conformance" && touch "$stamp"
+}
+conformance() {
+  conformance_cases || return 1
+  local kinds="node,simple,pytorch-converted,pytorch-operator,own"
+  [ "$third" = all ] && kinds="$kinds,light"
+  node dist/test/conformance/run.js "$cache/conformance" --kind "$kinds"
+}
+selection() { conformance_cases && "$python" test/conformance/write_cases.py "$cache/conformance" --check; }
 fresh() { "$python" test/interop/export_fresh.py --third "$third"; }
 # Every ONNX file there is: the corpus, the models that the onnx package ships, and our own.
 onnx_files() { find "$corpus" "$venv/lib" models -name "*.onnx" | sort; }
@@ -69,6 +85,8 @@ suite environment 600 python_environment
 python_environment >/dev/null 2>&1
 suite drift 120 drift
 suite samples 120 samples
+suite selection 120 selection
+suite conformance 300 conformance
 suite interop 240 interop
 suite programs 400 programs
 suite aten 500 aten

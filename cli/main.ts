@@ -2,6 +2,7 @@
 // The command line: assembles the commands. What a command does is loaded when it is run.
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { fail } from '../src/errors.ts';
+import { withLimits } from './limits.ts';
 import { type GlobalOptions, type Outcome, type Output, perform, version } from './output.ts';
 
 type Run = (args: readonly string[], options: never, out: Output) => Promise<Outcome>;
@@ -85,26 +86,30 @@ program
   .addHelpText('before', examples('check model.onnx', 'check model.onnx --strict --json'))
   .action(lazily(async () => (await import('./commands/check.ts')).check));
 
-program
-  .command('run')
-  .description('run a model on arrays')
-  .argument('<model>', 'a model')
-  .requiredOption('--inputs <path>', 'an .npz with an array for each input, or an .npy for the only one')
-  .option('-o, --output <path>', 'the .npz or .npy to write, or - for standard output')
-  .option('--backend <name>', 'what computes: reference or cpu', 'reference')
-  .option('--overwrite', 'replace an existing file')
+withLimits(
+  program
+    .command('run')
+    .description('run a model on arrays')
+    .argument('<model>', 'a model')
+    .requiredOption('--inputs <path>', 'an .npz with an array for each input, or an .npy for the only one')
+    .option('-o, --output <path>', 'the .npz or .npy to write, or - for standard output')
+    .option('--backend <name>', 'what computes: reference or cpu', 'reference')
+    .option('--overwrite', 'replace an existing file'),
+)
   .addHelpText('before', examples('run model.onnx --inputs inputs.npz -o outputs.npz', 'run model.pt2 --inputs x.npy --backend cpu'))
   .action(lazily(async () => (await import('./commands/run.ts')).run));
 
-program
-  .command('compare')
-  .description('run a model and compare its outputs with references')
-  .argument('<model>', 'a model')
-  .requiredOption('--inputs <path>', 'an .npz with an array for each input')
-  .requiredOption('--expect <path>', 'an .npz with an array for each output')
-  .option('--rtol <number>', 'relative tolerance', tolerance)
-  .option('--atol <number>', 'absolute tolerance', tolerance)
-  .option('--backend <name>', 'what computes: reference or cpu', 'reference')
+withLimits(
+  program
+    .command('compare')
+    .description('run a model and compare its outputs with references')
+    .argument('<model>', 'a model')
+    .requiredOption('--inputs <path>', 'an .npz with an array for each input')
+    .requiredOption('--expect <path>', 'an .npz with an array for each output')
+    .option('--rtol <number>', 'relative tolerance', tolerance)
+    .option('--atol <number>', 'absolute tolerance', tolerance)
+    .option('--backend <name>', 'what computes: reference or cpu', 'reference'),
+)
   .addHelpText('before', examples('compare model.onnx --inputs inputs.npz --expect outputs.npz --atol 1e-5'))
   .action(lazily(async () => (await import('./commands/compare.ts')).compare));
 

@@ -5,9 +5,10 @@ import { loadArrays, paired } from '../arrays.ts';
 import { backendNamed } from '../backends.ts';
 import { comparisonLines } from '../comparison.ts';
 import { readModel } from '../files.ts';
+import { type LimitOptions, runOptions } from '../limits.ts';
 import type { Outcome, Output } from '../output.ts';
 
-export interface CompareOptions {
+export interface CompareOptions extends LimitOptions {
   readonly inputs: string;
   readonly expect: string;
   readonly rtol?: number;
@@ -17,11 +18,13 @@ export interface CompareOptions {
 
 export async function compare([path]: readonly string[], options: CompareOptions, out: Output): Promise<Outcome> {
   const tolerance = { rtol: options.rtol ?? defaultTolerance.rtol, atol: options.atol ?? defaultTolerance.atol };
-  const backend = await backendNamed(options.backend);
+  const backend = await backendNamed(options.backend, options.maxMemory === undefined ? {} : { memory: options.maxMemory });
   const { model, findings } = await out.stage('read', () => readModel(path!));
   const [given, expected] = await Promise.all([loadArrays(options.inputs), loadArrays(options.expect)]);
   const session = await out.stage('prepare', () => Session.create(model, { backend }));
-  const got = await out.stage('run', () => session.run(paired(given, session.inputsFor(Object.keys(given)), 'input', out)));
+  const got = await out.stage('run', () =>
+    session.run(paired(given, session.inputsFor(Object.keys(given)), 'input', out), runOptions(options)),
+  );
   await session.dispose();
   const outputs = compareArrays(got, paired(expected, Object.keys(got), 'output', out), tolerance);
   const ok = outputs.every(c => c.ok);

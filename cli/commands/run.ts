@@ -7,10 +7,11 @@ import { writeFileAtomic } from '../../src/node/files.ts';
 import { loadArrays, paired, type Statistics, statisticsOf } from '../arrays.ts';
 import { backendNamed } from '../backends.ts';
 import { checkOutput, readModel, whileWriting, writeToStdout } from '../files.ts';
+import { type LimitOptions, runOptions } from '../limits.ts';
 import { fileText, type Outcome, type Output } from '../output.ts';
 import { columns, numberText, shown } from '../terminal.ts';
 
-export interface RunOptions {
+export interface RunOptions extends LimitOptions {
   readonly inputs: string;
   readonly output?: string;
   readonly backend: string;
@@ -20,11 +21,13 @@ export interface RunOptions {
 export async function run([path]: readonly string[], options: RunOptions, out: Output): Promise<Outcome> {
   const { output, overwrite = false } = options;
   if (output !== undefined) checkOutput(output, overwrite);
-  const backend = await backendNamed(options.backend);
+  const backend = await backendNamed(options.backend, options.maxMemory === undefined ? {} : { memory: options.maxMemory });
   const { model, findings } = await out.stage('read', () => readModel(path!));
   const given = await loadArrays(options.inputs);
   const session = await out.stage('prepare', () => Session.create(model, { backend }));
-  const made = await out.stage('run', () => session.run(paired(given, session.inputsFor(Object.keys(given)), 'input', out)));
+  const made = await out.stage('run', () =>
+    session.run(paired(given, session.inputsFor(Object.keys(given)), 'input', out), runOptions(options)),
+  );
   await session.dispose();
   const outputs = await Promise.all(
     Object.entries(made).map(async ([name, t]) => ({ name, type: t.type, dims: t.dims, statistics: await statisticsOf(t) })),

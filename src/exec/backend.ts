@@ -6,8 +6,11 @@ import type { Plan } from './plan.ts';
 /** A plan whose sizes are bound and whose memory is laid out. */
 export interface Bound {
   readonly plan: BoundPlan;
-  /** Inputs and outputs in the order of the plan's ports. */
-  run(inputs: readonly Tensor[]): Promise<readonly Tensor[]>;
+  /**
+   * Inputs and outputs in the order of the plan's ports.
+   * @param proceed throws where the run must end; a backend that can be interrupted asks it before each step
+   */
+  run(inputs: readonly Tensor[], proceed?: () => void): Promise<readonly Tensor[]>;
   /** Free the memory of these sizes once the runs that were started are done. */
   dispose(): Promise<void>;
 }

@@ -1,5 +1,6 @@
 // The words in which a bound plan goes to the native addon: doubles that hold integers, counts before lists, in the order that
 // native/cpu/parse.cpp reads. Block functions are named in a list beside the words.
+import { fail } from '../errors.ts';
 import type { Instruction, Program } from '../expr/expr.ts';
 import { arrayFor } from '../ir/tensor.ts';
 import { type DataType, elementTypes } from '../ir/types.ts';
@@ -14,7 +15,21 @@ export interface EncodedPlan {
 }
 
 const wireVersion = 1;
-const kinds: readonly KernelKind[] = ['map', 'reduce', 'argreduce', 'matmul', 'conv', 'pool', 'copy', 'fill', 'values', 'gather'];
+/** The kinds that the addon has, in the order of its own list. */
+const kinds = [
+  'map',
+  'reduce',
+  'argreduce',
+  'matmul',
+  'conv',
+  'pool',
+  'copy',
+  'fill',
+  'values',
+  'gather',
+] as const satisfies readonly KernelKind[];
+type Sent = Extract<Kernel<number>, { kind: (typeof kinds)[number] }>;
+const isSent = (k: Kernel<number>): k is Sent => (kinds as readonly KernelKind[]).includes(k.kind);
 const roles = ['input', 'constant', 'temporary', 'output'] as const;
 const reductions = ['sum', 'prod', 'max', 'min'] as const;
 const pools = ['max', 'average', 'lp'] as const;
@@ -50,8 +65,10 @@ class Encoder {
   }
 
   step(s: BoundStep): void {
-    this.put(kinds.indexOf(s.kernel.kind));
-    this.#kernel(s.kernel, s.outputs[0]!.type);
+    const { kernel } = s;
+    if (!isSent(kernel)) throw fail('E9001', `${kernel.kind} does not reach the addon`);
+    this.put(kinds.indexOf(kernel.kind));
+    this.#kernel(kernel, s.outputs[0]!.type);
     this.each(s.inputs, v => {
       this.put(v ? 1 : 0);
       if (v) this.view(v);
@@ -59,7 +76,7 @@ class Encoder {
     this.each(s.outputs, v => this.view(v));
   }
 
-  #kernel(k: Kernel<number>, type: DataType): void {
+  #kernel(k: Sent, type: DataType): void {
     if (k.kind === 'map') this.#program(k.program);
     else if (k.kind === 'fill') this.#bits(k.value, type);
     else
@@ -104,7 +121,7 @@ class Encoder {
 }
 
 /** Words, and lists that go with their length. */
-function parametersOf(k: Exclude<Kernel<number>, { kind: 'map' | 'fill' }>): readonly (number | readonly number[])[] {
+function parametersOf(k: Exclude<Sent, { kind: 'map' | 'fill' }>): readonly (number | readonly number[])[] {
   switch (k.kind) {
     case 'reduce':
       return [reductions.indexOf(k.by)];

@@ -88,7 +88,8 @@ const isMoved = (type: DataType): boolean => isScalarType(type) || isHalf(type) 
 const isDouble = (type: DataType): boolean => type === 'float32' || type === 'float64';
 
 /** Element types each kernel takes. Places and indices of argreduce, pool and gather are not asked. */
-const takes: Readonly<Record<KernelKind, (type: DataType, step: Step) => boolean>> = {
+/** Kinds that are not here are lacking. */
+const takes: Readonly<Partial<Record<KernelKind, (type: DataType, step: Step) => boolean>>> = {
   map: type => isScalarType(type) || isHalf(type),
   reduce: isScalarType,
   argreduce: isScalarType,
@@ -103,8 +104,9 @@ const takes: Readonly<Record<KernelKind, (type: DataType, step: Step) => boolean
 
 function lackOf(step: Step): string | undefined {
   const { kind } = step.kernel;
-  if (!Object.hasOwn(takes, kind)) return kind;
+  const taken = takes[kind];
+  if (!taken) return kind;
   const views = kind === 'map' ? [...step.inputs, ...step.outputs] : [step.inputs[0] ?? step.outputs[0]];
   if (kind === 'copy' && step.inputs[0]!.type !== step.outputs[0]!.type) return onTypes(kind, step);
-  return views.every(v => !v || takes[kind](v.type, step)) ? undefined : onTypes(kind, step);
+  return views.every(v => !v || taken(v.type, step)) ? undefined : onTypes(kind, step);
 }

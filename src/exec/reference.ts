@@ -23,7 +23,11 @@ export function referenceBackend(options: BindOptions = {}): Backend {
       return {
         bind: async sizes => {
           const bound = bindPlan(plan, sizes, { memory: defaultMemory, ...options });
-          return { plan: bound, run: async inputs => execute(bound, constants, inputs), dispose: async () => {} } satisfies Bound;
+          return {
+            plan: bound,
+            run: async (inputs, proceed) => execute(bound, constants, inputs, proceed),
+            dispose: async () => {},
+          } satisfies Bound;
         },
         dispose: async () => {},
       };
@@ -37,7 +41,12 @@ async function loadConstants(plan: Plan): Promise<ReadonlyMap<number, TypedArray
   return loaded;
 }
 
-function execute(plan: BoundPlan, constants: ReadonlyMap<number, TypedArray>, inputs: readonly Tensor[]): Tensor[] {
+function execute(
+  plan: BoundPlan,
+  constants: ReadonlyMap<number, TypedArray>,
+  inputs: readonly Tensor[],
+  proceed: () => void = () => {},
+): Tensor[] {
   const arena = new ArrayBuffer(plan.arena);
   const memory = plan.buffers.map((b, i) => constants.get(i) ?? (b.role === 'input' ? undefined : newMemory(b, arena)));
   plan.inputs.forEach((p, i) => {
@@ -45,6 +54,7 @@ function execute(plan: BoundPlan, constants: ReadonlyMap<number, TypedArray>, in
   });
   const operand = (v: View<number>): Operand => ({ ...v, data: memory[v.buffer]! });
   for (const step of plan.steps) {
+    proceed();
     try {
       runKernel(
         step.kernel,

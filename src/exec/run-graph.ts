@@ -101,6 +101,7 @@ export class GraphRunner {
       const made = await runPlan(
         stage,
         stage.ready.inputs.map(v => scope.get(v) as Tensor),
+        control.proceed,
       );
       stage.plan.outputs.forEach((port, i) => {
         if (port.name.startsWith('\u0000')) scope.set(stage.handed[Number(port.name.slice(1))]!, made[i]!);
@@ -180,7 +181,7 @@ async function compileStage(graph: Graph, bindings: Bindings, { backend, optimiz
   return { ...split, plan, typed, inputs, executable: await backend.compile(plan), bound: new Map() };
 }
 
-async function runPlan(stage: Stage, tensors: readonly Tensor[]): Promise<readonly Tensor[]> {
+async function runPlan(stage: Stage, tensors: readonly Tensor[], proceed: () => void): Promise<readonly Tensor[]> {
   const sizes = sizesOf(stage.plan, tensors);
   const key = [...sizes].join(';');
   let bound = stage.bound.get(key);
@@ -192,7 +193,7 @@ async function runPlan(stage: Stage, tensors: readonly Tensor[]): Promise<readon
   stage.bound.delete(key);
   stage.bound.set(key, bound);
   await forgetOldest(stage.bound);
-  return (await bound).run(tensors);
+  return (await bound).run(tensors, proceed);
 }
 
 /** Most sizes that a session keeps memory for at a time. */

@@ -6,6 +6,7 @@ import { map } from './map.ts';
 import { matmul } from './matmul.ts';
 import { copy, fill, gather, values } from './move.ts';
 import { argreduce, reduce } from './reduce.ts';
+import { scatterElements, scatterSlices } from './scatter.ts';
 import { computeType } from './storage.ts';
 import { conv, pool } from './window.ts';
 
@@ -46,6 +47,10 @@ export function runKernel(kernel: Kernel<number>, inputs: readonly (Operand | un
       break;
     case 'gather':
       gather(kernel.axis, x!, w!, y);
+      break;
+    case 'scatter':
+      if (kernel.axis === undefined) scatterSlices(kernel.by, x!, w!, y);
+      else scatterElements(kernel.by, kernel.axis, x!, w!, y);
       break;
     default:
       kernel satisfies never;

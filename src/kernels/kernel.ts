@@ -52,8 +52,14 @@ export type Kernel<D = Dim> =
   /** The listed numbers in row-major order: sizes that the binding knows. */
   | { readonly kind: 'values'; readonly values: readonly D[] }
   /** x, indices to y: axis `axis` of x is replaced by the axes of the indices; negative indices count from the end. */
-  | { readonly kind: 'gather'; readonly axis: number };
+  | { readonly kind: 'gather'; readonly axis: number }
+  /**
+   * indices, updates into y, which holds what they are written over: along `axis` element by element, or without an axis at the places
+   * that the last axis of the indices names. Later updates win, in row-major order. Negative indices count from the end.
+   */
+  | { readonly kind: 'scatter'; readonly by: ScatterBy; readonly axis?: number };
 
+export type ScatterBy = 'none' | 'add' | 'mul' | 'max' | 'min';
 export type ReduceBy = 'sum' | 'prod' | 'max' | 'min';
 export type KernelKind = Kernel['kind'];
 

@@ -66,8 +66,10 @@ class BuilderBase {
     );
     try {
       if (schema) requireSignature(node, schema);
-      inferNode(node, schema);
-      const folded = schema && this.#folded(node, schema);
+      // In the body of a function an attribute may be its caller's; nothing follows from it before the call.
+      const isOpen = [...map.values()].some(a => a.kind === 'reference');
+      if (!isOpen) inferNode(node, schema);
+      const folded = schema && !isOpen && this.#folded(node, schema);
       if (folded) return folded;
     } catch (error) {
       if (error instanceof ModelError) throw error.within({ node: { op: node.qualifiedName, name: node.name || (outputs[0] ?? '') } });

@@ -1,8 +1,17 @@
 // inline: calls of model-local functions become the nodes of their bodies.
 import { fail } from '../errors.ts';
-import type { Attribute, Attributes, FunctionDefinition, Graph, Model, Node, Value } from '../ir/graph.ts';
+import {
+  type Attribute,
+  type Attributes,
+  allNodes,
+  type FunctionDefinition,
+  type Graph,
+  type Model,
+  type Node,
+  type Value,
+} from '../ir/graph.ts';
 import type { Builder } from '../ops/builder.ts';
-import { rebuild, type Visit } from './rebuild.ts';
+import { copyNodes, rebuild, type Visit } from './rebuild.ts';
 
 const keyOf = (domain: string, name: string, overload: string): string => `${domain}\u0000${name}\u0000${overload}`;
 
@@ -13,18 +22,40 @@ const maxNodes = 1_000_000;
 export function inline(model: Model): Graph {
   const functions = new Map(model.functions.map(f => [keyOf(f.domain, f.name, f.overload), f]));
   if (functions.size === 0) return model.graph;
-  let made = 0;
+  refuseExplosion(model, functions);
   const visitIn =
     (caller: Attributes | undefined): Visit =>
     (node, inputs, given, b) => {
       const attributes = caller ? resolve(given, caller) : given;
       const called = functions.get(keyOf(node.domain, node.op, node.overload));
-      if (called) return callBody(called, inputs, new Map([...called.defaults, ...attributes]), b, visitIn);
-      if (++made > maxNodes)
-        throw fail('E1009', `inlining functions makes more than ${maxNodes} nodes`, { limit: { name: 'nodes', value: maxNodes } });
-      return b.emit(node.op, inputs, attributes, outputsOf(node));
+      if (!called) return b.emit(node.op, inputs, attributes, outputsOf(node));
+      return callBody(called, inputs, visitIn(new Map([...called.defaults, ...attributes])), b);
     };
   return rebuild(model.graph, new Map(), visitIn(undefined));
+}
+
+/** Count what inlining would make, each function once, before anything is made. */
+function refuseExplosion(model: Model, functions: ReadonlyMap<string, FunctionDefinition>): void {
+  const sizes = new Map<string, number>();
+  const open: string[] = [];
+  const sizeOf = (graph: Graph): number => {
+    let count = 0;
+    for (const node of allNodes(graph)) {
+      const key = keyOf(node.domain, node.op, node.overload);
+      const called = functions.get(key);
+      if (called && open.includes(key)) throw fail('E1108', `the function ${called.name} calls itself`);
+      if (called && !sizes.has(key)) {
+        open.push(key);
+        sizes.set(key, sizeOf(called.body));
+        open.pop();
+      }
+      count += called ? sizes.get(key)! : 1;
+    }
+    return count;
+  };
+  const total = sizeOf(model.graph);
+  if (total > maxNodes)
+    throw fail('E1009', `inlining functions makes ${total} nodes, more than ${maxNodes}`, { limit: { name: 'nodes', value: maxNodes } });
 }
 
 const outputsOf = (node: Node) => ({
@@ -38,22 +69,12 @@ const outputsOf = (node: Node) => ({
 function callBody(
   called: FunctionDefinition,
   inputs: readonly (Value | undefined)[],
-  attributes: Attributes,
+  visit: Visit,
   b: Builder,
-  visitIn: (caller: Attributes) => Visit,
 ): readonly (Value | undefined)[] {
   const now = new Map<Value, Value | undefined>(called.body.inputs.map((v, i) => [v, inputs[i]]));
-  const visit = visitIn(attributes);
-  for (const node of called.body.nodes) {
-    const made = visit(
-      node,
-      node.inputs.map(v => (v && now.has(v) ? now.get(v) : v)),
-      node.attributes,
-      b,
-    );
-    node.outputs.forEach((v, i) => v && now.set(v, made[i]));
-  }
-  return called.body.outputs.map(o => now.get(o.value));
+  copyNodes(called.body.nodes, now, visit, b);
+  return called.body.outputs.map(o => (now.has(o.value) ? now.get(o.value) : o.value));
 }
 
 /** References to the caller's attributes become those; absent ones are left out. */

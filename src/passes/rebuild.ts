@@ -43,30 +43,8 @@ export function rebuild(
     if (!(bound instanceof Value)) inputs.push(copy);
     now.set(v, copy);
   }
+  copyNodes(graph.nodes, now, visit, b, choose);
   const current = (v: Value): Value => now.get(v) ?? v;
-  const again = (node: Node): readonly (Value | undefined)[] => {
-    const inputs = node.inputs.map(v => v && current(v));
-    const chosen = choose(node, inputs);
-    if (chosen) {
-      copyNodes(chosen.nodes);
-      return chosen.outputs.map(o => current(o.value));
-    }
-    b.meta = node.meta;
-    const attributes = nestedCopies(node.attributes, inner => rebuild(inner, new Map(), visit, now, choose));
-    return visit(node, inputs, attributes, b);
-  };
-  const copyNodes = (nodes: readonly Node[]): void => {
-    for (const node of nodes) {
-      const made = again(node);
-      node.outputs.forEach((v, i) => {
-        const copy = made[i];
-        if (!v || !copy) return;
-        if (!copy.type && v.type) copy.type = v.type;
-        now.set(v, copy);
-      });
-    }
-  };
-  copyNodes(graph.nodes);
   const outputs = graph.outputs.map((o): Output => ({ ...o, value: current(o.value) }));
   return new Graph(graph.name, {
     inputs,
@@ -76,6 +54,42 @@ export function rebuild(
     initializers: graph.initializers.filter(v => !graph.inputs.includes(v) || inputs.includes(v)),
     meta: graph.meta,
   });
+}
+
+/**
+ * Copy nodes into `b`, in order. `now` says what stands for the values that they read, and gets what stands for those they make; a value
+ * that it holds as undefined is left out. Graphs nested in them are copied with the same `visit`.
+ */
+export function copyNodes(
+  nodes: readonly Node[],
+  now: Map<Value, Value | undefined>,
+  visit: Visit,
+  b: Builder,
+  choose: Choose = () => undefined,
+): void {
+  const current = (v: Value): Value | undefined => (now.has(v) ? now.get(v) : v);
+  // The cast: what a nested graph captures is there; only inputs that a caller left out are not, and reading those is its own error.
+  const scope = now as Map<Value, Value>;
+  for (const node of nodes) {
+    const inputs = node.inputs.map(v => v && current(v));
+    const chosen = choose(node, inputs);
+    if (chosen) copyNodes(chosen.nodes, now, visit, b, choose);
+    b.meta = node.meta;
+    const made = chosen
+      ? chosen.outputs.map(o => current(o.value))
+      : visit(
+          node,
+          inputs,
+          nestedCopies(node.attributes, inner => rebuild(inner, new Map(), visit, scope, choose)),
+          b,
+        );
+    node.outputs.forEach((v, i) => {
+      const copy = made[i];
+      if (!v || !copy) return;
+      if (!copy.type && v.type) copy.type = v.type;
+      now.set(v, copy);
+    });
+  }
 }
 
 function nestedCopies(attributes: Attributes, copy: (graph: Graph) => Graph): Attributes {

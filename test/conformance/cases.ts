@@ -2,8 +2,10 @@
 // by the rules of the standard's own runner (numpy.testing.assert_allclose; types and shapes equal; two bfloat16 steps).
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { MemorySource } from '../../src/codec/source.ts';
+import { openZip } from '../../src/codec/zip.ts';
 import type { Datum } from '../../src/ir/datum.ts';
-import type { Model } from '../../src/ir/graph.ts';
+import { allNodes, type Model } from '../../src/ir/graph.ts';
 import { resident, Tensor } from '../../src/ir/tensor.ts';
 import { isFloat } from '../../src/ir/types.ts';
 import { elementsOf } from '../../src/kernels/memory.ts';
@@ -19,7 +21,8 @@ type Tree =
 export interface Case {
   readonly name: string;
   readonly kind: string;
-  readonly folder: string;
+  /** The bytes of a file of the case. */
+  file(name: string): Promise<Uint8Array>;
   readonly rtol: number;
   readonly atol: number;
   readonly sets: readonly { readonly inputs: readonly Tree[]; readonly outputs: readonly Tree[] }[];
@@ -30,7 +33,22 @@ export const casesIn = (folder: string): Case[] =>
   readdirSync(folder)
     .sort()
     .filter(name => existsSync(join(folder, name, 'case.json')))
-    .map(name => ({ ...JSON.parse(readFileSync(join(folder, name, 'case.json'), 'utf8')), folder: join(folder, name) }) as Case);
+    .map(name => ({
+      ...JSON.parse(readFileSync(join(folder, name, 'case.json'), 'utf8')),
+      file: async (file: string) => readFileSync(join(folder, name, file)),
+    }));
+
+/** Every case in an archive that write_cases.py packed. */
+export async function casesOfArchive(path: string): Promise<Case[]> {
+  const { entries } = await openZip(new MemorySource(readFileSync(path), path), { foldCase: false });
+  const names = [...entries.keys()].filter(name => name.endsWith('/case.json')).sort();
+  const cases: Case[] = [];
+  for (const name of names) {
+    const facts = JSON.parse(new TextDecoder().decode(await entries.get(name)!.bytes()));
+    cases.push({ ...facts, file: (file: string) => entries.get(name.replace('case.json', file))!.bytes() });
+  }
+  return cases;
+}
 
 export interface CaseOptions {
   /** Run the plan as it is optimised, not the oracle's. */
@@ -41,11 +59,12 @@ export interface CaseOptions {
 
 /** Run a case on the reference backend; undefined where it passes, else what differs. Errors of the library are thrown. */
 export async function judge(c: Case, { optimize = false, change = m => m }: CaseOptions = {}): Promise<string | undefined> {
-  const model = await change(await load(join(c.folder, 'model.onnx')));
-  const data = await load(join(c.folder, 'data.onnx'));
+  const model = await change(await load(await c.file('model.onnx')));
+  const data = await load(await c.file('data.onnx'));
   const tensors = new Map<string, Tensor>();
   for (const v of data.graph.initializers) tensors.set(v.name, await resident(v.tensor!));
   const session = await Session.create(model, { backend: referenceBackend(optimize ? {} : { reuse: false }), optimize });
+  const isRandom = [...allNodes(model.graph)].some(node => node.domain === '' && randomOperators.has(node.op));
   try {
     for (const set of c.sets) {
       const feeds: Record<string, Datum> = {};
@@ -55,6 +74,11 @@ export async function judge(c: Case, { optimize = false, change = m => m }: Case
         if (v) feeds[v.name] = datumOf(tree, tensors);
       });
       const made = Object.values(await session.evaluate(feeds));
+      if (isRandom) {
+        const wrong = randomDifference(made, Object.values(await session.evaluate(feeds)), set.outputs, tensors);
+        if (wrong !== undefined) return wrong;
+        continue;
+      }
       for (const [i, tree] of set.outputs.entries()) {
         const wrong = difference(made[i], datumOf(tree, tensors), c);
         if (wrong !== undefined) return `output ${session.outputNames[i]}: ${wrong}`;
@@ -62,6 +86,32 @@ export async function judge(c: Case, { optimize = false, change = m => m }: Case
     }
   } finally {
     await session.dispose();
+  }
+  return undefined;
+}
+
+/** Operators whose numbers are those of whoever draws them. Dropout is one while it trains. */
+const randomOperators: ReadonlySet<string> = new Set([
+  'RandomNormal',
+  'RandomNormalLike',
+  'RandomUniform',
+  'RandomUniformLike',
+  'Bernoulli',
+  'Multinomial',
+]);
+
+/** Random outputs: the type and shape of the expected ones, and the same numbers when they are drawn again. */
+function randomDifference(
+  made: readonly Datum[],
+  again: readonly Datum[],
+  outputs: readonly Tree[],
+  tensors: ReadonlyMap<string, Tensor>,
+): string | undefined {
+  for (const [i, tree] of outputs.entries()) {
+    const [got, second, want] = [made[i] as Tensor, again[i] as Tensor, datumOf(tree, tensors) as Tensor];
+    if (got.type !== want.type || String(got.dims) !== String(want.dims))
+      return `${got.type}[${got.dims}], expected ${want.type}[${want.dims}]`;
+    if (String(elementsOf(got)) !== String(elementsOf(second))) return 'other numbers the second time';
   }
   return undefined;
 }

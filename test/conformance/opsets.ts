@@ -42,7 +42,7 @@ const runs = async (c: Case, bytes?: Uint8Array): Promise<string> => {
 };
 
 async function bytesIn(c: Case, opset: number): Promise<Uint8Array> {
-  const source = await load(join(c.folder, 'model.onnx'));
+  const source = await load(await c.file('model.onnx'));
   const model = upgrade(source);
   target(model, opset, { had: source.opsets });
   const { files } = await write(model, { name: 'model.onnx' });

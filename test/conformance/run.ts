@@ -1,12 +1,12 @@
-// npm run conformance -- FOLDER [--only 'test_add*'] [--list]: every case of a folder through the reference backend, as the oracle and
-// optimised, with a table by kind. Ends with `N passed, N failed`.
+// npm run conformance -- FOLDER [--only 'test_add*'] [--kind node,simple] [--quick]: every case of a folder through the reference backend, as the oracle and
+// optimised (not with --quick), with a table by kind. Ends with `N passed, N failed`.
 import { parseArgs } from 'node:util';
 import { ModelError } from '../../src/errors.ts';
 import { type Case, casesIn, judge } from './cases.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { only: { type: 'string' }, list: { type: 'boolean' }, quick: { type: 'boolean' } },
+  options: { only: { type: 'string' }, quick: { type: 'boolean' }, kind: { type: 'string' } },
 });
 const folder = positionals[0] ?? process.env['OMNIX_CONFORMANCE'];
 if (!folder) {
@@ -21,7 +21,7 @@ const pattern =
       .replaceAll('*', '.*')
       .replaceAll('?', '.')}$`,
   );
-const cases = casesIn(folder).filter(c => !pattern || pattern.test(c.name));
+const cases = casesIn(folder).filter(c => (!pattern || pattern.test(c.name)) && (!values.kind || values.kind.split(',').includes(c.kind)));
 
 async function outcome(c: Case, optimize: boolean): Promise<string | undefined> {
   try {

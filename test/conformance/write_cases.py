@@ -1,18 +1,23 @@
 #!/usr/bin/env python3
 """Writes the standard's backend tests, as the onnx package carries them, to disk: a folder a case.
 
-    python test/conformance/write_cases.py FOLDER [--only 'test_add*' ...] [--largest BYTES]
+    python test/conformance/write_cases.py FOLDER [--only 'test_add*' ...] [--pack test/conformance/selection.zip | --check]
 
 A case is `model.onnx`, `case.json` and `data.onnx`, a model that holds nothing but the tensors of the case as initializers. `case.json`
 says the kind, the tolerances, and of each data set the inputs and outputs in order, as trees: `{"tensor": NAME}`, `{"sequence": [...]}`,
 `{"optional": TREE or null}`, `{"map": {"keys": ..., "values": ...}}`.
+
+--pack also writes an archive of a selection: for every operator its smallest cases. --check compares the committed one with that.
 """
 import argparse
+import collections
 import fnmatch
 import json
 import shutil
 import sys
+import tempfile
 import warnings
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -138,11 +143,43 @@ def light_cases(folder, wanted):
         yield name
 
 
+PER_OPERATOR = 2
+LARGEST = 12_000
+SELECTION = Path(__file__).parent / "selection.zip"
+
+
+def selected(folder):
+    """Names of the smallest cases of each operator, by the domain and type of nodes; nested graphs do not count."""
+    cases = []
+    for case in folder.iterdir():
+        if (case / "model.onnx").exists() and (size := sum(p.stat().st_size for p in case.iterdir())) <= LARGEST:
+            cases.append((size, case.name, {(n.domain, n.op_type) for n in onnx.load(case / "model.onnx").graph.node}))
+    counts, names = collections.Counter(), []
+    for _, name, operators in sorted(cases, key=lambda c: c[:2]):
+        if any(counts[o] < PER_OPERATOR for o in operators):
+            counts.update(operators)
+            names.append(name)
+    return sorted(names)
+
+
+def pack(folder, target):
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in selected(folder):
+            for path in sorted((folder / name).iterdir()):
+                archive.writestr(zipfile.ZipInfo(f"{name}/{path.name}"), path.read_bytes(), zipfile.ZIP_DEFLATED)
+
+
+def contents(archive):
+    with zipfile.ZipFile(archive) as z:
+        return {name: z.read(name) for name in z.namelist()}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--only", nargs="*", default=["*"])
-    parser.add_argument("--largest", type=int, help="leave out cases whose files are larger together")
+    parser.add_argument("--pack", type=Path)
+    parser.add_argument("--check", action="store_true", help="whether the committed selection is what would be packed")
     args = parser.parse_args()
     wanted = lambda name: any(fnmatch.fnmatch(name, pattern) for pattern in args.only)
     args.folder.mkdir(parents=True, exist_ok=True)
@@ -152,12 +189,16 @@ def main():
         *(disk_cases(args.folder, kind, wanted) for kind in ("simple", "pytorch-converted", "pytorch-operator")),
         light_cases(args.folder, wanted),
     ):
-        for name in cases:
-            if args.largest and sum(p.stat().st_size for p in (args.folder / name).iterdir()) > args.largest:
-                shutil.rmtree(args.folder / name)
-            else:
-                count += 1
+        count += sum(1 for _ in cases)
     print(f"{count} cases in {args.folder}", file=sys.stderr)
+    if args.pack:
+        pack(args.folder, args.pack)
+    if args.check:
+        with tempfile.TemporaryDirectory() as folder:
+            pack(args.folder, Path(folder) / "selection.zip")
+            same = contents(Path(folder) / "selection.zip") == contents(SELECTION)
+        print("1 passed, 0 failed" if same else "the selection is out of date: run with --pack\n0 passed, 1 failed")
+        sys.exit(0 if same else 1)
 
 
 if __name__ == "__main__":

@@ -494,6 +494,57 @@ for (const [equation, ...shapes] of [
     shapes.map(dims => f(...dims)),
     (b, ...Inputs) => b.Einsum({ Inputs }, { equation }),
   );
+for (const reduction of ['add', 'mul', 'max', 'min'])
+  sample('ScatterElements', reduction, [f(3, 4, 5), typed('int64', -4, 4, 3, 2, 5), f(3, 2, 5)], (b, data, indices, updates) =>
+    b.ScatterElements({ data, indices, updates }, { axis: 1, reduction }),
+  );
+sample('ScatterElements', '', [f(3, 4), f(2, 4)], (b, data, updates) =>
+  b.ScatterElements({ data, indices: b.constant([2, 0, -1, 1, 0, 1, 1, 0], 'int64', [2, 4]), updates }, { axis: 0 }),
+);
+sample('ScatterND', 'slices', [f(4, 3, 2), f(2, 3, 2)], (b, data, updates) =>
+  b.ScatterND({ data, indices: b.constant([3, -4], 'int64', [2, 1]), updates }),
+);
+sample('ScatterND', 'add', [f(4, 3), typed('int64', 0, 3, 5, 2), f(5)], (b, data, indices, updates) =>
+  b.ScatterND({ data, indices, updates }, { reduction: 'add' }),
+);
+sample('TensorScatter', '', [f(2, 6, 3), f(2, 2, 3), typed('int64', 0, 4, 2)], (b, past_cache, update, write_indices) =>
+  b.TensorScatter({ past_cache, update, write_indices }, { axis: 1 }),
+);
+
+// Time 5, batch 2, input 3, hidden 4, in both directions with sequences of other lengths, and in one with all that is optional.
+for (const [op, gates, at] of [
+  ['RNN', 1, { activations: ['Relu', 'Tanh'] }],
+  ['GRU', 3, { linear_before_reset: 1 }],
+  ['LSTM', 4, {}],
+] as const) {
+  sample(
+    op,
+    'both directions, lengths',
+    [f(5, 2, 3), f(2, gates * 4, 3), f(2, gates * 4, 4), f(2, 2 * gates * 4), f(2, 2, 4)],
+    (b, x, w, r, bias, h) =>
+      b.emit(
+        op,
+        [x, w, r, bias, b.constant([5, 3], 'int32', [2]), h],
+        { ...at, hidden_size: 4, direction: 'bidirectional' },
+        { outputs: ['y', 'h'] },
+      ),
+  );
+}
+sample(
+  'LSTM',
+  'peepholes, reverse, clip',
+  [f(4, 2, 3), f(1, 16, 3), f(1, 16, 4), f(1, 2, 4), f(1, 2, 4), f(1, 12)],
+  (b, x, w, r, h, c, p) =>
+    b.emit(
+      'LSTM',
+      [x, w, r, undefined, undefined, h, c, p],
+      { hidden_size: 4, direction: 'reverse', clip: 0.6 },
+      { outputs: ['y', 'h', 'c'] },
+    ),
+);
+sample('GRU', 'reset first', [f(4, 2, 3), f(1, 12, 3), f(1, 12, 4), f(1, 24)], (b, x, w, r, bias) =>
+  b.emit('GRU', [x, w, r, bias], { hidden_size: 4 }, { outputs: ['y', 'h'] }),
+);
 
 for (const [what, inputs, build] of attentionSamples()) sample('Attention', what, inputs, build);
 

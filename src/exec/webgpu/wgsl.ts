@@ -150,6 +150,7 @@ function bodyOf(step: Step, names: Names): Body {
     case 'conv':
     case 'pool':
     case 'gather':
+    case 'scatter':
       return kernel.kind;
     default:
       return kernel satisfies never;
