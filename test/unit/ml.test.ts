@@ -196,6 +196,8 @@ describe('maps', () => {
       )[0],
     ).toMatchObject({ data: Float32Array.of(1, 0, 3) });
     await expect(cast(new Map([[-1n, 1]]))).rejects.toMatchObject({ code: 'E3006' });
+    const endless = run('CastMap', { ...at, cast_to: 'TO_STRING', max_map: 2 ** 31 }, new Map([[0n, 1]]), { type });
+    await expect(endless).rejects.toMatchObject({ code: 'E3007' });
   });
 });
 

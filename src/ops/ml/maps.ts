@@ -37,20 +37,17 @@ export const maps: OtherFamily = {
       const entries = [...mapOf(datum)]
         .map(([key, value]) => [intKey(key), value] as const)
         .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
-      if (map_form === 'DENSE')
-        return [
-          rowOf(
-            type,
-            entries.map(([, value]) => cast(value)),
-          ),
-        ];
-      if (map_form !== 'SPARSE') throw fail('E1303', `there is no map_form ${map_form}`);
-      const count = indexIn(max_map, 2 ** 32, 'max_map');
-      if (entries[0] && entries[0][0] < 0n) throw fail('E3006', `CastMap: the key ${entries[0][0]} is negative`);
+      if (map_form !== 'DENSE' && map_form !== 'SPARSE') throw fail('E1303', `there is no map_form ${map_form}`);
+      const isDense = map_form === 'DENSE';
+      if (!isDense && entries[0] && entries[0][0] < 0n) throw fail('E3006', `CastMap: the key ${entries[0][0]} is negative`);
+      const count = isDense ? entries.length : indexIn(max_map, 2 ** 32, 'max_map');
       context.reserve(8 * count);
-      const y = filled(count, fill);
-      for (const [key, value] of entries) if (key < BigInt(count)) y[Number(key)] = cast(value);
-      return [rowOf(type, y)];
+      const y = room(type, count, fill);
+      for (const [i, [key, value]] of entries.entries()) {
+        const place = isDense ? i : Number(key);
+        if (place < count) y[place] = cast(value) as never;
+      }
+      return [new Tensor(type, y as TensorData, [1, count])];
     },
   }),
   DictVectorizer: otherHost<X, VectorizerAt>({
@@ -61,13 +58,10 @@ export const maps: OtherFamily = {
     host({ X: datum }, at, context) {
       const map = mapOf(datum);
       const type = elementFor(map, context);
-      const none: Element = type === 'string' ? '' : type === 'int64' ? 0n : 0;
-      return [
-        rowOf(
-          type,
-          vocabulary(at).map(word => map.get(word) ?? none),
-        ),
-      ];
+      const words = vocabulary(at);
+      const y = room(type, words.length, '');
+      for (const [i, word] of words.entries()) if (map.has(word)) y[i] = map.get(word) as never;
+      return [new Tensor(type, y as TensorData, [1, words.length])];
     },
   }),
   ZipMap: otherHost<X, ZipMapAt>({
@@ -97,20 +91,18 @@ function intKey(key: string | bigint): bigint {
   throw fail('E3002', 'expected a map with int64 keys');
 }
 
-function filled(count: number, value: Element): Element[] {
-  try {
-    return new Array<Element>(count).fill(value);
-  } catch {
-    throw fail('E3007', `there is no memory for ${count} elements`);
-  }
-}
+/** Most elements that an array of JavaScript takes. */
+const mostStrings = 2 ** 27 - 64;
 
-/** A matrix of one row. */
-function rowOf(type: DataType, values: readonly Element[]): Tensor {
-  if (type === 'string') return new Tensor('string', values as TensorData, [1, values.length]);
-  const data: TypedArray = new (arrayFor(type))(values.length);
-  for (const [i, value] of values.entries()) data[i] = value as never;
-  return new Tensor(type, data, [1, values.length]);
+/** Room for so many elements: zeros, or strings. @throws ModelError E3007 where there is none */
+function room(type: DataType, count: number, text: Element): TypedArray | string[] {
+  try {
+    if (type !== 'string') return new (arrayFor(type))(count);
+    if (count <= mostStrings) return new Array<string>(count).fill(String(text));
+  } catch {
+    // Falls through to what both kinds say.
+  }
+  throw fail('E3007', `there is no memory for ${count} elements`);
 }
 
 const valueType = (type: ValueType | undefined): DataType | undefined =>
