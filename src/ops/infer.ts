@@ -13,8 +13,8 @@ import type { OpSchema } from './schema.ts';
 import { broadcastType, contentsOf, typeOf } from './shapes.ts';
 
 /**
- * Set the types of a node's outputs, and the contents of small integer ones. Without a row, or where a type or content that
- * decides them is not known (E3009), they stay as they are.
+ * Set the types of a node's outputs, and the contents of small integer ones. Without a row, where a type or content that decides
+ * them is not known (E3009), or where a body does not say this form of the operator (E3004), they stay as they are.
  */
 export function inferNode(node: Node, schema: OpSchema | undefined): void {
   const row = schema && rowOf(node.op, node.domain);
@@ -26,7 +26,7 @@ export function inferNode(node: Node, schema: OpSchema | undefined): void {
     });
     inferContents(row, schema, node);
   } catch (error) {
-    if (!(error instanceof ModelError && error.code === 'E3009')) throw error;
+    if (!(error instanceof ModelError && (error.code === 'E3009' || error.code === 'E3004'))) throw error;
   }
 }
 

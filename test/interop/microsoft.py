@@ -36,10 +36,10 @@ class Cases:
     def __init__(self, folder, wanted):
         self.folder, self.wanted, self.count, self.refused = folder, wanted, 0, []
 
-    def __call__(self, op, label, inputs, outputs=1, *, constant=(), open=(), domain="com.microsoft", rtol=1e-4, atol=1e-5, compare=None, declared=False, **attributes):
+    def __call__(self, op, label, inputs, outputs=1, *, constant=(), open=(), domain="com.microsoft", standard=21, rtol=1e-4, atol=1e-5, compare=None, declared=False, **attributes):
         """`inputs` are arrays, None where one is left out; those at the places of `constant` are initializers. `outputs` is a count, or a
         string of 1 and 0 where some are left out. `open` are the axes that are open in the second writing. `compare` says which outputs
-        to compare; `declared` gives the outputs the type float for an ONNX Runtime that cannot infer it."""
+        to compare; `standard` is the opset of ai.onnx; `declared` gives the outputs the type float for an ONNX Runtime that cannot infer it."""
         name = f"{op}_{label}"
         if not self.wanted(name):
             return
@@ -47,12 +47,12 @@ class Cases:
             if suffix and not open:
                 continue
             try:
-                self.write(name + suffix, op, inputs, outputs, constant, axes, domain, rtol, atol, compare, declared, attributes)
+                self.write(name + suffix, op, inputs, outputs, constant, axes, domain, standard, rtol, atol, compare, declared, attributes)
                 self.count += 1
             except Exception as error:  # ONNX Runtime refuses the case: say so, the case is wrong
                 self.refused.append((name + suffix, str(error).splitlines()[0][:300]))
 
-    def write(self, name, op, inputs, outputs, constant, open, domain, rtol, atol, compare, declared, attributes):
+    def write(self, name, op, inputs, outputs, constant, open, domain, standard, rtol, atol, compare, declared, attributes):
         marks = "1" * outputs if isinstance(outputs, int) else outputs
         out = [f"y{i}" if mark == "1" else "" for i, mark in enumerate(marks)]
         tensors = [x if x is None or isinstance(x, onnx.TensorProto) else numpy_helper.from_array(np.asarray(x)) for x in inputs]
@@ -70,7 +70,7 @@ class Cases:
             fed.append(t)
         node = helper.make_node(op, names, out, domain=domain, **attributes)
         kept = [y for i, y in enumerate(out) if y and (compare is None or i in compare)]
-        imports = [helper.make_opsetid("", 21)] + ([helper.make_opsetid(domain, 1)] if domain else [])
+        imports = [helper.make_opsetid("", standard)] + ([helper.make_opsetid(domain, 1)] if domain else [])
         graph = helper.make_graph([node], "g", infos, [helper.make_tensor_value_info(y, 1, None) if declared else helper.make_empty_tensor_value_info(y) for y in kept], initializers)
         model = helper.make_model(graph, opset_imports=imports, ir_version=10)
         made = run(model, fed)

@@ -11,6 +11,7 @@ import { nbits } from './nbits.ts';
 import { norms, simplified } from './norm.ts';
 import { quantizedOperators } from './quantized.ts';
 import { quantizedProducts } from './quantized-products.ts';
+import { states } from './states.ts';
 import { Tokenizer } from './tokens.ts';
 
 export const microsoft: OtherFamily = {
@@ -24,6 +25,7 @@ export const microsoft: OtherFamily = {
   ...norms,
   ...quantizedOperators,
   ...quantizedProducts,
+  ...states,
   GroupQueryAttention,
   Tokenizer,
 };

@@ -48,8 +48,8 @@ export const norms = {
   SkipLayerNormalization: otherComposite<Skip, Epsilon>({
     lower(x, { epsilon }, b) {
       const sum = added(x, b);
-      const { Y, Mean, InvStdDev } = b.LayerNormalization({ X: sum, Scale: x.gamma, B: x.beta }, { epsilon });
-      return { output: Y, mean: Mean, inv_std_var: InvStdDev, input_skip_bias_sum: sum };
+      const outputs = ['output', 'mean', 'inv_std_var'];
+      return [...b.emit('LayerNormalization', [sum, x.gamma, x.beta], { epsilon }, { outputs }), sum];
     },
   }),
   SkipSimplifiedLayerNormalization: otherComposite<Skip, Epsilon>({

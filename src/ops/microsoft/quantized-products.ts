@@ -4,7 +4,7 @@ import type { Value } from '../../ir/graph.ts';
 import type { Builder } from '../builder.ts';
 import { otherComposite } from '../row.ts';
 import { elementOf, rankOf } from '../shapes.ts';
-import { quantized } from './scales.ts';
+import { dequantized, quantized } from './scales.ts';
 
 /** Whole numbers less their zero point, in int32. A vector of zero points belongs to the columns of a right factor. */
 function centred(x: Value, zero: Value | undefined, b: Builder): Value {
@@ -44,6 +44,25 @@ export const quantizedProducts = {
       );
     },
   }),
+  /** With whole activations: those that ONNX Runtime rounds to 8 bits in every step are within that rounding of these. */
+  DynamicQuantizeLSTM: otherComposite<QuantizedLstm, LstmAttributes>({
+    lower({ W, R, W_scale, W_zero_point, R_scale, R_zero_point, ...x }, at, b) {
+      // A scale a direction, or one a gate and direction: along the last axis of [directions, inputs, gates].
+      const along = (v: Value): Value => b.Unsqueeze(v, rankOf(v) === 2 ? [1] : [1, 2]);
+      const weight = (w: Value, scale: Value, zero: Value): Value => b.Transpose(dequantized(w, along(scale), along(zero), b), [0, 2, 1]);
+      const inputs = [
+        x.X,
+        weight(W, W_scale, W_zero_point),
+        weight(R, R_scale, R_zero_point),
+        x.B,
+        x.sequence_lens,
+        x.initial_h,
+        x.initial_c,
+        x.P,
+      ];
+      return b.emit('LSTM', inputs, { ...at }, { outputs: ['Y', 'Y_h', 'Y_c'] });
+    },
+  }),
   MatMulInteger16: otherComposite<{ A: Value; B: Value }, object>({
     lower: ({ A, B }, _at, b) => b.MatMul(b.Cast(A, 'int32'), b.Cast(B, 'int32')),
   }),
@@ -71,6 +90,30 @@ export const quantizedProducts = {
     },
   }),
 };
+
+interface QuantizedLstm {
+  readonly X: Value;
+  readonly W: Value;
+  readonly R: Value;
+  readonly B?: Value;
+  readonly sequence_lens?: Value;
+  readonly initial_h?: Value;
+  readonly initial_c?: Value;
+  readonly P?: Value;
+  readonly W_scale: Value;
+  readonly W_zero_point: Value;
+  readonly R_scale: Value;
+  readonly R_zero_point: Value;
+}
+interface LstmAttributes {
+  readonly activation_alpha?: readonly number[];
+  readonly activation_beta?: readonly number[];
+  readonly activations?: readonly string[];
+  readonly clip?: number;
+  readonly direction: string;
+  readonly hidden_size?: number;
+  readonly input_forget: number;
+}
 
 /** A tensor in uint8 over its own range, with 0 in it. */
 function dynamic(x: Value, b: Builder): { y: Value; y_scale: Value; y_zero_point: Value } {

@@ -83,3 +83,19 @@ def write(case):
         x = rng.integers(low, high, (1, 6, 5, 3)).astype(kind)
         case("NhwcMaxPool", np.dtype(kind).name, [x], kernel_shape=[2, 2], open=(1, 2))
         case("NhwcMaxPool", f"padded_{np.dtype(kind).name}", [x], kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
+
+    case("GatedRMSNorm", "silu", [f(2, 3, 8), f(8), f(2, 3, 8)], constant=[1], open=(0, 1))
+    case("GatedRMSNorm", "heads", [f(2, 3, 12), f(4), f(2, 3, 12)], constant=[1], open=(0, 1), activation="sigmoid", epsilon=1e-3)
+    case("GatedRMSNorm", "matrix", [f(3, 8), f(4), f(3, 8)], activation="swish")
+    case("GatedAdd", "rows", [f(2, 3, 8), f(2, 3, 8), f(2, 3, 1)], open=(0, 1))
+    case("GatedAdd", "matrix", [f(3, 8), f(3, 8), f(3, 1)])
+    case("GatedAdd", "half", [h(3, 8), h(3, 8), h(3, 1)], rtol=1e-2, atol=1e-2)
+    case("CausalConvWithState", "plain", [f(2, 4, 6), f(4, 1, 3)], 2, constant=[1], open=(0, 2))
+    case("CausalConvWithState", "state", [f(2, 4, 1), f(4, 1, 3), f(4), f(2, 4, 2)], 2, activation="silu", constant=[1], open=(0,))
+    case("CausalConvWithState", "one_tap", [f(2, 4, 5), f(4, 1, 1), f(4)], 2, activation="swish")
+    packed = lambda heads, size, steps=3: f(2, steps, heads * size) * 0.5
+    for rule in ("linear", "gated", "delta", "gated_delta"):
+        decay = -abs(f(2, 3, 2)) if "gated" in rule else None
+        beta = abs(f(2, 3, 2)) * 0.5 if "delta" in rule else None
+        inputs = [packed(4, 4), packed(2, 4), packed(2, 6), f(2, 2, 4, 6), decay, beta]
+        case("LinearAttention", rule, inputs, 2, q_num_heads=4, kv_num_heads=2, update_rule=rule, atol=1e-4)

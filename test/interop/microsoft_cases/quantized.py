@@ -18,6 +18,7 @@ def write(case):
         write_products(case, q, z, s, f, name, rng, kind)
         write_conversions(case, q, z, s, f, name, kind)
         write_embeddings(case, q, z, s, name, rng)
+    write_lstm(case, f, rng)
     words = lambda kind, *shape: rng.integers(np.iinfo(kind).min, np.iinfo(kind).max, shape).astype(kind)
     case("MatMulInteger16", "matrix", [words(np.int16, 2, 3), words(np.int16, 3, 4)], open=(0,))
     case("MatMulInteger16", "stack", [words(np.int16, 2, 2, 3), words(np.int16, 2, 3, 4)])
@@ -113,3 +114,17 @@ def write_embeddings(case, q, z, s, name, rng):
     case("QEmbedLayerNormalization", f"{name}_no_mask", [ids, segments, *codes, None, *scales, *zeros], 2, atol=1e-4)
     without = lambda values: [None if i == 2 else v for i, v in enumerate(values)]
     case("QEmbedLayerNormalization", f"{name}_no_segments", [ids, None, *without(codes), mask, *without(scales), *without(zeros)], 2, atol=1e-4)
+
+
+def write_lstm(case, f, rng):
+    """ONNX Runtime rounds the activations to 8 bits, which the tolerance covers; we keep them whole."""
+    small = lambda *shape: rng.integers(-64, 64, shape).astype(np.int8)
+    near = {"rtol": 0, "atol": 2e-2, "hidden_size": 5}
+    op = "DynamicQuantizeLSTM"
+    for label, directions in (("forward", 1), ("reverse", 1), ("bidirectional", 2)):
+        w, r, bias = small(directions, 4, 20), small(directions, 5, 20), f(directions, 40) * 0.1
+        one = [np.full(directions, 0.01, np.float32), np.zeros(directions, np.int8)]
+        case(op, label, [f(6, 2, 4), w, r, bias, None, None, None, None, *one, *one], 3, constant=[1, 2, 3, 8, 9, 10, 11], direction=label, **near)
+    gates = [(rng.random((1, 20)) * 0.01 + 0.005).astype(np.float32), np.zeros((1, 20), np.int8)]
+    w, r = small(1, 4, 20), small(1, 5, 20)
+    case(op, "gates", [f(6, 2, 4), w, r, None, None, f(1, 2, 5), f(1, 2, 5), None, *gates, *gates], 3, constant=[1, 2, 8, 9, 10, 11], **near)
