@@ -3,7 +3,7 @@
 import { fail } from '../errors.ts';
 import type { Value } from '../ir/graph.ts';
 import { numbersOf } from '../ir/tensor.ts';
-import type { DataType } from '../ir/types.ts';
+import { type DataType, isInteger } from '../ir/types.ts';
 import type { Builder, Size } from './builder.ts';
 import { folded, sizeIn } from './folded.ts';
 import { gapTypes, scaleFraction } from './gap-types.ts';
@@ -23,7 +23,8 @@ export const resizing = {
       const element = elementOf(x.X);
       const wide = isNearest ? x.X : b.Cast(x.X, floatFor(element));
       const y = axesToResize(x, at, b).reduce((v, axis) => resizeAxis(v, axis, at, b), wide);
-      return b.Cast(y, element);
+      // Integers are rounded, as the standard's own implementation has it.
+      return b.Cast(isNearest || !isInteger(element) ? y : b.Round(y), element);
     },
   },
 } satisfies Family;
