@@ -45,7 +45,12 @@ export function rebuild(
   }
   copyNodes(graph.nodes, now, visit, b, choose);
   const current = (v: Value): Value => now.get(v) ?? v;
-  const outputs = graph.outputs.map((o): Output => ({ ...o, value: current(o.value) }));
+  const isRetyped = bindings.size > 0 || outer.size > 0;
+  const outputs = graph.outputs.map((o): Output => {
+    const value = current(o.value);
+    const type = o.type ?? (!isRetyped && saysLess(value.type, o.value.type) ? o.value.type : undefined);
+    return { ...o, value, ...(type && { type }) };
+  });
   return new Graph(graph.name, {
     inputs,
     outputs,
@@ -90,6 +95,16 @@ export function copyNodes(
       now.set(v, copy);
     });
   }
+}
+
+/** Whether a declared type says more than the one that was inferred: a rank or an element. */
+function saysLess(inferred: ValueType | undefined, declared: ValueType | undefined): boolean {
+  if (!inferred || !declared) return declared !== undefined;
+  if (inferred.kind === 'tensor' && declared.kind === 'tensor')
+    return inferred.element === declared.element && !inferred.shape && !!declared.shape;
+  if ((inferred.kind === 'sequence' || inferred.kind === 'optional') && declared.kind === inferred.kind)
+    return saysLess(inferred.of, declared.of);
+  return false;
 }
 
 function nestedCopies(attributes: Attributes, copy: (graph: Graph) => Graph): Attributes {

@@ -552,6 +552,29 @@ describe('operators after an upgrade', () => {
     model.graph.inputs[0]!.type = tensorType('float32');
     expect(() => upgrade(model)).toThrow(expect.objectContaining({ code: 'E3009' }));
   });
+  test('the default of an input stays its default', () => {
+    const { model } = modelOf({ op: 'Add', opset: 7, inputs: [[[2], [1, 2]]] });
+    const weight = new Value('w', undefined, { tensor: new Tensor('float32', [1, 2], [2]) });
+    model.graph.nodes[0]!.inputs = [model.graph.inputs[0], weight];
+    model.graph.inputs.push(weight);
+    model.graph.initializers.push(weight);
+    const { graph } = upgrade(model);
+    expect(graph.initializers).toEqual([graph.inputs[1]]);
+  });
+  test('an output keeps the type that the file declares, where less is inferred', () => {
+    const { model } = modelOf({
+      op: 'Reshape',
+      opset: 5,
+      inputs: [
+        [[2], [1, 2]],
+        [[2], [1, 2], 'int64'],
+      ],
+    });
+    model.graph.outputs[0]!.value.type = tensorType('float32', [1, 2]);
+    model.graph.inputs[1]!.type = tensorType('int64');
+    const { value, type } = upgrade(model).graph.outputs[0]!;
+    expect(type ?? value.type).toEqual(tensorType('float32', [1, 2]));
+  });
   test('experiments without a definition are told', () => {
     expect(() => said({ op: 'GRUUnit', opset: 1, inputs: [[[1], [1]]] })).toThrow('GRUUnit was an experiment');
   });
