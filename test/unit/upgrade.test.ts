@@ -398,6 +398,55 @@ describe('numbers after an upgrade', () => {
   ])('%s', async (_, old, expected) => expect(await run(old)).toEqual(expected));
 });
 
+/** A body that adds each element to a sum, and gives the sum as it goes. */
+function runningSum(): Graph {
+  const [sum, x] = ['sum', 'x'].map(name => new Value(name, tensorType('float32', [])));
+  const add = new Node({ op: 'Add', inputs: [sum, x] }, [{ name: 'next', type: tensorType('float32', []) }]);
+  const value = add.outputs[0]!;
+  const outputs = ['next', 'seen'].map(name => ({ name, value }));
+  return new Graph('body', { inputs: [sum!, x!], outputs, nodes: [add] });
+}
+
+describe('a Scan of 8, with a batch in front', () => {
+  const sequences = [
+    [2, 3],
+    [1, 2, 3, 10, 20, 30],
+  ] as const;
+  const scan = (lengths: Old['inputs'][number], directions?: readonly number[]): Old => ({
+    op: 'Scan',
+    opset: 8,
+    inputs: [lengths, [[2], [0, 100]], sequences],
+    attributes: { body: runningSum(), num_scan_inputs: 1, ...(directions && { directions }) },
+    outputs: 2,
+  });
+  test.each<[string, Old, number[][]]>([
+    [
+      'whole sequences',
+      scan(null),
+      [
+        [6, 160],
+        [1, 3, 6, 110, 130, 160],
+      ],
+    ],
+    [
+      'from the end',
+      scan(null, [1]),
+      [
+        [6, 160],
+        [3, 5, 6, 130, 150, 160],
+      ],
+    ],
+    [
+      'lengths',
+      scan([[2], [2, 3], 'int64']),
+      [
+        [3, 160],
+        [1, 3, 0, 110, 130, 160],
+      ],
+    ],
+  ])('%s', async (_, old, expected) => expect(await run(old)).toEqual(expected));
+});
+
 describe('operators after an upgrade', () => {
   const image = [
     [1, 1, 2, 4],
