@@ -4,7 +4,7 @@ import type { Finding } from '../errors.ts';
 import { ModelError } from '../errors.ts';
 import { allNodes, type Graph, type Node, type Value } from '../ir/graph.ts';
 import type { Builder } from '../ops/builder.ts';
-import { newestOpset, type OpSchema, schemaOf, schemaVersions } from '../ops/schema.ts';
+import { newestOpset, newestSchema, type OpSchema, schemaOf, schemaVersions } from '../ops/schema.ts';
 import { schemaTypeName } from '../ops/signature.ts';
 import { bodyValues, isUnknown, type Rule, rewriteAll } from '../passes/index.ts';
 import { downgradeSteps } from './downgrade-steps.ts';
@@ -117,7 +117,9 @@ function withoutDefaults(form: Form, older: OpSchema, newer: OpSchema): Form {
 
 /** Why a form does not fit the signature of its version. */
 export function misfit({ op, inputs, attributes }: Form, node: Node, then: OpSchema): string | undefined {
-  for (const [name] of attributes) if (!then.attributes.has(name) && !name.startsWith('__')) return `attribute ${name} of ${op} is newer`;
+  // What no version knows is no business of opsets.
+  const now = newestSchema(node.domain, node.op)!;
+  for (const [name] of attributes) if (!then.attributes.has(name) && now.attributes.has(name)) return `attribute ${name} of ${op} is newer`;
   if (inputs.length > then.maxInputs) return `${op} takes only ${then.maxInputs} inputs there`;
   if (node.outputs.findLastIndex(v => v) >= then.maxOutputs) return `${op} has only ${then.maxOutputs} outputs there`;
   const required = then.inputs.findIndex((param, i) => param.option === 'single' && !inputs[i]);
