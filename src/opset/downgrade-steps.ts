@@ -1,7 +1,7 @@
 // One small function for each change of an operator, from the newer version to the older. A step answers the older form, values built of
 // operators of the newest opset, which are then said in their turn, or why it cannot be said.
 import type { Attribute, Node, Value } from '../ir/graph.ts';
-import { dataTypeOfCode, elementTypes } from '../ir/types.ts';
+import { dataTypeOfCode, elementTypes, isFloat } from '../ir/types.ts';
 import type { Builder, Size } from '../ops/builder.ts';
 import { axesOf, axisOf, contentsOf, range, rankOf, shapeOf } from '../ops/shapes.ts';
 import { contentNumber, contentNumbers } from './contents.ts';
@@ -294,6 +294,18 @@ const indicesFromTheFront: DownStep = (form, b, node) => {
   return { inputs: place(inputs, 1, counted), attributes };
 };
 
+/** Two comparisons where the one came later; a NaN is neither. */
+const orEqual =
+  (op: 'Less' | 'Greater'): DownStep =>
+  ({ inputs: [x, y] }, b) => [b.Or(b[op](x!, y!), b.Equal(x!, y!))];
+/** Before 11 floats were not compared for equality: they are equal where neither is less, and both are numbers. */
+const equalFloats: DownStep = (form, b) => {
+  const [x, y] = form.inputs as readonly [Value, Value];
+  if (!x.element || !isFloat(x.element)) return form;
+  const ordered = b.Not(b.Or(b.IsNaN(x), b.IsNaN(y)));
+  return [b.And(ordered, b.Not(b.Or(b.Less(x, y), b.Greater(x, y))))];
+};
+
 const splitAttribute = inputToInts('split', 1);
 const axesAttribute = inputToInts('axes', 1);
 const sameMeaning: DownStep = form => form;
@@ -322,10 +334,13 @@ export const downgradeSteps: DownTable = {
   DFT: { 20: dftAxis },
   DequantizeLinear: { 13: perTensor, 23: dequantizedType },
   Dropout: { 10: dropoutMask, 12: dropoutAttributes },
+  Equal: { 11: equalFloats },
   Gather: { 11: indicesFromTheFront },
   Gemm: { 11: gemmSummand },
+  GreaterOrEqual: { 12: orEqual('Greater') },
   GridSample: { 20: gridModes },
   GroupNormalization: { 21: noGroups },
+  LessOrEqual: { 12: orEqual('Less') },
   Pad: { 11: padAttributes, 18: padAllAxes, 19: padWrap },
   QuantizeLinear: { 13: perTensor, 19: saturation, 21: quantizedType },
   Reshape: { 14: reshapeZeros },

@@ -5,6 +5,7 @@ import { ModelError } from '../errors.ts';
 import { allNodes, type Graph, type Node, type Value } from '../ir/graph.ts';
 import type { Builder } from '../ops/builder.ts';
 import { newestOpset, newestSchema, type OpSchema, schemaOf, schemaVersions } from '../ops/schema.ts';
+import { range } from '../ops/shapes.ts';
 import { schemaTypeName } from '../ops/signature.ts';
 import { bodyValues, isUnknown, type Rule, rewriteAll } from '../passes/index.ts';
 import { downgradeSteps } from './downgrade-steps.ts';
@@ -120,7 +121,7 @@ export function misfit({ op, inputs, attributes }: Form, node: Node, then: OpSch
   // What no version knows is no business of opsets.
   const now = newestSchema(node.domain, node.op)!;
   for (const [name] of attributes) if (!then.attributes.has(name) && now.attributes.has(name)) return `attribute ${name} of ${op} is newer`;
-  if (inputs.length > then.maxInputs) return `${op} takes only ${then.maxInputs} inputs there`;
+  if (inputs.findLastIndex(v => v) >= then.maxInputs) return `${op} takes only ${then.maxInputs} inputs there`;
   if (node.outputs.findLastIndex(v => v) >= then.maxOutputs) return `${op} has only ${then.maxOutputs} outputs there`;
   const required = then.inputs.findIndex((param, i) => param.option === 'single' && !inputs[i]);
   if (required >= 0) return `${op} needs its input ${then.inputs[required]!.name} there`;
@@ -150,8 +151,7 @@ function typeMisfit(
 
 const isUnchanged = (form: Form, node: Node): boolean =>
   (form.op ?? node.op) === node.op &&
-  form.inputs.length === node.inputs.length &&
-  form.inputs.every((v, i) => v === node.inputs[i]) &&
+  range(Math.max(form.inputs.length, node.inputs.length)).every(i => form.inputs[i] === node.inputs[i]) &&
   form.attributes.size === node.attributes.size &&
   [...form.attributes].every(([name, value]) => node.attributes.get(name) === value);
 

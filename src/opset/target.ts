@@ -3,7 +3,7 @@ import { fail, ModelError } from '../errors.ts';
 import { allNodes, type Graph, type Model, type Node } from '../ir/graph.ts';
 import { newBuilder } from '../ops/builder.ts';
 import { irVersionFor, newestOpset, releasedOpset, schemaOf } from '../ops/schema.ts';
-import { lowerWhere, rewriteAll } from '../passes/index.ts';
+import { lowerWhere, ownOutputs, rewriteAll } from '../passes/index.ts';
 import { rebuild } from '../passes/rebuild.ts';
 import { downgrade, misfit, obstacle } from './downgrade.ts';
 
@@ -33,6 +33,7 @@ export function target(model: Model, wanted?: number, { atMost = newestOpset('')
   const graphs = graphsOf(model);
   const opset = wanted ?? Math.min(lowest(graphs), atMost);
   downgrade(graphs, opset);
+  graphs.forEach(ownOutputs);
   const opsets = new Map([...otherDomains(model, graphs, had), ['', opset] as const]);
   const inModel = (own: ReadonlyMap<string, number>): Map<string, number> =>
     new Map([...own].map(([domain, version]) => [domain, opsets.get(domain) ?? version]));

@@ -1,7 +1,7 @@
 // The one driver that edits graphs. A rule is a pure function from a node to its replacement; the driver threads replacements
 // through nested graphs, drops what is no longer read, and stops rules that undo each other.
 import { fail, ModelError } from '../errors.ts';
-import { countUses, type Graph, type Model, type Node, subgraphs, Value } from '../ir/graph.ts';
+import { countUses, type Graph, type Model, Node, subgraphs, Value } from '../ir/graph.ts';
 import { type Builder, type BuilderOptions, newBuilder } from '../ops/builder.ts';
 
 /** What stands for each output of a node; `undefined` for one that nothing reads. */
@@ -131,6 +131,21 @@ export function removeUnread(graph: Graph): void {
   }
   graph.nodes = kept.reverse();
   graph.initializers = graph.initializers.filter(v => needed.has(v));
+}
+
+/** Outputs of nested graphs that are constants or values of outer graphs are made there by an Identity: files ask for it. */
+export function ownOutputs(graph: Graph): void {
+  for (const [, inner] of graph.nodes.flatMap(node => [...subgraphs(node)])) {
+    ownOutputs(inner);
+    const own = new Set([...inner.inputs, ...inner.initializers, ...inner.nodes.flatMap(node => node.outputs)]);
+    for (const output of inner.outputs) {
+      const { value } = output;
+      if (own.has(value)) continue;
+      const node = new Node({ op: 'Identity', inputs: [value] }, [{ name: value.name, type: value.type }]);
+      inner.nodes.push(node);
+      output.value = node.outputs[0]!;
+    }
+  }
 }
 
 /** Whether an error says only that something is not known yet, so that a rule can leave its node as it is. */

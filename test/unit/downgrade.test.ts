@@ -74,6 +74,8 @@ describe('forms of older opsets', () => {
     [12, [x], (b, v) => b.Softmax({ input: v! }, { axis: 2 }), 'Softmax1{axis=2}'],
     [12, [x], (b, v) => b.Softmax({ input: v! }, { axis: 1 }), 'Transpose1{perm=0,2,1} Softmax1{axis=2} Transpose1{perm=0,2,1}'],
     [12, [[[2, 1]]], (b, v) => b.Squeeze(v!, [1]), 'Squeeze1{axes=1}'],
+    [11, [x, x], (b, v, w) => b.LessOrEqual({ A: v!, B: w! }), 'Less2{} Equal2{} Or2{}'],
+    [10, [x, x], (b, v, w) => b.Equal(v!, w!), 'IsNaN1{} IsNaN1{} Or2{} Not1{} Less2{} Greater2{} Or2{} Not1{} And2{}'],
     [12, [x], (b, v) => b.Unsqueeze(v!, [0]), 'Unsqueeze1{axes=0}'],
     [10, [x], (b, v) => b.Unsqueeze(v!, [-1]), 'Unsqueeze1{axes=3}'],
     [12, [x], (b, v) => b.Split(v!, [1, 3], 2), 'Split1{axis=2,split=1,3}'],
@@ -138,6 +140,18 @@ describe('forms of older opsets', () => {
     ],
     [18, [[[2]]], (b, v) => b.emit('QuantizeLinear', [v, b.constant(1, 'float32')], { output_dtype: 3 }), 'QuantizeLinear3{}'],
   ])('opset %i %#', (opset, inputs, build, expected) => expect(reasons(inputs, build, opset)).toBe(expected));
+});
+
+test('outputs of nested graphs are made there', () => {
+  const b = newBuilder();
+  const [condition, x0] = [new Value('c', tensorType('bool', [])), new Value('x', tensorType('float32', [2]))];
+  const branch = (value: Value): Graph => new Graph('branch', { outputs: [{ name: 'z', value }] });
+  const branches = { then_branch: branch(x0), else_branch: branch(b.constant(Float32Array.of(1, 2), 'float32')) };
+  const value = b.emit('If', [condition], branches)[0]!;
+  const graph = new Graph('g', { inputs: [condition, x0], outputs: [{ name: 'y', value }], nodes: b.nodes });
+  const model = new Model(graph, { irVersion: 13, opsets: new Map([['', newestOpset('')!]]) });
+  target(model, 21);
+  expect([...allNodes(model.graph)].map(node => node.op)).toEqual(['If', 'Identity', 'Identity']);
 });
 
 describe('what an older opset cannot say', () => {
