@@ -10,7 +10,7 @@ import { symbol } from './ir/dims.ts';
 import type { Model } from './ir/graph.ts';
 import type { Tensor } from './ir/tensor.ts';
 import { tensorType } from './ir/types.ts';
-import { runtimeNamed } from './opset/runtimes.ts';
+import { type Runtime, runtimeNamed } from './opset/runtimes.ts';
 import { retarget, target } from './opset/target.ts';
 import { upgrade } from './opset/upgrade.ts';
 import { fuse as fuseWeights } from './passes/fuse.ts';
@@ -85,24 +85,25 @@ export async function write(
 ): Promise<Written> {
   const format = wanted === undefined ? formatOfName(name) : formatNamed(wanted);
   if (!format?.write) throw fail('E2003', `${format ? format.title : (wanted ?? name)} cannot be written; written are ${writable()}`);
-  const ready = inOpset(model, { opset, atMost: runtime === undefined ? undefined : runtimeNamed(runtime).opset, fuse });
+  const ready = inOpset(model, { opset, runtime: runtime === undefined ? undefined : runtimeNamed(runtime), fuse });
   return { format, model: ready, files: await format.write(ready, { name, ...options }) };
 }
 
 interface Wanted {
   readonly opset: number | undefined;
-  readonly atMost: number | undefined;
+  readonly runtime: Runtime | undefined;
   readonly fuse: boolean;
 }
 
 /** The model in the opset it is written in. */
-function inOpset(model: Model, { opset, atMost, fuse }: Wanted): Model {
+function inOpset(model: Model, { opset, runtime, fuse }: Wanted): Model {
+  const atMost = runtime?.opset;
   if (opset !== undefined && atMost !== undefined && opset > atMost)
     throw fail('E4001', `opset ${opset} is newer than ${atMost}, the newest that the target reads`);
   const isKept = isFromOnnx(model);
   const own = model.opsets.get('') ?? 1;
   const wanted = opset ?? (isKept ? Math.min(own, atMost ?? own) : undefined);
-  if (isKept && wanted === own) return model;
+  if (isKept && wanted === own && model.irVersion <= (runtime?.irVersion ?? Infinity)) return model;
   const copy = upgrade(model);
   if (fuse && !isKept) fuseWeights(copy.graph);
   target(copy, wanted, { atMost, had: model.opsets });

@@ -2,7 +2,8 @@
 // Older opsets down to 7 are read by all. Where a release knew an opset only in part, the one before is given.
 import { fail } from '../errors.ts';
 
-interface Runtime {
+/** What a runtime reads at most. */
+export interface Runtime {
   readonly opset: number;
   readonly irVersion: number;
 }

@@ -38,6 +38,12 @@ describe('opsets', () => {
     expect((await write(model, { name: 'm.onnx', opset: 21 })).model.opsets.get('')).toBe(21);
     await expect(write(model, { name: 'm.onnx', opset: 99 })).rejects.toMatchObject({ code: 'E1106' });
   });
+  test('a target bounds the opset and the IR version', async () => {
+    const model = await load(fileOf('simple-nn/model.onnx'));
+    const { model: written } = await write(model, { name: 'm.onnx', target: 'ort-1.12' });
+    expect([written.opsets.get(''), written.irVersion]).toEqual([17, 8]);
+    await expect(write(model, { name: 'm.onnx', target: 'ort-1.12', opset: 18 })).rejects.toMatchObject({ code: 'E4001' });
+  });
   test('every node that a wanted opset cannot say is listed', async () => {
     const model = await load(fileOf('slim-resnet18/model.pt2'));
     const error = await write(model, { name: 'm.onnx', opset: 1 }).catch(e => e);
