@@ -175,8 +175,8 @@ describe('what an older opset cannot say', () => {
   ])('opset %i %#', (opset, inputs, build, expected) => expect(reasons(inputs, build, opset)).toBe(expected));
 
   test('all reasons at once', () => {
-    const build: Build = (b, v) => [b.emit('TensorScatter', [v, v], { axis: 1 })[0], b.emit('BitCast', [v], { to: 6 })[0]];
-    expect(reasons([x], build, 20)).toBe('TensorScatter is new in opset 24; BitCast is new in opset 26');
+    const build: Build = (b, v, s) => [b.emit('BitCast', [v], { to: 6 })[0], b.emit('StringConcat', [s, s])[0]];
+    expect(reasons([x, [[2], 'string']], build, 18)).toBe('BitCast is new in opset 26; StringConcat is new in opset 20');
   });
 });
 
