@@ -155,7 +155,8 @@ void check(const Pool& p, const Step& s) {
 
 void check(const Copy&, const Step& s) {
   require_arity(s, 1, 1);
-  require(operand(s, 0).type == s.outputs[0].type && operand(s, 0).shape == s.outputs[0].shape, "copy: views do not match");
+  const bool same = bytes_of(operand(s, 0).type) == bytes_of(s.outputs[0].type) && operand(s, 0).shape == s.outputs[0].shape;
+  require(same, "copy: views do not match");
 }
 void check(const Fill&, const Step& s) { require_arity(s, 0, 0); }
 void check(const Values& v, const Step& s) {

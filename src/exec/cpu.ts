@@ -36,6 +36,8 @@ export function nativeBackend(load: LoadAddon, options: BindOptions = {}): Backe
       const addon = load();
       if (typeof addon === 'string') throw fail('E3008', `backend cpu: ${addon}`);
       refuseLacking('cpu', plan, lackOf);
+      const odd = plan.inputs.find(p => !isMoved(p.view.type));
+      if (odd) throw fail('E3008', `backend cpu lacks ${odd.view.type} (input ${odd.name})`);
       const constants = addon.constants(await bytesOfConstants(plan));
       return {
         bind: async sizes => bindNative(addon, bindPlan(plan, sizes, options), constants),
@@ -106,7 +108,6 @@ function lackOf(step: Step): string | undefined {
   const { kind } = step.kernel;
   const taken = takes[kind];
   if (!taken) return kind;
-  const views = kind === 'map' ? [...step.inputs, ...step.outputs] : [step.inputs[0] ?? step.outputs[0]];
-  if (kind === 'copy' && step.inputs[0]!.type !== step.outputs[0]!.type) return onTypes(kind, step);
+  const views = kind === 'map' || kind === 'copy' ? [...step.inputs, ...step.outputs] : [step.inputs[0] ?? step.outputs[0]];
   return views.every(v => !v || taken(v.type, step)) ? undefined : onTypes(kind, step);
 }

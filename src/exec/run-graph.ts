@@ -149,6 +149,7 @@ export class GraphRunner {
     if (!stage) {
       stage = compileStage(graph, bindings, this.#settings, this.#nested);
       this.#stages.set(full, stage);
+      void stage.catch(() => this.#stages.delete(full));
     }
     return stage;
   }

@@ -37,9 +37,9 @@ export function expressionOf(row: MapRow<OpName>, elements: readonly DataType[],
   return row.map(args, at as never);
 }
 
-/** The element type in which a map's result is stored: a half type where an input of that type was computed in float32. */
+/** The element type in which a map's result is stored: that of the first input which is computed in the type of the result. */
 export const storedType = (result: ScalarType, elements: readonly DataType[]): DataType =>
-  elements.findLast(type => computeType(type) === result) ?? result;
+  elements.find(type => computeType(type) === result) ?? result;
 
 /** Emit the kernels of a node whose row is a map or core row; views of its outputs. */
 export function planNode(

@@ -1,11 +1,11 @@
 // Reductions: four with kernels, the others as bodies of these.
 import type { Value } from '../ir/graph.ts';
-import { type Shape, tensorType, type ValueType } from '../ir/types.ts';
+import { isFloat, type Shape, tensorType, type ValueType } from '../ir/types.ts';
 import type { ReduceBy, View } from '../kernels/kernel.ts';
 import { dropAxes, type Emitter } from '../kernels/views.ts';
 import type { Builder } from './builder.ts';
 import type { CoreRow, Family } from './row.ts';
-import { axesOf, axisOf, knownNumbers, range, shapeOf, typeOf } from './shapes.ts';
+import { axesOf, axisOf, elementOf, knownNumbers, range, shapeOf, typeOf } from './shapes.ts';
 
 interface ReduceInputs {
   readonly data: Value;
@@ -76,7 +76,10 @@ export const reductions = {
   ReduceMin: reduction('min'),
   ReduceMean: body((x, at, b) => b.Div(b.ReduceSum(x, at), b.count(x, at.axes))),
   ReduceL1: body((x, at, b) => b.ReduceSum(b.Abs(x), at)),
-  ReduceL2: body((x, at, b) => b.Sqrt(b.ReduceSum(b.Mul(x, x), at))),
+  ReduceL2: body((x, at, b) => {
+    const squares = b.ReduceSum(b.Mul(x, x), at);
+    return isFloat(elementOf(x)) ? b.Sqrt(squares) : b.Cast(b.Sqrt(b.Cast(squares, 'float64')), elementOf(x));
+  }),
   ReduceSumSquare: body((x, at, b) => b.ReduceSum(b.Mul(x, x), at)),
   ReduceLogSum: body((x, at, b) => b.Log(b.ReduceSum(x, at))),
   ReduceLogSumExp: body((x, { axes, keepdims }, b) => {
