@@ -15,10 +15,8 @@ const typed = <K extends OpName>(reasons: Readonly<Record<K, { readonly gap: str
   Object.fromEntries(Object.entries<{ gap: string }>(reasons).map(([op, { gap }]) => [op, { gap, infer: types[op as K] }])) as never;
 
 export const gaps = typed({
-  Col2Im: { gap: 'its body is not written yet' },
   Compress: dataDependent,
   ImageDecoder: { gap: 'needs an image decoder' },
-  MaxUnpool: { gap: 'its body is not written yet' },
   NonMaxSuppression: dataDependent,
   NonZero: dataDependent,
   ReverseSequence: sampling,

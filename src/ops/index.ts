@@ -33,6 +33,7 @@ import { sequences } from './sequence.ts';
 import { spectral } from './spectral.ts';
 import { strings } from './strings.ts';
 import { training } from './training.ts';
+import { unpooling } from './unpool.ts';
 import { windows } from './window.ts';
 
 /** A row for every operator of the newest ai.onnx opset. */
@@ -55,6 +56,7 @@ export const rows: { readonly [K in OpName]: Row<K> } = {
   ...samplings,
   ...resizing,
   ...regions,
+  ...unpooling,
   ...spectral,
   ...losses,
   ...linear,
