@@ -546,6 +546,14 @@ sample('GRU', 'reset first', [f(4, 2, 3), f(1, 12, 3), f(1, 12, 4), f(1, 24)], (
   b.emit('GRU', [x, w, r, bias], { hidden_size: 4 }, { outputs: ['y', 'h'] }),
 );
 
+sample('MaxUnpool', '', [f(2, 2, 6, 8)], (b, x) => {
+  const at = { kernel_shape: [2, 2], strides: [2, 2] };
+  const [X, I] = b.emit('MaxPool', [x], at, { outputs: ['y', 'indices'] }) as readonly [Value, Value];
+  return b.MaxUnpool({ X, I }, at);
+});
+sample('Col2Im', '', [f(2, 12, 6)], (b, input) =>
+  b.Col2Im({ input, image_shape: b.ints([3, 4]), block_shape: b.ints([2, 2]) }, { pads: [0, 1, 0, 1], strides: [1, 2] }),
+);
 for (const [what, inputs, build] of attentionSamples()) sample('Attention', what, inputs, build);
 
 export { samples };
