@@ -129,9 +129,14 @@ ArgReduce argreduce(Words& w) {
   return {by, axis, w.flag()};
 }
 
+TopK topk(Words& w) {
+  const int64_t axis = w.integer();
+  return {axis, w.flag()};
+}
+
 /** The order of the cases is that of `kinds` in src/exec/cpu-wire.ts. */
 Kernel kernel(Words& w) {
-  switch (w.within(0, 9)) {
+  switch (w.within(0, 10)) {
     case 0: return map(w);
     case 1: return Reduce{static_cast<By>(w.within(0, 3))};
     case 2: return argreduce(w);
@@ -141,7 +146,8 @@ Kernel kernel(Words& w) {
     case 6: return Copy{};
     case 7: return Fill{w.bits()};
     case 8: return Values{w.list()};
-    default: return Gather{w.integer()};
+    case 9: return Gather{w.integer()};
+    default: return topk(w);
   }
 }
 

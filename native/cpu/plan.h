@@ -82,7 +82,8 @@ struct Copy {};
 struct Fill { uint64_t bits; };
 struct Values { Dims values; };
 struct Gather { int64_t axis; };
-using Kernel = std::variant<Map, Reduce, ArgReduce, MatMul, Conv, Pool, Copy, Fill, Values, Gather>;
+struct TopK { int64_t axis; bool largest; };
+using Kernel = std::variant<Map, Reduce, ArgReduce, MatMul, Conv, Pool, Copy, Fill, Values, Gather, TopK>;
 
 struct Step {
   Kernel kernel;
@@ -123,5 +124,6 @@ void run_copy(const Operand& x, const Operand& y);
 void run_fill(const Fill& kernel, const Operand& y);
 void run_values(const Values& kernel, const Operand& y);
 void run_gather(const Gather& kernel, const Operand& x, const Operand& indices, const Operand& y);
+void run_topk(const TopK& kernel, const Operand& x, const Operand& values, const Operand& places);
 
 }  // namespace omnix

@@ -27,6 +27,7 @@ const kinds = [
   'fill',
   'values',
   'gather',
+  'topk',
 ] as const satisfies readonly KernelKind[];
 type Sent = Extract<Kernel<number>, { kind: (typeof kinds)[number] }>;
 const isSent = (k: Kernel<number>): k is Sent => (kinds as readonly KernelKind[]).includes(k.kind);
@@ -135,6 +136,8 @@ function parametersOf(k: Exclude<Sent, { kind: 'map' | 'fill' }>): readonly (num
       return [k.values];
     case 'gather':
       return [k.axis];
+    case 'topk':
+      return [k.axis, k.largest ? 1 : 0];
     case 'matmul':
     case 'copy':
       return [];

@@ -89,7 +89,7 @@ const isHalf = (type: DataType): boolean => type === 'float16' || type === 'bflo
 const isMoved = (type: DataType): boolean => isScalarType(type) || isHalf(type) || /^float8e[45]/.test(type);
 const isDouble = (type: DataType): boolean => type === 'float32' || type === 'float64';
 
-/** Element types each kernel takes. Places and indices of argreduce, pool and gather are not asked. */
+/** Element types each kernel takes. Places and indices of argreduce, pool, gather and topk are not asked. */
 /** Kinds that are not here are lacking. */
 const takes: Readonly<Partial<Record<KernelKind, (type: DataType, step: Step) => boolean>>> = {
   map: type => isScalarType(type) || isHalf(type),
@@ -102,6 +102,7 @@ const takes: Readonly<Partial<Record<KernelKind, (type: DataType, step: Step) =>
   fill: type => isScalarType(type) || isHalf(type),
   values: isScalarType,
   gather: isMoved,
+  topk: isScalarType,
 };
 
 function lackOf(step: Step): string | undefined {

@@ -8,6 +8,7 @@ import { copy, fill, gather, values } from './move.ts';
 import { argreduce, reduce } from './reduce.ts';
 import { scatterElements, scatterSlices } from './scatter.ts';
 import { computeType } from './storage.ts';
+import { topk } from './topk.ts';
 import { conv, pool } from './window.ts';
 
 const computing: ReadonlySet<Kernel['kind']> = new Set(['reduce', 'argreduce', 'matmul', 'conv', 'pool']);
@@ -51,6 +52,9 @@ export function runKernel(kernel: Kernel<number>, inputs: readonly (Operand | un
     case 'scatter':
       if (kernel.axis === undefined) scatterSlices(kernel.by, x!, w!, y);
       else scatterElements(kernel.by, kernel.axis, x!, w!, y);
+      break;
+    case 'topk':
+      topk(kernel.axis, kernel.largest, x!, y, second!);
       break;
     default:
       kernel satisfies never;

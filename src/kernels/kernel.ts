@@ -57,7 +57,12 @@ export type Kernel<D = Dim> =
    * indices, updates into y, which holds what they are written over: along `axis` element by element, or without an axis at the places
    * that the last axis of the indices names. Later updates win, in row-major order. Negative indices count from the end.
    */
-  | { readonly kind: 'scatter'; readonly by: ScatterBy; readonly axis?: number };
+  | { readonly kind: 'scatter'; readonly by: ScatterBy; readonly axis?: number }
+  /**
+   * x to its largest or smallest elements along `axis`, in order, as many as the outputs hold, and their indices as int64. NaN is
+   * the largest; of equal elements the first comes first.
+   */
+  | { readonly kind: 'topk'; readonly axis: number; readonly largest: boolean };
 
 export type ScatterBy = 'none' | 'add' | 'mul' | 'max' | 'min';
 export type ReduceBy = 'sum' | 'prod' | 'max' | 'min';

@@ -1,5 +1,6 @@
 // Elements in memory as kernels address them: one entry an element, whatever its type. Types below 8 bits are unpacked to a byte
 // each, complex numbers are pairs that stay together, strings are an array of strings.
+import { fail } from '../errors.ts';
 import { arrayFor, bytesOf, Tensor, type TypedArray, viewBytes } from '../ir/tensor.ts';
 import { byteLength, type DataType, elementTypes } from '../ir/types.ts';
 import { decodeElement } from './storage.ts';
@@ -13,8 +14,15 @@ export type ComplexArray = (readonly [number, number])[];
 const isPacked = (type: DataType): boolean => elementTypes[type].bits > 0 && elementTypes[type].bits < 8;
 const isComplex = (type: DataType): boolean => elementTypes[type].class === 'complex';
 
-/** Memory for so many elements: zeros, or empty strings. */
+/** Most bytes that are taken at once: what one typed array can hold everywhere. */
+const most = 2 ** 32;
+/** At least what an entry takes that is no number. */
+const entryBytes = 16;
+
+/** Memory for so many elements: zeros, or empty strings. @throws ModelError E3007 for more than an array holds */
 export function emptyArray(type: DataType, count: number): Memory {
+  const bytes = count * (type === 'string' || isComplex(type) ? entryBytes : Math.max(1, elementTypes[type].bits / 8));
+  if (bytes > most) throw fail('E3007', `a tensor of ${bytes} bytes exceeds the limit of ${most}`);
   if (type === 'string') return new Array<string>(count).fill('');
   if (isComplex(type)) return new Array<readonly [number, number]>(count).fill([0, 0]);
   return isPacked(type) ? new Uint8Array(count) : new (arrayFor(type))(count);

@@ -100,10 +100,6 @@ export const gapTypes = {
     scores.type,
   ],
   TensorScatter: ({ past_cache }) => [past_cache.type],
-  TopK({ X, K }, { axis }) {
-    const shape = along(shapeOf(X), axis, contentOf(K));
-    return [tensorType(elementOf(X), shape), tensorType('int64', shape)];
-  },
   Unique({ X }, { axis }) {
     const found = unknownDim();
     const shape = shapeOf(X);

@@ -4,8 +4,8 @@ import { attention } from './attention.ts';
 import { constants } from './constant.ts';
 import { control } from './control.ts';
 import { einsums } from './einsum.ts';
-import { gaps } from './gaps.ts';
 import { generators } from './generate.ts';
+import { images } from './image.ts';
 import { layout } from './layout.ts';
 import { linear } from './linalg.ts';
 import { linearAttention } from './linear-attention.ts';
@@ -52,6 +52,7 @@ export const rows: { readonly [K in OpName]: Row<K> } = {
   ...sequences,
   ...strings,
   ...selections,
+  ...images,
   ...quantized,
   ...samplings,
   ...resizing,
@@ -65,7 +66,6 @@ export const rows: { readonly [K in OpName]: Row<K> } = {
   ...scatters,
   ...recurrent,
   ...randoms,
-  ...gaps,
 };
 
 /** The rows of every domain. The standard's own is the empty string. */

@@ -28,14 +28,15 @@ export const padding = {
         ),
       ];
     },
-    plan({ data }, { mode }, e, { pads, axes, constant_value }, [type]) {
+    plan({ data, constant_value: text }, { mode }, e, { pads, axes, constant_value }, [type]) {
       const { before, after } = padsOf(data.shape.length, pads, axes);
       // Negative pads cut first.
       const kept = shrinkView(data, before.map(cut), after.map(cut));
       const [front, back] = [before.map(added), after.map(added)];
       if (mode !== 'constant') return [kept.shape.reduce((v, _, axis) => repeated(v, axis, front[axis]!, back[axis]!, mode, e), kept)];
       const y = e.alloc(type!.element, type!.shape);
-      e.step({ kind: 'fill', value: scalarOf(constant_value) }, [], [y]);
+      if (y.type !== 'string') e.step({ kind: 'fill', value: scalarOf(constant_value) }, [], [y]);
+      else if (text) e.step({ kind: 'copy' }, [broadcastView(text, y.shape)], [y]);
       e.step({ kind: 'copy' }, [kept], [{ ...shrinkView(y, front, back), shape: kept.shape }]);
       return [y];
     },

@@ -110,19 +110,13 @@ export function evaluateOff(
   return row.offKernels(named(schema, inputs) as never, valuesOf(node.attributes, schema) as never);
 }
 
-/** Most bytes of a tensor that is made here unless told: what one typed array can hold. */
-const defaultMemory = 2 ** 32;
-const withinMemory = (bytes: number): void => {
-  if (bytes > defaultMemory) throw fail('E3007', `a tensor of ${bytes} bytes exceeds the limit of ${defaultMemory}`);
-};
-
 /** Run a map or core node at once on resident tensors; undefined where it cannot be. */
 export function evaluate(
   row: Row<OpName>,
   schema: OpSchema,
   node: Node,
   inputs: readonly (Tensor | undefined)[],
-  reserve: (bytes: number) => void = withinMemory,
+  reserve: (bytes: number) => void = () => {},
 ): Tensor[] | undefined {
   if (!('map' in row) && !('plan' in row)) return undefined;
   const off = evaluateOff(row, schema, node, inputs);

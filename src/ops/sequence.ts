@@ -61,9 +61,12 @@ export const sequences = {
       const on = axisOf(axis, t.dims.length);
       const size = t.dims[on]!;
       reserveFor([t], context);
-      if (!split) return [Array.from({ length: size }, (_, i) => (keepdims ? partOf(t, on, i, 1) : sliceOf(t, on, i)))];
+      if (!split) {
+        context.reserve(size * bytesOfPart);
+        return [Array.from({ length: size }, (_, i) => (keepdims ? partOf(t, on, i, 1) : sliceOf(t, on, i)))];
+      }
       let at = 0;
-      return [splitSizes(tensorOf(split), size).map(count => partOf(t, on, (at += count) - count, count))];
+      return [splitSizes(tensorOf(split), size, context).map(count => partOf(t, on, (at += count) - count, count))];
     },
   },
   Optional: {
@@ -82,6 +85,9 @@ export const sequences = {
     host: ({ input }) => [new Tensor('bool', [input !== undefined && input !== null], [])],
   },
 } satisfies Family;
+
+/** At least what a tensor takes beside its elements, of which it may have none. */
+const bytesOfPart = 256;
 
 /** Items of a sequence are of one kind, and tensors among them of one element type. */
 function sameKind(item: Datum, items: readonly Datum[]): Datum {
@@ -106,11 +112,12 @@ function placeOf(position: Datum, length: number, places = length): number {
 }
 
 /** A scalar is the size of every part, the last one smaller where it does not divide the axis; a vector lists them. */
-function splitSizes(split: Tensor, size: number): number[] {
+function splitSizes(split: Tensor, size: number, context: HostContext): number[] {
   const given = numbersOf(split);
   if (split.dims.length === 0) {
     const [each = 0] = given;
     if (each < 1) throw fail('E3005', `SplitToSequence: parts of ${each}`);
+    context.reserve(Math.ceil(size / each) * bytesOfPart);
     return Array.from({ length: Math.ceil(size / each) }, (_, i) => Math.min(each, size - i * each));
   }
   if (given.some(n => n < 0) || given.reduce((a, b) => a + b, 0) !== size)

@@ -11,7 +11,7 @@ import { tfIdf } from './tfidf.ts';
 export const strings = {
   StringConcat: {
     infer: nestedTypes.StringConcat,
-    host: ({ X, Y }) => [mapElements([X, Y], 'string', (x, y) => `${x}${y}`)],
+    host: ({ X, Y }) => [mapElements([X, Y], 'string', (x, y) => joined(String(x), String(y)))],
   },
   StringNormalizer: {
     infer: nestedTypes.StringNormalizer,
@@ -52,6 +52,14 @@ export const strings = {
     host: ({ X }, at, context) => [tfIdf(tensorOf(X), at, context)],
   },
 } satisfies Family;
+
+/** Longest text that is made, in UTF-16 units; engines end at about twice as much. */
+const longest = 2 ** 28;
+
+function joined(x: string, y: string): string {
+  if (x.length + y.length <= longest) return x + y;
+  throw fail('E3007', `StringConcat: a text of ${x.length + y.length} characters exceeds the limit of ${longest}`);
+}
 
 // The cast: the schema lets nothing but text in.
 const textOf = (datum: Datum): readonly string[] => tensorOf(datum).data as readonly string[];

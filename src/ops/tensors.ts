@@ -1,11 +1,12 @@
 // Moving parts of tensors, for operators that are evaluated on the host. Works for every element type, strings too.
 import { fail } from '../errors.ts';
 import { type Datum, tensorOf } from '../ir/datum.ts';
-import type { Tensor } from '../ir/tensor.ts';
+import { arrayFor, type Tensor, type TypedArray } from '../ir/tensor.ts';
 import type { DataType } from '../ir/types.ts';
 import { type Operand, wholeOperand } from '../kernels/kernel.ts';
 import { elementsOf, emptyArray, fromElements, type Memory } from '../kernels/memory.ts';
 import { copy } from '../kernels/move.ts';
+import { computeType, load } from '../kernels/storage.ts';
 import { forEachRow, spread } from '../kernels/walk.ts';
 import { axisOf, broadcastShapes } from './shapes.ts';
 
@@ -94,4 +95,29 @@ export function mapElements(parts: readonly Datum[], type: DataType, value: (...
     for (let i = 0; i < n; i++) data[next++] = value(...operands.map((x, k) => x.data[at[k]! + i * steps[k]!]!));
   });
   return fromElements(type, data as Memory, shape);
+}
+
+/** Elements that numbers and operators compare: half types as the numbers that they are. */
+export function elementsForComparing(t: Tensor): Memory {
+  const elements = elementsOf(t);
+  const scalar = computeType(t.type);
+  if (!scalar || scalar === t.type) return elements;
+  const numbers = new (arrayFor(scalar))(t.size);
+  // The cast: what has a type to be computed in is held by a typed array.
+  load(numbers, 0, elements as TypedArray, t.type, 0, 1, t.size);
+  return numbers;
+}
+
+/** The slices at `places` of an axis, in that order. */
+export function takeAlong(t: Tensor, axis: number, places: readonly number[]): Tensor {
+  const size = t.dims[axis]!;
+  const inner = t.dims.slice(axis + 1).reduce((n, d) => n * d, 1);
+  const outer = t.dims.slice(0, axis).reduce((n, d) => n * d, 1);
+  const from = elementsOf(t) as Element[];
+  // The cast: an array of any kind takes elements by position.
+  const data = emptyArray(t.type, outer * places.length * inner) as Element[];
+  let next = 0;
+  for (let o = 0; o < outer; o++)
+    for (const place of places) for (let j = 0; j < inner; j++) data[next++] = from[(o * size + place) * inner + j]!;
+  return fromElements(t.type, data as Memory, t.dims.with(axis, places.length));
 }

@@ -215,6 +215,19 @@ sample('Slice', 'backwards to the smallest integer', [f(5, 6)], (b, x) =>
 sample('Slice', 'backwards', [f(5, 6)], (b, x) => b.Slice(x, { axes: [1], starts: [-1], ends: [-(2 ** 31)], steps: [-2] }));
 sample('Gather', '', [f(5, 3), typed('int64', -5, 5, 2, 2)], (b, x, i) => b.Gather(x, i, 0));
 sample('Gather', 'inner axis', [f(2, 5, 3), typed('int32', 0, 5, 4)], (b, x, i) => b.Gather(x, i, 1));
+sample('TopK', '', [f(3, 7, 2)], (b, x) => b.emit('TopK', [x, b.ints([3])], { axis: 1 }, { outputs: ['values', 'indices'] }));
+sample('TopK', 'smallest of equal integers', [ints(4, 40)], (b, x) =>
+  b.emit('TopK', [x, b.ints([25])], { largest: 0 }, { outputs: ['values', 'indices'] }),
+);
+sample('TopK', 'float16', [typed('float16', -1, 1, 2, 9)], (b, x) =>
+  b.emit('TopK', [x, b.ints([4])], {}, { outputs: ['values', 'indices'] }),
+);
+sample('ReverseSequence', '', [f(5, 3, 2), typed('int64', 1, 6, 3)], (b, input, sequence_lens) =>
+  b.ReverseSequence({ input, sequence_lens }),
+);
+sample('ReverseSequence', 'batch first', [f(3, 5), typed('int64', 1, 6, 3)], (b, input, sequence_lens) =>
+  b.ReverseSequence({ input, sequence_lens }, { batch_axis: 0, time_axis: 1 }),
+);
 sample('Pad', '', [f(2, 3)], (b, x) => b.emit('Pad', [x, b.ints([1, 0, 0, 2]), b.constant(0.5, 'float32')]));
 sample('ConstantOfShape', '', [f(2, 3)], (b, x) => b.emit('ConstantOfShape', [b.Shape(x)], { value: new Tensor('int32', [7], [1]) }));
 sample('Constant', '', [f(2)], (b, x) => b.Add(x, b.emit('Constant', [], { value: new Tensor('float32', [1.5, 2.5]) })[0]!));

@@ -120,10 +120,13 @@ describe('inputs', () => {
 });
 
 test('every operator without a meaning is named with its reason', async () => {
-  const decoded = (b: Builder, v: Value): Value => b.emit('ImageDecoder', [v])[0]!;
-  const model = modelOf([input('x', [3], 'uint8')], (b, x) => decoded(b, decoded(b, x)));
+  const custom = (b: Builder, op: string, x: Value) => b.emit(op, [x], {}, { domain: 'com.example' })[0]!;
+  const model = modelOf([input('x', [3])], (b, x) => custom(b, 'Odd', custom(b, 'Odd', custom(b, 'Strange', x))));
   const error = await session(model).catch(e => e);
-  expect(error.findings.map((f: { message: string }) => f.message)).toEqual(['ImageDecoder: needs an image decoder (2 nodes)']);
+  expect(error.findings.map((f: { message: string }) => f.message)).toEqual([
+    'com.example.Strange: no meaning here (1 node)',
+    'com.example.Odd: no meaning here (2 nodes)',
+  ]);
 });
 
 test('an index out of range is an error with its node', async () => {

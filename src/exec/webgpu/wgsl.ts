@@ -151,6 +151,7 @@ function bodyOf(step: Step, names: Names): Body {
     case 'pool':
     case 'gather':
     case 'scatter':
+    case 'topk':
       return kernel.kind;
     default:
       return kernel satisfies never;
