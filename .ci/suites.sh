@@ -65,7 +65,9 @@ conformance() {
   [ "$third" = all ] && kinds="$kinds,light"
   node dist/test/conformance/run.js "$cache/conformance" --kind "$kinds"
 }
-selection() { conformance_cases && "$python" test/conformance/write_cases.py "$cache/conformance" --check; }
+selection() { conformance_cases && "$python" test/conformance/write_cases.py "$cache/conformance" --only - --check; }
+microsoft() { "$python" test/interop/microsoft.py; }
+optimised() { "$python" test/interop/optimised.py; }
 fresh() { "$python" test/interop/export_fresh.py --third "$third"; }
 # Every ONNX file there is: the corpus, the models that the onnx package ships, and our own.
 onnx_files() { find "$corpus" "$venv/lib" models -name "*.onnx" | sort; }
@@ -87,6 +89,8 @@ suite drift 120 drift
 suite samples 120 samples
 suite selection 120 selection
 suite conformance 300 conformance
+suite microsoft 200 microsoft
+suite optimised 200 optimised
 suite interop 240 interop
 suite programs 400 programs
 suite aten 500 aten

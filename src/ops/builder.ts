@@ -101,7 +101,10 @@ class BuilderBase {
   like(value: number, like: Value): Value {
     return this.constant(value, like.element ?? 'float32');
   }
+  /** @throws ModelError E1305 for what is no integer, which only sizes that contradict each other come to */
   ints(values: readonly number[]): Value {
+    const odd = values.find(n => !Number.isSafeInteger(n));
+    if (odd !== undefined) throw fail('E1305', `a size or place comes to ${odd}`);
     return this.constant(values, 'int64', [values.length]);
   }
 

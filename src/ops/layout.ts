@@ -15,7 +15,7 @@ import {
 } from '../ir/dims.ts';
 import type { Value } from '../ir/graph.ts';
 import { Tensor } from '../ir/tensor.ts';
-import { formatShape, type Shape, tensorType } from '../ir/types.ts';
+import { elementTypes, formatShape, type Shape, tensorType } from '../ir/types.ts';
 import type { View } from '../kernels/kernel.ts';
 import { firstElement } from '../kernels/memory.ts';
 import {
@@ -30,19 +30,7 @@ import {
 } from '../kernels/views.ts';
 import type { Builder, Size } from './builder.ts';
 import type { Family } from './row.ts';
-import {
-  axesOf,
-  axisOf,
-  broadcastShapes,
-  contentsOf,
-  elementOf,
-  known,
-  knownBounds,
-  knownNumbers,
-  range,
-  shapeOf,
-  typeOf,
-} from './shapes.ts';
+import { axesOf, axisOf, broadcastShapes, elementOf, known, knownBounds, knownNumbers, range, shapeOf, typeOf } from './shapes.ts';
 
 /** Reshape's target with its zeros and its -1 worked out. */
 function reshapeTarget(from: Shape, target: readonly Dim[], allowzero: number): Shape {
@@ -346,10 +334,16 @@ export const layout = {
     },
   },
   Dropout: {
+    known: ['training_mode'],
     infer: ({ data }, _at) => [data.type, data.shape ? tensorType('bool', data.shape) : tensorType('bool')],
-    lower({ data, training_mode }, _at, b) {
-      const training = training_mode && contentsOf(training_mode);
-      if (training_mode && training?.[0] !== 0) throw fail('E3004', 'Dropout: training mode has no meaning here');
+    lower({ data, ratio, training_mode }, { seed }, b) {
+      if (training_mode && knownNumbers(training_mode)![0] !== 0) {
+        const share = ratio ? b.Cast(ratio, 'float32') : b.constant(0.5, 'float32');
+        const drawn = b.RandomUniformLike({ input: data }, { dtype: elementTypes.float32.code, seed });
+        const mask = b.Not(b.Less(drawn, share));
+        const kept = b.Div(data, b.Cast(b.Sub(b.constant(1, 'float32'), share), elementOf(data)));
+        return { output: b.Where(mask, kept, b.like(0, data)), mask };
+      }
       return {
         output: b.Identity(data),
         mask: b.Expand(

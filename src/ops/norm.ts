@@ -1,5 +1,4 @@
 // Softmax and normalisations: bodies over the core, in their stable forms.
-import { fail } from '../errors.ts';
 import type { Value } from '../ir/graph.ts';
 import { type DataType, dataTypeOfCode, tensorType } from '../ir/types.ts';
 import type { Builder, Size } from './builder.ts';
@@ -80,12 +79,22 @@ export const norms = {
   },
   BatchNormalization: {
     infer: ({ X, input_mean, input_var }) => [X.type, input_mean.type, input_var.type],
-    lower({ X, scale, B, input_mean, input_var }, { epsilon, training_mode }, b) {
-      if (training_mode) throw fail('E3004', 'BatchNormalization: training mode has no meaning here');
-      const factor = b.Div(scale, b.Sqrt(b.Add(input_var, b.like(epsilon, input_var))));
-      const shift = b.Sub(B, b.Mul(input_mean, factor));
-      const y = b.Add(b.Mul(X, alongChannels(factor, X, b)), alongChannels(shift, X, b));
-      return { Y: y, running_mean: undefined, running_var: undefined };
+    lower({ X, scale, B, input_mean, input_var }, { epsilon, momentum, training_mode }, b) {
+      const normalised = (m: Value, variance: Value): Value => {
+        const factor = b.Div(scale, b.Sqrt(b.Add(variance, b.like(epsilon, variance))));
+        const shift = b.Sub(B, b.Mul(m, factor));
+        return b.Add(b.Mul(X, alongChannels(factor, X, b)), alongChannels(shift, X, b));
+      };
+      if (!training_mode) return { Y: normalised(input_mean, input_var), running_mean: undefined, running_var: undefined };
+      // The statistics of the batch, in the type of the running ones.
+      const axes = range(rankOf(X)).filter(axis => axis !== 1);
+      const wide = b.Cast(X, elementOf(input_mean));
+      const m = mean(wide, axes, b);
+      const d = b.Sub(wide, m);
+      const [now, spread] = [m, mean(b.Mul(d, d), axes, b)].map(v => b.Reshape(v, [-1])) as [Value, Value];
+      const running = (before: Value, batch: Value): Value =>
+        b.Add(b.Mul(before, b.like(momentum, before)), b.Mul(batch, b.like(1 - momentum, before)));
+      return { Y: normalised(now, spread), running_mean: running(input_mean, now), running_var: running(input_var, spread) };
     },
   },
   InstanceNormalization: {

@@ -171,7 +171,6 @@ describe('what an older opset cannot say', () => {
     [13, [x], (b, v) => b.emit('Reshape', [v, b.ints([0, -1])], { allowzero: 0 }), 'Reshape2{}'],
     [12, [[[2], 'string']], (b, v) => b.emit('StringNormalizer', [v]), 'StringNormalizer1{}'],
     [9, [x], (b, v) => b.Slice(v!, { axes: [0], starts: [0], ends: [2], steps: [2] }), 'Slice takes no steps there'],
-    [11, [x], (b, v) => b.emit('Dropout', [v, undefined, b.constant(true, 'bool')]), 'Dropout knows no training there'],
   ])('opset %i %#', (opset, inputs, build, expected) => expect(reasons(inputs, build, opset)).toBe(expected));
 
   test('all reasons at once', () => {
