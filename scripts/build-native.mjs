@@ -1,10 +1,11 @@
 // Builds the native CPU addon from native/cpu with the C++ compiler of this machine. Nothing is downloaded: the headers are
 // those of the packages node-api-headers and node-addon-api.
 //   node scripts/build-native.mjs [--sanitize address,undefined | --sanitize thread] [--force]
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { availableParallelism, tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
@@ -61,8 +62,32 @@ const flags = [
   ...(sanitizers ? [`-fsanitize=${sanitizers}`, '-fno-omit-frame-pointer', '-g'] : []),
   ...headerFolders().flatMap(path => ['-isystem', path]),
 ];
-const built = spawnSync(compiler, [...flags, ...sources, '-o', partial], { stdio: 'inherit' });
-if (built.status !== 0) {
+const objects = mkdtempSync(join(tmpdir(), 'omnix-native-'));
+
+/** Runs the compiler; whether it succeeded. */
+const compiled = args =>
+  new Promise(resolve => {
+    spawn(compiler, args, { stdio: 'inherit' })
+      .on('error', () => resolve(false))
+      .on('close', status => resolve(status === 0));
+  });
+
+/** Compiles sources until none is left; several of these run side by side. */
+async function worker(left, made) {
+  for (let source = left.pop(); source !== undefined; source = left.pop()) {
+    const object = join(objects, `${basename(source)}.o`);
+    if (!(await compiled([...flags, '-c', source, '-o', object]))) return false;
+    made.push(object);
+  }
+  return true;
+}
+
+const made = [];
+const left = [...sources];
+const done = await Promise.all(Array.from({ length: availableParallelism() }, () => worker(left, made)));
+const linked = done.every(Boolean) && (await compiled([...flags, ...made.sort(), '-o', partial]));
+rmSync(objects, { recursive: true });
+if (!linked) {
   rmSync(partial, { force: true });
   stop(`build-native: ${compiler} failed`);
 }
