@@ -135,7 +135,8 @@ export function numbersOf(tensor: Tensor): number[] {
 export function viewBytes(type: DataType, bytes: Uint8Array): TypedArray {
   const array = arrayFor(type);
   const width = array.BYTES_PER_ELEMENT;
-  const aligned = bytes.byteOffset % width === 0 ? bytes : bytes.slice();
+  // Not `slice`, which does not copy where the bytes are a Buffer of Node.
+  const aligned = bytes.byteOffset % width === 0 ? bytes : new Uint8Array(bytes);
   return new array(aligned.buffer as ArrayBuffer, aligned.byteOffset, aligned.length / width);
 }
 

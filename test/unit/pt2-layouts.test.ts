@@ -53,6 +53,24 @@ describe('programs saved by', () => {
   });
 });
 
+test('an archive of today whose weights are pickles is read too', async () => {
+  const { entries } = await openZip(new MemorySource(readFileSync(join(folder, 'torch-2.7.1.pt2'))));
+  const bytes = (name: string): Promise<Uint8Array> => entries.get(name)!.bytes();
+  const files: [string, Uint8Array][] = [
+    ['archive_format', Buffer.from('pt2')],
+    ['models/model.json', await bytes(flatProgram)],
+    ['data/weights/model.pt', await bytes('serialized_state_dict.pt')],
+    ['data/constants/model.pt', await bytes('serialized_constants.pt')],
+  ];
+  const parts: Uint8Array[] = [];
+  for await (const part of writeZip(files.map(([name, data]) => ({ name: `model/${name}`, data })))) parts.push(part.slice());
+  const numbers = await loadArrays(join(folder, 'numbers.npz'));
+  const session = await Session.create(await load(new MemorySource(Buffer.concat(parts), 'model.pt2')));
+  const results = await session.run({ x: numbers['x0']! });
+  const want = numbers['y00']!.data as Float32Array;
+  want.forEach((y, k) => void expect((results[session.outputNames[0]!]!.data as Float32Array)[k]).toBeCloseTo(y, 5));
+});
+
 describe('broken flat archives', () => {
   const bytes = readFileSync(join(folder, files.at(-1)!));
   type Entries = Map<string, Uint8Array>;
