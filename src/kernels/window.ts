@@ -1,5 +1,6 @@
 // conv and pool: windows that move over the spatial axes. Sums are kept in double precision.
 import type { Kernel, Operand } from './kernel.ts';
+import { sumProducts } from './product.ts';
 import { countOf, forEachRow } from './walk.ts';
 
 /** Positions of a window: for one tap, which outputs along an axis read inside the input. */
@@ -38,45 +39,97 @@ function forEachTap(
 
 type Conv = Extract<Kernel<number>, { kind: 'conv' }>;
 
+/** Positions of the output whose windows are found at once. */
+const mostPositions = 64;
+
 export function conv(kernel: Conv, x: Operand, w: Operand, bias: Operand | undefined, y: Operand): void {
-  const spatial = x.shape.slice(2);
-  const outer = y.shape.slice(2);
-  const perGroup = w.shape[1]!;
-  const outputsPerGroup = w.shape[0]! / kernel.group;
-  const plane = new Float64Array(countOf(outer));
-  const planeStrides = outer.map((_, axis) => countOf(outer.slice(axis + 1)));
-  for (let n = 0; n < y.shape[0]!; n++)
-    for (let m = 0; m < y.shape[1]!; m++) {
-      plane.fill(bias ? (bias.data[bias.offset + m * bias.strides[0]!] as number) : 0);
-      const group = Math.floor(m / outputsPerGroup);
-      forEachTap(
-        w.shape.slice(2),
-        tap => tap.map((t, d) => spanOf(t, spatial[d]!, outer[d]!, kernel.strides[d]!, kernel.dilations[d]!, kernel.pads[d]!)),
-        (tap, spans) => {
-          for (let c = 0; c < perGroup; c++) {
-            const weight = w.data[
-              w.offset + m * w.strides[0]! + c * w.strides[1]! + tap.reduce((at, t, d) => at + t * w.strides[d + 2]!, 0)
-            ] as number;
-            const base = x.offset + n * x.strides[0]! + (group * perGroup + c) * x.strides[1]!;
-            forEachRow(
-              spans.map(s => s.end - s.first),
-              [
-                { offset: spans.reduce((at, s, d) => at + s.first * planeStrides[d]!, 0), strides: planeStrides },
-                {
-                  offset: spans.reduce((at, s, d) => at + s.start * x.strides[d + 2]!, base),
-                  strides: spans.map((_, d) => kernel.strides[d]! * x.strides[d + 2]!),
-                },
-              ],
-              ([to, from], length, [dy, dx]) => {
-                const data = x.data as Float32Array;
-                for (let i = 0; i < length; i++) plane[to! + i * dy!]! += weight * data[from! + i * dx!]!;
-              },
-            );
-          }
-        },
+  const terms = termsOf(kernel, x, w);
+  const positions = indexesOf(y.shape.slice(2));
+  const rows = w.shape[0]! / kernel.group;
+  const [from, weights, to] = [x.data, w.data, y.data] as [Float32Array, Float32Array, Float32Array];
+  for (let first = 0; first < positions.length; first += mostPositions) {
+    const block = positions.slice(first, first + mostPositions);
+    const { starts, inside } = windowsAt(kernel, x, w.shape.slice(2), block);
+    const targets = block.map(p => dot(p, y.strides.slice(2)));
+    for (let n = 0; n < y.shape[0]!; n++)
+      for (let group = 0; group < kernel.group; group++) {
+        const ownRows = w.offset + group * rows * w.strides[0]!;
+        const ownChannels = x.offset + n * x.strides[0]! + group * w.shape[1]! * x.strides[1]!;
+        sumProducts(
+          rows,
+          block.length,
+          terms.weight.length,
+          (a, row, count, at, length) => {
+            for (let i = 0; i < count; i++) {
+              const start = ownRows + (row + i) * w.strides[0]!;
+              for (let q = 0; q < length; q++) a[i * length + q] = weights[start + terms.weight[at + q]!]!;
+            }
+          },
+          (b, column, count, at, length) => {
+            for (let q = 0; q < length; q++) {
+              const offset = ownChannels + terms.input[at + q]!;
+              const seen = terms.tap[at + q]! * block.length + column;
+              for (let i = 0; i < count; i++) b[i * length + q] = inside[seen + i] ? from[starts[column + i]! + offset]! : 0;
+            }
+          },
+          (sums, row, count, column, columns, stride) => {
+            for (let i = 0; i < count; i++) {
+              const m = group * rows + row + i;
+              const start = y.offset + n * y.strides[0]! + m * y.strides[1]!;
+              const add = bias ? (bias.data[bias.offset + m * bias.strides[0]!] as number) : 0;
+              for (let j = 0; j < columns; j++) to[start + targets[column + j]!] = sums[i * stride + j]! + add;
+            }
+          },
+        );
+      }
+  }
+}
+
+const dot = (a: readonly number[], b: readonly number[]): number => a.reduce((sum, v, i) => sum + v * b[i]!, 0);
+
+/** Every index of a shape, in row-major order. */
+function indexesOf(shape: readonly number[]): number[][] {
+  const strides = shape.map((_, axis) => countOf(shape.slice(axis + 1)));
+  return Array.from({ length: countOf(shape) }, (_, i) => shape.map((size, axis) => Math.floor(i / strides[axis]!) % size));
+}
+
+/** The products that make up one element, channel after channel: which tap, and how far weight and input lie from those of the first. */
+function termsOf(kernel: Conv, x: Operand, w: Operand): { tap: number[]; weight: number[]; input: number[] } {
+  const taps = indexesOf(w.shape.slice(2));
+  const terms: { tap: number[]; weight: number[]; input: number[] } = { tap: [], weight: [], input: [] };
+  for (let channel = 0; channel < w.shape[1]!; channel++)
+    for (const [tap, index] of taps.entries()) {
+      terms.tap.push(tap);
+      terms.weight.push(channel * w.strides[1]! + dot(index, w.strides.slice(2)));
+      terms.input.push(
+        channel * x.strides[1]! +
+          dot(
+            index.map((t, d) => t * kernel.dilations[d]!),
+            x.strides.slice(2),
+          ),
       );
-      writePlane(plane, planeStrides, y, n, m);
     }
+  return terms;
+}
+
+/** For positions of the output, where their windows start in the input, and tap by tap which of them see input there. */
+function windowsAt(
+  kernel: Conv,
+  x: Operand,
+  taps: readonly number[],
+  positions: readonly (readonly number[])[],
+): { starts: number[]; inside: Uint8Array } {
+  const corners = positions.map(p => p.map((o, d) => o * kernel.strides[d]! - kernel.pads[d]!));
+  const inside = new Uint8Array(countOf(taps) * positions.length);
+  for (const [tap, index] of indexesOf(taps).entries())
+    for (const [i, corner] of corners.entries()) {
+      const sees = corner.every((start, d) => {
+        const at = start + index[d]! * kernel.dilations[d]!;
+        return at >= 0 && at < x.shape[d + 2]!;
+      });
+      inside[tap * positions.length + i] = Number(sees);
+    }
+  return { starts: corners.map(corner => dot(corner, x.strides.slice(2))), inside };
 }
 
 function writePlane(plane: Float64Array | BigInt64Array, strides: readonly number[], y: Operand, n: number, m: number): void {
