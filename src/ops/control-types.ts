@@ -1,5 +1,7 @@
 // Output types of the operators whose graphs decide them.
 import { unknownDim } from '../ir/dims.ts';
+import type { Node, Value } from '../ir/graph.ts';
+import { tensorType, type ValueType } from '../ir/types.ts';
 import { bodyOf, merged, outside, sequence, stacked, typeOfOutput } from './nested-types.ts';
 import type { InferTable } from './row.ts';
 import { axisOf } from './shapes.ts';
@@ -31,3 +33,42 @@ export const controlTypes = {
     return body.outputs.map(o => sequence(outside(body, typeOfOutput(o))));
   },
 } satisfies InferTable;
+
+/** What a body of a loop gets: states first, which come back changed, then what is new in every round. */
+export interface BodyInputs {
+  /** Inputs of the body that are no state come before this index, states from here on. */
+  readonly firstState: number;
+  readonly states: readonly (ValueType | undefined)[];
+  /** The output that is the first state's next value. */
+  readonly firstNext: number;
+  /** In the order of the body's inputs. */
+  readonly types: readonly (ValueType | undefined)[];
+}
+
+/** The types that inputs of a nested graph have in its first round; undefined for operators that give it none. */
+export function bodyInputsOf(
+  node: Pick<Node, 'op' | 'domain' | 'attributes'>,
+  inputs: readonly (Value | undefined)[],
+): BodyInputs | undefined {
+  if (node.domain !== '') return undefined;
+  const types = inputs.map(v => v?.type);
+  if (node.op === 'Loop') {
+    const states = types.slice(2);
+    return { firstState: 2, firstNext: 1, states, types: [tensorType('int64', []), tensorType('bool', []), ...states] };
+  }
+  if (node.op === 'SequenceMap') return { firstState: 0, firstNext: 0, states: [], types: types.map(itemType) };
+  const scanned = node.attributes.get('num_scan_inputs');
+  if (node.op !== 'Scan' || scanned?.kind !== 'int') return undefined;
+  const count = types.length - Number(scanned.value);
+  const axes = node.attributes.get('scan_input_axes');
+  const slices = types.slice(count).map((type, i) => sliceType(type, axes?.kind === 'ints' ? Number(axes.value[i] ?? 0) : 0));
+  const states = types.slice(0, count);
+  return { firstState: 0, firstNext: 0, states, types: [...states, ...slices] };
+}
+
+const itemType = (type: ValueType | undefined): ValueType | undefined => (type?.kind === 'sequence' ? type.of : type);
+
+function sliceType(type: ValueType | undefined, axis: number): ValueType | undefined {
+  if (type?.kind !== 'tensor' || !type.shape) return type;
+  return tensorType(type.element, type.shape.toSpliced(axisOf(axis, type.shape.length), 1));
+}

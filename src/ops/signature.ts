@@ -1,8 +1,8 @@
 // Whether a node fits the signature of its operator: counts, absent inputs, attributes. What rows may then rely on.
 import { type Code, type Finding, fail, type Place } from '../errors.ts';
-import type { Attribute, Node } from '../ir/graph.ts';
+import type { Attribute, Node, Value } from '../ir/graph.ts';
 import { escaped, quoted } from '../ir/text.ts';
-import type { DataType, ValueType } from '../ir/types.ts';
+import { type DataType, elementTypes, tensorType, type ValueType } from '../ir/types.ts';
 import { nearestName } from './nearest.ts';
 import type { OpSchema } from './schema.ts';
 
@@ -103,4 +103,18 @@ export function schemaTypeName(type: ValueType | undefined): string | undefined 
     default:
       return type satisfies never;
   }
+}
+
+const elementOfName = new Map(Object.keys(elementTypes).map(type => [elementName(type as DataType), type as DataType]));
+
+/** What a signature says of an output: the one type it has, or that of an input which it shares a variable with; without sizes. */
+export function typeBySignature(schema: OpSchema, inputs: readonly (Value | undefined)[], output: number): ValueType | undefined {
+  const param = schema.outputs[Math.min(output, schema.outputs.length - 1)];
+  if (!param || (param.option === 'variadic' && !param.homogeneous)) return undefined;
+  const allowed = schema.constraints.get(param.type) ?? [param.type];
+  const only = allowed.length === 1 ? /^tensor\((.*)\)$/.exec(allowed[0]!)?.[1] : undefined;
+  const element = only === undefined ? undefined : elementOfName.get(only);
+  if (element) return tensorType(element);
+  const shared = inputs.find((v, i) => v?.element && schema.inputs[Math.min(i, schema.inputs.length - 1)]?.type === param.type);
+  return shared?.element && tensorType(shared.element);
 }

@@ -11,7 +11,7 @@ import { upgradeSteps } from './upgrade-steps.ts';
 type Opsets = ReadonlyMap<string, number>;
 
 /** The copy of a node of older opsets in the newest. */
-const upgradeNode =
+export const upgradeNode =
   (opsets: Opsets): Visit =>
   (node, inputs, attributes, b) => {
     const { op, domain, overload, name } = node;
