@@ -4,7 +4,7 @@ import type { Attribute, Node, Value } from '../ir/graph.ts';
 import { escaped, quoted } from '../ir/text.ts';
 import { type DataType, elementTypes, tensorType, type ValueType } from '../ir/types.ts';
 import { nearestName } from './nearest.ts';
-import type { OpSchema } from './schema.ts';
+import type { OpSchema, Param } from './schema.ts';
 
 /** Adds a finding on the node; `step` leads from the node to the place, such as `.input[1]`. */
 export type Report = (
@@ -117,4 +117,40 @@ export function typeBySignature(schema: OpSchema, inputs: readonly (Value | unde
   if (element) return tensorType(element);
   const shared = inputs.find((v, i) => v?.element && schema.inputs[Math.min(i, schema.inputs.length - 1)]?.type === param.type);
   return shared?.element && tensorType(shared.element);
+}
+
+interface Bound {
+  readonly type: string;
+  readonly by: string;
+}
+
+/** Report E1304 and E1306: types of inputs and outputs, as far as they are declared, are allowed and the same wherever the schema has one variable. */
+export function checkTypes(node: Pick<Node, 'inputs' | 'outputs'>, schema: OpSchema, report: Report): void {
+  const bound = new Map<string, Bound>();
+  const check = (what: 'input' | 'output', params: readonly Param[]) => (v: Value | undefined, i: number) => {
+    const param = params[Math.min(i, params.length - 1)];
+    const type = schemaTypeName(v?.type);
+    if (!v || !param || type === undefined) return;
+    const allowed = schema.constraints.get(param.type) ?? [param.type];
+    const code = what === 'input' ? 'E1304' : 'E1306';
+    const said = `${what} ${param.name} ${quoted(v.name)} is ${type}`;
+    const before = param.homogeneous ? bound.get(param.type) : undefined;
+    if (!allowed.includes(type)) report(code, `${said}, expected ${oneOf(allowed)}`, `.${what}[${i}]`);
+    else if (before && before.type !== type)
+      report(code, `${said}, but ${before.by} is ${before.type}, and both are ${param.type}`, `.${what}[${i}]`);
+    else if (!before && schema.constraints.has(param.type) && param.homogeneous)
+      bound.set(param.type, { type, by: `${what} ${param.name}` });
+  };
+  node.inputs.forEach(check('input', schema.inputs));
+  node.outputs.forEach(check('output', schema.outputs));
+}
+
+const oneOf = (types: readonly string[]): string =>
+  types.length === 1 ? types[0]! : `one of ${types.slice(0, 12).join(', ')}${types.length > 12 ? `, … (${types.length})` : ''}`;
+
+/** The first wrong type as an error. @throws ModelError E1304 */
+export function requireTypes(op: string, inputs: readonly (Value | undefined)[], schema: OpSchema): void {
+  checkTypes({ inputs, outputs: [] }, schema, (code, message) => {
+    throw fail(code, `${op}: ${message}`);
+  });
 }
