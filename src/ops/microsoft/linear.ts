@@ -19,6 +19,7 @@ interface Activation {
   readonly activation_alpha?: number;
   readonly activation_beta?: number;
   readonly activation_gamma?: number;
+  readonly activation_axis?: number;
 }
 
 /** The last two axes swapped; `batch` first moves axis 0 before the last. Vectors stay as they are. */
@@ -120,8 +121,9 @@ export const linear = {
   }),
 };
 
-const parametersOf = ({ activation_alpha, activation_beta, activation_gamma }: Activation): readonly (number | undefined)[] => [
+const parametersOf = ({
   activation_alpha,
   activation_beta,
   activation_gamma,
-];
+  activation_axis,
+}: Activation): readonly (number | undefined)[] => [activation_alpha, activation_beta, activation_gamma, activation_axis];
