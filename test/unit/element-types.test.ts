@@ -277,7 +277,12 @@ const input = (type: DataType, dims: readonly number[]): Value =>
   );
 
 /** What Cast makes of numbers, as the numbers of the result. */
-async function castTo(type: DataType, numbers: readonly number[], at: object, from: 'float32' | 'int32' = 'float32'): Promise<number[]> {
+async function castTo(
+  type: DataType,
+  numbers: readonly number[] | readonly string[],
+  at: object,
+  from: 'float32' | 'float64' | 'int32' | 'string' = 'float32',
+): Promise<number[]> {
   const cast = (b: Builder, x: Value): Value => b.emit('Cast', [x], { to: elementTypes[type].code, ...at })[0]!;
   const session = await sessionOf([input(from, [1])], cast);
   const { y } = await session.run({ x: new Tensor(from, numbers) });
@@ -302,6 +307,59 @@ describe('Cast', () => {
     ['float8e5m2fnuz', [nan, nan, nan, nan, nan]],
   ] as const)('to %s without saturating', async (type, results) => {
     expect(await castTo(type, odd, { saturate: 0 })).toEqual(results);
+  });
+
+  // The same numbers as ONNX Runtime gives.
+  const words = ['nan', 'inf', '-INF', '1e9', '-1e9', '0.3'];
+  test.each([
+    ['float8e4m3fn', 1, [nan, 448, -448, 448, -448, 0.3125]],
+    ['float8e4m3fn', 0, [nan, nan, nan, nan, nan, 0.3125]],
+    ['float8e4m3fnuz', 1, [nan, 240, -240, 240, -240, 0.3125]],
+    ['float8e4m3fnuz', 0, [nan, nan, nan, nan, nan, 0.3125]],
+    ['float8e5m2', 1, [nan, 57344, -57344, 57344, -57344, 0.3125]],
+    ['float8e5m2', 0, [nan, inf, -inf, inf, -inf, 0.3125]],
+    ['float8e5m2fnuz', 1, [nan, 57344, -57344, 57344, -57344, 0.3125]],
+    ['float8e5m2fnuz', 0, [nan, nan, nan, nan, nan, 0.3125]],
+  ] as const)('of text to %s, saturate %d', async (type, saturate, results) => {
+    expect(await castTo(type, words, { saturate }, 'string')).toEqual(results);
+  });
+  test('of text to powers of two rounds as asked', async () => {
+    const rounded = (round_mode: string) => castTo('float8e8m0', ['1.1', '3e40'], { round_mode }, 'string');
+    expect(await rounded('up')).toEqual([2, 2 ** 127]);
+    expect(await rounded('down')).toEqual([1, 2 ** 127]);
+  });
+
+  // What numpy makes of them, each beside or at the middle between two of float16.
+  const halves: readonly (readonly [number, number])[] = [
+    [1 + 2 ** -11, 1],
+    [1 + 2 ** -11 + 2 ** -40, 1 + 2 ** -10],
+    [1 + 2 ** -11 - 2 ** -40, 1],
+    [-1 - 2 ** -11 - 2 ** -52, -1 - 2 ** -10],
+    [1 + 3 * 2 ** -11, 1 + 2 ** -9],
+    [1 + 3 * 2 ** -11 - 2 ** -40, 1 + 2 ** -10],
+    [65520, inf],
+    [65520 - 2 ** -30, 65504],
+    [2 ** -25, 0],
+    [2 ** -25 + 2 ** -60, 2 ** -24],
+    [1.5 * 2 ** -24 - 2 ** -70, 2 ** -24],
+    [5e-324, 0],
+    [-1e-60, -0],
+    [1e300, inf],
+    [-inf, -inf],
+    [nan, nan],
+  ];
+  const wide = halves.map(([x]) => x);
+  const narrow = halves.map(([, y]) => y);
+  test('of float64 to float16 rounds once', async () => {
+    expect(await castTo('float16', wide, {}, 'float64')).toEqual(narrow);
+    expect(await castTo('float16', wide.slice(0, -2).map(String), {}, 'string')).toEqual(narrow.slice(0, -2));
+  });
+  test('of float64 to float16 rounds once in the native addon', async () => {
+    const cpu = cpuBackend();
+    if ((await cpu.available()) !== true) return;
+    const session = await sessionOf([input('float64', [1])], (b, x) => b.Cast(x, 'float16'), true, cpu);
+    const { y } = await session.run({ x: new Tensor('float64', wide) });
+    expect(Array.from(elementsOf(y!) as Uint16Array, bits => Number(decodeElement('float16', bits)))).toEqual(narrow);
   });
 
   const powers = [0, nan, inf, 2 ** -140, 1, 1.1, 1.5, 1.9, 3 * 2 ** 126];

@@ -94,6 +94,9 @@ describe('Cast', () => {
     expect(await cast(new Tensor('float16', Uint16Array.of(0x2e66, 0x7bff)), 'string')).toEqual(['0.1', '65500']);
     expect(await cast(new Tensor('int64', [2n ** 63n - 1n, -1n]), 'string')).toEqual(['9223372036854775807', '-1']);
   });
+  test('writes truth values as ONNX Runtime does, not as ONNX reference evaluation does, which says True and False', async () => {
+    expect(await cast(new Tensor('bool', [true, false]), 'string')).toEqual(['1', '0']);
+  });
   test('reads plain and scientific notation and the names of special values', async () => {
     const words = text(['3.5', ' -1e-3 ', '1E8', '.5', '+INF', 'inf', '-Inf', 'nan']);
     expect(await cast(words, 'float64')).toEqual([3.5, -0.001, 1e8, 0.5, Infinity, Infinity, -Infinity, Number.NaN]);
