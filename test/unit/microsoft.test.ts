@@ -235,4 +235,11 @@ describe('operators of com.microsoft', () => {
     expect(made.length).toBe(wanted.length);
     for (const [i, y] of made.entries()) expect(y).toBeCloseTo(wanted[i]!, 5);
   });
+  it('an output without a meaning is named where it is read', async () => {
+    const inputs = [float([1, 1], [1, 1, 2]), float([2, 3], [1, 1, 2]), float([1, 1])];
+    await expect(run({ op: 'SkipSimplifiedLayerNormalization', inputs, output: 1 })).rejects.toMatchObject({
+      code: 'E3004',
+      message: expect.stringContaining('SkipSimplifiedLayerNormalization: the output mean has no meaning here'),
+    });
+  });
 });
