@@ -400,6 +400,64 @@ test('elements below 8 bits are numbers as text', async () => {
   }
 });
 
+describe('floats at their ends, computed in float32 and rounded once', () => {
+  const tiny = 2 ** -24;
+  type Pair = readonly [
+    string,
+    (b: Builder, x: Value, y: Value) => Value,
+    DataType,
+    readonly number[],
+    readonly number[],
+    readonly number[],
+  ];
+  /** Operator, type, two inputs of two elements, and the result. */
+  const rows: readonly Pair[] = [
+    ['Add beyond the largest', (b, x, y) => b.Add(x, y), 'float16', [65504, 65504], [15.5, 16], [65504, inf]],
+    ['Mul beyond the largest', (b, x, y) => b.Mul(x, y), 'float16', [256, -256], [255, 256], [65280, -inf]],
+    ['a sum beyond the largest', (b, x) => b.ReduceSum(x, { axes: [0], keepdims: 0 }), 'float16', [40000, 40000], [0, 0], [inf]],
+    ['a mean of sums beyond the largest', (b, x) => b.ReduceMean({ data: x }, { keepdims: 0 }), 'float16', [40000, 40000], [0, 0], [40000]],
+    ['products beyond the largest that cancel', (b, x, y) => b.MatMul(x, y), 'float16', [300, 300], [300, -300], [0]],
+    ['products beyond the largest', (b, x, y) => b.MatMul(x, y), 'float16', [300, 300], [300, 1], [inf]],
+    ['Mul to subnormal numbers', (b, x, y) => b.Mul(x, y), 'float16', [2 ** -12, 2 ** -12], [2 ** -12, 2 ** -13], [tiny, 0]],
+    ['Mul halfway between subnormal numbers', (b, x, y) => b.Mul(x, y), 'float16', [3 * tiny, 5 * tiny], [0.5, 0.5], [2 * tiny, 2 * tiny]],
+    ['Add of subnormal numbers', (b, x, y) => b.Add(x, y), 'float16', [tiny, 1023 * tiny], [tiny, tiny], [2 * tiny, 2 ** -14]],
+    ['Sub to a subnormal number', (b, x, y) => b.Sub(x, y), 'float16', [2 ** -14, -(2 ** -14)], [tiny, -tiny], [1023 * tiny, -1023 * tiny]],
+    ['a sum of subnormal numbers', (b, x) => b.ReduceSum(x, { axes: [0], keepdims: 0 }), 'float16', [tiny, 3 * tiny], [0, 0], [4 * tiny]],
+    ['Exp beyond both ends', (b, x) => b.Exp(x), 'float16', [12, -18], [0, 0], [inf, 0]],
+    [
+      'Add of subnormal numbers',
+      (b, x, y) => b.Add(x, y),
+      'float32',
+      [2 ** -149, 2 ** -127],
+      [2 ** -149, 2 ** -127],
+      [2 ** -148, 2 ** -126],
+    ],
+    ['Mul to subnormal numbers', (b, x, y) => b.Mul(x, y), 'float32', [2 ** -100, 2 ** -100], [2 ** -40, 2 ** -50], [2 ** -140, 0]],
+    ['products of subnormal numbers', (b, x, y) => b.MatMul(x, y), 'float32', [2 ** -140, 2 ** -140], [4, 2], [6 * 2 ** -140]],
+    ['Mul beyond the largest', (b, x, y) => b.Mul(x, y), 'bfloat16', [2 ** 127, 2 ** -100], [2, 2 ** -30], [inf, 2 ** -130]],
+  ];
+  const stored = (type: DataType, numbers: readonly number[]): Tensor =>
+    type === 'float32'
+      ? new Tensor(type, numbers)
+      : fromElements(
+          type,
+          Uint16Array.from(numbers, n => Number(encodeElement(type, n))),
+          [numbers.length],
+        );
+  describe.each([
+    ['reference', referenceBackend],
+    ['cpu', cpuBackend],
+  ] as const)('%s', (_, backend) => {
+    test.each(rows)('%s, %#', async (_name, build, type, x, y, wanted) => {
+      if ((await backend().available()) !== true) return;
+      const inputs = ['x', 'y'].map(name => new Value(name, tensorType(type, [2])));
+      const session = await sessionOf(inputs, (b, v, w) => build(b, v!, w!), true, backend());
+      const made = (await session.run({ x: stored(type, x), y: stored(type, y) }))['y']!;
+      expect(Array.from(elementsOf(made) as Uint16Array, bits => Number(decodeElement(type, bits)))).toEqual(wanted);
+    });
+  });
+});
+
 /** All elements of a type, as often as needed. */
 const elements = (type: DataType, dims: readonly number[]): Tensor => {
   const count = dims.reduce((n, d) => n * d, 1);
