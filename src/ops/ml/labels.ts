@@ -1,18 +1,14 @@
 // Operators that look labels up. Maps know NaN and any string.
 import { fail } from '../../errors.ts';
 import { tensorOf } from '../../ir/datum.ts';
-import type { Value } from '../../ir/graph.ts';
 import { arrayFor, Tensor, type TypedArray } from '../../ir/tensor.ts';
 import { type DataType, isFloat, tensorType } from '../../ir/types.ts';
 import { lookupOf } from '../lookup.ts';
 import { keyed } from '../once.ts';
 import { type OtherFamily, otherHost } from '../row.ts';
 import { shapeOf, typeOf } from '../shapes.ts';
-import { type Ints, type Label, labelsOf, requireSameLength, zeros } from './common.ts';
+import { type Ints, type Label, labelsOf, requireSameLength, type X, zeros } from './common.ts';
 
-interface X {
-  readonly X: Value;
-}
 type Element = string | number | bigint;
 
 interface MapperAt {
