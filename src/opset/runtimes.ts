@@ -1,4 +1,5 @@
-// What releases of ONNX Runtime read on the CPU, found by asking each from 1.15 on (test/interop/runtimes.py). Older opsets down to 7 are
+// What releases of ONNX Runtime read on the CPU, found by asking each from 1.15 on, and its kernels from
+// 1.16 on (test/interop/runtimes.py). Older opsets down to 7 are
 // read by all. A release admits an opset as soon as the standard has it, though not all kernels follow at once, or ever.
 import { fail } from '../errors.ts';
 import { allNodes, type Model } from '../ir/graph.ts';

@@ -40,7 +40,7 @@ def runs(path):
     return y.tolist() == [0, 2]
 
 from onnxruntime.capi import onnxruntime_pybind11_state as state
-# Absent before 1.17.
+# Absent before 1.16.
 list_kernels = getattr(state, "get_all_opkernel_def", lambda: [])
 kernels = [[k.op_name, *k.version_range] for k in list_kernels() if k.domain == "" and k.provider == "CPUExecutionProvider"]
 print(json.dumps({"version": ort.__version__, "runs": [path for path in sys.argv[1:] if runs(path)], "kernels": kernels}))
@@ -91,6 +91,9 @@ def ask(release, folder):
     newest = lambda which, runs: max((number for path, number in which.items() if path in runs), default=None)
     opset, unreleased, ir = newest(opsets, found["runs"]), newest(opsets, admitted["runs"]), newest(irs, found["runs"])
     print(f"{found['version']}: opset {opset} (not yet final: {unreleased}), IR version {ir}")
+    if not found["kernels"]:
+        print("    does not list its kernels")
+        return
     for version, ops in sorted(in_part(found["kernels"]).items()):
         if version <= unreleased:
             print(f"    opset {version} lacks {' '.join(sorted(ops))}")
