@@ -86,6 +86,7 @@ export const codes = {
   E1108: row('recursion', 'input', 'A model-local function calls itself.', 'Remove the recursion.'),
   E1109: row('metadata', 'input', 'A metadata key occurs twice.', 'Keep one entry for each key.'),
   E1110: row('encoding', 'input', 'A name is not valid UTF-8.', 'Write the name as UTF-8.'),
+  E1111: row('shadowed-name', 'input', 'A graph inside a node defines a name that a graph around it has already.', 'Rename one of them.'),
   E1201: row('tensor-type', 'input', 'A tensor has an element type that does not exist.', 'Export the model again.'),
   E1202: row(
     'tensor-shape',

@@ -41,7 +41,13 @@ export const gapTypes = {
     return [tensorType(elementOf(X), convolved('DeformConv', shapeOf(X), shapeOf(W), { ...at, auto_pad: 'NOTSET' }))];
   },
   DequantizeLinear: ({ x, x_scale }, { output_dtype }) => [retyped(x, output_dtype || undefined, elementOf(x_scale))],
-  Det: ({ X }) => [tensorType(elementOf(X), ranked(X, [2]).slice(0, -2))],
+  Det({ X }) {
+    const shape = ranked(X, [2]);
+    const [rows, columns] = shape.slice(-2) as [Dim, Dim];
+    if (typeof rows === 'number' && typeof columns === 'number' && rows !== columns)
+      throw fail('E1305', `Det: the matrices of ${formatShape(shape)} are not square`);
+    return [tensorType(elementOf(X), shape.slice(0, -2))];
+  },
   DynamicQuantizeLinear: ({ x }) => [retyped(x, undefined, 'uint8'), tensorType('float32', []), tensorType('uint8', [])],
   Einsum: ({ Inputs }, { equation }) => [tensorType(elementOf(Inputs[0]!), einsumShape(equation, Inputs.map(shapeOf)))],
   GRU: recurrentTypes,
@@ -84,9 +90,11 @@ export const gapTypes = {
   RandomUniformLike: ({ input }, { dtype }) => [retyped(input, dtype)],
   Resize: resizeTypes,
   ReverseSequence: ({ input }) => [input.type],
-  RoiAlign: ({ X, rois }, { output_height, output_width }) => [
-    tensorType(elementOf(X), [ranked(rois, 2)[0]!, ranked(X, 4)[1]!, output_height, output_width]),
-  ],
+  RoiAlign({ X, rois, batch_indices }, { output_height, output_width }) {
+    const [regions, [, channels]] = [ranked(rois, 2)[0]!, ranked(X, 4)];
+    if (batch_indices.shape) ranked(batch_indices, 1);
+    return [tensorType(elementOf(X), [regions, channels!, output_height, output_width])];
+  },
   STFT({ signal, frame_step, window, frame_length }, { onesided }) {
     const [n, samples] = ranked(signal, 3);
     const length = frame_length ? contentOf(frame_length) : window ? ranked(window, 1)[0]! : samples!;
@@ -214,6 +222,7 @@ function resized(v: Value, axes: readonly number[] | undefined, sizes: Shape): T
 function resizeTypes({ X, scales, sizes }: Inputs<'Resize'>, at: At<'Resize'>): TensorType[] {
   const shape = shapeOf(X);
   const from = axesOf(at.axes ?? range(shape.length), shape.length).map(axis => shape[axis]!);
+  if (!sizes && !scales) throw fail('E1302', 'Resize: there are neither scales nor sizes');
   if (sizes) return [resized(X, at.axes, keptAspect(from, sizesIn(sizes), at.keep_aspect_ratio_policy))];
   const by = scales && numbersIn(scales);
   const isWhole = at.coordinate_transformation_mode !== 'tf_crop_and_resize';

@@ -4,7 +4,7 @@ import { apply, cast, input, program } from '../expr/expr.ts';
 import { addDims, ceilDivDims, type Dim, maxDims, mulDims, subDims, unknownDim } from '../ir/dims.ts';
 import type { Value } from '../ir/graph.ts';
 import { numbersOf } from '../ir/tensor.ts';
-import { dataTypeOfCode, isFloat, type Shape, tensorType } from '../ir/types.ts';
+import { dataTypeOfCode, formatShape, isFloat, type Shape, tensorType } from '../ir/types.ts';
 import type { View } from '../kernels/kernel.ts';
 import { firstElement } from '../kernels/memory.ts';
 import { computeType } from '../kernels/storage.ts';
@@ -56,6 +56,7 @@ export const generators = {
     infer({ indices, depth, values }, { axis }) {
       const shape = shapeOf(indices);
       const size = numberIn(depth) ?? unknownDim();
+      if (values.shape && values.shape.length !== 1) throw fail('E1305', `OneHot: values ${formatShape(values.shape)} must be a vector`);
       return [tensorType(elementOf(values), shape.toSpliced(axisOf(axis, shape.length + 1), 0, size))];
     },
     lower({ indices, depth, values }, { axis }, b) {

@@ -355,7 +355,11 @@ export const layout = {
   },
   Dropout: {
     known: ['training_mode'],
-    infer: ({ data }, _at) => [data.type, data.shape ? tensorType('bool', data.shape) : tensorType('bool')],
+    infer({ data, ratio, training_mode }) {
+      for (const v of [ratio, training_mode])
+        if (v?.shape?.length) throw fail('E1305', `Dropout: ${v.name} ${formatShape(v.shape)} must be a scalar`);
+      return [data.type, data.shape ? tensorType('bool', data.shape) : tensorType('bool')];
+    },
     lower({ data, ratio, training_mode }, { seed }, b) {
       if (training_mode && knownNumbers(training_mode)![0] !== 0) {
         const share = ratio ? b.Cast(ratio, 'float32') : b.constant(0.5, 'float32');

@@ -11,6 +11,7 @@ import { elementOf } from './shapes.ts';
 export const linearAttention = {
   LinearAttention: {
     infer(x, at) {
+      for (const name of ['decay', 'beta'] as const) requireGate(name, x[name] !== undefined, at);
       const [output, state] = gapTypes.LinearAttention(x, at) as [TensorType, TensorType];
       return [output, x.past_state ? tensorType(elementOf(x.past_state), state.shape) : state];
     },
@@ -21,7 +22,7 @@ export const linearAttention = {
       const stateDims = [sizes.batch, sizes.shared, sizes.keySize, sizes.valueSize];
       if (past && String(past.dims) !== String(stateDims))
         throw fail('E3005', `LinearAttention: past_state ${formatShape(past.dims)} must be ${formatShape(stateDims)}`);
-      const gates = gatesOf(gate, rate, sizes, at);
+      const gates = gatesOf(gate, rate, sizes);
       context.reserve(8 * (q.size + k.size + v.size + stateDims.reduce((n, d) => n * d, 1)));
       const state = past ? floatsOf(past) : new Float64Array(stateDims.reduce((n, d) => n * d, 1));
       const output = recur({ q: floatsOf(q), k: floatsOf(k), v: floatsOf(v) }, state, gates, sizes, () => context.proceed());
@@ -79,12 +80,16 @@ const rules: Readonly<Record<string, { readonly decay: boolean; readonly beta: b
   gated_delta: { decay: true, beta: true },
 };
 
-function gatesOf(decay: Tensor | undefined, beta: Tensor | undefined, sizes: Sizes, { update_rule }: At<'LinearAttention'>): Gates {
+/** @throws ModelError E1303 for a rule that does not exist, or an input that is there and should not be, or the other way round */
+function requireGate(name: 'decay' | 'beta', isGiven: boolean, { update_rule }: At<'LinearAttention'>): void {
   const rule = Object.hasOwn(rules, update_rule) ? rules[update_rule] : undefined;
   if (!rule) throw fail('E1303', `LinearAttention: update_rule ${update_rule} is none of ${Object.keys(rules).join(', ')}`);
-  const gate = (t: Tensor | undefined, isNeeded: boolean, name: string, widths: readonly number[]): Gate | undefined => {
-    if ((t !== undefined) !== isNeeded)
-      throw fail('E1303', `LinearAttention: the rule ${update_rule} ${isNeeded ? 'needs' : 'takes no'} input ${name}`);
+  if (isGiven !== rule[name])
+    throw fail('E1303', `LinearAttention: the rule ${update_rule} ${rule[name] ? 'needs' : 'takes no'} input ${name}`);
+}
+
+function gatesOf(decay: Tensor | undefined, beta: Tensor | undefined, sizes: Sizes): Gates {
+  const gate = (t: Tensor | undefined, name: string, widths: readonly number[]): Gate | undefined => {
     if (!t) return undefined;
     const [batch, steps, width] = t.dims;
     if (t.dims.length !== 3 || batch !== sizes.batch || steps !== sizes.steps || !widths.includes(width!))
@@ -92,7 +97,7 @@ function gatesOf(decay: Tensor | undefined, beta: Tensor | undefined, sizes: Siz
     return { numbers: floatsOf(t), width: width! };
   };
   const { shared, keySize } = sizes;
-  return { decay: gate(decay, rule.decay, 'decay', [shared, shared * keySize]), beta: gate(beta, rule.beta, 'beta', [shared, 1]) };
+  return { decay: gate(decay, 'decay', [shared, shared * keySize]), beta: gate(beta, 'beta', [shared, 1]) };
 }
 
 interface Rows {

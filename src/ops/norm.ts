@@ -1,4 +1,5 @@
 // Softmax and normalisations: bodies over the core, in their stable forms.
+import { fail } from '../errors.ts';
 import type { Value } from '../ir/graph.ts';
 import { type DataType, dataTypeOfCode, tensorType } from '../ir/types.ts';
 import type { Builder, Size } from './builder.ts';
@@ -78,7 +79,10 @@ export const norms = {
     },
   },
   BatchNormalization: {
-    infer: ({ X, input_mean, input_var }) => [X.type, input_mean.type, input_var.type],
+    infer({ X, input_mean, input_var }, { training_mode }, outputs) {
+      if (!training_mode && outputs > 1) throw fail('E1302', `BatchNormalization: ${outputs} outputs, expected 1 without training_mode`);
+      return [X.type, input_mean.type, input_var.type];
+    },
     lower({ X, scale, B, input_mean, input_var }, { epsilon, momentum, training_mode }, b) {
       const normalised = (m: Value, variance: Value): Value => {
         const factor = b.Div(scale, b.Sqrt(b.Add(variance, b.like(epsilon, variance))));

@@ -31,7 +31,7 @@ function windowOf(op: string, input: Shape, kernel: readonly Dim[], at: WindowAt
   const spatial = input.slice(2);
   const rank = spatial.length;
   const taps = kernel.map(k => {
-    if (typeof k !== 'number' || k < 1) throw fail('E3009', `${op}: the window [${kernel.map(formatDim)}] must be known`);
+    if (typeof k !== 'number') throw fail('E3009', `${op}: the window [${kernel.map(formatDim)}] must be known`);
     return k;
   });
   const strides = at.strides ?? range(rank).map(() => 1);

@@ -58,6 +58,8 @@ class Inference implements InferredTypes {
   /** Types that outputs of graphs are declared to have, where their values are not. */
   readonly #promised = new Map<Value, ValueType>();
   #called = 0;
+  /** Bodies that do not take what they are given. */
+  readonly #misfits = new Map<Node, string>();
   /** In how many branches we are that are never taken: what contradicts itself there does no harm. */
   #dead = 0;
 
@@ -74,22 +76,35 @@ class Inference implements InferredTypes {
   }
 
   get findings(): readonly Finding[] {
-    if (this.#problems.size === 0) return [];
+    if (this.#problems.size === 0) return this.#graphFindings;
     const places = placesOf(this.#model);
     const list = [...this.#problems].map(([node, finding]) => {
       const { index, path } = places.get(node)!;
       const { op, name, domain } = node;
       return { ...finding, path, offset: node.meta.at, node: { index, op, name, domain } };
     });
-    return [...list, ...this.#outputFindings];
+    return [...list, ...this.#graphFindings];
   }
-  readonly #outputFindings: Finding[] = [];
+  readonly #graphFindings: Finding[] = [];
 
   /** Types of inputs and constants are what the file says. */
   #declared(graph: Graph): void {
     for (const { value, type } of graph.outputs) if (type) this.#promised.set(value, type);
-    for (const v of [...graph.inputs, ...graph.initializers]) if (v.type) this.types.set(v, v.type);
+    for (const v of [...graph.inputs, ...graph.initializers]) {
+      const type = agreed(v.tensor && tensorType(v.tensor.type, v.tensor.dims), v.type);
+      if (type === 'contradiction') this.#misfit(v);
+      else if (type) this.types.set(v, type);
+    }
     for (const node of graph.nodes) for (const [, inner] of subgraphs(node)) this.#declared(inner);
+  }
+
+  #misfit(v: Value): void {
+    this.#graphFindings.push({
+      code: 'E1306',
+      severity: 'error',
+      message: `${quoted(v.name)} is declared as ${formatType(v.type)}, its content is ${formatType(v.tensor && tensorType(v.tensor.type, v.tensor.dims))}`,
+      tensor: v.name,
+    });
   }
 
   #visit(opsets: ReadonlyMap<string, number>, caller?: Attributes): Visit {
@@ -105,6 +120,8 @@ class Inference implements InferredTypes {
             ? [constantValue(node.outputs[0]!.name, attributes)]
             : upgrade(node, inputs, attributes, b);
         this.#problems.delete(node);
+        const misfit = this.#misfits.get(node);
+        if (misfit) this.#problems.set(node, { code: 'E1306', severity: 'error', message: misfit });
       } catch (error) {
         this.#note(node, error);
       }
@@ -143,7 +160,7 @@ class Inference implements InferredTypes {
     graph.outputs.forEach(({ name, type, value }, i) => {
       const found = this.types.get(value);
       if (agreed(found, type) === 'contradiction')
-        this.#outputFindings.push({
+        this.#graphFindings.push({
           code: 'E1306',
           severity: 'error',
           message: `the output ${quoted(name)} is declared as ${formatType(type)}, the model makes ${formatType(found)}`,
@@ -166,7 +183,7 @@ class Inference implements InferredTypes {
       if (!given || given.types.length !== inner.inputs.length) return copy();
       const types = [...given.types];
       for (let round = 0; ; round++) {
-        const body = copy(this.#bindings(inner, types, isTemplate));
+        const body = copy(this.#bindings(node, inner, types, isTemplate));
         const next = given.states.map((_, i) => {
           const now = types[given.firstState + i];
           const out = body.outputs[given.firstNext + i]?.value.type;
@@ -179,10 +196,14 @@ class Inference implements InferredTypes {
       }
     };
 
-  #bindings(inner: Graph, types: readonly (ValueType | undefined)[], isTemplate: boolean): Bindings {
+  #bindings(node: Node, inner: Graph, types: readonly (ValueType | undefined)[], isTemplate: boolean): Bindings {
     const bindings = new Map<Value, ValueType>();
     inner.inputs.forEach((v, i) => {
       const type = agreed(types[i], v.type);
+      if (type === 'contradiction') {
+        const text = `gives ${formatType(types[i])} to the input ${quoted(v.name)} of its body, which is declared as ${formatType(v.type)}`;
+        this.#misfits.set(node, `${node.qualifiedName} ${text}`);
+      }
       if (!type || type === 'contradiction') return;
       bindings.set(v, type);
       if (!isTemplate) this.types.set(v, type);

@@ -120,10 +120,14 @@ const dropoutMask: Step = (form, b, node) => {
 /** Sizes were an input of the type of the data in opset 1. */
 const splitSizes: Step = ({ inputs: [x, sizes], attributes }, b) => ({ inputs: sizes ? [x, b.Cast(sizes, 'int64')] : [x], attributes });
 /** Since 18 an equal split says how many parts it has. */
-const splitCount: Step = ({ inputs, attributes }, _b, node) => ({
-  inputs,
-  attributes: inputs[1] ? attributes : withAttribute(attributes, 'num_outputs', int(node.outputs.length)),
-});
+const splitCount: Step = ({ inputs, attributes }, _b, node) => {
+  if (inputs[1]) return { inputs, attributes };
+  const parts = node.outputs.length;
+  const size = inputs[0]?.shape?.at(numberOf(attributes.get('axis')) ?? 0);
+  // From then on the last part may be smaller; before, all are equal.
+  if (typeof size === 'number' && size % parts !== 0) throw fail('E1305', `Split: ${size} elements are no ${parts} equal parts`);
+  return { inputs, attributes: withAttribute(attributes, 'num_outputs', int(parts)) };
+};
 
 /** Before opset 21 a factor and a summand a group; now one a channel. */
 const perChannel: Step = ({ inputs: [x, ...parameters], attributes }, b) => {

@@ -9,6 +9,7 @@ import { newestOpset, type OpSchema, operatorNames, releasedOpset, schemaOf, sch
 import type { Report } from '../ops/signature.ts';
 import { inferTypes } from '../opset/infer.ts';
 import { checkContents } from './check-contents.ts';
+import { checkGraph } from './check-graph.ts';
 import { checkCall, checkNode } from './check-node.ts';
 
 /** The model as far as it could be read, and everything found. A model without findings of severity `error` is valid. */
@@ -28,7 +29,8 @@ export async function checkModel(source: Source, options: ReadOptions = {}): Pro
     const operators = checkOperators(model, source.name);
     const isSound = findings.every(f => f.severity !== 'error');
     const types = isSound ? checkTypes(model, operators, source.name) : [];
-    return { model, findings: [...findings, ...operators, ...types, ...checkContents(model, source.name)] };
+    const graph = checkGraph(model, source.name);
+    return { model, findings: [...findings, ...graph, ...operators, ...types, ...checkContents(model, source.name)] };
   } catch (error) {
     if (error instanceof ModelError) return { findings: error.within({ file: source.name }).findings.slice() };
     throw error;

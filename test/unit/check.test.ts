@@ -168,7 +168,13 @@ describe('element types', () => {
           'Loop',
           ['z', '', 'x'],
           ['y'],
-          [{ name: 'body', type: 5, g: { name: 'b', input: [info('i'), info('c'), info('v')], output: [info('c'), info('v')] } }],
+          [
+            {
+              name: 'body',
+              type: 5,
+              g: { name: 'b', input: [info('i', [], 7), info('c', [], 9), info('v')], output: [info('c', [], 9), info('v')] },
+            },
+          ],
         ),
       ),
       [],

@@ -349,7 +349,7 @@ describe('findings', () => {
     [
       'a hidden outer name',
       modelOf({ input: [info('x'), info('c', [], 9)], node: [iff('c', 'y', branch('a', 'Relu', 'x', 'c'), branch('b', 'Neg', 'x'))] }),
-      ['E1102 graph.node[0].attribute[0].g.node[0].output[0] (warning)'],
+      ['E1111 graph.node[0].attribute[0].g.node[0].output[0]'],
     ],
     ['an input without a type', modelOf({ input: [{ name: 'x' }] }), ['E1307 graph.input[0]']],
     ['an input without a name', modelOf({ input: [info('x'), info('')] }), ['E1101 graph.input[1]']],

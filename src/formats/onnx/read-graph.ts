@@ -259,7 +259,7 @@ class GraphReader {
     if (!this.scope.define(name, value, node !== undefined))
       this.reading.add('E1102', `the name ${this.reading.quoted(name)} is taken by another value of the graph`, place);
     else if (this.scope.shadows(name))
-      this.reading.warn('E1102', `the name ${this.reading.quoted(name)} hides one of the graph around it`, place);
+      this.reading.add('E1111', `the name ${this.reading.quoted(name)} hides one of the graph around it`, place);
   }
 
   /** An entry of `value_info`: the type of a value that a node makes, or a message to keep. */

@@ -79,20 +79,21 @@ function readIrVersion({ ir_version: version, [at]: offset }: ModelProto, readin
 }
 
 /**
- * A model to work with: throws all errors of a reading at once, except that nodes in the wrong order (E1103) are sorted, with a
- * warning.
+ * A model to work with: throws all errors of a reading at once, except that nodes in the wrong order (E1103) are sorted, and hidden
+ * names (E1111) let be, with warnings.
  */
 export function loadable({ model, findings }: ReadResult): ReadResult {
   const errors = findings.filter(f => f.severity === 'error');
-  const serious = errors.filter(f => f.code !== 'E1103');
+  const serious = errors.filter(f => f.code !== 'E1103' && f.code !== 'E1111');
   if (serious.length > 0) throw new ModelError(errors);
-  const unordered = errors[0];
-  if (unordered === undefined) return { model, findings };
+  const known = findings.map(f => (f.code === 'E1111' ? { ...f, severity: 'warning' as const } : f));
+  const unordered = errors.filter(f => f.code === 'E1103');
+  if (unordered.length === 0) return { model, findings: known };
   sortGraph(model.graph);
   for (const { body } of model.functions) sortGraph(body);
-  const { code: _, severity: __, message: ___, ...place } = unordered;
-  const note = warning('E1103', `nodes read values before they are made, ${errors.length} times; the nodes were sorted`, place);
-  return { model, findings: [...findings.filter(f => f.severity !== 'error'), note] };
+  const { code: _, severity: __, message: ___, ...place } = unordered[0]!;
+  const note = warning('E1103', `nodes read values before they are made, ${unordered.length} times; the nodes were sorted`, place);
+  return { model, findings: [...known.filter(f => f.severity !== 'error'), note] };
 }
 
 /** Bring the nodes of a graph and of those nested in it into order; circles were found when they were read. */

@@ -2,7 +2,7 @@
 import { fail } from '../../errors.ts';
 import { type Datum, type DatumMap, kindOfDatum } from '../../ir/datum.ts';
 import { arrayFor, Tensor, type TensorData, type TypedArray } from '../../ir/tensor.ts';
-import { type DataType, tensorType, type ValueType } from '../../ir/types.ts';
+import { type DataType, formatShape, tensorType, type ValueType } from '../../ir/types.ts';
 import { keyed } from '../once.ts';
 import { type HostContext, type OtherFamily, otherHost } from '../row.ts';
 import { type Ints, indexIn, labelsOf, tableOf, type X } from './common.ts';
@@ -61,9 +61,11 @@ export const maps: OtherFamily = {
     },
   }),
   ZipMap: otherHost<X, ZipMapAt>({
-    infer: (_x, { classlabels_strings }) => [
-      { kind: 'sequence', of: { kind: 'map', key: classlabels_strings?.length ? 'string' : 'int64', of: tensorType('float32', []) } },
-    ],
+    infer({ X }, { classlabels_strings }) {
+      if (X.shape && ![1, 2].includes(X.shape.length)) throw fail('E1305', `ZipMap: X ${formatShape(X.shape)} must have 1 or 2 axes`);
+      const key = classlabels_strings?.length ? 'string' : 'int64';
+      return [{ kind: 'sequence', of: { kind: 'map', key, of: tensorType('float32', []) } }];
+    },
     host({ X: datum }, at, context) {
       const keys = zipKeys(at);
       const { rows, columns, data } = tableOf(datum);
