@@ -86,6 +86,56 @@ program
   .addHelpText('before', examples('check model.onnx', 'check model.onnx --strict --json'))
   .action(lazily(async () => (await import('./commands/check.ts')).check));
 
+/** Where an edited model goes, the same for every command that edits one. */
+const withOutput = (command: Command, file = '--output'): Command =>
+  command
+    .requiredOption(`-o, ${file} <path>`, 'the file to write, or - for standard output')
+    .option('--to <format>', 'the format to write, otherwise told from the name')
+    .option('--opset <version>', 'the opset to write, otherwise that of the model', wholeNumber)
+    .option('--target <runtime>', 'write no newer opset than a runtime reads, such as ort-1.20')
+    .option('--external-data', 'keep the weights in a second file')
+    .option('--allow-custom', 'keep operators without a conversion as nodes of a domain of their own')
+    .option('--overwrite', 'replace an existing file');
+
+withOutput(
+  program
+    .command('rename')
+    .description('give inputs, outputs, values, nodes and open sizes other names')
+    .argument('<model>', 'a model')
+    .option('--input <old=new>', 'another name for an input; repeatable', collect)
+    .option('--output <old=new>', 'another name for an output; repeatable', collect)
+    .option('--value <old=new>', 'another name for any tensor; repeatable', collect)
+    .option('--node <old=new>', 'another name for a node; repeatable', collect)
+    .option('--dim <old=new>', 'another name for an open size; repeatable', collect),
+  '--out',
+)
+  .addHelpText('before', examples('rename model.onnx -o named.onnx --input x=image --output 495=logits --dim s0=batch'))
+  .action(lazily(async () => (await import('./commands/rename.ts')).rename));
+
+withOutput(
+  program
+    .command('extract')
+    .description('take a part of a model out as a model of its own')
+    .argument('<model>', 'a model')
+    .option('--inputs <names>', 'tensors that become its inputs, such as a,b or a:float32[1,3]; repeatable', collect)
+    .option('--outputs <names>', 'tensors that become its outputs; repeatable', collect),
+)
+  .addHelpText(
+    'before',
+    examples('extract model.onnx -o head.onnx --inputs features --outputs logits', 'extract model.onnx -o half.onnx --outputs relu_8'),
+  )
+  .action(lazily(async () => (await import('./commands/extract.ts')).extract));
+
+withOutput(
+  program
+    .command('set-shape')
+    .description('give inputs other shapes, and infer the others again')
+    .argument('<model>', 'a model')
+    .requiredOption('--shape <name:dims>', 'a shape for an input, such as x:[N,3,224,224] or x:1,3,224,224; repeatable', collect),
+)
+  .addHelpText('before', examples('set-shape model.onnx -o fixed.onnx --shape x:[1,3,224,224]'))
+  .action(lazily(async () => (await import('./commands/set-shape.ts')).setShape));
+
 withLimits(
   program
     .command('run')

@@ -1,15 +1,14 @@
 // The library's verbs over sources and models, for browsers and Node alike.
 import { BlobSource, MemorySource, type Source } from './codec/source.ts';
+import { type InputShapes, shapeBindings } from './edit/set-shapes.ts';
 import { type Finding, fail, ModelError } from './errors.ts';
 import type { Backend } from './exec/backend.ts';
 import { referenceBackend } from './exec/reference.ts';
 import { Session as CoreSession } from './exec/session.ts';
 import type { Format, OutputFile, ReadOptions } from './formats/format.ts';
 import { detect, formatNamed, formatOfName, writable } from './formats/index.ts';
-import { symbol } from './ir/dims.ts';
 import type { Model } from './ir/graph.ts';
 import type { Tensor } from './ir/tensor.ts';
-import { tensorType } from './ir/types.ts';
 import { newestFor, type Runtime, runtimeNamed } from './opset/runtimes.ts';
 import { retarget, target } from './opset/target.ts';
 import { upgrade } from './opset/upgrade.ts';
@@ -113,32 +112,16 @@ function inOpset(model: Model, { opset, runtime, fuse }: Wanted): Model {
 /** Whether the model was read from an ONNX file, whose opset is kept; others are in the newest opset until they are written. */
 const isFromOnnx = (model: Model): boolean => model.meta.at !== undefined;
 
-/** Sizes by input name; a string names an open size. */
-export type InputShapes = Readonly<Record<string, readonly (number | string)[]>>;
-
 /**
- * A copy of the model with other input shapes, every type inferred again. An ONNX file's opset is kept, or the next that can say it.
- * @throws ModelError E3001 for a name that is no input, E3003 for another rank than declared
+ * A copy of the model with other input shapes, its graph upgraded and every type inferred again, so that what sizes decide is folded;
+ * `setShapes` keeps the graph. An ONNX file's opset is kept, or the next that can say it.
+ * @throws ModelError E3001 for names that are no inputs, E3003 for shapes of another rank than declared
  */
 export function withInputShapes(model: Model, shapes: InputShapes): Model {
-  const inputs = new Map(model.graph.inputs.map(v => [v.name, v]));
-  const bindings = Object.entries(shapes).map(([name, sizes]) => {
-    const v = inputs.get(name);
-    if (!v?.element) throw fail('E3001', `the model has no input ${name}; its inputs are ${[...inputs.keys()].join(', ')}`);
-    if (v.tensor) throw fail('E3003', `input ${name} has a default, and with it the shape [${v.tensor.dims}]`);
-    if (v.shape && v.shape.length !== sizes.length)
-      throw fail('E3003', `input ${name} has rank ${v.shape.length}, the shape given has ${sizes.length}`);
-    return [
-      v,
-      tensorType(
-        v.element,
-        sizes.map(s => (typeof s === 'number' ? s : symbol(s))),
-      ),
-    ] as const;
-  });
+  const bindings = shapeBindings(model, shapes);
   const copy = upgrade(model);
   const renamed = new Map(copy.graph.inputs.map((v, i) => [model.graph.inputs[i]!, v]));
-  copy.graph = rebuild(copy.graph, new Map(bindings.map(([v, type]) => [renamed.get(v)!, type])));
+  copy.graph = rebuild(copy.graph, new Map([...bindings].map(([v, type]) => [renamed.get(v)!, type])));
   if (isFromOnnx(model)) retarget(copy, model);
   return copy;
 }

@@ -12,6 +12,9 @@
  */
 export * from './api.ts';
 export { BlobSource, MemorySource, type Source } from './codec/source.ts';
+export { type ExtractOptions, extract } from './edit/extract.ts';
+export { type Renames, rename } from './edit/rename.ts';
+export { type InputShapes, setShapes } from './edit/set-shapes.ts';
 export { type Code, codes, exitCodes, type Finding, ModelError } from './errors.ts';
 export type { Backend, Bound, Executable } from './exec/backend.ts';
 export { compilePlan, type Plan, printPlan } from './exec/plan.ts';
