@@ -136,6 +136,23 @@ withOutput(
   .addHelpText('before', examples('set-shape model.onnx -o fixed.onnx --shape x:[1,3,224,224]'))
   .action(lazily(async () => (await import('./commands/set-shape.ts')).setShape));
 
+withOutput(
+  program
+    .command('merge')
+    .description('make one model of two, outputs of the first connected to inputs of the second')
+    .argument('<first>', 'a model')
+    .argument('<second>', 'the model that runs after it')
+    .option('--connect <output=input>', 'an output of the first and the input of the second that it becomes; repeatable', collect)
+    .option('--prefix-a <text>', 'put before every name of the first')
+    .option('--prefix-b <text>', 'put before every name of the second'),
+)
+  .addHelpText('before', examples('merge encoder.onnx head.onnx -o all.onnx --connect features=x --prefix-b head/'))
+  .action(lazily(async () => (await import('./commands/merge.ts')).merge));
+
+withOutput(program.command('inline').description('replace calls of model-local functions by their nodes').argument('<model>', 'a model'))
+  .addHelpText('before', examples('inline model.onnx -o flat.onnx'))
+  .action(lazily(async () => (await import('./commands/inline.ts')).inline));
+
 withLimits(
   program
     .command('run')

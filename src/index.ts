@@ -13,6 +13,8 @@
 export * from './api.ts';
 export { BlobSource, MemorySource, type Source } from './codec/source.ts';
 export { type ExtractOptions, extract } from './edit/extract.ts';
+export { inlineFunctions } from './edit/inline.ts';
+export { type MergeOptions, merge } from './edit/merge.ts';
 export { type Renames, rename } from './edit/rename.ts';
 export { type InputShapes, setShapes } from './edit/set-shapes.ts';
 export { type Code, codes, exitCodes, type Finding, ModelError } from './errors.ts';

@@ -33,7 +33,7 @@ export class Copy {
   graph(graph: Graph): Graph {
     const inputs = graph.inputs.map(v => this.input(v));
     const initializers = graph.initializers.map(v => this.value(v)!);
-    const nodes = graph.nodes.map(node => this.node(node));
+    const nodes = this.nodes(graph.nodes);
     const outputs = graph.outputs.map(output => this.output(output));
     return new Graph(graph.name, { inputs, outputs, nodes, initializers, meta: this.graphMeta(graph) });
   }
@@ -48,6 +48,10 @@ export class Copy {
     const { name, value, type, meta } = output;
     const declared = type && this.#changes.type(type, value, output);
     return { name: this.#changes.name(name), value: this.value(value)!, ...(declared && { type: declared }), ...(meta && { meta }) };
+  }
+
+  nodes(nodes: readonly Node[]): Node[] {
+    return nodes.map(node => this.node(node));
   }
 
   node(node: Node): Node {

@@ -37,8 +37,8 @@ export class Findings {
     this.list.push({ code, severity: 'error', message });
   }
   /** A name that is none of those there are. */
-  unknown(what: string, name: string, names: Iterable<string>): void {
-    this.add('E3001', `the model has no ${what} ${quoted(name)}${suggestion(name, [...names])}`);
+  unknown(what: string, name: string, names: Iterable<string>, owner = 'the model'): void {
+    this.add('E3001', `${owner} has no ${what} ${quoted(name)}${suggestion(name, [...names])}`);
   }
   throw(): void {
     if (this.list.length > 0) throw new ModelError(this.list);

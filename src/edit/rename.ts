@@ -1,10 +1,10 @@
 // rename: inputs, outputs, values, nodes and sizes under other names. What the model computes, its opset and its order stay.
-import { type Dim, substitute, symbol, symbolsOf } from '../ir/dims.ts';
-import { type Graph, type Model, subgraphs } from '../ir/graph.ts';
+import { type Dim, symbol } from '../ir/dims.ts';
+import type { Graph, Model } from '../ir/graph.ts';
 import { quoted } from '../ir/text.ts';
-import type { ValueType } from '../ir/types.ts';
 import { Copy, refuseTraining } from './copy.ts';
 import { Findings, namesIn, nodeNamesIn } from './names.ts';
+import { openSizes, withSizes } from './sizes.ts';
 
 /** New names by old ones. All are given at once, so that names can be swapped. */
 export interface Renames {
@@ -86,37 +86,8 @@ function refuseTaken(what: string, names: ReadonlyMap<string, string>, there: Re
 }
 
 function sizes(graph: Graph, given: Readonly<Record<string, string>> = {}, findings: Findings): ReadonlyMap<string, Dim> {
-  const there = new Set<string>();
-  collectSizes(graph, there);
+  const there = openSizes(graph);
   for (const [from, to] of checkedNames('size', given, there, findings))
     if (/^\d+$/.test(to)) findings.add('E4001', `size ${quoted(from)} cannot become ${to} by renaming; give its inputs shapes instead`);
   return new Map(Object.entries(given).map(([from, to]) => [from, symbol(to)]));
-}
-
-/** The names of open sizes in declared types. */
-function collectSizes(graph: Graph, into: Set<string>): void {
-  const collect = (type: ValueType | undefined): void => {
-    if (!type) return;
-    if (type.kind === 'tensor' || type.kind === 'sparse') for (const d of type.shape ?? []) symbolsOf(d, into);
-    else if ('of' in type) collect(type.of);
-  };
-  for (const v of graph.inputs) collect(v.type);
-  for (const o of graph.outputs) collect(o.type ?? o.value.type);
-  for (const node of graph.nodes) {
-    for (const v of node.outputs) collect(v?.type);
-    for (const [, inner] of subgraphs(node)) collectSizes(inner, into);
-  }
-  for (const name of into) if (/^\?\d+$/.test(name)) into.delete(name);
-}
-
-/** The type with other sizes for its symbols; itself where it has none of them. */
-export function withSizes(type: ValueType | undefined, sizes: ReadonlyMap<string, Dim>): ValueType | undefined {
-  if (!type) return type;
-  if (type.kind === 'tensor' || type.kind === 'sparse') {
-    if (!type.shape?.some(d => [...symbolsOf(d)].some(name => sizes.has(name)))) return type;
-    return { ...type, shape: type.shape.map(d => substitute(d, sizes)) };
-  }
-  if (!('of' in type)) return type;
-  const of = withSizes(type.of, sizes);
-  return of === type.of ? type : { ...type, of };
 }

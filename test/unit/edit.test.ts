@@ -1,11 +1,13 @@
 // Edits of models: what changes, what stays, and what is refused. Models here are of an old opset, which no edit may raise.
 import { describe, expect, test } from 'vitest';
 import { extract } from '../../src/edit/extract.ts';
+import { inlineFunctions } from '../../src/edit/inline.ts';
+import { merge } from '../../src/edit/merge.ts';
 import { rename } from '../../src/edit/rename.ts';
 import { setShapes } from '../../src/edit/set-shapes.ts';
 import { type Finding, ModelError } from '../../src/errors.ts';
 import { symbol } from '../../src/ir/dims.ts';
-import { type Attribute, Graph, Model, Node, type Output, Value } from '../../src/ir/graph.ts';
+import { type Attribute, type FunctionDefinition, Graph, Model, Node, type Output, Value } from '../../src/ir/graph.ts';
 import { Tensor } from '../../src/ir/tensor.ts';
 import { printModel } from '../../src/ir/text.ts';
 import { formatType, tensorType } from '../../src/ir/types.ts';
@@ -52,6 +54,18 @@ function sample({ types = true } = {}): Model {
     outputs: [outputOf(s.outputs[0]!, tensorType('float32', [n])), outputOf(y.outputs[0]!, tensorType('float32', [n, 3]))],
   });
   return new Model(graph, { irVersion: 6, opsets: new Map([['', 11]]), meta: { at: 0 } });
+}
+
+/** A function of one node. */
+function define(name: string, callee: string, domain: string, opset = 11): FunctionDefinition {
+  const a = new Value('a');
+  const inner = node(callee, [a], 'b', { domain });
+  const body = new Graph(name, { inputs: [a], nodes: [inner], outputs: [outputOf(inner.outputs[0]!)] });
+  const opsets = new Map([
+    ['', opset],
+    ['f', 1],
+  ]);
+  return { domain: 'f', name, overload: '', body, attributes: [], defaults: new Map(), opsets, meta: {} };
 }
 
 /** What went wrong, as code and message. */
@@ -257,16 +271,6 @@ describe('extract', () => {
     );
   });
   test('keeps the functions that are called, and those that these call', () => {
-    const define = (name: string, callee: string, domain: string) => {
-      const a = new Value('a');
-      const inner = node(callee, [a], 'b', { domain });
-      const body = new Graph(name, { inputs: [a], nodes: [inner], outputs: [outputOf(inner.outputs[0]!)] });
-      const opsets = new Map([
-        ['', 11],
-        ['f', 1],
-      ]);
-      return { domain: 'f', name, overload: '', body, attributes: [], defaults: new Map(), opsets, meta: {} };
-    };
     const model = sample();
     model.functions = [define('Outer', 'Inner', 'f'), define('Inner', 'Neg', ''), define('Other', 'Abs', '')];
     const call = node('Outer', [model.graph.nodes[0]!.outputs[0]], 'called', { domain: 'f' });
@@ -274,5 +278,204 @@ describe('extract', () => {
     const part = extract(model, { inputs: ['h'], outputs: ['called'] });
     expect(part.functions.map(f => f.name)).toEqual(['Outer', 'Inner']);
     expect(typesOf(part)).toEqual({ h: 'float32[N,3]', called: 'float32[N,3]' });
+  });
+});
+
+describe('inlineFunctions', () => {
+  /** y = Twice(x): Twice calls Scale with its own slope, Scale is a LeakyRelu and keeps a value of its own named y. */
+  function calls(opset = 11): Model {
+    const [a, c] = [new Value('a'), new Value('c')];
+    const leaky = node('LeakyRelu', [c], 'y', {
+      attributes: { alpha: { kind: 'reference', value: 'slope', of: 'float' } },
+      label: 'leaky',
+    });
+    const negated = node('Neg', [leaky.outputs[0]], 'z', { label: 'neg' });
+    const scale = { ...define('Scale', 'Neg', '', opset), attributes: ['slope'] };
+    scale.body = new Graph('Scale', { inputs: [c], nodes: [leaky, negated], outputs: [outputOf(negated.outputs[0]!)] });
+    const slope: Attribute = { kind: 'reference', value: 'factor', of: 'float' };
+    const inner = [0, 1].map(i => node('Scale', [a], `s${i}`, { domain: 'f', attributes: { slope }, label: '' }));
+    const added = node('Add', [inner[0]!.outputs[0], inner[1]!.outputs[0]], 'sum', { label: 'add' });
+    const twice = { ...define('Twice', 'Neg', '', opset), defaults: attributesOf({ factor: { kind: 'float', value: 0.25 } }) };
+    twice.body = new Graph('Twice', { inputs: [a], nodes: [...inner, added], outputs: [outputOf(added.outputs[0]!)] });
+    const x = new Value('x', tensorType('float32', [n, 4]));
+    const called = node('Twice', [x], 't', { domain: 'f', type: tensorType('float32', [n, 4]), label: 'call' });
+    const y = node('Relu', called.outputs, 'y', { type: tensorType('float32', [n, 4]) });
+    const opsets = new Map([
+      ['', 11],
+      ['f', 1],
+    ]);
+    const graph = new Graph('g', { inputs: [x], nodes: [called, y], outputs: [outputOf(y.outputs[0]!)] });
+    return new Model(graph, { irVersion: 8, opsets, functions: [twice, scale], meta: { at: 0 } });
+  }
+  const flat = (opset: number): string =>
+    [
+      `<ir_version: 8, opset_import: ["" : ${opset}]>`,
+      'g (float32[N,4] x) => (float32[N,4] y) {',
+      '  ["call/s0/leaky"] call/s0/y = LeakyRelu <alpha = 0.25> (x)',
+      '  ["call/s0/neg"] call/s0 = Neg (call/s0/y)',
+      '  ["call/s1/leaky"] call/s1/y = LeakyRelu <alpha = 0.25> (x)',
+      '  ["call/s1/neg"] call/s1 = Neg (call/s1/y)',
+      '  ["call/add"] t = Add (call/s0, call/s1)',
+      '  ["y_node"] y = Relu (t)',
+      '}',
+      '',
+    ].join('\n');
+
+  test('names the nodes of a body after the call, and keeps every name of the graph', () => {
+    const model = calls();
+    const before = printModel(model);
+    expect(textOf(inlineFunctions(model))).toBe(flat(11));
+    expect(printModel(model)).toBe(before);
+  });
+  test('a body of another opset is taken as it is where its operators are the same', () => {
+    expect(textOf(inlineFunctions(calls(9)))).toBe(flat(11));
+  });
+  test('a body whose operators changed is upgraded', () => {
+    const model = calls();
+    const squeeze = node('Squeeze', [new Value('a')], 'b', { attributes: { axes: { kind: 'ints', value: [1] } } });
+    const body = new Graph('Old', { inputs: [squeeze.inputs[0]!], nodes: [squeeze], outputs: [outputOf(squeeze.outputs[0]!)] });
+    const x = new Value('x', tensorType('float32', [n, 1]));
+    const call = node('Old', [x], 'y', { domain: 'f' });
+    model.functions = [{ ...define('Old', 'Neg', ''), body }];
+    model.graph = new Graph('g', { inputs: [x], nodes: [call], outputs: [outputOf(call.outputs[0]!, tensorType('float32', [n]))] });
+    model.opsets.set('', 13);
+    expect(textOf(inlineFunctions(model))).toContain('y = Squeeze (x, int64[1]{1})');
+  });
+  test('imports what bodies need', () => {
+    const model = calls();
+    model.functions = [define('Twice', 'Scaler', 'ai.onnx.ml')];
+    (model.functions[0]!.opsets as Map<string, number>).set('ai.onnx.ml', 2);
+    expect([...inlineFunctions(model).opsets]).toEqual([
+      ['', 11],
+      ['ai.onnx.ml', 2],
+    ]);
+  });
+  test('a function that calls itself is refused', () => {
+    const model = calls();
+    model.functions = [define('Twice', 'Twice', 'f')];
+    expect(refusal(() => inlineFunctions(model))).toEqual(['E1108 the function Twice calls itself']);
+  });
+});
+
+describe('merge', () => {
+  /** t [K,3], u [N,5] → r = relu(t)·w, where K is its own. */
+  function second({
+    opset = 11,
+    element = 'float32' as 'float32' | 'int64',
+    dims = [symbol('K'), 3] as (number | typeof n)[],
+  } = {}): Model {
+    const t = new Value('t', tensorType(element, dims));
+    const u = new Value('u', tensorType('float32', [n, 5]));
+    const w = weight('w', [3, 5]);
+    const r = node('Relu', [t], 'r', { type: tensorType(element, dims) });
+    const out = node('Gemm', [r.outputs[0], w], 'out', { type: tensorType('float32', [symbol('K'), 5]) });
+    const graph = new Graph('second', {
+      inputs: [t, u],
+      initializers: [w],
+      nodes: [r, out],
+      outputs: [outputOf(out.outputs[0]!), outputOf(u)],
+    });
+    return new Model(graph, { irVersion: 8, opsets: new Map([['', opset]]), meta: { at: 0, metadata: new Map([['key', 'b']]) } });
+  }
+
+  test('connects values; open sizes of the second become those of the first, others stay apart', () => {
+    const a = extract(sample(), { inputs: ['x'], outputs: ['h', 's'] });
+    a.meta = { ...a.meta, metadata: new Map([['key', 'a']]) };
+    const merged = merge(a, second(), { connect: [['h', 't']], prefixB: 'b/' });
+    expect(textOf(merged)).toBe(
+      [
+        '<ir_version: 8, opset_import: ["" : 11]>',
+        'sample_second (float32[N,4] x, float32[b/N,5] b/u) => (float32[N] s, float32[N,5] b/out, float32[b/N,5] b/u)',
+        '<',
+        '  float32[4,3] w,',
+        '  float32[3,5] b/w',
+        '> {',
+        '  ["h_node"] h = MatMul (x, w)',
+        '  ["sum_node"] sum = ReduceSum <axes = [1]> (h)',
+        '  ["s_node"] s = Squeeze <axes = [1]> (sum)',
+        '  ["b/r_node"] b/r = Relu (h)',
+        '  ["b/out_node"] b/out = Gemm (b/r, b/w)',
+        '}',
+        '',
+      ].join('\n'),
+    );
+    expect([...merged.meta.metadata!]).toEqual([
+      ['key', 'a'],
+      ['b/key', 'b'],
+    ]);
+  });
+  test('a model can follow itself', () => {
+    const relu = extract(second(), { inputs: ['t'], outputs: ['r'] });
+    const twice = merge(relu, relu, { connect: [['r', 't']], prefixA: '1/', prefixB: '2/' });
+    expect(verifyModel(twice)).toEqual([]);
+    expect(typesOf(twice)).toEqual({ '1/t': 'float32[K,3]', '1/r': 'float32[K,3]', '2/r': 'float32[K,3]' });
+  });
+  test('raises the lower opset', () => {
+    const merged = merge(sample(), second({ opset: 13 }), { connect: [], prefixB: 'b/' });
+    expect(merged.opsets.get('')).toBe(13);
+    expect(merged.graph.nodes.find(made => made.op === 'Squeeze')!.inputs.length).toBe(2);
+  });
+  test('reports every name that there is none of, and inputs that are connected twice', () => {
+    const connect = [
+      ['hh', 't'],
+      ['s', 'uu'],
+      ['y', 't'],
+    ] as const;
+    expect(refusal(() => merge(sample(), second(), { connect }))).toEqual([
+      'E3001 the first model has no output "hh"; there are "s", "y"',
+      'E3001 the second model has no input "uu"; nearest name: "u"',
+      'E4001 input "t" of the second model is connected twice',
+    ]);
+  });
+  test('reports contradictions and collisions together', () => {
+    const a = sample();
+    expect(refusal(() => merge(a, second({ element: 'int64' }), { connect: [['y', 't']] }))).toEqual([
+      'E1304 output "y" is float32[N,3], and cannot be input "t", which is int64[K,3]',
+      'E1102 both models have values with the names "w"; give one of the models a prefix',
+    ]);
+    expect(refusal(() => merge(a, second({ dims: [4, 7] }), { connect: [['y', 't']], prefixA: 'a/' }))).toEqual([
+      'E1305 output "y" is float32[N,3], and cannot be input "t", which is float32[4,7]',
+    ]);
+  });
+  test('sizes that two connections decide must agree', () => {
+    const [a, b] = [second(), second()];
+    for (const [v, size] of [
+      [a.graph.inputs[1]!, 2],
+      [a.graph.inputs[0]!, 3],
+    ] as const)
+      v.type = tensorType('float32', [size, 5]);
+    for (const v of b.graph.inputs) v.type = tensorType('float32', [symbol('K'), 5]);
+    a.graph.outputs = a.graph.inputs.map(v => outputOf(v));
+    const connect = [
+      ['t', 't'],
+      ['u', 'u'],
+    ] as const;
+    expect(refusal(() => merge(a, b, { connect, prefixB: 'b/' }))).toEqual([
+      'E1305 output "u" is float32[2,5], and cannot be input "u", which is float32[K,5] (float32[3,5] by its connections)',
+    ]);
+  });
+  test('functions of one name stay apart where their bodies differ', () => {
+    const withFunction = (op: string): Model => {
+      const x = new Value('x', tensorType('float32', [n]));
+      const call = node('F', [x], 'y', { domain: 'f' });
+      const graph = new Graph('g', { inputs: [x], nodes: [call], outputs: [outputOf(call.outputs[0]!, tensorType('float32', [n]))] });
+      const opsets = new Map([
+        ['', 11],
+        ['f', 1],
+      ]);
+      return new Model(graph, { irVersion: 8, opsets, functions: [define('F', op, '')], meta: { at: 0 } });
+    };
+    const [a, b] = [withFunction('Neg'), withFunction('Abs')];
+    const merged = merge(a, b, { connect: [['y', 'x']], prefixB: 'b' });
+    expect([merged.functions.map(f => f.name), merged.graph.nodes.map(made => made.op)]).toEqual([
+      ['F', 'bF'],
+      ['F', 'bF'],
+    ]);
+    expect(merge(a, a, { connect: [['y', 'x']], prefixB: 'b' }).functions.map(f => f.name)).toEqual(['F']);
+  });
+  test('a domain that nothing raises is refused', () => {
+    const [a, b] = [unknownSample(), unknownSample()];
+    b.opsets.set('custom', 2);
+    expect(refusal(() => merge(a, b, { connect: [], prefixB: 'b/' }))).toEqual(['E1106 domain "custom": version 1 cannot be raised to 2']);
   });
 });
