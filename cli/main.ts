@@ -86,6 +86,15 @@ program
   .addHelpText('before', examples('check model.onnx', 'check model.onnx --strict --json'))
   .action(lazily(async () => (await import('./commands/check.ts')).check));
 
+program
+  .command('diff')
+  .description('what is different between two models of any format: nodes, signature, versions, weights')
+  .argument('<first>', 'a model')
+  .argument('<second>', 'another')
+  .option('--names', 'list what is the same under other names')
+  .addHelpText('before', examples('diff before.onnx after.onnx', 'diff model.pt2 model.onnx --json'))
+  .action(lazily(async () => (await import('./commands/diff.ts')).diff));
+
 /** Where an edited model goes, the same for every command that edits one. */
 const withOutput = (command: Command, file = '--output'): Command =>
   command

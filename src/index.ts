@@ -30,3 +30,4 @@ export { type DataType, formatType, type ValueType } from './ir/types.ts';
 export { type Builder, newBuilder } from './ops/builder.ts';
 export { passes, rewriteModel } from './passes/index.ts';
 export { type Comparison, compareArrays, compareTensors, defaultTolerance, matchArrays, type Tolerance } from './validate/compare.ts';
+export { diff, type ModelDiff } from './validate/diff.ts';

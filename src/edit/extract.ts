@@ -8,7 +8,7 @@ import { inferTypes } from '../opset/infer-types.ts';
 import { callsOf } from '../passes/inline.ts';
 import { Copy, refuseTraining } from './copy.ts';
 import { Findings, namesIn, valuesOf } from './names.ts';
-import { retype } from './set-shapes.ts';
+import { isSized, retype } from './set-shapes.ts';
 
 export interface ExtractOptions {
   /** Names of values that become the inputs; those inputs of the model that the outputs need otherwise. */
@@ -220,8 +220,6 @@ class Extraction {
     );
   }
 }
-
-const isSized = (type: ValueType | undefined): boolean => type !== undefined && (type.kind !== 'tensor' || type.shape !== undefined);
 
 function contradiction(given: ValueType, known: ValueType | undefined): 'E3002' | 'E3003' | undefined {
   if (!known) return undefined;

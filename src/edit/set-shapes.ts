@@ -1,5 +1,5 @@
 // set-shapes: other sizes for inputs, and for everything that follows from them. Nodes, names and the opset stay.
-import { symbol } from '../ir/dims.ts';
+import { symbol, unknownDim } from '../ir/dims.ts';
 import { type Graph, type Model, subgraphs, type Value } from '../ir/graph.ts';
 import { readsOf } from '../ir/order.ts';
 import { quoted } from '../ir/text.ts';
@@ -13,7 +13,7 @@ export type InputShapes = Readonly<Record<string, readonly (number | string)[]>>
 
 /**
  * A copy of the model with other input shapes. What follows from the inputs is inferred again; where an operator says nothing of its
- * shape, none is declared. Without a change the declared types stay as they are.
+ * shape, only its rank is declared. Without a change the declared types stay as they are.
  * @throws ModelError E3001 for every name that is no input, E3003 for every shape that contradicts a rank or a default, E1305 with the
  * node where the shapes contradict the graph
  */
@@ -52,13 +52,14 @@ export function retype(model: Model, bindings: ReadonlyMap<Value, ValueType>): M
   spread(model.graph, stale);
   const copy = new Copy({
     // An output says no more than its value does now.
-    type: (type, v, output) => bindings.get(v) ?? (stale.has(v) ? (output ? undefined : withoutShape(type)) : type),
+    type: (type, v, output) => bindings.get(v) ?? (stale.has(v) ? (output ? undefined : withoutSizes(type)) : type),
   });
   const made = copy.model(model);
   const types = inferTypes(made);
   for (const v of stale) {
     const now = copy.values.get(v);
-    if (now?.producer) now.type = types.get(now) ?? now.type;
+    const type = now && types.get(now);
+    if (now?.producer && type && (isSized(type) || !isSized(now.type))) now.type = type;
   }
   return made;
 }
@@ -80,8 +81,12 @@ function addAll(graph: Graph, stale: Set<Value>): void {
   }
 }
 
-function withoutShape(type: ValueType | undefined): ValueType | undefined {
+/** Sizes decide no rank, but for operators that read it from data; and outputs of a file must say theirs. */
+function withoutSizes(type: ValueType | undefined): ValueType | undefined {
   if (!type || type.kind === 'opaque') return type;
-  if ('of' in type) return { ...type, of: withoutShape(type.of) };
-  return 'shape' in type ? { ...type, shape: undefined } : type;
+  if ('of' in type) return { ...type, of: withoutSizes(type.of) };
+  return 'shape' in type ? { ...type, shape: type.shape?.map(unknownDim) } : type;
 }
+
+/** Whether a type says all that types say but for sizes: of a tensor its rank. */
+export const isSized = (type: ValueType | undefined): boolean => type !== undefined && (type.kind !== 'tensor' || type.shape !== undefined);

@@ -70,7 +70,7 @@ function compareStrings(
 }
 
 /** Elements as numbers; 64-bit integers are compared as such before this rounds them. */
-function numbersOf(t: Tensor): ArrayLike<number | bigint> {
+export function numbersOf(t: Tensor): ArrayLike<number | bigint> {
   if (computeType(t.type) === undefined || isStoredAsComputed(t.type)) return t.data as ArrayLike<number | bigint>;
   return Float64Array.from(elementsOf(t) as Uint8Array, bits => Number(decodeElement(t.type, bits)));
 }

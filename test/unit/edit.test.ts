@@ -182,8 +182,8 @@ describe('setShapes', () => {
   test('opens a size', () => {
     expect(typesOf(setShapes(setShapes(sample(), { x: [2, 4] }), { x: ['rows', 4] }))['s']).toBe('float32[rows]');
   });
-  test('declares no shape behind an operator that says nothing', () => {
-    expect(typesOf(setShapes(unknownSample(), { x: [5, 4] }))).toEqual({ x: 'float32[5,4]', z: 'float32[*]', y: 'float32[*]' });
+  test('declares no sizes behind an operator that says nothing', () => {
+    expect(typesOf(setShapes(unknownSample(), { x: [5, 4] }))).toEqual({ x: 'float32[5,4]', z: 'float32[?,?]', y: 'float32[?,?]' });
     expect(typesOf(setShapes(unknownSample(), {}))).toEqual({ x: 'float32[N,4]', z: 'float32[N,4]', y: 'float32[N,4]' });
   });
   test('a contradiction names the node', () => {
