@@ -2,7 +2,7 @@
 // by the weights that they read, and by who reads them. Knows no model.
 import { type Attribute, type Attributes, constantsOf, type Graph, type Node, subgraphs, type Value } from '../ir/graph.ts';
 import type { Tensor } from '../ir/tensor.ts';
-import { formatType, type ValueType } from '../ir/types.ts';
+import { formatType, isFloat, type ValueType } from '../ir/types.ts';
 import { schemaOf } from '../ops/schema.ts';
 
 /** What was found to be the same thing in two graphs and all those nested in them. */
@@ -250,9 +250,11 @@ export function saidAttributes(node: Node, opsets: ReadonlyMap<string, number>):
   return new Map([...node.attributes].filter(([name, a]) => !isDefault(name, a)));
 }
 
-/** A tensor as far as it tells nodes apart. */
-const constantKey = (t: Tensor): string =>
-  `${t.type}[${t.dims}]${t.isResident && t.size <= telling ? Array.from<unknown>(t.data).map(String).join() : ''}`;
+/** A tensor as far as it tells nodes apart: axes, shapes and single numbers do, weights do not. */
+function constantKey(t: Tensor): string {
+  const tells = t.isResident && (t.size === 1 || (t.size <= telling && !isFloat(t.type)));
+  return `${t.type}[${t.dims}]${tells ? Array.from<unknown>(t.data).map(String).join() : ''}`;
+}
 
 function attributeKey(a: Attribute): string {
   switch (a.kind) {
