@@ -189,6 +189,18 @@ withLimits(
   .addHelpText('before', examples('compare model.onnx --inputs inputs.npz --expect outputs.npz --atol 1e-5'))
   .action(lazily(async () => (await import('./commands/compare.ts')).compare));
 
+withLimits(
+  program
+    .command('check-data')
+    .description("run a model on the data sets beside it, as the standard's backend tests have them")
+    .argument('<folder>', 'a folder with model.onnx and test_data_set_*/input_0.pb, output_0.pb')
+    .option('--rtol <number>', 'relative tolerance', tolerance)
+    .option('--atol <number>', 'absolute tolerance', tolerance)
+    .option('--backend <name>', 'what computes: reference or cpu', 'reference'),
+)
+  .addHelpText('before', examples('check-data models/resnet50 --atol 1e-5'))
+  .action(lazily(async () => (await import('./commands/check-data.ts')).checkData));
+
 program
   .command('doctor')
   .description('what this machine offers: versions, processor, memory, backends')
