@@ -205,7 +205,7 @@ def values_for(path):
 
 def main():
     paths = [Path(p) for p in sys.argv[1:]] or sorted((ROOT / "models").glob("*/model.onnx"))
-    failed = 0
+    passed, failed = 2, 0
     with tempfile.TemporaryDirectory() as folder:
         functions(Path(folder))
         opsets(Path(folder))
@@ -222,10 +222,12 @@ def main():
             for what in (halves, renamed, shaped):
                 try:
                     said = what(path, scratch, values, want)
+                    passed += 1
                     print(f"ok   {label}: {what.__name__}{'' if said is None else f', {said}'}", flush=True)
                 except Exception as error:  # the rest is judged all the same
                     failed += 1
                     print(f"FAIL {label}: {what.__name__}: {str(error)[:700]}", flush=True)
+    print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 
 
