@@ -1,10 +1,9 @@
 // extract: the part of a graph between some values and others, as a model of its own.
-import { ModelError } from '../errors.ts';
 import { allNodes, type FunctionDefinition, Graph, type Meta, type Model, type Node, type Output, subgraphs, Value } from '../ir/graph.ts';
 import { readsOf } from '../ir/order.ts';
 import { quoted } from '../ir/text.ts';
 import { formatType, type ValueType } from '../ir/types.ts';
-import { inferTypes } from '../opset/infer-types.ts';
+import { inferTypes } from '../opset/infer.ts';
 import { callsOf } from '../passes/inline.ts';
 import { Copy, refuseTraining } from './copy.ts';
 import { Findings, namesIn, valuesOf } from './names.ts';
@@ -201,15 +200,10 @@ class Extraction {
     return bindings;
   }
 
-  /** The types that follow from the model's inputs; none where they contradict each other, or are given for this input. */
+  /** The types that follow from the model's inputs; none where one is given for this input. */
   #infer(name: string): ReadonlyMap<Value, ValueType> {
     if (Object.hasOwn(this.#given, name)) return new Map();
-    try {
-      this.#inferred ??= inferTypes(this.#model);
-    } catch (error) {
-      if (!(error instanceof ModelError)) throw error;
-      this.#inferred = new Map();
-    }
+    this.#inferred ??= inferTypes(this.#model).types;
     return this.#inferred;
   }
 

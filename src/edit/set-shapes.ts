@@ -1,10 +1,11 @@
 // set-shapes: other sizes for inputs, and for everything that follows from them. Nodes, names and the opset stay.
+import { type Finding, ModelError } from '../errors.ts';
 import { symbol, unknownDim } from '../ir/dims.ts';
 import { type Graph, type Model, subgraphs, type Value } from '../ir/graph.ts';
 import { readsOf } from '../ir/order.ts';
 import { quoted } from '../ir/text.ts';
 import { tensorType, type ValueType } from '../ir/types.ts';
-import { inferTypes } from '../opset/infer-types.ts';
+import { inferTypes } from '../opset/infer.ts';
 import { Copy } from './copy.ts';
 import { Findings } from './names.ts';
 
@@ -55,13 +56,21 @@ export function retype(model: Model, bindings: ReadonlyMap<Value, ValueType>): M
     type: (type, v, output) => bindings.get(v) ?? (stale.has(v) ? (output ? undefined : withoutSizes(type)) : type),
   });
   const made = copy.model(model);
-  const types = inferTypes(made);
+  const { types, findings } = inferTypes(made);
+  if (findings.length > 0) refuseNew(findings, model);
   for (const v of stale) {
     const now = copy.values.get(v);
     const type = now && types.get(now);
     if (now?.producer && type && (isSized(type) || !isSized(now.type))) now.type = type;
   }
   return made;
+}
+
+/** Throw the contradictions that the model did not have before. */
+function refuseNew(findings: readonly Finding[], model: Model): void {
+  const before = new Set(inferTypes(model).findings.map(f => f.path));
+  const made = findings.filter(f => !before.has(f.path));
+  if (made.length > 0) throw new ModelError(made);
 }
 
 /** Add what nodes make of values in `stale`, and all that lies in the graphs nested in such nodes. */

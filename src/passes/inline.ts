@@ -78,8 +78,7 @@ const outputsOf = (node: Node) => ({
   outputs: node.outputs.map(v => v?.name),
 });
 
-/** Copy a function's body into `b`; values of the call's outputs. */
-export function callBody(
+function callBody(
   called: FunctionDefinition,
   inputs: readonly (Value | undefined)[],
   visit: Visit,
