@@ -115,7 +115,7 @@ export class Copy {
     const names = new Set([...this.values.keys()].map(v => v.name));
     const { name } = this.#changes;
     return annotations
-      .filter(a => a.tensor_name === undefined || names.has(a.tensor_name))
+      .filter(a => [a.tensor_name, ...(a.quant_parameter_tensor_names ?? []).map(e => e.value)].every(n => !n || names.has(n)))
       .map(a => ({
         ...a,
         ...(a.tensor_name !== undefined && { tensor_name: name(a.tensor_name) }),

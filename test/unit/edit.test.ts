@@ -118,6 +118,12 @@ describe('rename', () => {
       quantization_annotation: [{ tensor_name: 'hidden', quant_parameter_tensor_names: [{ key: 'SCALE_TENSOR', value: 'scale' }] }],
     });
   });
+  test('annotations go with the values that they name', () => {
+    const model = sample();
+    const about = (tensor_name: string, value: string) => ({ tensor_name, quant_parameter_tensor_names: [{ key: 'SCALE_TENSOR', value }] });
+    model.graph.meta = { rest: { quantization_annotation: [about('h', 'w'), about('s', 's')] } };
+    expect(extract(model, { inputs: ['h'], outputs: ['s'] }).graph.meta.rest).toEqual({ quantization_annotation: [about('s', 's')] });
+  });
   test('reports all names that are unknown or taken at once', () => {
     expect(
       refusal(() => rename(sample(), { inputs: { y: 'a' }, outputs: { scor: 'b' }, nodes: { h_nod: 'c' }, dims: { N: '4', K: 'k' } })),
@@ -355,6 +361,20 @@ describe('inlineFunctions', () => {
     model.functions = [define('Twice', 'Twice', 'f')];
     expect(refusal(() => inlineFunctions(model))).toEqual(['E1108 the function Twice calls itself']);
   });
+});
+
+test('a value that became an input leaves its node, whose other outputs stay', () => {
+  const x = new Value('x', tensorType('float32', [4]));
+  const both = new Node({ op: 'Split', inputs: [x], name: 'split' }, [
+    { name: 'a', type: tensorType('float32', [2]) },
+    { name: 'b', type: tensorType('float32', [2]) },
+  ]);
+  const sum = node('Add', [both.outputs[0], both.outputs[1]], 'y', { type: tensorType('float32', [2]) });
+  const graph = new Graph('g', { inputs: [x], nodes: [both, sum], outputs: [outputOf(sum.outputs[0]!)] });
+  const model = new Model(graph, { irVersion: 6, opsets: new Map([['', 11]]), meta: { at: 0 } });
+  const part = extract(model, { inputs: ['x', 'a'], outputs: ['y'] });
+  expect(part.graph.nodes[1]!.inputs).toEqual([part.graph.inputs[1], part.graph.nodes[0]!.outputs[1]]);
+  expect(verifyModel(part)).toEqual([]);
 });
 
 describe('merge', () => {
