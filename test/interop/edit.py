@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Edited models judged by the standard's checker and by ONNX Runtime: a model cut in two, its halves and their merger compute what the
-whole does; so do models with other names, fixed sizes, and functions replaced by their nodes.
+whole does; so do models with other names, fixed sizes, and functions replaced by their nodes. Distances of weights are those of NumPy.
 
     python test/interop/edit.py [MODEL.onnx ...]
 
 Without arguments the models of models/ are taken. Build first: node scripts/prepare.mjs.
 """
+import json
 import subprocess
 import sys
 import tempfile
@@ -16,7 +17,7 @@ import numpy as np
 import onnx
 import onnx.inliner
 import onnxruntime as ort
-from onnx import TensorProto, helper, parser
+from onnx import TensorProto, helper, numpy_helper, parser
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "test/interop"))
@@ -190,6 +191,33 @@ def opsets(scratch):
     print("ok   merge: opset 11 before 17")
 
 
+def differences(scratch):
+    """Distances of changed weights of several types against NumPy's, and nothing else reported."""
+    rng, arrays = np.random.default_rng(2), {}
+    for kind in ("float32", "float16", "float64", "int8", "int64", "uint16", "bfloat16"):
+        values = rng.integers(-100, 100, (7, 9)) if "int" in kind else rng.standard_normal((7, 9))
+        dtype = helper.tensor_dtype_to_np_dtype(TensorProto.BFLOAT16) if kind == "bfloat16" else np.dtype(kind)
+        before = np.abs(values).astype(dtype) if kind == "uint16" else values.astype(dtype)
+        after = before.copy()
+        after[2, 3:5] += np.asarray(3, dtype)
+        arrays[kind] = (before, after)
+    for name, which in (("before", 0), ("after", 1)):
+        weights = [numpy_helper.from_array(pair[which], kind) for kind, pair in arrays.items()]
+        nodes = [helper.make_node("Identity", [kind], [f"{kind}_out"]) for kind in arrays]
+        outputs = [helper.make_tensor_value_info(f"{w.name}_out", w.data_type, w.dims) for w in weights]
+        graph = helper.make_graph(nodes, "g", [], outputs, weights)
+        onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10), scratch / f"{name}.onnx")
+    done = subprocess.run(["node", str(ROOT / "dist/cli/main.js"), "diff", scratch / "before.onnx", scratch / "after.onnx", "--json"], capture_output=True, text=True, check=False)
+    found = json.loads(done.stdout)["results"]
+    assert done.returncode == 1 and found["nodes"]["same"] == len(arrays) and not found["facts"], found
+    said = {w["name"]: w["distance"] for w in found["weights"]["changed"]}
+    for kind, pair in arrays.items():
+        before, after = (a.astype(np.float64) for a in pair)
+        np.testing.assert_allclose(said[kind]["maxAbs"], np.abs(after - before).max(), rtol=1e-12)
+        np.testing.assert_allclose(said[kind]["relative"], np.linalg.norm(after - before) / np.linalg.norm(before), rtol=1e-12)
+    print("ok   diff: distances of weights")
+
+
 def values_for(path):
     beside = path.parent / "inputs.npz"
     model = onnx.load(path)
@@ -205,10 +233,11 @@ def values_for(path):
 
 def main():
     paths = [Path(p) for p in sys.argv[1:]] or sorted((ROOT / "models").glob("*/model.onnx"))
-    passed, failed = 2, 0
+    passed, failed = 3, 0
     with tempfile.TemporaryDirectory() as folder:
         functions(Path(folder))
         opsets(Path(folder))
+        differences(Path(folder))
     for path in paths:
         label = f"{path.parent.name}/{path.name}"
         with tempfile.TemporaryDirectory() as folder:
