@@ -68,6 +68,9 @@ conformance() {
 selection() { conformance_cases && "$python" test/conformance/write_cases.py "$cache/conformance" --only - --check; }
 microsoft() { "$python" test/interop/microsoft.py; }
 optimised() { "$python" test/interop/optimised.py; }
+# Edited models, and folders of test data that the standard's package wrote.
+edit() { "$python" test/interop/edit.py; }
+data_sets() { "$python" test/interop/data_sets.py; }
 fresh() { "$python" test/interop/export_fresh.py --third "$third"; }
 # Every ONNX file there is: the corpus, the models that the onnx package ships, and our own.
 onnx_files() { find "$corpus" "$venv/lib" models -name "*.onnx" | sort; }
@@ -91,6 +94,8 @@ suite selection 120 selection
 suite conformance 300 conformance
 suite microsoft 200 microsoft
 suite optimised 200 optimised
+suite edit 200 edit
+suite data_sets 120 data_sets
 suite interop 240 interop
 suite programs 400 programs
 suite aten 500 aten

@@ -3,10 +3,14 @@ import { formatShape } from '../src/ir/types.ts';
 import type { Comparison, Tolerance } from '../src/validate/compare.ts';
 import { columns, numberText, type Paint, shown } from './terminal.ts';
 
-const header = ['output', 'dtype', 'shape', 'max abs', 'max rel', 'mean abs', 'cosine', 'needs', 'verdict'];
+const header = ['dtype', 'shape', 'max abs', 'max rel', 'mean abs', 'cosine', 'needs', 'verdict'];
 
 /** A table with a row an output, and the worst element under it. */
-export function comparisonLines(comparisons: readonly Comparison[], { rtol, atol }: Tolerance, paint: Paint): string[] {
+export const comparisonLines = (comparisons: readonly Comparison[], tolerance: Tolerance, paint: Paint): string[] =>
+  comparisonTable('output', comparisons, tolerance, paint);
+
+/** The same under another word for what a row is. */
+export function comparisonTable(what: string, comparisons: readonly Comparison[], { rtol, atol }: Tolerance, paint: Paint): string[] {
   const rows = comparisons.map(c => [
     shown(c.name),
     c.type,
@@ -16,7 +20,7 @@ export function comparisonLines(comparisons: readonly Comparison[], { rtol, atol
     needsText(c),
     c.ok ? paint('green', 'ok') : `${paint('red', 'FAIL')} (${c.reason ? shown(c.reason, 200) : `rtol ${rtol}, atol ${atol}`})`,
   ]);
-  const [head = '', ...lines] = columns([header, ...rows], { right: [3, 4, 5, 6] });
+  const [head = '', ...lines] = columns([[what, ...header], ...rows], { right: [3, 4, 5, 6] });
   return [head, ...lines.flatMap((line, i) => [line, ...worstLine(comparisons[i]!)])];
 }
 

@@ -86,6 +86,82 @@ program
   .addHelpText('before', examples('check model.onnx', 'check model.onnx --strict --json'))
   .action(lazily(async () => (await import('./commands/check.ts')).check));
 
+program
+  .command('diff')
+  .description('what is different between two models of any format: nodes, signature, versions, weights')
+  .argument('<first>', 'a model')
+  .argument('<second>', 'another')
+  .option('--names', 'list what is the same under other names')
+  .addHelpText('before', examples('diff before.onnx after.onnx', 'diff model.pt2 model.onnx --json'))
+  .action(lazily(async () => (await import('./commands/diff.ts')).diff));
+
+/** Where an edited model goes, the same for every command that edits one. */
+const withOutput = (command: Command, file = '--output'): Command =>
+  command
+    .requiredOption(`-o, ${file} <path>`, 'the file to write, or - for standard output')
+    .option('--to <format>', 'the format to write, otherwise told from the name')
+    .option('--opset <version>', 'the opset to write, otherwise that of the model', wholeNumber)
+    .option('--target <runtime>', 'write no newer opset than a runtime reads, such as ort-1.20')
+    .option('--external-data', 'keep the weights in a second file')
+    .option('--allow-custom', 'keep operators without a conversion as nodes of a domain of their own')
+    .option('--overwrite', 'replace an existing file');
+
+withOutput(
+  program
+    .command('rename')
+    .description('give inputs, outputs, values, nodes and open sizes other names')
+    .argument('<model>', 'a model')
+    .option('--input <old=new>', 'another name for an input; repeatable', collect)
+    .option('--output <old=new>', 'another name for an output; repeatable', collect)
+    .option('--value <old=new>', 'another name for any tensor; repeatable', collect)
+    .option('--node <old=new>', 'another name for a node; repeatable', collect)
+    .option('--dim <old=new>', 'another name for an open size; repeatable', collect),
+  '--out',
+)
+  .addHelpText('before', examples('rename model.onnx -o named.onnx --input x=image --output 495=logits --dim s0=batch'))
+  .action(lazily(async () => (await import('./commands/rename.ts')).rename));
+
+withOutput(
+  program
+    .command('extract')
+    .description('take a part of a model out as a model of its own')
+    .argument('<model>', 'a model')
+    .option('--inputs <names>', 'tensors that become its inputs, such as a,b or a:float32[1,3]; repeatable', collect)
+    .option('--outputs <names>', 'tensors that become its outputs; repeatable', collect),
+)
+  .addHelpText(
+    'before',
+    examples('extract model.onnx -o head.onnx --inputs features --outputs logits', 'extract model.onnx -o half.onnx --outputs relu_8'),
+  )
+  .action(lazily(async () => (await import('./commands/extract.ts')).extract));
+
+withOutput(
+  program
+    .command('set-shape')
+    .description('give inputs other shapes, and infer the others again')
+    .argument('<model>', 'a model')
+    .requiredOption('--shape <name:dims>', 'a shape for an input, such as x:[N,3,224,224] or x:1,3,224,224; repeatable', collect),
+)
+  .addHelpText('before', examples('set-shape model.onnx -o fixed.onnx --shape x:[1,3,224,224]'))
+  .action(lazily(async () => (await import('./commands/set-shape.ts')).setShape));
+
+withOutput(
+  program
+    .command('merge')
+    .description('make one model of two, outputs of the first connected to inputs of the second')
+    .argument('<first>', 'a model')
+    .argument('<second>', 'the model that runs after it')
+    .option('--connect <output=input>', 'an output of the first and the input of the second that it becomes; repeatable', collect)
+    .option('--prefix-a <text>', 'put before every name of the first')
+    .option('--prefix-b <text>', 'put before every name of the second'),
+)
+  .addHelpText('before', examples('merge encoder.onnx head.onnx -o all.onnx --connect features=x --prefix-b head/'))
+  .action(lazily(async () => (await import('./commands/merge.ts')).merge));
+
+withOutput(program.command('inline').description('replace calls of model-local functions by their nodes').argument('<model>', 'a model'))
+  .addHelpText('before', examples('inline model.onnx -o flat.onnx'))
+  .action(lazily(async () => (await import('./commands/inline.ts')).inline));
+
 withLimits(
   program
     .command('run')
@@ -112,6 +188,18 @@ withLimits(
 )
   .addHelpText('before', examples('compare model.onnx --inputs inputs.npz --expect outputs.npz --atol 1e-5'))
   .action(lazily(async () => (await import('./commands/compare.ts')).compare));
+
+withLimits(
+  program
+    .command('check-data')
+    .description("run a model on the data sets beside it, as the standard's backend tests have them")
+    .argument('<folder>', 'a folder with model.onnx and test_data_set_*/input_0.pb, output_0.pb')
+    .option('--rtol <number>', 'relative tolerance', tolerance)
+    .option('--atol <number>', 'absolute tolerance', tolerance)
+    .option('--backend <name>', 'what computes: reference or cpu', 'reference'),
+)
+  .addHelpText('before', examples('check-data models/resnet50 --atol 1e-5'))
+  .action(lazily(async () => (await import('./commands/check-data.ts')).checkData));
 
 program
   .command('doctor')

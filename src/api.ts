@@ -1,21 +1,23 @@
 // The library's verbs over sources and models, for browsers and Node alike.
 import { BlobSource, MemorySource, type Source } from './codec/source.ts';
+import { type InputShapes, shapeBindings } from './edit/set-shapes.ts';
 import { type Finding, fail, ModelError } from './errors.ts';
 import type { Backend } from './exec/backend.ts';
 import { referenceBackend } from './exec/reference.ts';
-import { Session as CoreSession } from './exec/session.ts';
+import { Session as CoreSession, type RunOptions, type ValueInfo } from './exec/session.ts';
 import type { Format, OutputFile, ReadOptions } from './formats/format.ts';
 import { detect, formatNamed, formatOfName, writable } from './formats/index.ts';
-import { symbol } from './ir/dims.ts';
+import { readDatum } from './formats/onnx/index.ts';
+import type { Datum } from './ir/datum.ts';
 import type { Model } from './ir/graph.ts';
 import type { Tensor } from './ir/tensor.ts';
-import { tensorType } from './ir/types.ts';
 import { newestFor, type Runtime, runtimeNamed } from './opset/runtimes.ts';
 import { retarget, target } from './opset/target.ts';
 import { upgrade } from './opset/upgrade.ts';
 import { fuse as fuseWeights } from './passes/fuse.ts';
 import { rebuild } from './passes/rebuild.ts';
 import { type Comparison, compareArrays, matchArrays, type Tolerance } from './validate/compare.ts';
+import { compareData } from './validate/compare-data.ts';
 
 export type Input = Source | Uint8Array | Blob;
 
@@ -113,32 +115,16 @@ function inOpset(model: Model, { opset, runtime, fuse }: Wanted): Model {
 /** Whether the model was read from an ONNX file, whose opset is kept; others are in the newest opset until they are written. */
 const isFromOnnx = (model: Model): boolean => model.meta.at !== undefined;
 
-/** Sizes by input name; a string names an open size. */
-export type InputShapes = Readonly<Record<string, readonly (number | string)[]>>;
-
 /**
- * A copy of the model with other input shapes, every type inferred again. An ONNX file's opset is kept, or the next that can say it.
- * @throws ModelError E3001 for a name that is no input, E3003 for another rank than declared
+ * A copy of the model with other input shapes, its graph upgraded and every type inferred again, so that what sizes decide is folded;
+ * `setShapes` keeps the graph. An ONNX file's opset is kept, or the next that can say it.
+ * @throws ModelError E3001 for names that are no inputs, E3003 for shapes of another rank than declared
  */
 export function withInputShapes(model: Model, shapes: InputShapes): Model {
-  const inputs = new Map(model.graph.inputs.map(v => [v.name, v]));
-  const bindings = Object.entries(shapes).map(([name, sizes]) => {
-    const v = inputs.get(name);
-    if (!v?.element) throw fail('E3001', `the model has no input ${name}; its inputs are ${[...inputs.keys()].join(', ')}`);
-    if (v.tensor) throw fail('E3003', `input ${name} has a default, and with it the shape [${v.tensor.dims}]`);
-    if (v.shape && v.shape.length !== sizes.length)
-      throw fail('E3003', `input ${name} has rank ${v.shape.length}, the shape given has ${sizes.length}`);
-    return [
-      v,
-      tensorType(
-        v.element,
-        sizes.map(s => (typeof s === 'number' ? s : symbol(s))),
-      ),
-    ] as const;
-  });
+  const bindings = shapeBindings(model, shapes);
   const copy = upgrade(model);
   const renamed = new Map(copy.graph.inputs.map((v, i) => [model.graph.inputs[i]!, v]));
-  copy.graph = rebuild(copy.graph, new Map(bindings.map(([v, type]) => [renamed.get(v)!, type])));
+  copy.graph = rebuild(copy.graph, new Map([...bindings].map(([v, type]) => [renamed.get(v)!, type])));
   if (isFromOnnx(model)) retarget(copy, model);
   return copy;
 }
@@ -178,4 +164,61 @@ export async function compare(
   const comparisons = compareArrays(await session.run(arrays), expected, tolerance);
   await session.dispose();
   return comparisons;
+}
+
+/** Inputs and expected outputs of one run, each in a file of its own, in the order of the model. */
+export interface DataSet {
+  readonly name: string;
+  readonly inputs: readonly Input[];
+  readonly outputs: readonly Input[];
+}
+
+export interface DataSetResult {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly outputs: readonly Comparison[];
+}
+
+/**
+ * Run a model on data sets of the standard's form and compare its outputs. A file that names an input is for that one, others go by
+ * their order.
+ * @throws ModelError E3001 for files beyond the inputs or outputs of the model, and what reading and running throw
+ */
+export async function checkData(
+  input: Model | Input,
+  sets: readonly DataSet[],
+  { tolerance, run = {}, ...options }: CompareOptions & { readonly run?: RunOptions } = {},
+): Promise<DataSetResult[]> {
+  const session = await Session.create(input, options);
+  const results: DataSetResult[] = [];
+  try {
+    for (const set of sets) results.push({ name: set.name, ...(await checkSet(session, set, run, tolerance)) });
+  } finally {
+    await session.dispose();
+  }
+  return results;
+}
+
+async function checkSet(
+  session: CoreSession,
+  { inputs, outputs }: DataSet,
+  run: RunOptions,
+  tolerance: Tolerance | undefined,
+): Promise<Pick<DataSetResult, 'ok' | 'outputs'>> {
+  const feeds = await named(inputs, session.inputs, 'input');
+  const made = await session.evaluate(feeds, run);
+  const expected = await named(outputs, session.outputs, 'output');
+  const comparisons = Object.entries(expected).flatMap(([name, want]) => compareData(name, made[name], want, tolerance));
+  return { ok: comparisons.every(c => c.ok), outputs: comparisons };
+}
+
+/** The values of files by the names of what they are for. Errors: E3001. */
+async function named(files: readonly Input[], ports: readonly ValueInfo[], what: string): Promise<Record<string, Datum>> {
+  if (files.length > ports.length) throw fail('E3001', `${files.length} files for ${ports.length} ${what}s`);
+  const data: [string, Datum][] = [];
+  for (const [i, file] of files.entries()) {
+    const { name, datum } = await readDatum(toSource(file), ports[i]!.type);
+    data.push([ports.some(port => port.name === name) ? name : ports[i]!.name, datum]);
+  }
+  return Object.fromEntries(data);
 }

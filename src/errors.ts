@@ -142,7 +142,7 @@ export const codes = {
   E3001: row(
     'input-name',
     'usage',
-    'Inputs were given that the model does not have, or are missing.',
+    'A name was given that the model does not have, or an input is missing.',
     'Use the names that `omnix info` prints.',
   ),
   E3002: row('input-type', 'usage', 'An input has another element type than the model declares.', 'Convert the array.'),

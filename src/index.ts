@@ -12,6 +12,11 @@
  */
 export * from './api.ts';
 export { BlobSource, MemorySource, type Source } from './codec/source.ts';
+export { type ExtractOptions, extract } from './edit/extract.ts';
+export { inlineFunctions } from './edit/inline.ts';
+export { type MergeOptions, merge } from './edit/merge.ts';
+export { type Renames, rename } from './edit/rename.ts';
+export { type InputShapes, setShapes } from './edit/set-shapes.ts';
 export { type Code, codes, exitCodes, type Finding, ModelError } from './errors.ts';
 export type { Backend, Bound, Executable } from './exec/backend.ts';
 export { compilePlan, type Plan, printPlan } from './exec/plan.ts';
@@ -25,3 +30,4 @@ export { type DataType, formatType, type ValueType } from './ir/types.ts';
 export { type Builder, newBuilder } from './ops/builder.ts';
 export { passes, rewriteModel } from './passes/index.ts';
 export { type Comparison, compareArrays, compareTensors, defaultTolerance, matchArrays, type Tolerance } from './validate/compare.ts';
+export { diff, type ModelDiff } from './validate/diff.ts';

@@ -1,35 +1,25 @@
 // omnix convert: read a model of one format and write it in another, and on request run what was written.
-import { type InputShapes, type Loaded, withInputShapes, write } from '../../src/api.ts';
+import { withInputShapes } from '../../src/api.ts';
 import { fail } from '../../src/errors.ts';
-import { bytesOfFile } from '../../src/formats/format.ts';
-import { formatNamed, formatOfName, formats } from '../../src/formats/index.ts';
-import type { Model } from '../../src/ir/graph.ts';
-import { save } from '../../src/node/index.ts';
-import { nearestName } from '../../src/ops/nearest.ts';
 import { runtimeNamed } from '../../src/opset/runtimes.ts';
-import { checkOutput, readModel, whileWriting, writeToStdout } from '../files.ts';
-import { fileText, type Outcome, type Output } from '../output.ts';
-import { plural, shown } from '../terminal.ts';
+import { checkOutput, readModel } from '../files.ts';
+import type { Outcome, Output } from '../output.ts';
+import { parseShapes } from '../shapes.ts';
+import { shown } from '../terminal.ts';
 import { verify } from '../verify.ts';
+import { checkFormat, readWords, type WriteOptions, writeModel } from '../writing.ts';
 
-export interface ConvertOptions {
-  readonly output: string;
-  readonly to?: string;
-  readonly opset?: number;
-  readonly target?: string;
-  readonly externalData?: boolean;
+export interface ConvertOptions extends WriteOptions {
   readonly allowCustom?: boolean;
-  readonly fuse?: boolean;
   readonly inputShape?: readonly string[];
   /** True without arrays. */
   readonly verify?: true | readonly string[];
-  readonly overwrite?: boolean;
 }
 
 export async function convert(args: readonly string[], options: ConvertOptions, out: Output): Promise<Outcome> {
   const { input, arrays } = inputAndArrays(args, options.verify);
   const { output, overwrite = false } = options;
-  const shapes = parseShapes(options.inputShape ?? []);
+  const shapes = parseShapes('--input-shape', options.inputShape ?? []);
   checkFormat(options);
   if (options.target !== undefined) runtimeNamed(options.target);
   checkOutput(output, overwrite);
@@ -37,15 +27,7 @@ export async function convert(args: readonly string[], options: ConvertOptions, 
 
   const loaded = await out.stage('read', () => readModel(input, options), readWords);
   const source = shapes ? await out.stage('shapes', async () => withInputShapes(loaded.model, shapes)) : loaded.model;
-  const written = await out.stage(
-    'write',
-    () => writeModel(source, options),
-    w => `${plural(w.files.length, 'file')}`,
-  );
-  for (const f of written.files) out.note(`wrote ${fileText(f.path, f.bytes)}`);
-  out.note(`  ${written.format.title}, ${versionsOf(written.model)}`);
-
-  const results = { input, format: written.format.name, files: written.files, ...versions(written.model) };
+  const results = { input, ...(await writeModel(source, options, out)) };
   if (!options.verify) return { results, findings: loaded.findings };
   try {
     const verified = await out.stage(
@@ -77,66 +59,3 @@ function inputAndArrays(
   if (arrays.length > 2) throw fail('E4001', `--verify takes at most two files of arrays, found ${arrays.length}`);
   return { input, arrays };
 }
-
-function checkFormat({ to, output }: ConvertOptions): void {
-  const names = formats.filter(f => f.write).map(f => f.name);
-  if (to !== undefined && !formatNamed(to)) {
-    const near = nearestName(to, names);
-    throw fail('E4001', `there is no format ${to}; ${near ? `did you mean ${near}?` : `written are ${names.join(', ')}`}`);
-  }
-  if (to !== undefined || formatOfName(output)) return;
-  const reason = output === '-' ? 'standard output has no name' : `the name ${output} tells no format`;
-  throw fail('E4001', `${reason}; pass --to with one of ${names.join(', ')}`);
-}
-
-/** `x:1,3,224` and `x:[batch,3]`; the name is all before the last colon. Errors: E4001. */
-function parseShapes(texts: readonly string[]): InputShapes | undefined {
-  if (texts.length === 0) return undefined;
-  const shapes = texts.map((text): [string, (number | string)[]] => {
-    const [, name, list] = /^(.+):(?:\[([^[\]]*)\]|[^[\]]*)$/s.exec(text) ?? [];
-    const sizes = list ?? text.slice((name ?? '').length + 1);
-    const dims = sizes.trim() === '' ? [] : sizes.split(',').map(s => s.trim());
-    if (name === undefined || (dims.length === 0 && list === undefined) || !dims.every(d => /^(\d{1,15}|[A-Za-z_]\w{0,99})$/.test(d)))
-      throw fail('E4001', `--input-shape ${text}: expected NAME:DIMS such as x:1,3,224,224 or x:batch,3`);
-    return [name, dims.map(d => (/^\d/.test(d) ? Number(d) : d))];
-  });
-  const twice = shapes.find(([name], i) => shapes.findIndex(([other]) => other === name) < i);
-  if (twice) throw fail('E4001', `--input-shape names ${twice[0]} twice`);
-  return Object.fromEntries(shapes);
-}
-
-interface WrittenFiles {
-  readonly model: Model;
-  readonly format: { readonly name: string; readonly title: string };
-  readonly files: readonly { readonly path: string; readonly bytes: number }[];
-}
-
-async function writeModel(
-  model: Model,
-  { output, to, opset, target, fuse, externalData, overwrite }: ConvertOptions,
-): Promise<WrittenFiles> {
-  if (output !== '-') {
-    const saved = await whileWriting(() => save(model, output, { format: to, opset, target, fuse, externalData, overwrite }));
-    return { ...saved, files: saved.files.map((f, i) => ({ path: saved.paths[i]!, bytes: f.length })) };
-  }
-  if (externalData) throw fail('E4001', '--external-data writes two files; standard output takes one');
-  const written = await write(model, { format: to, opset, target, fuse, name: 'model' });
-  const file = written.files[0];
-  if (!file || written.files.length > 1) throw fail('E4001', `${written.format.title} is more than one file; standard output takes one`);
-  return { ...written, files: [{ path: '<stdout>', bytes: await writeToStdout(bytesOfFile(file)) }] };
-}
-
-const readWords = ({ format, model, findings }: Loaded): string =>
-  [
-    format.title,
-    ...(format.name === 'onnx' ? [versionsOf(model)] : []),
-    ...(findings.length > 0 ? [plural(findings.length, 'warning')] : []),
-  ].join(', ');
-
-const versions = ({ irVersion, opsets }: Model): object => ({
-  irVersion,
-  opsets: [...opsets].map(([domain, version]) => ({ domain: domain || 'ai.onnx', version })),
-});
-
-const versionsOf = ({ irVersion, opsets }: Model): string =>
-  `opset ${[...opsets].map(([domain, version]) => `${shown(domain || 'ai.onnx')} ${version}`).join(', ')}, IR version ${irVersion}`;

@@ -11,6 +11,7 @@ import { openBeside } from './beside.ts';
 import { FileSource, writeFileAtomic, writeFilesAtomic } from './files.ts';
 
 export * from '../index.ts';
+export { dataSetsIn } from './data-sets.ts';
 export { FileSource, readStdin, removeTemporaries, writeFileAtomic } from './files.ts';
 
 /** A path, bytes, a Blob or a source. */

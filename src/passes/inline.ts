@@ -15,19 +15,31 @@ import { copyNodes, rebuild, type Visit } from './rebuild.ts';
 
 const keyOf = (domain: string, name: string, overload: string): string => `${domain}\u0000${name}\u0000${overload}`;
 
+/** The function of the model that a node calls. */
+export type Called = (node: Node) => FunctionDefinition | undefined;
+
+/**
+ * How calls are told from other nodes.
+ * @throws ModelError E1108 for a function that calls itself, E1009 where there would be more than a million nodes without calls
+ */
+export function callsOf(model: Model): Called {
+  const functions = new Map(model.functions.map(f => [keyOf(f.domain, f.name, f.overload), f]));
+  if (functions.size > 0) refuseExplosion(model, functions);
+  return node => functions.get(keyOf(node.domain, node.op, node.overload));
+}
+
 /** Most nodes that inlining may make. */
 const maxNodes = 1_000_000;
 
 /** A copy of the graph without calls of the model's functions. */
 export function inline(model: Model): Graph {
-  const functions = new Map(model.functions.map(f => [keyOf(f.domain, f.name, f.overload), f]));
-  if (functions.size === 0) return model.graph;
-  refuseExplosion(model, functions);
+  if (model.functions.length === 0) return model.graph;
+  const calledBy = callsOf(model);
   const visitIn =
     (caller: Attributes | undefined): Visit =>
     (node, inputs, given, b) => {
       const attributes = caller ? resolve(given, caller) : given;
-      const called = functions.get(keyOf(node.domain, node.op, node.overload));
+      const called = calledBy(node);
       if (!called) return b.emit(node.op, inputs, attributes, outputsOf(node));
       return callBody(called, inputs, visitIn(new Map([...called.defaults, ...attributes])), b);
     };

@@ -37,17 +37,7 @@ export interface Comparison {
 /** Compare two tensors element by element. Integers, booleans and strings must be equal. */
 export function compareTensors(name: string, got: Tensor, want: Tensor, tolerance: Tolerance = defaultTolerance): Comparison {
   const facts = { name, type: got.type, dims: got.dims };
-  const refuse = (reason: string): Comparison => ({
-    ...facts,
-    ok: false,
-    reason,
-    maxAbs: Number.NaN,
-    maxRel: Number.NaN,
-    meanAbs: Number.NaN,
-    cosine: Number.NaN,
-    relativeToLargest: Number.NaN,
-    needs: { atol: Number.NaN, rtol: Number.NaN },
-  });
+  const refuse = (reason: string): Comparison => mismatch(facts, reason);
   if (got.dims.length !== want.dims.length || got.dims.some((d, i) => d !== want.dims[i]))
     return refuse(`shape [${got.dims}], expected [${want.dims}]`);
   if (got.type !== want.type && !(isNumber(got.type) && isNumber(want.type))) return refuse(`type ${got.type}, expected ${want.type}`);
@@ -55,22 +45,44 @@ export function compareTensors(name: string, got: Tensor, want: Tensor, toleranc
   return { ...facts, ...measure(numbersOf(got), numbersOf(want), got, tolerance) };
 }
 
+type Compared = Pick<Comparison, 'name' | 'type' | 'dims'>;
+
+/** A comparison that fails for another reason than numbers. */
+export const mismatch = (facts: Compared, reason: string): Comparison => ({
+  ...facts,
+  ok: false,
+  reason,
+  maxAbs: Number.NaN,
+  maxRel: Number.NaN,
+  meanAbs: Number.NaN,
+  cosine: Number.NaN,
+  relativeToLargest: Number.NaN,
+  needs: { atol: Number.NaN, rtol: Number.NaN },
+});
+
+/** A comparison of what has no numbers and is the same. */
+export const match = (facts: Compared): Comparison => ({
+  ...facts,
+  ok: true,
+  maxAbs: 0,
+  maxRel: 0,
+  meanAbs: 0,
+  cosine: 1,
+  relativeToLargest: 0,
+  needs: { atol: 0, rtol: 0 },
+});
+
 const isNumber = (type: DataType): boolean => ['float', 'int', 'uint'].includes(elementTypes[type].class);
 
-function compareStrings(
-  facts: Pick<Comparison, 'name' | 'type' | 'dims'>,
-  got: Tensor,
-  want: Tensor,
-  refuse: (reason: string) => Comparison,
-): Comparison {
+function compareStrings(facts: Compared, got: Tensor, want: Tensor, refuse: (reason: string) => Comparison): Comparison {
   const [a, b] = [got.data as readonly string[], want.data as readonly string[]];
   const at = a.findIndex((s, i) => s !== b[i]);
   if (at >= 0) return refuse(`string at ${at} differs`);
-  return { ...facts, ok: true, maxAbs: 0, maxRel: 0, meanAbs: 0, cosine: 1, relativeToLargest: 0, needs: { atol: 0, rtol: 0 } };
+  return match(facts);
 }
 
 /** Elements as numbers; 64-bit integers are compared as such before this rounds them. */
-function numbersOf(t: Tensor): ArrayLike<number | bigint> {
+export function numbersOf(t: Tensor): ArrayLike<number | bigint> {
   if (computeType(t.type) === undefined || isStoredAsComputed(t.type)) return t.data as ArrayLike<number | bigint>;
   return Float64Array.from(elementsOf(t) as Uint8Array, bits => Number(decodeElement(t.type, bits)));
 }

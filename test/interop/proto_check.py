@@ -5,7 +5,7 @@ import re
 import sys
 
 from google.protobuf import descriptor_pb2
-from onnx import onnx_ml_pb2
+from onnx import onnx_data_pb2, onnx_ml_pb2
 
 D = descriptor_pb2.FieldDescriptorProto
 SCALARS = {value: name[5:].lower() for name, value in D.Type.items()}
@@ -100,10 +100,13 @@ def facts_of_text(text):
 
 
 def main():
-    file = descriptor_pb2.FileDescriptorProto()
-    onnx_ml_pb2.DESCRIPTOR.CopyToProto(file)
+    theirs = set()
+    for module in (onnx_ml_pb2, onnx_data_pb2):
+        file = descriptor_pb2.FileDescriptorProto()
+        module.DESCRIPTOR.CopyToProto(file)
+        theirs |= facts_of_descriptor(file)
     path = pathlib.Path(__file__).parents[2] / "proto" / "onnx.proto"
-    theirs, ours = facts_of_descriptor(file), facts_of_text(path.read_text())
+    ours = facts_of_text(path.read_text())
     for fact in sorted(theirs ^ ours, key=str):
         print("missing:" if fact in theirs else "extra:", *fact)
     failed = len(theirs ^ ours)

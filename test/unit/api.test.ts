@@ -83,7 +83,7 @@ test('input shapes are fixed or named, and types follow', async () => {
   expect(fixed.opsets.get('')).toBe(model.opsets.get(''));
   const named = withInputShapes(model, { x: ['images', 3, 64, 64] });
   expect(formatType(named.graph.outputs[0]!.value.type)).toBe('float32[images,10]');
-  expect(() => withInputShapes(model, { y: [1] })).toThrow(/no input y/);
+  expect(() => withInputShapes(model, { y: [1] })).toThrow(/no input "y"/);
   expect(() => withInputShapes(model, { x: [1, 2] })).toThrow(/rank 4/);
 });
 

@@ -1,56 +1,20 @@
 // The command line as a process: what it prints where, how it ends, what it leaves on the disk. Needs the build in dist.
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { symbol } from '../../src/ir/dims.ts';
 import { tensorType } from '../../src/ir/types.ts';
 import { Graph, Model, newBuilder, save, saveArrays, Tensor, Value } from '../../src/node/index.ts';
 import { newestOpset } from '../../src/ops/schema.ts';
+import { commandLine, main } from './cli-process.ts';
 
-const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'omnix-cli-'));
 const at = (name: string): string => join(folder, name);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-interface Ended {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-
-function omnix(...args: string[]): Ended {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], { cwd: folder, encoding: 'utf8', timeout: 50_000 });
-  return { code: status, out: stdout, err: stderr };
-}
-function shell(script: string, env: Record<string, string> = {}): Ended {
-  const facts = {
-    cwd: folder,
-    encoding: 'utf8',
-    timeout: 50_000,
-    env: { ...process.env, NODE: process.execPath, MAIN: main, ...env },
-  } as const;
-  const { status, stdout, stderr } = spawnSync('bash', ['-c', script], facts);
-  return { code: status, out: stdout, err: stderr };
-}
-
-interface Envelope {
-  readonly tool: string;
-  readonly command: string;
-  readonly ok: boolean;
-  readonly exitCode: number;
-  // The shape of the results is the command's own.
-  readonly results: Record<string, never>;
-  readonly findings: readonly { readonly code: string; readonly message: string }[];
-}
-function json(...args: string[]): Envelope & { readonly code: number | null } {
-  const { code, out } = omnix(...args, '--json');
-  const envelope = JSON.parse(out) as Envelope;
-  expect(envelope).toMatchObject({ tool: 'omnix', exitCode: code, ok: code === 0 });
-  return { ...envelope, code };
-}
+const { omnix, shell, json } = commandLine(folder);
 
 /** y = relu(x + w) with x float32[batch,3]. */
 function tinyModel({ input = 'x', output = 'y', weights = [1, -2, 3] } = {}): Model {
@@ -98,7 +62,21 @@ describe('help and version', () => {
   test('--version prints the version of the package', () => {
     expect(omnix('--version')).toMatchObject({ code: 0, out: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
   });
-  test.each(['convert', 'info', 'check', 'run', 'compare', 'doctor'])('%s --help begins with examples', command => {
+  test.each([
+    'convert',
+    'info',
+    'check',
+    'run',
+    'compare',
+    'diff',
+    'extract',
+    'merge',
+    'rename',
+    'set-shape',
+    'inline',
+    'check-data',
+    'doctor',
+  ])('%s --help begins with examples', command => {
     const { code, out } = omnix(command, '--help');
     expect(code).toBe(0);
     expect(out.startsWith(`Examples:\n  omnix ${command}`)).toBe(true);

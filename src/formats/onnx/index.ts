@@ -1,4 +1,5 @@
 // ONNX: models from and to bytes.
+export { type NamedDatum, readDatum } from './data.ts';
 export { checkLocation, type ExternalOptions, type OpenExternal } from './external.ts';
 export { loadable, type ReadOptions, type ReadResult, readOnnx } from './read.ts';
 export { functionKey } from './read-functions.ts';

@@ -125,6 +125,26 @@ export const TensorProto_DataLocation = {
   EXTERNAL: 1,
 } as const;
 
+/** Which of the lists below holds the items. */
+export const SequenceProto_DataType = {
+  UNDEFINED: 0,
+  TENSOR: 1,
+  SPARSE_TENSOR: 2,
+  SEQUENCE: 3,
+  MAP: 4,
+  OPTIONAL: 5,
+} as const;
+
+/** Which of the fields below holds the value. */
+export const OptionalProto_DataType = {
+  UNDEFINED: 0,
+  TENSOR: 1,
+  SPARSE_TENSOR: 2,
+  SEQUENCE: 3,
+  MAP: 4,
+  OPTIONAL: 5,
+} as const;
+
 /** A named constant of a node. `type` says which one of the value fields holds it. */
 export interface AttributeProto extends Message {
   name?: string | undefined;
@@ -403,6 +423,38 @@ export interface FunctionProto extends Message {
   metadata_props?: StringStringEntryProto[] | undefined;
 }
 
+/** Values in files of their own, as test data is kept: lists, maps, and what may be absent. */
+export interface SequenceProto extends Message {
+  name?: string | undefined;
+  elem_type?: number | undefined;
+  tensor_values?: TensorProto[] | undefined;
+  sparse_tensor_values?: SparseTensorProto[] | undefined;
+  sequence_values?: SequenceProto[] | undefined;
+  map_values?: MapProto[] | undefined;
+  optional_values?: OptionalProto[] | undefined;
+}
+
+/** Keys and values in the same order. */
+export interface MapProto extends Message {
+  name?: string | undefined;
+  /** A value of `TensorProto.DataType`. */
+  key_type?: number | undefined;
+  keys?: Int[] | undefined;
+  string_keys?: Bytes[] | undefined;
+  values?: SequenceProto | undefined;
+}
+
+/** A value, or none where no field holds one. */
+export interface OptionalProto extends Message {
+  name?: string | undefined;
+  elem_type?: number | undefined;
+  tensor_value?: TensorProto | undefined;
+  sparse_tensor_value?: SparseTensorProto | undefined;
+  sequence_value?: SequenceProto | undefined;
+  map_value?: MapProto | undefined;
+  optional_value?: OptionalProto | undefined;
+}
+
 /** Every message of the schema: rows of field number, name, type and label. */
 export const onnxSchema: Schema = {
   AttributeProto: [
@@ -594,5 +646,30 @@ export const onnxSchema: Schema = {
     [12, 'value_info', 'ValueInfoProto', 'repeated'],
     [13, 'overload', 'string', 'optional'],
     [14, 'metadata_props', 'StringStringEntryProto', 'repeated'],
+  ],
+  SequenceProto: [
+    [1, 'name', 'string', 'optional'],
+    [2, 'elem_type', 'int32', 'optional'],
+    [3, 'tensor_values', 'TensorProto', 'repeated'],
+    [4, 'sparse_tensor_values', 'SparseTensorProto', 'repeated'],
+    [5, 'sequence_values', 'SequenceProto', 'repeated'],
+    [6, 'map_values', 'MapProto', 'repeated'],
+    [7, 'optional_values', 'OptionalProto', 'repeated'],
+  ],
+  MapProto: [
+    [1, 'name', 'string', 'optional'],
+    [2, 'key_type', 'int32', 'optional'],
+    [3, 'keys', 'int64', 'repeated'],
+    [4, 'string_keys', 'bytes', 'repeated'],
+    [5, 'values', 'SequenceProto', 'optional'],
+  ],
+  OptionalProto: [
+    [1, 'name', 'string', 'optional'],
+    [2, 'elem_type', 'int32', 'optional'],
+    [3, 'tensor_value', 'TensorProto', 'optional'],
+    [4, 'sparse_tensor_value', 'SparseTensorProto', 'optional'],
+    [5, 'sequence_value', 'SequenceProto', 'optional'],
+    [6, 'map_value', 'MapProto', 'optional'],
+    [7, 'optional_value', 'OptionalProto', 'optional'],
   ],
 };

@@ -1,0 +1,37 @@
+// Shapes as the command line takes them.
+import type { InputShapes } from '../src/edit/set-shapes.ts';
+import { fail } from '../src/errors.ts';
+import { type Dim, symbol, unknownDim } from '../src/ir/dims.ts';
+import { isDataType, tensorType, type ValueType } from '../src/ir/types.ts';
+
+/** `x:1,3,224` and `x:[batch,3]`; the name is all before the last colon. Errors: E4001. */
+export function parseShapes(option: string, texts: readonly string[]): InputShapes | undefined {
+  if (texts.length === 0) return undefined;
+  const shapes = texts.map((text): [string, (number | string)[]] => {
+    const [, name, list] = /^(.+):(?:\[([^[\]]*)\]|[^[\]]*)$/s.exec(text) ?? [];
+    const sizes = list ?? text.slice((name ?? '').length + 1);
+    const dims = sizes.trim() === '' ? [] : sizes.split(',').map(s => s.trim());
+    if (name === undefined || (dims.length === 0 && list === undefined) || !dims.every(d => /^(\d{1,15}|[A-Za-z_]\w{0,99})$/.test(d)))
+      throw fail('E4001', `${option} ${text}: expected NAME:DIMS such as x:1,3,224,224 or x:batch,3`);
+    return [name, dims.map(d => (/^\d/.test(d) ? Number(d) : d))];
+  });
+  const twice = shapes.find(([name], i) => shapes.findIndex(([other]) => other === name) < i);
+  if (twice) throw fail('E4001', `${option} names ${twice[0]} twice`);
+  return Object.fromEntries(shapes);
+}
+
+/** `x`, or with a type `x:float32[batch,3]` or `x:float32`. A size is a number, a name, or ? where nothing is known of it. Errors: E4001. */
+export function parseTyped(option: string, text: string): { readonly name: string; readonly type?: ValueType } {
+  const [, name, element, list] = /^(.+):([a-z]\w*)(?:\[([^[\]]*)\])?$/s.exec(text) ?? [];
+  if (name === undefined || element === undefined || !isDataType(element)) {
+    if (/:[^:]*\[[^\]]*\]$/.test(text)) throw fail('E4001', `${option} ${text}: expected NAME or NAME:TYPE such as x:float32[batch,3]`);
+    return { name: text };
+  }
+  if (list === undefined) return { name, type: tensorType(element) };
+  const sizes = list.trim() === '' ? [] : list.split(',').map(s => s.trim());
+  if (!sizes.every(s => /^(\d{1,15}|\?|[A-Za-z_]\w{0,99})$/.test(s)))
+    throw fail('E4001', `${option} ${text}: sizes are numbers, names or ?`);
+  return { name, type: tensorType(element, sizes.map(sizeOf)) };
+}
+
+const sizeOf = (text: string): Dim => (text === '?' ? unknownDim() : /^\d/.test(text) ? Number(text) : symbol(text));
