@@ -1,6 +1,8 @@
 // What bounds a run on the command line, the same for every command that runs a model.
 import { type Command, InvalidArgumentError } from 'commander';
 import type { RunOptions } from '../src/exec/session.ts';
+import type { Report } from './output.ts';
+import { shown } from './terminal.ts';
 
 export interface LimitOptions {
   /** Seconds. */
@@ -17,11 +19,12 @@ export const withLimits = (command: Command): Command =>
     .option('--max-memory <bytes>', 'the most memory of a run, such as 500M or 2G', bytes)
     .option('--seed <number>', 'what random operators without a seed of their own draw from', wholeSeed);
 
-/** The same as options of a session's run. */
-export const runOptions = ({ timeout, maxMemory, seed }: LimitOptions): RunOptions => ({
+/** The same as options of a session's run, which says on `report` how far it is. */
+export const runOptions = ({ timeout, maxMemory, seed }: LimitOptions, report: Report = () => {}): RunOptions => ({
   timeout: timeout === undefined ? undefined : timeout * 1000,
   memory: maxMemory,
   seed,
+  onProgress: ({ step, steps, label }) => report(`${Math.floor((100 * step) / steps)} %  ${shown(label, 40)}`),
 });
 
 function positive(text: string): number {

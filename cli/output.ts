@@ -36,6 +36,41 @@ interface Timing {
 /** After this many milliseconds a stage that still runs is named on a terminal. */
 const patience = 500;
 
+/** Says how far a part of the work is; shown on terminals only, and not too often. */
+export type Report = (text: string) => void;
+
+/** At least so many milliseconds lie between two texts of a progress line. */
+const pace = 100;
+
+/** A line on standard error that is written over. Work that never waits still shows: writing to a terminal does not wait either. */
+class ProgressLine {
+  readonly #name: string;
+  #next: number;
+  #width = 0;
+
+  constructor(name: string, started: number) {
+    this.#name = name;
+    this.#next = started + patience;
+  }
+
+  update(text: string): void {
+    const now = performance.now();
+    if (now < this.#next) return;
+    this.#next = now + pace;
+    this.show(text);
+  }
+
+  show(text: string): void {
+    const line = `  ${this.#name} … ${text}`;
+    process.stderr.write(`${line.padEnd(this.#width)}\r`);
+    this.#width = line.length;
+  }
+
+  clear(): void {
+    if (this.#width > 0) process.stderr.write(`${' '.repeat(this.#width)}\r`);
+  }
+}
+
 /** Where a command reports while it works. */
 export class Output {
   readonly timings: Timing[] = [];
@@ -66,20 +101,22 @@ export class Output {
     if (this.options.verbose) this.note(line);
   }
 
-  /** Run a part of the work and say how long it took. `describe` adds a word about what came out. */
-  async stage<T>(name: string, work: () => Promise<T>, describe: (result: T) => string = () => ''): Promise<T> {
+  /** Run a part of the work and say how long it took. `describe` adds a word about what came out; `report` says how far it is. */
+  async stage<T>(name: string, work: (report: Report) => Promise<T>, describe: (result: T) => string = () => ''): Promise<T> {
     const started = performance.now();
     const onTerminal = process.stderr.isTTY === true && !this.#silent;
-    const timer = onTerminal ? setTimeout(() => process.stderr.write(`  ${name} …\r`), patience) : undefined;
+    const line = new ProgressLine(name, started);
+    const timer = onTerminal ? setTimeout(() => line.show(''), patience) : undefined;
     let passed = false;
     let words = '';
     try {
-      const result = await work();
+      const result = await work(onTerminal ? text => line.update(text) : () => {});
       words = describe(result);
       passed = true;
       return result;
     } finally {
       clearTimeout(timer);
+      line.clear();
       const ms = performance.now() - started;
       this.timings.push({ stage: name, ms });
       // Of a stage that failed the error speaks.

@@ -21,7 +21,7 @@ export async function checkData([folder]: readonly string[], options: CheckDataO
   const backend = await backendNamed(options.backend, options.maxMemory === undefined ? {} : { memory: options.maxMemory });
   const { model, findings } = await out.stage('read', () => readModel(join(folder!, 'model.onnx')));
   const sets = await dataSetsIn(folder!);
-  const results = await out.stage('run', () => checkModel(model, sets, { tolerance, backend, run: runOptions(options) }));
+  const results = await out.stage('run', report => checkModel(model, sets, { tolerance, backend, run: runOptions(options, report) }));
   const failed = results.filter(r => !r.ok).length;
   const table = comparisonTable(
     'data set',

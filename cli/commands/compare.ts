@@ -22,8 +22,8 @@ export async function compare([path]: readonly string[], options: CompareOptions
   const { model, findings } = await out.stage('read', () => readModel(path!));
   const [given, expected] = await Promise.all([loadArrays(options.inputs), loadArrays(options.expect)]);
   const session = await out.stage('prepare', () => Session.create(model, { backend }));
-  const got = await out.stage('run', () =>
-    session.run(paired(given, session.inputsFor(Object.keys(given)), 'input', out), runOptions(options)),
+  const got = await out.stage('run', report =>
+    session.run(paired(given, session.inputsFor(Object.keys(given)), 'input', out), runOptions(options, report)),
   );
   await session.dispose();
   const outputs = compareArrays(got, paired(expected, Object.keys(got), 'output', out), tolerance);

@@ -1,7 +1,8 @@
 // omnix run: a model on arrays.
 import { Session } from '../../src/api.ts';
-import { writeArray, writeArrays } from '../../src/formats/arrays.ts';
-import type { Tensor } from '../../src/ir/tensor.ts';
+import { flattened, writeArray, writeArrays } from '../../src/formats/arrays.ts';
+import { kindOfDatum } from '../../src/ir/datum.ts';
+import { Tensor } from '../../src/ir/tensor.ts';
 import { formatShape } from '../../src/ir/types.ts';
 import { writeFileAtomic } from '../../src/node/files.ts';
 import { loadArrays, paired, type Statistics, statisticsOf } from '../arrays.ts';
@@ -25,10 +26,12 @@ export async function run([path]: readonly string[], options: RunOptions, out: O
   const { model, findings } = await out.stage('read', () => readModel(path!));
   const given = await loadArrays(options.inputs);
   const session = await out.stage('prepare', () => Session.create(model, { backend }));
-  const made = await out.stage('run', () =>
-    session.run(paired(given, session.inputsFor(Object.keys(given)), 'input', out), runOptions(options)),
+  const data = await out.stage('run', report =>
+    session.evaluate(paired(given, session.inputsFor(Object.keys(given)), 'input', out), runOptions(options, report)),
   );
   await session.dispose();
+  const made = flattened(data);
+  for (const [name, datum] of Object.entries(data)) if (!(datum instanceof Tensor)) out.note(`${shown(name)} is ${kindOfDatum(datum)}`);
   const outputs = await Promise.all(
     Object.entries(made).map(async ([name, t]) => ({ name, type: t.type, dims: t.dims, statistics: await statisticsOf(t) })),
   );

@@ -8,7 +8,7 @@ import { writeZip, type ZipInput } from './zip-write.ts';
 
 /** A dense array in C order and little-endian bytes. */
 export interface NpyArray {
-  /** NumPy's type string: `|b1 |i1 |u1 <i2 <i4 <i8 <u2 <u4 <u8 <f2 <f4 <f8 <c8 <c16`. */
+  /** NumPy's type string: `|b1 |i1 |u1 <i2 <i4 <i8 <u2 <u4 <u8 <f2 <f4 <f8 <c8 <c16`, or `<U5`: text of at most 5 code points each. */
   readonly descr: string;
   readonly shape: readonly number[];
   /** Bytes may begin at any alignment. A range is what a large array in a file stays until it is read. */
@@ -31,12 +31,22 @@ const itemSizes: ReadonlyMap<string, number> = new Map([
   ['c8', 8],
   ['c16', 16],
 ]);
+/** Most code points of one element of text. */
+const longestText = 2 ** 24;
+
+/** Bytes of an element of a kind; text is as many code points of four bytes as its kind says. */
+function itemSizeOf(kind: string): number | undefined {
+  const [, length] = /^U(\d{1,8})$/.exec(kind) ?? [];
+  if (length === undefined) return itemSizes.get(kind);
+  return Number(length) <= longestText ? 4 * Number(length) : undefined;
+}
+
 /** Kinds that NumPy can store and a tensor cannot hold. */
 const otherKinds: Readonly<Record<string, string>> = {
   O: 'Python objects, which needs pickle',
   S: 'byte strings',
   a: 'byte strings',
-  U: 'strings',
+  U: 'text that is too long',
   V: 'raw records; save bfloat16 and float8 arrays as float32',
   M: 'dates',
   m: 'time spans',
@@ -125,7 +135,7 @@ function npyData(array: NpyArray): ZipInput['data'] {
 
 function npyHeader({ descr, shape, data }: NpyArray): Uint8Array {
   const kind = descr.slice(1);
-  const item = itemSizes.get(kind);
+  const item = itemSizeOf(kind);
   if (item === undefined || descr[0] !== (item === 1 ? '|' : '<'))
     throw fail('E2002', `a .npy file cannot be written with type ${JSON.stringify(descr)}`);
   const count = elementCount(shape);
@@ -172,7 +182,7 @@ async function readArray(range: ByteRange, path?: string): Promise<NpyArray> {
     return { descr, shape: header.shape, data: resident ? await data.read() : data };
   }
   let bytes = Uint8Array.from(await data.read());
-  if (bigEndian) reverseBytes(bytes, kind.startsWith('c') ? item / 2 : item);
+  if (bigEndian) reverseBytes(bytes, kind.startsWith('c') ? item / 2 : kind.startsWith('U') ? 4 : item);
   if (transposed) bytes = fromFortran(bytes, header.shape, item);
   return { descr, shape: header.shape, data: bytes };
 }
@@ -202,7 +212,7 @@ function elementType(descr: string, error: Raise): { kind: string; item: number;
   const [, order, kind] = /^([<>|])([A-Za-z]\d*)(?:\[.*\])?$/.exec(descr) ?? [];
   if (order === undefined || kind === undefined)
     throw error('E1006', `.npy type ${JSON.stringify(descr.slice(0, 80))} is not a NumPy type string`);
-  const item = itemSizes.get(kind);
+  const item = itemSizeOf(kind);
   if (item !== undefined && (order !== '|' || item === 1)) return { kind, item, bigEndian: order === '>' && item > 1 };
   const other = otherKinds[kind[0]!];
   throw other === undefined || item !== undefined

@@ -3,6 +3,14 @@ import type { Tensor } from '../ir/tensor.ts';
 import type { BoundPlan, Sizes } from './bind.ts';
 import type { Plan } from './plan.ts';
 
+/** How far a plan is: the step that is about to run, and how many there are. */
+export interface Progress {
+  readonly step: number;
+  readonly steps: number;
+  /** The operator and name of the node that the step came from. */
+  readonly label: string;
+}
+
 /** A plan whose sizes are bound and whose memory is laid out. */
 export interface Bound {
   readonly plan: BoundPlan;
@@ -10,7 +18,7 @@ export interface Bound {
    * Inputs and outputs in the order of the plan's ports.
    * @param proceed throws where the run must end; a backend that can be interrupted asks it before each step
    */
-  run(inputs: readonly Tensor[], proceed?: () => void): Promise<readonly Tensor[]>;
+  run(inputs: readonly Tensor[], proceed?: (step: Progress) => void): Promise<readonly Tensor[]>;
   /** Free the memory of these sizes once the runs that were started are done. */
   dispose(): Promise<void>;
 }

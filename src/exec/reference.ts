@@ -6,7 +6,7 @@ import { arrayFor, resident, type Tensor, type TypedArray } from '../ir/tensor.t
 import { runKernel } from '../kernels/index.ts';
 import type { Operand, View } from '../kernels/kernel.ts';
 import { elementsOf, fromElements } from '../kernels/memory.ts';
-import type { Backend, Bound } from './backend.ts';
+import type { Backend, Bound, Progress } from './backend.ts';
 import { type BindOptions, type BoundBuffer, type BoundPlan, bindPlan } from './bind.ts';
 import type { Plan } from './plan.ts';
 
@@ -45,7 +45,7 @@ function execute(
   plan: BoundPlan,
   constants: ReadonlyMap<number, TypedArray>,
   inputs: readonly Tensor[],
-  proceed: () => void = () => {},
+  proceed: (step: Progress) => void = () => {},
 ): Tensor[] {
   const arena = new ArrayBuffer(plan.arena);
   const memory = plan.buffers.map((b, i) => constants.get(i) ?? (b.role === 'input' ? undefined : newMemory(b, arena)));
@@ -53,8 +53,8 @@ function execute(
     memory[p.view.buffer] = elementsOf(inputs[i]!) as TypedArray;
   });
   const operand = (v: View<number>): Operand => ({ ...v, data: memory[v.buffer]! });
-  for (const step of plan.steps) {
-    proceed();
+  for (const [i, step] of plan.steps.entries()) {
+    proceed({ step: i, steps: plan.steps.length, label: step.label });
     try {
       runKernel(
         step.kernel,

@@ -9,7 +9,7 @@ import { formatType, tensorType, type ValueType } from '../ir/types.ts';
 import { contentsOf } from '../ops/shapes.ts';
 import { fold, lower, rewriteAll, simplify } from '../passes/index.ts';
 import { type Bindings, rebuild } from '../passes/rebuild.ts';
-import type { Backend, Bound, Executable } from './backend.ts';
+import type { Backend, Bound, Executable, Progress } from './backend.ts';
 import { capturesOf, evaluateNode, hasKernels } from './host.ts';
 import { compilePlan, type Plan } from './plan.ts';
 import { type Split, splitAtUnknown } from './stages.ts';
@@ -24,7 +24,7 @@ export interface RunSettings {
 export interface RunControl {
   readonly seed: number;
   /** @throws ModelError where the run must end */
-  proceed(): void;
+  proceed(step?: Progress): void;
   /** @throws ModelError E3007 over the limit */
   reserve(bytes: number): void;
 }
@@ -182,7 +182,7 @@ async function compileStage(graph: Graph, bindings: Bindings, { backend, optimiz
   return { ...split, plan, typed, inputs, executable: await backend.compile(plan), bound: new Map() };
 }
 
-async function runPlan(stage: Stage, tensors: readonly Tensor[], proceed: () => void): Promise<readonly Tensor[]> {
+async function runPlan(stage: Stage, tensors: readonly Tensor[], proceed: (step: Progress) => void): Promise<readonly Tensor[]> {
   const sizes = sizesOf(stage.plan, tensors);
   const key = [...sizes].join(';');
   let bound = stage.bound.get(key);

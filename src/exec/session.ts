@@ -11,7 +11,7 @@ import { upgrade } from '../opset/upgrade.ts';
 import { fold, rewriteAll } from '../passes/index.ts';
 import { inline } from '../passes/inline.ts';
 import { rebuild } from '../passes/rebuild.ts';
-import type { Backend } from './backend.ts';
+import type { Backend, Progress } from './backend.ts';
 import type { Plan } from './plan.ts';
 import { GraphRunner, type RunControl } from './run-graph.ts';
 
@@ -25,6 +25,8 @@ export interface RunOptions {
   readonly timeout?: number | undefined;
   /** Ends the run with E3011 at the next node. */
   readonly signal?: AbortSignal | undefined;
+  /** Called before each step of a plan, with backends that can say where they are: the reference does. Steps of nested graphs are told too. */
+  readonly onProgress?: ((step: Progress) => void) | undefined;
   /** Most bytes of one tensor that the host makes; 4 GiB otherwise. */
   readonly memory?: number | undefined;
 }
@@ -114,9 +116,12 @@ export class Session {
   }
 
   /** The same for any model: sequences are arrays, maps are Maps, an optional without an element is null. */
-  async evaluate(feeds: Data, { seed = 0, timeout, signal, memory = 2 ** 32 }: RunOptions = {}): Promise<Record<string, Datum>> {
+  async evaluate(
+    feeds: Data,
+    { seed = 0, timeout, signal, memory = 2 ** 32, onProgress }: RunOptions = {},
+  ): Promise<Record<string, Datum>> {
     const inputs = await checkFeeds(this.#graph, { ...this.defaults, ...feeds });
-    const made = await this.#runner.run(inputs, { seed, ...limits(timeout, signal, memory) });
+    const made = await this.#runner.run(inputs, { seed, ...limits({ timeout, signal, onProgress }, memory) });
     return Object.fromEntries(this.#graph.outputs.map((o, i) => [o.name, made[i]!]));
   }
 
@@ -125,10 +130,11 @@ export class Session {
   }
 }
 
-function limits(timeout: number | undefined, signal: AbortSignal | undefined, memory: number): Pick<RunControl, 'proceed' | 'reserve'> {
+function limits({ timeout, signal, onProgress }: RunOptions, memory: number): Pick<RunControl, 'proceed' | 'reserve'> {
   const end = timeout === undefined ? Number.POSITIVE_INFINITY : performance.now() + timeout;
   return {
-    proceed() {
+    proceed(step) {
+      if (step) onProgress?.(step);
       if (signal?.aborted) throw fail('E3011', 'the run was cancelled');
       if (performance.now() > end)
         throw fail('E3010', `the run took longer than ${timeout} ms`, { limit: { name: 'timeout', value: timeout! } });

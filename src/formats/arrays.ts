@@ -2,6 +2,7 @@
 import { type NpyArray, readNpy, readNpz, writeNpy, writeNpz } from '../codec/npy.ts';
 import type { Source } from '../codec/source.ts';
 import { fail } from '../errors.ts';
+import type { Datum } from '../ir/datum.ts';
 import { resident, Tensor } from '../ir/tensor.ts';
 import type { DataType } from '../ir/types.ts';
 
@@ -31,21 +32,72 @@ export async function readArrays(source: Source): Promise<Record<string, Tensor>
   if (!isNpy && !(head[0] === 0x50 && head[1] === 0x4b))
     throw fail('E1002', 'neither an .npy nor an .npz file', { file: source.name, offset: 0 });
   const arrays = isNpy ? new Map([['array', await readNpy(source)]]) : await readNpz(source);
-  const tensors = [...arrays].map(([name, a]): [string, Tensor] => [name, toTensor(a, name, source.name)]);
+  const tensors: [string, Tensor][] = [];
+  for (const [name, a] of arrays) tensors.push([name, await toTensor(a, name, source.name)]);
   return Object.assign(Object.create(null), Object.fromEntries(tensors)) as Record<string, Tensor>;
 }
 
-function toTensor({ descr, shape, data }: NpyArray, name: string, file: string): Tensor {
+async function toTensor({ descr, shape, data }: NpyArray, name: string, file: string): Promise<Tensor> {
+  if (descr.startsWith('<U')) return new Tensor('string', textOf(data instanceof Uint8Array ? data : await data.read(), descr), shape);
   const type = types[descr];
   if (!type) throw fail('E2002', `array ${name} has type ${descr}, which no tensor has`, { file, tensor: name });
   return new Tensor(type, data, shape);
 }
 
 async function toArray(tensor: Tensor, name: string): Promise<NpyArray & { readonly data: Uint8Array }> {
+  if (tensor.type === 'string') return textArray((await resident(tensor)).data as readonly string[], tensor.dims);
   const descr = descriptions.get(tensor.type);
   if (!descr) throw fail('E2002', `${name}: NumPy files have no type for ${tensor.type}`, { tensor: name });
   return { descr, shape: tensor.dims, data: (await resident(tensor)).bytes() };
 }
+
+/** Elements of text: code points of four bytes each, filled up with zeros. */
+function textOf(bytes: Uint8Array, descr: string): string[] {
+  const length = Number(descr.slice(2));
+  if (length === 0) return [];
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return Array.from({ length: bytes.length / (4 * length) }, (_, i) => {
+    const points = Array.from({ length }, (_, k) => view.getUint32(4 * (i * length + k), true));
+    const end = points.findLastIndex(point => point !== 0) + 1;
+    return points.slice(0, end).map(character).join('');
+  });
+}
+
+function character(point: number): string {
+  if (point <= 0x10ffff) return String.fromCodePoint(point);
+  throw fail('E1006', `text holds the code point ${point}, which does not exist`);
+}
+
+function textArray(strings: readonly string[], shape: readonly number[]): NpyArray & { readonly data: Uint8Array } {
+  const points = strings.map(s => Array.from(s, c => c.codePointAt(0)!));
+  const length = points.reduce((most, p) => Math.max(most, p.length), 1);
+  const data = new Uint8Array(4 * length * strings.length);
+  const view = new DataView(data.buffer);
+  for (const [i, p] of points.entries()) for (const [k, point] of p.entries()) view.setUint32(4 * (i * length + k), point, true);
+  return { descr: `<U${length}`, shape, data };
+}
+
+/**
+ * What values are called in an .npz, where only arrays have a place: an element of a sequence is `name[0]`, a map `name.keys` and
+ * `name.values`; an empty optional has no array.
+ */
+export function flattened(data: Readonly<Record<string, Datum>>): Record<string, Tensor> {
+  const arrays: Record<string, Tensor> = Object.create(null);
+  const add = (name: string, datum: Datum): void => {
+    if (datum instanceof Tensor) arrays[name] = datum;
+    else if (datum instanceof Map) {
+      arrays[`${name}.keys`] = vectorOf([...datum.keys()]);
+      arrays[`${name}.values`] = vectorOf([...datum.values()]);
+    } else if (datum !== null) for (const [i, item] of (datum as readonly Datum[]).entries()) add(`${name}[${i}]`, item);
+  };
+  for (const [name, datum] of Object.entries(data)) add(name, datum);
+  return arrays;
+}
+
+const vectorOf = (items: readonly (string | number | bigint)[]): Tensor =>
+  items.every(x => typeof x === 'string')
+    ? new Tensor('string', items as string[], [items.length])
+    : new Tensor(items.every(x => typeof x === 'bigint') ? 'int64' : 'float32', items as number[], [items.length]);
 
 /** An .npz of the tensors, in their order. */
 export async function* writeArrays(tensors: Readonly<Record<string, Tensor>>, { compressed = false } = {}): AsyncGenerator<Uint8Array> {

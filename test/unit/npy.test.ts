@@ -117,7 +117,7 @@ describe('readNpy', () => {
       'E2002 .npy type "|O" holds Python objects, which needs pickle',
     ],
     ['records', npy("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,)}"), 'E2002'],
-    ['strings', npy("{'descr': '<U3', 'fortran_order': False, 'shape': (1,)}"), 'E2002'],
+    ['text longer than 2^24', npy("{'descr': '<U16777217', 'fortran_order': False, 'shape': (0,)}"), 'E2002'],
     ['dates', npy("{'descr': '<M8[ns]', 'fortran_order': False, 'shape': (1,)}"), 'E2002'],
     ['extended floats', npy("{'descr': '<f16', 'fortran_order': False, 'shape': (1,)}"), 'E2002'],
     ['a type that does not exist', npy("{'descr': '<i3', 'fortran_order': False, 'shape': (1,)}"), 'E1006'],
