@@ -147,6 +147,15 @@ withOutput(
 
 withOutput(
   program
+    .command('infer')
+    .description('infer the types and shapes of all values, and write them into the model')
+    .argument('<model>', 'a model'),
+)
+  .addHelpText('before', examples('infer model.onnx -o typed.onnx'))
+  .action(lazily(async () => (await import('./commands/infer.ts')).infer));
+
+withOutput(
+  program
     .command('merge')
     .description('make one model of two, outputs of the first connected to inputs of the second')
     .argument('<first>', 'a model')

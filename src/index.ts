@@ -13,6 +13,7 @@
 export * from './api.ts';
 export { BlobSource, MemorySource, type Source } from './codec/source.ts';
 export { type ExtractOptions, extract } from './edit/extract.ts';
+export { inferShapes } from './edit/infer-shapes.ts';
 export { inlineFunctions } from './edit/inline.ts';
 export { type MergeOptions, merge } from './edit/merge.ts';
 export { type Renames, rename } from './edit/rename.ts';

@@ -20,7 +20,7 @@ export const controlTypes = {
     requireCount('Loop', 'body', 'output', body.outputs.length, 1 + outputs);
     return body.outputs.slice(1).map((o, i) => {
       const type = typeOfOutput(o);
-      return i < v_initial.length ? merged(v_initial[i]!.type, type) : stacked(body, type, 0, unknownDim());
+      return i < v_initial.length ? merged(v_initial[i]!.type, type) : stacked(body, type, v_initial, 0, unknownDim());
     });
   },
   Scan({ initial_state_and_scan_inputs: inputs }, { body: given, num_scan_inputs, scan_input_axes, scan_output_axes }, outputs) {
@@ -34,14 +34,16 @@ export const controlTypes = {
     const shape = first?.shape;
     const steps = shape?.[axisOf(scan_input_axes?.[0] ?? 0, shape.length)] ?? unknownDim();
     return body.outputs.map((o, i) =>
-      i < states ? merged(inputs[i]!.type, typeOfOutput(o)) : stacked(body, typeOfOutput(o), scan_output_axes?.[i - states] ?? 0, steps),
+      i < states
+        ? merged(inputs[i]!.type, typeOfOutput(o))
+        : stacked(body, typeOfOutput(o), inputs, scan_output_axes?.[i - states] ?? 0, steps),
     );
   },
-  SequenceMap: ({ additional_inputs = [] }, { body: given }, outputs) => {
+  SequenceMap: ({ input_sequence, additional_inputs = [] }, { body: given }, outputs) => {
     const body = bodyOf(given);
     requireCount('SequenceMap', 'body', 'input', body.inputs.length, 1 + additional_inputs.length);
     requireCount('SequenceMap', 'body', 'output', body.outputs.length, outputs);
-    return body.outputs.map(o => sequence(outside(body, typeOfOutput(o))));
+    return body.outputs.map(o => sequence(outside(body, typeOfOutput(o), [input_sequence, ...additional_inputs])));
   },
 } satisfies InferTable;
 

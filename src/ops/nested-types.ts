@@ -1,4 +1,4 @@
-// Output types of operators over nested graphs, sequences, optionals and strings that have no row of meaning yet.
+// Output types of operators over sequences, optionals and strings, and what those of nested graphs are seen from outside.
 import { fail } from '../errors.ts';
 import { type Dim, sameDim, sameShape, symbolsOf, unknownDim } from '../ir/dims.ts';
 import { Graph, type Output, type Value } from '../ir/graph.ts';
@@ -75,10 +75,17 @@ function mergedShape(a: Shape | undefined, b: Shape | undefined): Shape | undefi
   return sameShape(a, b) ? a : a.map((d, i) => (sameDim(d, b[i]!) ? d : unknownDim()));
 }
 
-/** A type inside `body` as it is seen outside: what the sizes of the body's own inputs decide is not known there. */
-export function outside(body: Graph, type: ValueType | undefined): ValueType | undefined {
+const symbolsIn = (values: readonly (Value | undefined)[]): Set<string> =>
+  new Set(values.flatMap(v => (v?.shape ?? []).flatMap(d => [...symbolsOf(d)])));
+
+/**
+ * A type inside `body` as it is seen outside: what the sizes of the body's own inputs decide is not known there, but where they are sizes
+ * of what is given to it.
+ */
+export function outside(body: Graph, type: ValueType | undefined, given: readonly (Value | undefined)[]): ValueType | undefined {
   if (type?.kind !== 'tensor' || !type.shape) return type;
-  const own = new Set(body.inputs.flatMap(v => (v.shape ?? []).flatMap(d => [...symbolsOf(d)])));
+  const own = symbolsIn(body.inputs);
+  for (const name of symbolsIn(given)) own.delete(name);
   const isOuter = (d: Dim): boolean => [...symbolsOf(d)].every(name => !own.has(name));
   return tensorType(
     type.element,
@@ -87,8 +94,14 @@ export function outside(body: Graph, type: ValueType | undefined): ValueType | u
 }
 
 /** One value of `type` for each of `steps`, along a new axis. */
-export function stacked(body: Graph, type: ValueType | undefined, axis: number, steps: Dim): ValueType | undefined {
-  const seen = outside(body, type);
+export function stacked(
+  body: Graph,
+  type: ValueType | undefined,
+  given: readonly (Value | undefined)[],
+  axis: number,
+  steps: Dim,
+): ValueType | undefined {
+  const seen = outside(body, type, given);
   if (seen?.kind !== 'tensor' || !seen.shape) return seen;
   return tensorType(seen.element, seen.shape.toSpliced(axisOf(axis, seen.shape.length + 1), 0, steps));
 }

@@ -2,7 +2,7 @@
 // where rows know its types and the contents of shapes, and what the copies are is true of the originals. Nothing is changed.
 import { type Code, type Finding, ModelError } from '../errors.ts';
 import { agreed, sameType } from '../ir/agree.ts';
-import type { Dim } from '../ir/dims.ts';
+import { type Dim, isUnknownDim, sameDim, unknownDim } from '../ir/dims.ts';
 import {
   type Attributes,
   type FunctionDefinition,
@@ -90,7 +90,7 @@ class Inference implements InferredTypes {
   /** Types of inputs and constants are what the file says. */
   #declared(graph: Graph): void {
     for (const { value, type } of graph.outputs) if (type) this.#promised.set(value, type);
-    for (const v of [...graph.inputs, ...graph.initializers]) {
+    for (const v of new Set([...graph.inputs, ...graph.initializers])) {
       const type = agreed(v.tensor && tensorType(v.tensor.type, v.tensor.dims), v.type);
       if (type === 'contradiction') this.#misfit(v);
       else if (type) this.types.set(v, type);
@@ -187,7 +187,7 @@ class Inference implements InferredTypes {
         const next = given.states.map((_, i) => {
           const now = types[given.firstState + i];
           const out = body.outputs[given.firstNext + i]?.value.type;
-          return round < maxRounds ? merged(now, out) : withoutShape(now);
+          return round < maxRounds ? widened(now, out) : withoutShape(now);
         });
         if (round > maxRounds || next.every((type, i) => sameType(type, types[given.firstState + i]))) return body;
         next.forEach((type, i) => {
@@ -260,6 +260,16 @@ const valuesOf = (called: FunctionDefinition, known: readonly (Known | undefined
     if (v) v.contents = k.contents;
     return v;
   });
+
+/** What is true of a state before a round and after it. Sizes that were given up stay as they are, so that rounds come to an end. */
+function widened(now: ValueType | undefined, next: ValueType | undefined): ValueType | undefined {
+  if (now?.kind !== 'tensor' || next?.kind !== 'tensor' || now.element !== next.element) return merged(now, next);
+  if (!now.shape || now.shape.length !== next.shape?.length) return tensorType(now.element);
+  return tensorType(
+    now.element,
+    now.shape.map((d, i) => (isUnknownDim(d) || sameDim(d, next.shape![i]!) ? d : unknownDim())),
+  );
+}
 
 const withoutShape = (type: ValueType | undefined): ValueType | undefined => (type?.kind === 'tensor' ? tensorType(type.element) : type);
 

@@ -110,6 +110,13 @@ test('rename and set-shape change the signature', () => {
   });
 });
 
+test('infer declares what follows', () => {
+  expect(omnix('infer', 'm.onnx', '-o', 'typed.onnx')).toMatchObject({
+    code: 0,
+    err: expect.stringContaining('the types of 3 of 3 values are known'),
+  });
+});
+
 test('inline leaves no function, through pipes too', async () => {
   expect(shell('"$NODE" "$MAIN" inline - -o - --to onnx < m.onnx > flat.onnx').code).toBe(0);
   const flat = await load(at('flat.onnx'));

@@ -73,6 +73,7 @@ describe('help and version', () => {
     'merge',
     'rename',
     'set-shape',
+    'infer',
     'inline',
     'check-data',
     'doctor',
