@@ -324,7 +324,8 @@ class GraphReader {
   finish(graph: Graph): Graph {
     if (!this.scope.unordered) return graph;
     const sorted = sortedNodes(graph);
-    if ('cycle' in sorted) this.reading.add('E1105', circleText(sorted.cycle), { path: this.path });
+    if ('cycle' in sorted) this.reading.add('E1105', circleText(sorted.cycle), { path: this.path, offset: graph.meta.at });
+    else this.reading.hint('E1103', this.path, 'omnix convert writes the nodes in order');
     return graph;
   }
 }

@@ -41,12 +41,15 @@ const modelPlaces: Places<ModelProto> = {
 
 /**
  * Read a model. Problems of the model are findings with code, path and offset; only bytes that are no message throw: E1001,
- * E1005, E1006, E1008, E1009, E5005. Operators are not looked at.
+ * E1005 to E1009, E5005. Operators are not looked at.
  */
 export async function readOnnx(source: Source, options: ReadOptions = {}): Promise<ReadResult> {
   if (source.size === 0) throw fail('E1001', 'the file is empty', { file: source.name });
   const reading = new Reading(source.name, options.limits);
-  const proto = await decode<ModelProto>(onnxSchema, 'ModelProto', source, { limits: { depth: reading.limits.depth } });
+  const proto = await decode<ModelProto>(onnxSchema, 'ModelProto', source, {
+    limits: { depth: reading.limits.depth },
+    wholeAfter: 'graph',
+  });
   await fetchParts(proto, options.open, reading);
   const model = readModel(proto, reading);
   warnOverlaps(reading);
@@ -79,20 +82,20 @@ function readIrVersion({ ir_version: version, [at]: offset }: ModelProto, readin
 }
 
 /**
- * A model to work with: throws all errors of a reading at once, except that nodes in the wrong order (E1103) are sorted, with a
- * warning.
+ * A model to work with: throws all errors of a reading at once, except for those that a model can be used in spite of: nodes in the
+ * wrong order (E1103) are sorted, and names that are no UTF-8 (E1110) keep their bytes; both with a warning.
  */
 export function loadable({ model, findings }: ReadResult): ReadResult {
   const errors = findings.filter(f => f.severity === 'error');
-  const serious = errors.filter(f => f.code !== 'E1103');
-  if (serious.length > 0) throw new ModelError(errors);
-  const unordered = errors[0];
-  if (unordered === undefined) return { model, findings };
+  if (errors.some(f => f.code !== 'E1103' && f.code !== 'E1110')) throw new ModelError(errors);
+  const kept = findings.filter(f => f.code !== 'E1103' || f.severity !== 'error').map(f => ({ ...f, severity: 'warning' as const }));
+  const unordered = errors.filter(f => f.code === 'E1103');
+  if (unordered[0] === undefined) return { model, findings: kept };
   sortGraph(model.graph);
   for (const { body } of model.functions) sortGraph(body);
-  const { code: _, severity: __, message: ___, ...place } = unordered;
-  const note = warning('E1103', `nodes read values before they are made, ${errors.length} times; the nodes were sorted`, place);
-  return { model, findings: [...findings.filter(f => f.severity !== 'error'), note] };
+  const { code: _, severity: __, message: ___, hint: ____, ...place } = unordered[0];
+  const note = warning('E1103', `nodes read values before they are made, ${unordered.length} times; the nodes were sorted`, place);
+  return { model, findings: [...kept, note] };
 }
 
 /** Bring the nodes of a graph and of those nested in it into order; circles were found when they were read. */

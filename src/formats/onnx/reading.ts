@@ -59,6 +59,13 @@ export class Reading {
     this.add(code, message, place, 'warning');
   }
 
+  /** Give the first finding of a code within a path a hint, where what can be done shows only later. */
+  hint(code: Code, path: string, hint: string): void {
+    const index = this.findings.findIndex(f => f.code === code && f.path?.startsWith(path));
+    const finding = this.findings[index];
+    if (finding?.hint === undefined && finding) this.findings[index] = { ...finding, hint };
+  }
+
   /** Run `read`; what it throws becomes findings at `place`, and the result undefined. */
   attempt<T>(place: Place, read: () => T): T | undefined {
     try {

@@ -1,0 +1,6 @@
+// Every case of the catalogue, by row.
+import type { Case } from './case.ts';
+import { containerCases } from './container-cases.ts';
+import { graphCases } from './graph-cases.ts';
+
+export const cases: readonly Case[] = [...containerCases, ...graphCases];
