@@ -1,6 +1,7 @@
 // npy and npz files as tensors, in NumPy's types.
 import { type NpyArray, readNpy, readNpz, writeNpy, writeNpz } from '../codec/npy.ts';
 import type { Source } from '../codec/source.ts';
+import { unsafeName } from '../codec/zip-directory.ts';
 import { fail } from '../errors.ts';
 import { resident, Tensor } from '../ir/tensor.ts';
 import type { DataType } from '../ir/types.ts';
@@ -47,10 +48,22 @@ async function toArray(tensor: Tensor, name: string): Promise<NpyArray & { reado
   return { descr, shape: tensor.dims, data: (await resident(tensor)).bytes() };
 }
 
-/** An .npz of the tensors, in their order. */
+/** The names that arrays have in an .npz: one that could lead out of the folder where somebody unpacks it gives way to its number. */
+export function archiveNames(names: readonly string[]): ReadonlyMap<string, string> {
+  const taken = new Set(names);
+  const numbered = (i: number): string => {
+    let name = `array_${i}`;
+    while (taken.has(name)) name += '_';
+    return name;
+  };
+  return new Map(names.map((name, i) => [name, unsafeName(`${name}.npy`) === undefined ? name : numbered(i)]));
+}
+
+/** An .npz of the tensors, in their order, under their `archiveNames`. */
 export async function* writeArrays(tensors: Readonly<Record<string, Tensor>>, { compressed = false } = {}): AsyncGenerator<Uint8Array> {
   const arrays: [string, NpyArray][] = [];
-  for (const [name, tensor] of Object.entries(tensors)) arrays.push([name, await toArray(tensor, name)]);
+  const names = archiveNames(Object.keys(tensors));
+  for (const [name, tensor] of Object.entries(tensors)) arrays.push([names.get(name)!, await toArray(tensor, name)]);
   yield* writeNpz(arrays, { compressed });
 }
 

@@ -12,6 +12,8 @@ export interface Stored {
 export interface TensorOrigin {
   /** The field of `TensorProto` that held the data. */
   readonly field: 'raw_data' | 'float_data' | 'int32_data' | 'int64_data' | 'double_data' | 'uint64_data' | 'string_data' | 'external';
+  /** Byte offset of the message in its file. */
+  readonly at?: number | undefined;
   /** Fields of the message with no other place, by name. */
   readonly rest?: object | undefined;
 }
@@ -150,7 +152,9 @@ function countOf(type: DataType, dims: readonly number[]): number {
   if (dims.length > maxRank) throw fail('E1202', `${name()} has rank ${dims.length}, the limit is ${maxRank}`);
   if (dims.some(d => !Number.isSafeInteger(d) || d < 0)) throw fail('E1202', `${name()} has a size that is negative or no integer`);
   const count = dims.reduce((n, d) => n * d, 1);
-  if (!Number.isSafeInteger(count * Math.max(1, elementTypes[type].bits))) throw fail('E1202', `the size of ${name()} overflows`);
+  // A size of 0 does not excuse an overflow among the others.
+  const whole = count > 0 ? count : dims.reduce((n, d) => n * (d || 1), 1);
+  if (!Number.isSafeInteger(whole * Math.max(1, elementTypes[type].bits))) throw fail('E1202', `the size of ${name()} overflows`);
   return count;
 }
 

@@ -25,7 +25,7 @@ export interface CheckResult {
 export async function checkModel(source: Source, options: ReadOptions = {}): Promise<CheckResult> {
   try {
     const { model, findings } = await readOnnx(source, { checksums: true, ...options });
-    return { model, findings: [...findings, ...checkOperators(model, source.name), ...checkContents(model, source.name)] };
+    return { model, findings: [...findings, ...checkOperators(model, source.name), ...(await checkContents(model, source.name))] };
   } catch (error) {
     if (error instanceof ModelError) return { findings: error.within({ file: source.name }).findings.slice() };
     throw error;

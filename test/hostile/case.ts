@@ -33,6 +33,10 @@ export interface Case {
   readonly findings: readonly Expected[];
   /** Files that the command has to make, and their number of bytes where that matters. */
   readonly writes: readonly string[];
+  /** A file that the command has to make with the bytes of the main file. */
+  readonly same?: string | undefined;
+  /** Run with --json, and what is printed must be JSON. */
+  readonly json?: boolean | undefined;
   /** Text that standard output must hold. */
   readonly prints: readonly string[];
   /** A large file, for which the limits of the catalogue on time and memory are others: seconds and MiB beyond the start of Node. */

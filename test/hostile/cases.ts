@@ -2,5 +2,7 @@
 import type { Case } from './case.ts';
 import { containerCases } from './container-cases.ts';
 import { graphCases } from './graph-cases.ts';
+import { nameCases } from './name-cases.ts';
+import { tensorCases } from './tensor-cases.ts';
 
-export const cases: readonly Case[] = [...containerCases, ...graphCases];
+export const cases: readonly Case[] = [...containerCases, ...graphCases, ...tensorCases, ...nameCases];

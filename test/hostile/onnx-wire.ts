@@ -22,6 +22,8 @@ const value = (field: number, name: Name | undefined, { type = msg(2, tensorType
 export const input = (name?: Name, options?: Value): Piece => value(11, name, options);
 export const output = (name?: Name, options?: Value): Piece => value(12, name, options);
 export const valueInfo = (name?: Name, options?: Value): Piece => value(13, name, options);
+/** The type of a value whose first size is a message. */
+export const msgType = (element: number, first: Piece, ...rest: readonly Size[]): Value => ({ type: msg(2, tensorType(element, [first, ...rest])) });
 /** The type of a value: element type and sizes. */
 export const typed = (element: number, dims?: readonly Size[]): Value => ({ type: msg(2, tensorType(element, dims)) });
 
