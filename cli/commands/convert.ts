@@ -8,11 +8,12 @@ import { save } from '../../src/node/index.ts';
 import { nearestName } from '../../src/ops/nearest.ts';
 import { runtimeNamed } from '../../src/opset/runtimes.ts';
 import { checkOutput, readModel, whileWriting, writeToStdout } from '../files.ts';
+import type { ReadLimitOptions } from '../limits.ts';
 import { fileText, type Outcome, type Output } from '../output.ts';
 import { plural, shown } from '../terminal.ts';
 import { verify } from '../verify.ts';
 
-export interface ConvertOptions {
+export interface ConvertOptions extends ReadLimitOptions {
   readonly output: string;
   readonly to?: string;
   readonly opset?: number;

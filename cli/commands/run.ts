@@ -22,7 +22,7 @@ export async function run([path]: readonly string[], options: RunOptions, out: O
   const { output, overwrite = false } = options;
   if (output !== undefined) checkOutput(output, overwrite);
   const backend = await backendNamed(options.backend, options.maxMemory === undefined ? {} : { memory: options.maxMemory });
-  const { model, findings } = await out.stage('read', () => readModel(path!));
+  const { model, findings } = await out.stage('read', () => readModel(path!, options));
   const given = await loadArrays(options.inputs);
   const session = await out.stage('prepare', () => Session.create(model, { backend }));
   const made = await out.stage('run', () =>

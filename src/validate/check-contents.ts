@@ -15,7 +15,8 @@ export async function checkContents(model: Model, file?: string): Promise<Findin
   const findings: Finding[] = [];
   for (const { tensor, name, path, parameter } of tensorsOf(model)) {
     const surprise = tensor.isResident ? residentSurprise(tensor, parameter) : await storedSurprise(tensor, parameter);
-    if (surprise) findings.push(warning(surprise.code, `${quoted(name)} ${surprise.message}`, { file, path, offset: tensor.origin?.at, tensor: name }));
+    if (surprise)
+      findings.push(warning(surprise.code, `${quoted(name)} ${surprise.message}`, { file, path, offset: tensor.origin?.at, tensor: name }));
   }
   return findings;
 }

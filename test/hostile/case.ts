@@ -37,10 +37,14 @@ export interface Case {
   readonly same?: string | undefined;
   /** Run with --json, and what is printed must be JSON. */
   readonly json?: boolean | undefined;
+  /** Lines that standard error must hold. */
+  readonly notes?: readonly string[] | undefined;
   /** Text that standard output must hold. */
   readonly prints: readonly string[];
-  /** A large file, for which the limits of the catalogue on time and memory are others: seconds and MiB beyond the start of Node. */
-  readonly limits?: { readonly seconds: number; readonly megabytes: number; readonly why: string } | undefined;
+  /** Only for processes of their own: a file so large that it would hold up all other tests. */
+  readonly large?: boolean | undefined;
+  /** For a sound model of great size, which is read and not refused: seconds and MiB beyond the start of Node instead of the usual ones. */
+  readonly limits?: { readonly seconds: number; readonly megabytes: number } | undefined;
 }
 
 type Given = Partial<Omit<Case, 'row' | 'variant' | 'make' | 'findings'>>;

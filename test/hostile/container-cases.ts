@@ -18,7 +18,8 @@ function noise(count: number, seed: number): Piece {
   );
 }
 
-const pointer = 'version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n';
+const pointer =
+  'version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n';
 
 const notAModel = (row: string, variant: string, bytes: Piece, message: string, given: Parameters<typeof hostile>[4] = {}): Case =>
   hostile(row, variant, () => bytes, [error('E1002', message, undefined, 0)], { exit: 'input', ...given });
@@ -33,31 +34,51 @@ const formats: Case[] = [
   notAModel('P03', 'random bytes', noise(4096, 7), known),
   notAModel('P03', 'random bytes without a telling name', noise(4096, 12), known, { file: 'model' }),
   notAModel('P03', 'zeros', raw(new Uint8Array(4096)), known),
-  hostile('P02', 'one byte', () => raw([0x08]), [error('E1005', 'ends inside field ir_version at offset 1, needs 1 more bytes', 'ir_version', 1)], { exit: 'input' }),
+  hostile(
+    'P02',
+    'one byte',
+    () => raw([0x08]),
+    [error('E1005', 'ends inside field ir_version at offset 1, needs 1 more bytes', 'ir_version', 1)],
+    { exit: 'input' },
+  ),
   notAModel('P03', 'a pickle', raw([0x80, 4, 0x95, 0, 0]), other('a Python pickle')),
   notAModel('P03', 'an HDF5 file', join(raw([0x89]), utf8('HDF\r\n\x1a\n')), other('an HDF5 file')),
   notAModel('P03', 'a TensorFlow Lite model', join(raw([0x1c, 0, 0, 0]), utf8('TFL3')), other('a TensorFlow Lite model')),
   notAModel('P03', 'a gzip file', raw([0x1f, 0x8b, 8, 0]), other('a gzip file')),
   notAModel('P03', 'a GGUF model', utf8('GGUF\x03\0\0\0'), other('a GGUF model')),
   notAModel('P03', 'a text', utf8('hello, world'), other('a text file')),
-  hostile('P04', 'a Git LFS pointer', () => utf8(pointer), [
-    error(
-      'E1003',
-      'this is a Git LFS pointer (oid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393, size 12345); fetch the real file',
-    ),
-  ], { exit: 'input' }),
+  hostile(
+    'P04',
+    'a Git LFS pointer',
+    () => utf8(pointer),
+    [
+      error(
+        'E1003',
+        'this is a Git LFS pointer (oid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393, size 12345); fetch the real file',
+      ),
+    ],
+    { exit: 'input' },
+  ),
   hostile('P05', 'an HTML page', () => utf8('<!DOCTYPE html>\n<html><body>404</body></html>'), [error('E1004', 'this is an HTML page')], {
     exit: 'input',
   }),
-  hostile('P05', 'an XML document', () => utf8('<?xml version="1.0"?><Error><Code>NoSuchKey</Code></Error>'), [
-    error('E1004', 'this is an XML document'),
-  ], { exit: 'input' }),
+  hostile(
+    'P05',
+    'an XML document',
+    () => utf8('<?xml version="1.0"?><Error><Code>NoSuchKey</Code></Error>'),
+    [error('E1004', 'this is an XML document')],
+    { exit: 'input' },
+  ),
   hostile('P05', 'a JSON error', () => utf8('{"error":"Repository not found"}'), [error('E1004', 'this is a JSON error page')], {
     exit: 'input',
   }),
-  hostile('P06', 'a model under the name of another format', () => model(), [
-    warns('E1014', 'the name says PyTorch exported program, the content is ONNX'),
-  ], { file: 'model.pt2' }),
+  hostile(
+    'P06',
+    'a model under the name of another format',
+    () => model(),
+    [warns('E1014', 'the name says PyTorch exported program, the content is ONNX')],
+    { file: 'model.pt2' },
+  ),
   hostile(
     'P06',
     'another format under the name of a model',
@@ -65,9 +86,15 @@ const formats: Case[] = [
     [warns('E1014', 'the name says ONNX, the content is PyTorch exported program')],
     { command: 'info' },
   ),
-  hostile('P06', 'a model under the name of an array', () => model(), [warns('E1014', 'the name says a NumPy array, the content is ONNX')], {
-    file: 'model.npy',
-  }),
+  hostile(
+    'P06',
+    'a model under the name of an array',
+    () => model(),
+    [warns('E1014', 'the name says a NumPy array, the content is ONNX')],
+    {
+      file: 'model.npy',
+    },
+  ),
 ];
 
 /** A model with marks inside of an attribute, a name and weights. */
@@ -116,12 +143,27 @@ const trails: Case[] = [
   trailing('zeros', raw(new Uint8Array(16)), at => `a field has the number 0 at offset ${at}`),
   trailing('a text', utf8('garbage!'), at => `wire type 7 does not exist in 12 at offset ${at}`),
   trailing('a line feed and more', utf8('\nabc'), at => `wire type 2 where the schema has 0 in ir_version at offset ${at}`),
-  trailing('an unknown field that does not fit', raw([0x7a, 0x7f, 1, 2]), at => `ends inside field 15 at offset ${at + 4}, needs 125 more bytes`),
+  trailing(
+    'an unknown field that does not fit',
+    raw([0x7a, 0x7f, 1, 2]),
+    at => `ends inside field 15 at offset ${at + 4}, needs 125 more bytes`,
+  ),
   trailing('another model', model(), at => `a second value in ir_version at offset ${at}`),
   trailing('another graph', msg(7, graphFields()), at => `a second value in graph at offset ${at}`),
-  hostile('P07', 'a field of the model that is cut off', () => join(model(), raw([0x72, 9])), [
-    error('E1005', `ends inside field metadata_props[0] at offset ${model().bytes.length + 2}, needs 9 more bytes`, 'metadata_props[0]', model().bytes.length + 2),
-  ], { exit: 'input' }),
+  hostile(
+    'P07',
+    'a field of the model that is cut off',
+    () => join(model(), raw([0x72, 9])),
+    [
+      error(
+        'E1005',
+        `ends inside field metadata_props[0] at offset ${model().bytes.length + 2}, needs 9 more bytes`,
+        'metadata_props[0]',
+        model().bytes.length + 2,
+      ),
+    ],
+    { exit: 'input' },
+  ),
   hostile('P07', 'a field that a later version may have', () => join(model(), text(99, 'later')), []),
 ];
 
@@ -132,9 +174,24 @@ const broken = (row: string, variant: string, make: () => Piece, message: string
 const inGraph = (field: Piece): Piece => join(int(1, 10), opset(21), msg(7, field));
 const wires: Case[] = (
   [
-    ['a length of 2^63 - 1', join(tag(1, 2), mark('bad'), varint(2n ** 63n - 1n)), 'a length of 9223372036854775807 bytes is impossible', 'node[0]'],
-    ['a length of 2^64 - 1', join(tag(1, 2), mark('bad'), varint(2n ** 64n - 1n)), 'a length of 18446744073709551615 bytes is impossible', 'node[0]'],
-    ['a varint of 11 bytes', msg(11, msg(2, msg(1, tag(1, 0), mark('bad'), raw(new Array(10).fill(0x80)), raw([1])))), 'a varint is longer than 10 bytes', 'input[0].type.tensor_type.elem_type'],
+    [
+      'a length of 2^63 - 1',
+      join(tag(1, 2), mark('bad'), varint(2n ** 63n - 1n)),
+      'a length of 9223372036854775807 bytes is impossible',
+      'node[0]',
+    ],
+    [
+      'a length of 2^64 - 1',
+      join(tag(1, 2), mark('bad'), varint(2n ** 64n - 1n)),
+      'a length of 18446744073709551615 bytes is impossible',
+      'node[0]',
+    ],
+    [
+      'a varint of 11 bytes',
+      msg(11, msg(2, msg(1, tag(1, 0), mark('bad'), raw(new Array(10).fill(0x80)), raw([1])))),
+      'a varint is longer than 10 bytes',
+      'input[0].type.tensor_type.elem_type',
+    ],
     ['wire type 6', join(mark('bad'), tag(50, 6)), 'wire type 6 does not exist', '50'],
     ['wire type 7', join(mark('bad'), tag(50, 7)), 'wire type 7 does not exist', '50'],
     ['a group for a message', join(mark('bad'), tag(1, 3)), 'wire type 3 where the schema has 2', 'node[0]'],
@@ -151,8 +208,7 @@ const wires: Case[] = (
 
 const deep = (levels: number): Piece => {
   let inner = branch('t', node('Relu', ['x'], ['t']));
-  for (let i = 1; i < levels; i++)
-    inner = branch(`t${i}`, iff('c', `t${i}`, inner, branch('e', node('Relu', ['x'], ['e']))));
+  for (let i = 1; i < levels; i++) inner = branch(`t${i}`, iff('c', `t${i}`, inner, branch('e', node('Relu', ['x'], ['e']))));
   return model({ inputs: join(input('x'), condition()), nodes: iff('c', 'y', inner, branch('e', node('Relu', ['x'], ['e']))) });
 };
 
@@ -183,7 +239,12 @@ const nests: Case[] = [
   hostile(
     'P09',
     '200,000 groups in an unknown field',
-    () => join(int(1, 10), repeat(200_000, () => tag(99, 3)), repeat(200_000, () => tag(99, 4))),
+    () =>
+      join(
+        int(1, 10),
+        repeat(200_000, () => tag(99, 3)),
+        repeat(200_000, () => tag(99, 4)),
+      ),
     [error('E1008', `nesting deeper than 100 at offset ${2 + 2 * 101}`, '99', 2 + 2 * 101)],
     { exit: 'limit' },
   ),

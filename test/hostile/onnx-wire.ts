@@ -23,7 +23,9 @@ export const input = (name?: Name, options?: Value): Piece => value(11, name, op
 export const output = (name?: Name, options?: Value): Piece => value(12, name, options);
 export const valueInfo = (name?: Name, options?: Value): Piece => value(13, name, options);
 /** The type of a value whose first size is a message. */
-export const msgType = (element: number, first: Piece, ...rest: readonly Size[]): Value => ({ type: msg(2, tensorType(element, [first, ...rest])) });
+export const msgType = (element: number, first: Piece, ...rest: readonly Size[]): Value => ({
+  type: msg(2, tensorType(element, [first, ...rest])),
+});
 /** The type of a value: element type and sizes. */
 export const typed = (element: number, dims?: readonly Size[]): Value => ({ type: msg(2, tensorType(element, dims)) });
 
@@ -67,7 +69,12 @@ export const reference = (name: Name, to: Name, type: number, ...more: readonly 
   attribute(name, type, text(21, to), ...more);
 
 /** The fields of a tensor: sizes, type, and whatever holds the data. */
-export const tensorFields = (name: Name | undefined, type: number | undefined, dims: readonly (number | bigint)[], ...data: Piece[]): Piece =>
+export const tensorFields = (
+  name: Name | undefined,
+  type: number | undefined,
+  dims: readonly (number | bigint)[],
+  ...data: Piece[]
+): Piece =>
   join(
     ...marked(data),
     ...dims.map(d => int(1, d)),
@@ -75,8 +82,12 @@ export const tensorFields = (name: Name | undefined, type: number | undefined, d
     ...unmarked(data),
     name === undefined ? none : text(8, name),
   );
-export const initializer = (name: Name | undefined, type: number | undefined, dims: readonly (number | bigint)[], ...data: Piece[]): Piece =>
-  msg(5, tensorFields(name, type, dims, ...data));
+export const initializer = (
+  name: Name | undefined,
+  type: number | undefined,
+  dims: readonly (number | bigint)[],
+  ...data: Piece[]
+): Piece => msg(5, tensorFields(name, type, dims, ...data));
 /** `raw_data`. */
 export const rawData = (bytes: Iterable<number>): Piece => text(9, bytes);
 export const zeros = (count: number): Piece => rawData(new Uint8Array(count));
@@ -106,7 +117,13 @@ interface FunctionParts {
 /** Import of a function. */
 export const functionOpset = (version: number, domain?: string): Piece =>
   msg(9, domain === undefined ? none : text(1, domain), int(2, version));
-export const fn = (name: string, inputs: readonly string[], outputs: readonly string[], nodes: readonly Piece[], parts: FunctionParts = {}): Piece =>
+export const fn = (
+  name: string,
+  inputs: readonly string[],
+  outputs: readonly string[],
+  nodes: readonly Piece[],
+  parts: FunctionParts = {},
+): Piece =>
   msg(
     25,
     parts.at === undefined ? none : mark(parts.at),

@@ -19,7 +19,7 @@ export const onnx: Format = {
     if (wire === 0) return (field === 1 && next > 0 && next < 0x80) || source.name.endsWith('.onnx');
     return field === 7 || field === 8 || source.name.endsWith('.onnx');
   },
-  read: async (source, { open }) => loadable(await readOnnx(source, { open })),
+  read: async (source, { open, limits }) => loadable(await readOnnx(source, { open, limits })),
   async write(model, { name, externalData = hasExternalData(model), dataName = `${name}.data` }) {
     const files = writeOnnx(model, externalData ? { external: { location: dataName } } : {});
     const main = { name, ...files.model };

@@ -6,13 +6,14 @@ import { type Finding, fail, ModelError, warning } from '../../errors.ts';
 import { Graph, Model, subgraphs } from '../../ir/graph.ts';
 import { sortedNodes } from '../../ir/order.ts';
 import { maxIrVersion } from '../../ops/schema.ts';
+import type { ReadLimits } from '../format.ts';
 import { type OpenExternal, verifyChecksums, warnOverlaps } from './external.ts';
 import { fetchParts } from './fetch-parts.ts';
 import { readOpsets } from './opsets.ts';
 import { type ModelProto, onnxSchema } from './proto.gen.ts';
 import { checkReferences, readFunctions } from './read-functions.ts';
 import { readGraph } from './read-graph.ts';
-import { type OnnxLimits, Reading } from './reading.ts';
+import { Reading } from './reading.ts';
 import { described, type Places, readMeta } from './rest.ts';
 
 export interface ReadOptions {
@@ -20,7 +21,7 @@ export interface ReadOptions {
   readonly open?: OpenExternal | undefined;
   /** Compare external files with the checksums the model names, which reads them whole; false. */
   readonly checksums?: boolean | undefined;
-  readonly limits?: OnnxLimits | undefined;
+  readonly limits?: ReadLimits | undefined;
 }
 
 /** A model as far as it could be built, and everything found wrong with the file. */
