@@ -82,7 +82,7 @@ const formats: Case[] = [
   hostile(
     'P06',
     'another format under the name of a model',
-    () => ({ bytes: readFileSync(new URL('../../models/simple-nn/model.pt2', import.meta.url)) }),
+    () => ({ bytes: readFileSync('models/simple-nn/model.pt2') }),
     [warns('E1014', 'the name says ONNX, the content is PyTorch exported program')],
     { command: 'info' },
   ),
