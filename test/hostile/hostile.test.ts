@@ -7,13 +7,19 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { load, openAmong, read } from '../../src/api.ts';
 import { MemorySource } from '../../src/codec/source.ts';
 import { ModelError } from '../../src/errors.ts';
+import { compilePlan } from '../../src/exec/plan.ts';
+import { shaderOf } from '../../src/exec/webgpu/wgsl.ts';
+import { apply, input as argument, constant, program } from '../../src/expr/expr.ts';
+import { renderWgsl } from '../../src/expr/render.ts';
 import { resident } from '../../src/ir/tensor.ts';
 import { openBeside } from '../../src/node/beside.ts';
+import { upgrade } from '../../src/opset/upgrade.ts';
+import { lower, rewriteAll } from '../../src/passes/index.ts';
 import { checkModel } from '../../src/validate/check.ts';
 import { cases } from './cases.ts';
 import { judge, lay, meant, said } from './judge.ts';
-import { external, initializer, intsAttribute, isExternal, model, node, zeros } from './onnx-wire.ts';
-import { join as joined } from './wire.ts';
+import { external, floatAttribute, initializer, input, intsAttribute, isExternal, model, node, output, typed, zeros } from './onnx-wire.ts';
+import { join as joined, text } from './wire.ts';
 
 /** What objects have before any hostile name was read. */
 const prototype = Object.getOwnPropertyNames(Object.prototype).join();
@@ -124,4 +130,37 @@ describe('limits', () => {
     expect((await checkModel(new MemorySource(bytes), { limits })).findings[0]!.limit).toEqual({ name, value: Object.values(limits)[0] });
     expect(await errorOf(() => read(bytes))).toBe('it was read');
   });
+});
+
+/** The shaders of a graph in the file. */
+async function shadersOf(bytes: Uint8Array): Promise<string> {
+  const { graph } = upgrade(await load(bytes));
+  rewriteAll(graph, [lower]);
+  const shaders = compilePlan(graph).steps.map(shaderOf);
+  return shaders.map(shader => (typeof shader === 'string' ? expect.fail(shader) : shader.code)).join('\n');
+}
+
+test('O01: no name of a model reaches a shader', async () => {
+  const names = ['a;}@compute fn m(){', '*/', '\n#include <x>', '"); system("x', 'é\u202e'];
+  const nodes = joined(...names.slice(1).map((name, i) => node('Relu', [names[i]!], [name], { name })));
+  const shaders = await shadersOf(
+    model({ name: text(2, names[0]!), inputs: input(names[0]!, typed(1, [names[1]!, 3])), outputs: output(names.at(-1)!), nodes }).bytes,
+  );
+  for (const name of names) expect(shaders).not.toContain(name);
+  expect(shaders).toMatch(/^[\n\x20-\x7e]*$/);
+});
+
+test.each<[string, number, string]>([
+  ['NaN', Number.NaN, 'bitcast<f32>(non_finite | 0x7fc00000u)'],
+  ['an infinity', Number.NEGATIVE_INFINITY, 'bitcast<f32>(non_finite | 0xff800000u)'],
+  ['a negative zero', -0, 'bitcast<f32>(0x80000000u)'],
+  ['the largest number', 3.4028234663852886e38, 'bitcast<f32>(0x7f7fffffu)'],
+])('O02: %s in an attribute reaches a shader by its bits', async (_, alpha, literal) => {
+  const leaky = node('LeakyRelu', ['x'], ['y'], { more: floatAttribute('alpha', alpha) });
+  expect(await shadersOf(model({ nodes: leaky }).bytes)).toContain(literal);
+});
+
+test('O02: a constant that float32 cannot hold is an infinity that no compiler sees', () => {
+  const rendered = renderWgsl(program([apply('add', argument(0, 'float32'), constant(1e39, 'float32'))]), ['x']);
+  expect(rendered).toMatchObject({ statements: expect.stringContaining('bitcast<f32>(non_finite | 0x7f800000u)') });
 });
