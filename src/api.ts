@@ -63,10 +63,7 @@ export function openAmong(files: Iterable<Blob & { readonly name: string }>): No
     const name = location.split('/').at(-1)!;
     const found = chosen.filter(file => file.name === name);
     if (found.length === 1) return new BlobSource(found[0]!, name);
-    throw fail(
-      'E1402',
-      `the data is in ${quoted(name)}, and ${found.length} files of that name were chosen, expected 1`,
-    );
+    throw fail('E1402', `the data is in ${quoted(name)}, and ${found.length} files of that name were chosen, expected 1`);
   };
 }
 

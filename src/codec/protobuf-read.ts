@@ -210,7 +210,12 @@ export class Decoder {
     c.len = c.pos + length;
     if (field.label === 'packed' && type.array !== undefined) {
       this.pieces(message, field).list.push(readPacked(c, type, type.array));
-    } else while (c.pos < c.len) append(message, field, type.read(c));
+    } else if (c.pos < c.len) {
+      const known = message[field.name] as unknown[] | undefined;
+      const list = readAll(c, type);
+      if (known === undefined) message[field.name] = list;
+      else for (const value of list) known.push(value);
+    }
     c.len = outer;
   }
 
@@ -256,6 +261,16 @@ export class Decoder {
     for (const { message: owner, field, list } of this.#pieces) owner[field.name] = joinPieces((field.type as ScalarType).array!, list);
     return message;
   }
+}
+
+/** The varints up to the end of the message, or what else of one width. Counted first: a list that grows leaves as much again behind. */
+function readAll(c: Cursor, type: ScalarType): unknown[] {
+  let count = type.wire === 0 ? 0 : Math.ceil((c.len - c.pos) / (type.wire === 1 ? 8 : 4));
+  if (type.wire === 0) for (let at = c.pos; at < c.len; at++) if (c.buf[at]! < 128) count++;
+  const list = new Array<unknown>(count);
+  let i = 0;
+  while (c.pos < c.len) list[i++] = type.read(c);
+  return list;
 }
 
 function append(message: Draft, field: Field, value: unknown): void {

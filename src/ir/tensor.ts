@@ -107,9 +107,9 @@ export class Tensor {
     if (isStrings(this.content)) return this.content;
     throw fail('E9001', `a ${this.type} tensor has no strings`);
   }
-  /** The elements of a resident tensor as a typed array (see `arrayFor`), or as strings. */
+  /** The elements of a resident tensor as a typed array (see `arrayFor`), or as strings. Booleans are 0 and 1, whatever the bytes. */
   get data(): TypedArray | readonly string[] {
-    this.#data ??= isStrings(this.content) ? this.content.map(s => decoder.decode(s)) : viewBytes(this.type, this.bytes());
+    this.#data ??= isStrings(this.content) ? this.content.map(s => decoder.decode(s)) : elementsIn(this.type, this.bytes());
     return this.#data;
   }
   /** The same content under other sizes of the same count. */
@@ -132,6 +132,10 @@ export function numbersOf(tensor: Tensor): number[] {
     return n;
   });
 }
+
+/** Any byte but 0 is true: operators compute with 0 and 1. */
+const elementsIn = (type: DataType, bytes: Uint8Array): TypedArray =>
+  type === 'bool' && bytes.some(byte => byte > 1) ? Uint8Array.from(bytes, byte => (byte === 0 ? 0 : 1)) : viewBytes(type, bytes);
 
 /** Stored bytes as a typed array: shared where the offset is aligned, copied where not. */
 export function viewBytes(type: DataType, bytes: Uint8Array): TypedArray {
