@@ -52,7 +52,7 @@ export const nodeFields = (op: Name, inputs: readonly Name[], outputs: readonly 
 
 /** An attribute of a node: its type's number and its fields. */
 export const attribute = (name: Name | undefined, type: number | undefined, ...fields: readonly Piece[]): Piece =>
-  msg(5, ...fields.slice(0, 0), ...marked(fields), name === undefined ? none : text(1, name), ...unmarked(fields), typeField(type));
+  msg(5, ...marked(fields), name === undefined ? none : text(1, name), ...unmarked(fields), typeField(type));
 const typeField = (type: number | undefined): Piece => (type === undefined ? none : int(20, type));
 /** Marks come first, so that they name the start of the message. */
 const marked = (fields: readonly Piece[]): readonly Piece[] => fields.filter(f => f.bytes.length === 0);

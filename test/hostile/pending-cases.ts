@@ -1,7 +1,7 @@
 // P23 and P38: what only the types and sizes of values tell. Each is to say this once `check` infers them; until then it must not.
 import { type Case, type Expected, error, hostile } from './case.ts';
-import { initializer, input, int64Data, intAttribute, intsAttribute, model, node, output, typed, valueInfo, zeros } from './onnx-wire.ts';
-import { join, mark, type Piece } from './wire.ts';
+import { attribute, initializer, input, int64Data, intAttribute, model, node, output, typed, valueInfo, zeros } from './onnx-wire.ts';
+import { int, join, mark, type Piece } from './wire.ts';
 
 const at = mark('attribute');
 const n0 = 'graph.node[0]';
@@ -14,8 +14,7 @@ const attributed = (variant: string, op: string, inputs: string[], attributes: P
     error('E1303', `node #0 ${op} attribute ${message}`, `${n0}.attribute[0]`, 'attribute'),
   ]);
 const kernel = { initializers: initializer('w', 1, [4, 3, 3, 3], zeros(4 * 27 * 4)) };
-const ints = (name: string, ...values: (number | bigint)[]): Piece => intsAttribute(name, ...values);
-const marked = (name: string, ...values: (number | bigint)[]): Piece => join(at, ints(name, ...values));
+const marked = (name: string, ...values: number[]): Piece => attribute(name, 7, at, ...values.map(v => int(8, v)));
 
 const ranges: Case[] = [
   attributed('an axis beyond the rank', 'Softmax', ['x'], intAttribute('axis', 9, at), 'axis is 9, expected -4 to 3'),

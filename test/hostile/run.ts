@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { codes, exitCodes } from '../../src/errors.ts';
@@ -36,8 +36,13 @@ const meter = join(root, 'meter.mjs');
 writeFileSync(
   meter,
   `import { writeFileSync } from 'node:fs';
-process.on('exit', () => writeFileSync(process.env.HOSTILE_METER, String(process.resourceUsage().maxRSS)));`,
+process.on('exit', () => {
+  const { maxRSS, userCPUTime, systemCPUTime } = process.resourceUsage();
+  writeFileSync(process.env.HOSTILE_METER, [maxRSS / 1024, (userCPUTime + systemCPUTime) / 1e6].join(' '));
+});`,
 );
+
+const isBusy = (): boolean => loadavg()[0]! > availableParallelism();
 
 interface Ran {
   readonly status: number | string;
@@ -62,8 +67,11 @@ function node(args: readonly string[], cwd: string): Promise<Ran> {
     child.stdout.setEncoding('utf8').on('data', (chunk: string) => (text.out += chunk));
     child.stderr.setEncoding('utf8').on('data', (chunk: string) => (text.err += chunk));
     child.on('close', (code, signal) => {
-      const seconds = (performance.now() - started) / 1000;
-      const megabytes = existsSync(meterFile) ? Number(readFileSync(meterFile, 'utf8')) / 1024 : Number.POSITIVE_INFINITY;
+      const wall = (performance.now() - started) / 1000;
+      const measured = existsSync(meterFile) ? readFileSync(meterFile, 'utf8').split(' ').map(Number) : [];
+      const [megabytes = Number.POSITIVE_INFINITY, processor = wall] = measured;
+      // Where more processes want to run than can, the clock says more of the others than of this one. One that hangs is stopped.
+      const seconds = isBusy() ? Math.min(wall, processor) : wall;
       done({ status: code ?? signal ?? 'none', ...text, seconds, megabytes });
     });
   });
