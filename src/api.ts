@@ -11,7 +11,7 @@ import type { Model } from './ir/graph.ts';
 import type { Tensor } from './ir/tensor.ts';
 import { quoted } from './ir/text.ts';
 import { tensorType } from './ir/types.ts';
-import { type Runtime, runtimeNamed } from './opset/runtimes.ts';
+import { newestFor, type Runtime, runtimeNamed } from './opset/runtimes.ts';
 import { retarget, target } from './opset/target.ts';
 import { upgrade } from './opset/upgrade.ts';
 import { fuse as fuseWeights } from './passes/fuse.ts';
@@ -74,7 +74,7 @@ export interface WriteModelOptions {
   readonly name: string;
   /** The opset to write; for ONNX that of the source, else the lowest from 18 up that says the model exactly; operators newer than 22 are said by older ones. */
   readonly opset?: number | undefined;
-  /** A runtime that is to read the result, such as `ort-1.20`: no newer opset than it knows is written. */
+  /** A runtime that is to read the result, such as `ort-1.20`: no newer opset than the one in which it has all of the model's operators is written. */
   readonly target?: string | undefined;
   /** Fold what weights alone decide, such as batch normalisation after a convolution; not for models read from ONNX. On otherwise. */
   readonly fuse?: boolean | undefined;
@@ -112,9 +112,9 @@ interface Wanted {
 
 /** The model in the opset it is written in. */
 function inOpset(model: Model, { opset, runtime, fuse }: Wanted): Model {
-  const atMost = runtime?.opset;
+  const atMost = runtime && newestFor(runtime, model);
   if (opset !== undefined && atMost !== undefined && opset > atMost)
-    throw fail('E4001', `opset ${opset} is newer than ${atMost}, the newest that the target reads`);
+    throw fail('E4001', `opset ${opset} is newer than ${atMost}, the newest in which the target reads this model`);
   const isKept = isFromOnnx(model);
   const own = model.opsets.get('') ?? 1;
   const wanted = opset ?? (isKept ? Math.min(own, atMost ?? own) : undefined);

@@ -166,7 +166,7 @@ function takenBranch(node: Node, [condition]: readonly (Value | undefined)[]): G
 }
 
 async function compileStage(graph: Graph, bindings: Bindings, { backend, optimize }: RunSettings, nested: boolean): Promise<Stage> {
-  const typed = rebuild(graph, bindings, undefined, undefined, takenBranch);
+  const typed = rebuild(graph, bindings, undefined, undefined, { choose: takenBranch });
   const open = graph.inputs.filter(v => !v.tensor);
   const kept = open.filter(v => !(bindings.get(v) instanceof Value));
   const inputs = [

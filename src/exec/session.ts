@@ -2,7 +2,7 @@
 import { type Finding, fail, ModelError } from '../errors.ts';
 import { type Datum, isOfType, kindOfDatum } from '../ir/datum.ts';
 import { type Dim, substitute } from '../ir/dims.ts';
-import { allNodes, type Graph, type Model, type Node, type Value } from '../ir/graph.ts';
+import { allNodes, type Graph, type Model, type Node, Value } from '../ir/graph.ts';
 import { resident, Tensor } from '../ir/tensor.ts';
 import { formatShape, formatType, type TensorType, type ValueType } from '../ir/types.ts';
 import { rowOf } from '../ops/index.ts';
@@ -65,9 +65,14 @@ export class Session {
     if (usable !== true) throw fail('E3008', `backend ${backend.name}: ${usable}`);
     const newest = upgrade(model);
     newest.graph = inline(newest);
-    const replaceable = model.irVersion >= firstWithDefaults ? newest.graph.inputs.filter(v => v.tensor) : [];
+    const withContent = newest.graph.inputs.filter(v => v.tensor);
+    const replaceable = model.irVersion >= firstWithDefaults ? withContent : [];
+    // What is constant is of the type of its content, whatever the signature says of it.
+    const bound = withContent.map(
+      v => [v, replaceable.includes(v) ? v.type! : new Value(v.name, undefined, { tensor: v.tensor })] as const,
+    );
     const defaults = Object.fromEntries(replaceable.map(v => [v.name, v.tensor!]));
-    if (replaceable.length > 0) newest.graph = rebuild(newest.graph, new Map(replaceable.map(v => [v, v.type!])));
+    if (bound.length > 0) newest.graph = rebuild(newest.graph, new Map(bound));
     rewriteAll(newest.graph, [fold]);
     refuseGaps(newest.graph);
     return new Session(newest.graph, defaults, backend, optimize);

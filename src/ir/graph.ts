@@ -221,6 +221,17 @@ export function* subgraphs(node: Node): Generator<readonly [string, Graph]> {
   }
 }
 
+/** The graphs that a node's attributes hold, with the step that leads there in the file, such as `attribute[0].g`. */
+export function* nestedPlaces(node: Node): Generator<readonly [string, Graph]> {
+  let index = 0;
+  for (const attribute of node.attributes.values()) {
+    if (attribute.kind === 'graph') yield [`attribute[${index}].g`, attribute.value];
+    else if (attribute.kind === 'graphs')
+      for (const [k, graph] of attribute.value.entries()) yield [`attribute[${index}].graphs[${k}]`, graph];
+    index++;
+  }
+}
+
 /** Every node of the graph and of the graphs nested in it, outer ones first. */
 export function* allNodes(graph: Graph): Generator<Node> {
   for (const node of graph.nodes) {

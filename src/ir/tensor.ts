@@ -190,6 +190,10 @@ function fill(type: DataType, data: readonly (number | bigint | boolean)[]): Typ
   const array = arrayFor(type);
   if (type === 'float16' || type === 'bfloat16' || elementTypes[type].bits < 8 || elementTypes[type].class === 'complex')
     throw fail('E1203', `${type} data is given as a ${array.name} of raw bits, not as numbers`);
-  if (array === BigInt64Array || array === BigUint64Array) return array.from(data.map(x => BigInt(x)));
+  if (array === BigInt64Array || array === BigUint64Array) {
+    const odd = data.find(x => typeof x === 'number' && !Number.isInteger(x));
+    if (odd !== undefined) throw fail('E1304', `${odd} is no ${type}`);
+    return array.from(data.map(x => BigInt(x)));
+  }
   return (array as typeof Float32Array).from(data.map(Number));
 }

@@ -3,7 +3,7 @@ import type { Kernel, Operand } from './kernel.ts';
 import { sumProducts } from './product.ts';
 import { countOf, forEachRow } from './walk.ts';
 
-/** Positions of a window: for one tap, which outputs along an axis read inside the input. */
+/** One tap along one axis: which outputs read inside the input there. */
 interface Span {
   readonly first: number;
   readonly end: number;
@@ -11,29 +11,42 @@ interface Span {
   readonly start: number;
 }
 
-function spanOf(tap: number, input: number, output: number, stride: number, dilation: number, pad: number): Span {
-  const shift = tap * dilation - pad;
-  const first = Math.max(0, Math.ceil(-shift / stride));
-  const end = Math.max(first, Math.min(output, Math.floor((input - 1 - shift) / stride) + 1));
-  return { first, end, start: first * stride + shift };
+/** A window along one axis. */
+interface Axis {
+  readonly taps: number;
+  readonly input: number;
+  readonly output: number;
+  readonly stride: number;
+  readonly dilation: number;
+  readonly pad: number;
 }
 
-/** Visit every tap of the window with the outputs that see input there, as rows of the last spatial axis. */
-function forEachTap(
-  taps: readonly number[],
-  spans: (tap: readonly number[]) => readonly Span[],
-  visit: (tap: readonly number[], spans: readonly Span[]) => void,
-): void {
-  const total = countOf(taps);
-  const tap = taps.map(() => 0);
+/** The taps of an axis that read inside the input for some output; a window may be far longer than what it slides over. */
+function spansOf({ taps, input, output, stride, dilation, pad }: Axis): Span[] {
+  const spans: Span[] = [];
+  const from = Math.max(0, Math.ceil((pad - (output - 1) * stride) / dilation));
+  const to = Math.min(taps - 1, Math.floor((input - 1 + pad) / dilation));
+  for (let tap = from; tap <= to; tap++) {
+    const shift = tap * dilation - pad;
+    const first = Math.max(0, Math.ceil(-shift / stride));
+    const end = Math.min(output, Math.floor((input - 1 - shift) / stride) + 1);
+    if (end > first) spans.push({ first, end, start: first * stride + shift });
+  }
+  return spans;
+}
+
+/** Visit every combination of taps, the last axis fastest. */
+function forEachTap(axes: readonly (readonly Span[])[], visit: (spans: readonly Span[]) => void): void {
+  const total = axes.reduce((n, spans) => n * spans.length, 1);
+  const chosen: Span[] = [];
   for (let t = 0; t < total; t++) {
     let rest = t;
-    for (let axis = taps.length - 1; axis >= 0; axis--) {
-      tap[axis] = rest % taps[axis]!;
-      rest = Math.floor(rest / taps[axis]!);
+    for (let axis = axes.length - 1; axis >= 0; axis--) {
+      const spans = axes[axis]!;
+      chosen[axis] = spans[rest % spans.length]!;
+      rest = Math.floor(rest / spans.length);
     }
-    const found = spans(tap);
-    if (found.every(s => s.end > s.first)) visit(tap, found);
+    visit(chosen);
   }
 }
 
@@ -148,12 +161,22 @@ export function pool(kernel: Pool, x: Operand, y: Operand, indexes?: Operand): v
   const count = countOf(outer);
   const plane = new Float64Array(count);
   const places = new BigInt64Array(count);
+  const taps = kernel.kernel.map((taps, d) =>
+    spansOf({
+      taps,
+      input: spatial[d]!,
+      output: outer[d]!,
+      stride: kernel.strides[d]!,
+      dilation: kernel.dilations[d]!,
+      pad: kernel.pads[d]!,
+    }),
+  );
   const divisors = kernel.by === 'average' ? divisorsOf(kernel, spatial, outer) : undefined;
   for (let n = 0; n < y.shape[0]!; n++)
     for (let c = 0; c < y.shape[1]!; c++) {
       plane.fill(kernel.by === 'max' ? -Infinity : 0);
       places.fill(-1n);
-      poolPlane(kernel, x, n, c, plane, strides, indexes ? places : undefined, outer);
+      poolPlane(kernel, taps, x, n, c, plane, strides, indexes ? places : undefined);
       if (divisors) for (let i = 0; i < count; i++) plane[i]! /= divisors[i]!;
       if (kernel.by === 'lp') for (let i = 0; i < count; i++) plane[i] = plane[i]! ** (1 / kernel.p);
       writePlane(plane, strides, y, n, c);
@@ -163,48 +186,40 @@ export function pool(kernel: Pool, x: Operand, y: Operand, indexes?: Operand): v
 
 function poolPlane(
   kernel: Pool,
+  taps: readonly (readonly Span[])[],
   x: Operand,
   n: number,
   c: number,
   plane: Float64Array,
   strides: readonly number[],
   places: BigInt64Array | undefined,
-  outer: readonly number[],
 ): void {
   const spatial = x.shape.slice(2);
   const base = x.offset + n * x.strides[0]! + c * x.strides[1]!;
   const flat = flatStrides(spatial, kernel.by === 'max' && kernel.p === 1);
   const start = (n * x.shape[1]! + c) * countOf(spatial);
-  forEachTap(
-    kernel.kernel,
-    tap => tap.map((t, d) => spanOf(t, spatial[d]!, outer[d]!, kernel.strides[d]!, kernel.dilations[d]!, kernel.pads[d]!)),
-    (_tap, spans) => {
-      const along = (own: readonly number[], offset: number): { offset: number; strides: number[] } => ({
-        offset: spans.reduce((at, s, d) => at + s.start * own[d]!, offset),
-        strides: spans.map((_, d) => kernel.strides[d]! * own[d]!),
-      });
-      forEachRow(
-        spans.map(s => s.end - s.first),
-        [
-          { offset: spans.reduce((at, s, d) => at + s.first * strides[d]!, 0), strides },
-          along(x.strides.slice(2), base),
-          along(flat, start),
-        ],
-        ([to, from, flatFrom], length, [dy, dx, df]) => {
-          for (let i = 0; i < length; i++) {
-            const at = to! + i * dy!;
-            const value = Number(x.data[from! + i * dx!]);
-            if (kernel.by === 'average') plane[at]! += value;
-            else if (kernel.by === 'lp') plane[at]! += Math.abs(value) ** kernel.p;
-            else if (value > plane[at]! || value !== value || (places && places[at] === -1n)) {
-              plane[at] = value;
-              if (places) places[at] = BigInt(flatFrom! + i * df!);
-            }
+  forEachTap(taps, spans => {
+    const along = (own: readonly number[], offset: number): { offset: number; strides: number[] } => ({
+      offset: spans.reduce((at, s, d) => at + s.start * own[d]!, offset),
+      strides: spans.map((_, d) => kernel.strides[d]! * own[d]!),
+    });
+    forEachRow(
+      spans.map(s => s.end - s.first),
+      [{ offset: spans.reduce((at, s, d) => at + s.first * strides[d]!, 0), strides }, along(x.strides.slice(2), base), along(flat, start)],
+      ([to, from, flatFrom], length, [dy, dx, df]) => {
+        for (let i = 0; i < length; i++) {
+          const at = to! + i * dy!;
+          const value = Number(x.data[from! + i * dx!]);
+          if (kernel.by === 'average') plane[at]! += value;
+          else if (kernel.by === 'lp') plane[at]! += Math.abs(value) ** kernel.p;
+          else if (value > plane[at]! || value !== value || (places && places[at] === -1n)) {
+            plane[at] = value;
+            if (places) places[at] = BigInt(flatFrom! + i * df!);
           }
-        },
-      );
-    },
-  );
+        }
+      },
+    );
+  });
 }
 
 /** Steps of the flat index; column-major order exchanges the last two axes, as ONNX's storage_order 1 does. */
@@ -221,12 +236,10 @@ function divisorsOf(kernel: Pool, spatial: readonly number[], outer: readonly nu
       const start = o * kernel.strides[d]! - kernel.pads[d]!;
       const low = kernel.countPads ? -kernel.pads[d]! : 0;
       const high = kernel.countPads ? size + kernel.pads[rank + d]! : size;
-      let n = 0;
-      for (let t = 0; t < kernel.kernel[d]!; t++) {
-        const at = start + t * kernel.dilations[d]!;
-        if (at >= low && at < high) n++;
-      }
-      return n;
+      const dilation = kernel.dilations[d]!;
+      const first = Math.max(0, Math.ceil((low - start) / dilation));
+      const last = Math.min(kernel.kernel[d]! - 1, Math.ceil((high - start) / dilation) - 1);
+      return Math.max(0, last - first + 1);
     }),
   );
   const all = new Float64Array(countOf(outer));

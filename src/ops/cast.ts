@@ -3,11 +3,14 @@
 import { fail } from '../errors.ts';
 import { apply, cast, constant, type Expr, input, program } from '../expr/expr.ts';
 import { type ScalarType, scalarTypes } from '../expr/primitives.ts';
-import { type DataType, dataTypeOfCode, elementTypes } from '../ir/types.ts';
+import type { Tensor } from '../ir/tensor.ts';
+import { type DataType, dataTypeOfCode, elementTypes, isFloat } from '../ir/types.ts';
 import type { View } from '../kernels/kernel.ts';
 import { rangeOf } from '../kernels/small-types.ts';
 import { computeType, isStoredAsComputed } from '../kernels/storage.ts';
 import type { Emitter } from '../kernels/views.ts';
+import { runAtOnce } from './plan-node.ts';
+import { floatsFromText, fromText, toText } from './text-numbers.ts';
 
 interface CastAttributes {
   readonly saturate: number;
@@ -28,14 +31,45 @@ export function castView(e: Emitter, v: View, type: DataType, at: CastAttributes
   if (!from || !to) throw fail('E1304', `no conversion from ${v.type} to ${type}`);
   const y = e.alloc(type, v.shape);
   const x = input(0, from);
-  e.step({ kind: 'map', program: program([isSmallInteger(type) ? truncated(x, to) : withinRange(cast(x, to), type, at)]) }, [v], [y]);
+  e.step(
+    { kind: 'map', program: program([isSmallInteger(type) ? truncated(x, to) : withinRange(narrowed(x, to, type), type, at)]) },
+    [v],
+    [y],
+  );
   return type === 'float8e8m0' && at.round_mode !== 'nearest' ? roundedPower(e, v, from, y, at) : y;
+}
+
+/** A conversion from or to text; undefined for any other. @throws ModelError E3012 for text that is no number of the type */
+export function castText(x: Tensor, type: DataType, at: CastAttributes): readonly Tensor[] | undefined {
+  if (type === 'string') return [toText(x)];
+  if (x.type !== 'string') return undefined;
+  if (!isFloat(type)) return [fromText(x, type)];
+  const [y] = runAtOnce([floatsFromText(x)], ([v], e) => [castView(e, v!, type, at)]);
+  return [y!];
 }
 
 const isSmallInteger = (type: DataType): boolean => !isStoredAsComputed(type) && elementTypes[type].class !== 'float';
 
 /** Towards zero; of an integer that is too large the low bits stay. */
 const truncated = (x: Expr, to: ScalarType): Expr => cast(scalarTypes[x.type].class === 'float' ? cast(x, 'int32') : x, to);
+
+/**
+ * In the type that `type` is stored from. A float64 on its way to float16 is rounded to float32 first; where that gives a number of at most
+ * 13 digits, which may be halfway between two of float16 when the float64 was not, it is moved a little back to where it came from.
+ * Shorter types are rounded twice, as ONNX's reference, PyTorch and ONNX Runtime do.
+ */
+function narrowed(x: Expr, to: ScalarType, type: DataType): Expr {
+  const rounded = cast(x, to);
+  if (x.type !== 'float64' || type !== 'float16') return rounded;
+  const wide = cast(rounded, 'float64');
+  // Veltkamp's splitting: the difference of these has 53 - 40 binary digits.
+  const scaled = apply('mul', wide, 2 ** 40 + 1);
+  const isShort = apply('eq', apply('sub', scaled, apply('sub', scaled, wide)), wide);
+  const step = apply('mul', apply('abs', wide), 2 ** -23);
+  const above = apply('select', apply('and', isShort, apply('lt', wide, x)), apply('add', wide, step), wide);
+  const beside = apply('select', apply('and', isShort, apply('lt', x, wide)), apply('sub', wide, step), above);
+  return cast(beside, to);
+}
 
 /** Numbers beyond the range become its ends, or NaN where a power of two is not to saturate. NaN stays. */
 function withinRange(x: Expr, type: DataType, { saturate }: CastAttributes): Expr {

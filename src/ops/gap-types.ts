@@ -6,7 +6,7 @@ import { numbersOf } from '../ir/tensor.ts';
 import { type DataType, dataTypeOfCode, formatShape, type Shape, type TensorType, tensorType } from '../ir/types.ts';
 import { productShape } from './matmul.ts';
 import type { At, InferTable, Inputs } from './row.ts';
-import { axesOf, axisOf, broadcastShapes, contentsOf, elementOf, known, range, shapeOf, typeOf } from './shapes.ts';
+import { axesOf, axisOf, broadcastShapes, contentsOf, elementOf, known, range, shapeOf, sizesIn, typeOf } from './shapes.ts';
 import { convWindow, spread } from './window.ts';
 
 export const gapTypes = {
@@ -134,14 +134,6 @@ function ofRank(sizes: Shape, ranks: readonly number[], what: string): Shape {
 }
 
 const along = (shape: Shape, axis: number, size: Dim): Shape => shape.with(axisOf(axis, shape.length), size);
-
-/** The sizes that a vector holds; unknown ones where its length is all that is known. */
-function sizesIn(v: Value): Shape {
-  const contents = contentsOf(v);
-  if (contents) return contents;
-  const [count] = ranked(v, 1);
-  return typeof count === 'number' ? range(count).map(() => unknownDim()) : known(v)!;
-}
 
 /** The one element of a value as a size, unknown where its content is. */
 const contentOf = (v: Value): Dim => contentsOf(v)?.[0] ?? unknownDim();

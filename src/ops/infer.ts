@@ -7,14 +7,16 @@ import { valuesOf } from './attributes.ts';
 import { newBuilder } from './builder.ts';
 import { rowOf } from './index.ts';
 import type { OpName } from './names.gen.ts';
-import { expressionOf, followContents, named, storedType } from './plan-node.ts';
+import { expressionOf, followContents, knownInputs, named, storedType } from './plan-node.ts';
 import { bodyOf, type CompositeRow, type Row } from './row.ts';
 import type { OpSchema } from './schema.ts';
 import { broadcastType, contentsOf, typeOf } from './shapes.ts';
+import { typeBySignature } from './signature.ts';
 
 /**
  * Set the types of a node's outputs, and the contents of small integer ones. Without a row, where a type or content that decides
- * them is not known (E3009), or where a body does not say this form of the operator (E3004), they stay as they are.
+ * them is not known (E3009), or where a body does not say this form of the operator (E3004), they stay as they are, or get the
+ * element type that the signature alone decides.
  */
 export function inferNode(node: Node, schema: OpSchema | undefined): void {
   const row = schema && rowOf(node.op, node.domain);
@@ -27,6 +29,9 @@ export function inferNode(node: Node, schema: OpSchema | undefined): void {
     inferContents(row, schema, node);
   } catch (error) {
     if (!(error instanceof ModelError && (error.code === 'E3009' || error.code === 'E3004'))) throw error;
+    node.outputs.forEach((v, i) => {
+      if (v && !v.type) v.type = typeBySignature(schema, node.inputs, i);
+    });
   }
 }
 
@@ -81,8 +86,10 @@ function inferContents(row: Row<OpName>, schema: OpSchema, node: Node): void {
     node.outputs.forEach((v, i) => v && (v.contents = contents[i]));
     return;
   }
+  // Rows look at what they must know themselves, and may need less of it than all.
+  const looked = new Set(knownInputs(row, schema, node.inputs));
   const inputs = node.inputs.map(v => v && contentsOf(v));
-  if (node.inputs.some((v, i) => v && !inputs[i])) return;
+  if (node.inputs.some((v, i) => v && !inputs[i] && !looked.has(v))) return;
   followContents(row, schema, node, inputs).forEach((c, i) => {
     const v = node.outputs[i];
     if (v && c) v.contents = c;

@@ -12,6 +12,7 @@ import {
   mulDims,
   productOf,
   subDims,
+  unknownDim,
 } from '../ir/dims.ts';
 import type { Value } from '../ir/graph.ts';
 import { Tensor } from '../ir/tensor.ts';
@@ -30,7 +31,21 @@ import {
 } from '../kernels/views.ts';
 import type { Builder, Size } from './builder.ts';
 import type { Family } from './row.ts';
-import { axesOf, axisOf, broadcastShapes, elementOf, known, knownBounds, knownNumbers, range, shapeOf, typeOf } from './shapes.ts';
+import {
+  axesOf,
+  axisOf,
+  broadcastShapes,
+  contentsOf,
+  elementOf,
+  known,
+  knownBounds,
+  knownNumbers,
+  numbersIn,
+  range,
+  shapeOf,
+  sizesIn,
+  typeOf,
+} from './shapes.ts';
 
 /** Reshape's target with its zeros and its -1 worked out. */
 function reshapeTarget(from: Shape, target: readonly Dim[], allowzero: number): Shape {
@@ -144,8 +159,10 @@ export const layout = {
     known: ['shape'],
     infer: ({ data, shape }, { allowzero }) => {
       const { element, shape: from } = typeOf(data);
-      const target = known(shape)!;
-      return [from ? tensorType(element, reshapeTarget(from, target, allowzero)) : tensorType(element)];
+      const target = sizesIn(shape);
+      return [
+        tensorType(element, from ? reshapeTarget(from, target, allowzero) : target.map(d => (d === -1 || d === 0 ? unknownDim() : d))),
+      ];
     },
     plan: ({ data }, _at, e, _values, [y]) => [reshapeView(e, data, y!.shape)],
   },
@@ -189,8 +206,9 @@ export const layout = {
   Unsqueeze: {
     known: ['axes'],
     infer({ data, axes }) {
-      const given = knownNumbers(axes)!;
+      const given = numbersIn(axes);
       const shape = [...shapeOf(data)] as Dim[];
+      if (!given) return [tensorType(elementOf(data), [...shape, ...sizesIn(axes)].map(unknownDim))];
       for (const axis of axesOf(given, shape.length + given.length).sort((a, b) => a - b)) shape.splice(axis, 0, 1);
       return [tensorType(elementOf(data), shape)];
     },
@@ -201,13 +219,13 @@ export const layout = {
   },
   Expand: {
     known: ['shape'],
-    infer: ({ input, shape }) => [tensorType(elementOf(input), broadcastShapes([shapeOf(input), known(shape)!]))],
+    infer: ({ input, shape }) => [tensorType(elementOf(input), broadcastShapes([shapeOf(input), sizesIn(shape)]))],
     plan: ({ input }, _at, e, _values, [y]) => broadcastViews(e, [input], y!.shape),
   },
   Tile: {
     known: ['repeats'],
     infer({ input, repeats }) {
-      const by = known(repeats)!;
+      const by = sizesIn(repeats);
       return [
         tensorType(
           elementOf(input),
@@ -251,7 +269,7 @@ export const layout = {
     infer({ input, split }, { axis }, outputs) {
       const shape = shapeOf(input);
       const along = axisOf(axis, shape.length);
-      const sizes = splitSizes(shape[along]!, known(split), outputs);
+      const sizes = splitSizes(shape[along]!, split && sizesIn(split), outputs);
       const total = sizes.reduce<Dim>(addDims, 0);
       if (sizes.length !== outputs || (typeof total === 'number' && typeof shape[along] === 'number' && total !== shape[along]))
         throw fail('E1305', `Split: sizes [${sizes.map(formatDim)}] do not divide ${formatDim(shape[along]!)} among ${outputs} outputs`);
@@ -270,9 +288,7 @@ export const layout = {
   Slice: {
     known: ['starts', 'ends', 'axes', 'steps'],
     infer(x) {
-      const shape = [...shapeOf(x.data)] as Dim[];
-      for (const { axis, count } of slicesOf(x)) shape[axis] = count;
-      return [tensorType(elementOf(x.data), shape)];
+      return [tensorType(elementOf(x.data), slicedShape(x))];
     },
     plan: ({ data }, _at, _e, values) => [
       slicesOf(values).reduce<View>((v, { axis, start, count, step }) => sliceView(v, axis, start, count, step), data),
@@ -326,7 +342,11 @@ export const layout = {
   },
   ConstantOfShape: {
     known: ['input'],
-    infer: ({ input }, { value }) => [tensorType(value instanceof Tensor ? value.type : 'float32', known(input)!)],
+    infer({ input }, { value }) {
+      const element = value instanceof Tensor ? value.type : 'float32';
+      const isCounted = contentsOf(input) ?? typeof input.shape?.[0] === 'number';
+      return [isCounted ? tensorType(element, sizesIn(input)) : tensorType(element)];
+    },
     plan(_x, { value }, e, _values, [type]) {
       const y = e.alloc(type!.element, type!.shape);
       e.step({ kind: 'fill', value: value instanceof Tensor ? firstElement(value) : 0 }, [], [y]);
@@ -358,6 +378,17 @@ export const layout = {
 function imageShape(op: string, { shape = [] }: Value): [Dim, Dim, Dim, Dim] {
   if (shape.length === 4) return [...shape] as [Dim, Dim, Dim, Dim];
   throw fail('E1305', `${op}: the input ${formatShape(shape)} must have 4 axes`);
+}
+
+/** What is left of every axis, as far as it is known. */
+function slicedShape(x: SliceInputs): Shape {
+  const shape = shapeOf(x.data);
+  const bounds = [x.starts, x.ends].map(v => contentsOf(v) ?? (v.tensor && knownBounds(v)));
+  const by = x.steps ? numbersIn(x.steps) : bounds[0]?.map(() => 1);
+  const along = x.axes ? numbersIn(x.axes) : range(shapeOf(x.starts)[0] as number);
+  if (!along || along.length === 0) return along ? shape : shape.map(unknownDim);
+  if (bounds[0] && bounds[1] && by) return slicesOf(x).reduce<Shape>((all, { axis, count }) => all.with(axis, count), shape);
+  return axesOf(along, shape.length).reduce<Shape>((all, axis) => all.with(axis, unknownDim()), shape);
 }
 
 const dividedSize = (size: Size, by: number, b: Builder): Size =>

@@ -1,7 +1,7 @@
 // Padding: constants around a tensor, or its own elements again.
 import { fail } from '../errors.ts';
 import { apply, type Expr, input, program } from '../expr/expr.ts';
-import { addDims, type Dim, maxDims, mulDims } from '../ir/dims.ts';
+import { addDims, type Dim, maxDims, mulDims, unknownDim } from '../ir/dims.ts';
 import type { Value } from '../ir/graph.ts';
 import { tensorType } from '../ir/types.ts';
 import type { View } from '../kernels/kernel.ts';
@@ -13,13 +13,14 @@ import { gapTypes } from './gap-types.ts';
 import { positionsView, scalarView } from './generate.ts';
 import { isNatural } from './plan-node.ts';
 import type { Family } from './row.ts';
-import { axesOf, elementOf, known, knownNumbers, range, rankOf, shapeOf } from './shapes.ts';
+import { axesOf, contentsOf, elementOf, known, knownNumbers, numbersIn, range, rankOf, shapeOf } from './shapes.ts';
 
 export const padding = {
   Pad: {
     known: ['pads', 'axes', 'constant_value'],
     infer({ data, pads, axes }) {
       const shape = shapeOf(data);
+      if (!contentsOf(pads) || (axes && !numbersIn(axes))) return [tensorType(elementOf(data), shape.map(unknownDim))];
       const { before, after } = padsOf(shape.length, pads, axes);
       return [
         tensorType(

@@ -122,6 +122,15 @@ export function evaluate(
   const off = evaluateOff(row, schema, node, inputs);
   // The cast: of tensors a row makes tensors.
   if (off) return off as Tensor[];
+  return runAtOnce(inputs, (views, e) => planNode(row, schema, node, views, e), reserve) as Tensor[];
+}
+
+/** Run the kernels that `plan` emits over views of resident tensors, each at once; a tensor for each view that it returns. */
+export function runAtOnce(
+  inputs: readonly (Tensor | undefined)[],
+  plan: (views: readonly (View | undefined)[], e: Emitter) => readonly (View | undefined)[],
+  reserve: (bytes: number) => void = () => {},
+): (Tensor | undefined)[] {
   const memory: TypedArray[] = [];
   // The cast: kernels that move elements take any memory with one entry an element.
   const add = (data: Memory): number => memory.push(data as TypedArray) - 1;
@@ -139,10 +148,10 @@ export function evaluate(
       ),
   };
   const views = inputs.map(t => t && wholeView(add(elementsOf(t)), t.type, t.dims));
-  return planNode(row, schema, node, views, e).map(v => {
+  return plan(views, e).map(v => {
     if (v) reserve(countOf(v.shape) * Math.max(1, elementTypes[v.type].bits / 8));
     return v && toTensor(v, memory);
-  }) as Tensor[];
+  });
 }
 
 // The cast: everything here has numbers for sizes, because the tensors it started from have.

@@ -5,15 +5,13 @@ import { apply, cast, constant, type Expr } from '../expr/expr.ts';
 import { type Primitive, type ScalarType, scalarTypes } from '../expr/primitives.ts';
 import { type Datum, tensorOf } from '../ir/datum.ts';
 import type { Value } from '../ir/graph.ts';
-import type { Tensor } from '../ir/tensor.ts';
-import { type DataType, dataTypeOfCode, elementTypes } from '../ir/types.ts';
+import { dataTypeOfCode, elementTypes } from '../ir/types.ts';
 import { computeType } from '../kernels/storage.ts';
-import { castTarget, castView } from './cast.ts';
+import { castTarget, castText, castView } from './cast.ts';
 import type { OpName } from './names.gen.ts';
 import type { Family, MapRow } from './row.ts';
 import { broadcastType, elementOf, typeOf } from './shapes.ts';
 import { mapElements } from './tensors.ts';
-import { fromText, toText } from './text-numbers.ts';
 
 type AnyMap = MapRow<OpName>;
 
@@ -180,12 +178,12 @@ export const pointwise = {
   Cast: {
     infer: ({ input }, { to }) => [{ ...typeOf(input), element: castTarget(to) }],
     plan: ({ input }, at, e) => [castView(e, input, castTarget(at.to), at)],
-    offKernels: ({ input }, { to }) => castText(tensorOf(input), castTarget(to)),
+    offKernels: ({ input }, at) => castText(tensorOf(input), castTarget(at.to), at),
   },
   CastLike: {
     infer: ({ input, target_type }) => [{ ...typeOf(input), element: elementOf(target_type) }],
     plan: ({ input, target_type }, at, e) => [castView(e, input, target_type.type, at)],
-    offKernels: ({ input, target_type }) => castText(tensorOf(input), tensorOf(target_type).type),
+    offKernels: ({ input, target_type }, at) => castText(tensorOf(input), tensorOf(target_type).type, at),
   },
   BitCast: {
     infer({ input }, { to }) {
@@ -211,7 +209,3 @@ export const pointwise = {
 
 /** Whether elements can only be moved and compared. */
 const isMovedOnly = (datum: Datum): boolean => computeType(tensorOf(datum).type) === undefined;
-
-/** A conversion from or to text; undefined for any other. */
-const castText = (x: Tensor, type: DataType): Tensor[] | undefined =>
-  type === 'string' ? [toText(x)] : x.type === 'string' ? [fromText(x, type)] : undefined;

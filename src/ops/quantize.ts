@@ -144,8 +144,8 @@ export const quantized = {
   },
 } satisfies Family;
 
-/** The attributes of a convolution. */
-const windowOf = ({ auto_pad, dilations, group, kernel_shape, pads, strides }: At<'ConvInteger'>) => ({
+/** The attributes of a convolution, and no others. */
+export const windowOf = ({ auto_pad, dilations, group, kernel_shape, pads, strides }: Partial<At<'ConvInteger'>>) => ({
   auto_pad,
   dilations,
   group,

@@ -1,11 +1,12 @@
 // Reductions: four with kernels, the others as bodies of these.
+import { unknownDim } from '../ir/dims.ts';
 import type { Value } from '../ir/graph.ts';
 import { isFloat, type Shape, tensorType, type ValueType } from '../ir/types.ts';
 import type { ReduceBy, View } from '../kernels/kernel.ts';
 import { dropAxes, type Emitter } from '../kernels/views.ts';
 import type { Builder } from './builder.ts';
 import type { CoreRow, Family } from './row.ts';
-import { axesOf, axisOf, elementOf, knownNumbers, range, shapeOf, typeOf } from './shapes.ts';
+import { axesOf, axisOf, elementOf, knownNumbers, numbersIn, range, shapeOf, typeOf } from './shapes.ts';
 
 interface ReduceInputs {
   readonly data: Value;
@@ -30,6 +31,7 @@ const reducedShape = (shape: Shape, axes: readonly number[], keepdims: number): 
 function inferReduction(x: ReduceInputs, at: ReduceAttributes): ValueType[] {
   const { element, shape } = typeOf(x.data);
   if (!shape) return [tensorType(element)];
+  if (x.axes && !numbersIn(x.axes)) return [at.keepdims ? tensorType(element, shape.map(unknownDim)) : tensorType(element)];
   return [tensorType(element, reducedShape(shape, axesOfReduction(x, at), at.keepdims))];
 }
 

@@ -1,6 +1,6 @@
 // Shape arithmetic that rows share: axes, broadcasting, known contents.
 import { fail } from '../errors.ts';
-import { type Dim, formatDim, maxDims, sameDim } from '../ir/dims.ts';
+import { type Dim, formatDim, maxDims, sameDim, unknownDim } from '../ir/dims.ts';
 import type { Value } from '../ir/graph.ts';
 import { numbersOf } from '../ir/tensor.ts';
 import { type DataType, formatShape, isInteger, type Shape, type TensorType, tensorType } from '../ir/types.ts';
@@ -42,6 +42,22 @@ export function knownNumbers(v: Value | undefined): readonly number[] | undefine
     throw fail('E3009', `the content [${contents.map(formatDim)}] of ${v?.name} must be numbers`);
   return contents as readonly number[] | undefined;
 }
+
+/** The sizes that a vector holds, for types only: unknown ones where its length is all that is known. */
+export function sizesIn(v: Value): Shape {
+  const contents = contentsOf(v);
+  if (contents) return contents;
+  const shape = shapeOf(v);
+  if (shape.length !== 1) throw fail('E1305', `${v.name || 'a value'} ${formatShape(shape)} must be a vector`);
+  const [count] = shape;
+  return typeof count === 'number' && count <= maxContents ? Array.from({ length: count }, unknownDim) : known(v)!;
+}
+
+/** The numbers that an input holds, for types only: undefined where they are not known. */
+export const numbersIn = (v: Value): readonly number[] | undefined => {
+  const contents = contentsOf(v);
+  return contents?.every(d => typeof d === 'number') ? (contents as readonly number[]) : undefined;
+};
 
 /** The tensor type of a value; an error where it has none. */
 export function typeOf(v: Value): TensorType {

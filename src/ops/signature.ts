@@ -1,10 +1,10 @@
 // Whether a node fits the signature of its operator: counts, absent inputs, attributes. What rows may then rely on.
 import { type Code, type Finding, fail, type Place } from '../errors.ts';
-import type { Attribute, Node } from '../ir/graph.ts';
+import type { Attribute, Node, Value } from '../ir/graph.ts';
 import { escaped, quoted } from '../ir/text.ts';
-import type { DataType, ValueType } from '../ir/types.ts';
+import { type DataType, elementTypes, tensorType, type ValueType } from '../ir/types.ts';
 import { nearestName } from './nearest.ts';
-import type { OpSchema } from './schema.ts';
+import type { OpSchema, Param } from './schema.ts';
 
 /** Adds a finding on the node; `step` leads from the node to the place, such as `.input[1]`. */
 export type Report = (
@@ -113,4 +113,54 @@ export function schemaTypeName(type: ValueType | undefined): string | undefined 
     default:
       return type satisfies never;
   }
+}
+
+const elementOfName = new Map(Object.keys(elementTypes).map(type => [elementName(type as DataType), type as DataType]));
+
+/** What a signature says of an output: the one type it has, or that of an input which it shares a variable with; without sizes. */
+export function typeBySignature(schema: OpSchema, inputs: readonly (Value | undefined)[], output: number): ValueType | undefined {
+  const param = schema.outputs[Math.min(output, schema.outputs.length - 1)];
+  if (!param || (param.option === 'variadic' && !param.homogeneous)) return undefined;
+  const allowed = schema.constraints.get(param.type) ?? [param.type];
+  const only = allowed.length === 1 ? /^tensor\((.*)\)$/.exec(allowed[0]!)?.[1] : undefined;
+  const element = only === undefined ? undefined : elementOfName.get(only);
+  if (element) return tensorType(element);
+  const shared = inputs.find((v, i) => v?.element && schema.inputs[Math.min(i, schema.inputs.length - 1)]?.type === param.type);
+  return shared?.element && tensorType(shared.element);
+}
+
+interface Bound {
+  readonly type: string;
+  readonly by: string;
+}
+
+/** Report E1304 and E1306: types of inputs and outputs, as far as they are declared, are allowed and the same wherever the schema has one variable. */
+export function checkTypes(node: Pick<Node, 'inputs' | 'outputs'>, schema: OpSchema, report: Report): void {
+  const bound = new Map<string, Bound>();
+  const check = (what: 'input' | 'output', params: readonly Param[]) => (v: Value | undefined, i: number) => {
+    const param = params[Math.min(i, params.length - 1)];
+    const type = schemaTypeName(v?.type);
+    if (!v || !param || type === undefined) return;
+    const allowed = schema.constraints.get(param.type) ?? [param.type];
+    const code = what === 'input' ? 'E1304' : 'E1306';
+    const said = `${what} ${param.name} ${quoted(v.name)} is ${type}`;
+    const before = param.homogeneous ? bound.get(param.type) : undefined;
+    if (!allowed.includes(type)) report(code, `${said}, expected ${oneOf(allowed)}`, `.${what}[${i}]`);
+    else if (before && before.type !== type)
+      report(code, `${said}, but ${before.by} is ${before.type}, and both are ${param.type}`, `.${what}[${i}]`);
+    else if (!before && schema.constraints.has(param.type) && param.homogeneous)
+      bound.set(param.type, { type, by: `${what} ${param.name}` });
+  };
+  node.inputs.forEach(check('input', schema.inputs));
+  node.outputs.forEach(check('output', schema.outputs));
+}
+
+const oneOf = (types: readonly string[]): string =>
+  types.length === 1 ? types[0]! : `one of ${types.slice(0, 12).join(', ')}${types.length > 12 ? `, … (${types.length})` : ''}`;
+
+/** The first wrong type as an error. @throws ModelError E1304 */
+export function requireTypes(op: string, inputs: readonly (Value | undefined)[], schema: OpSchema): void {
+  checkTypes({ inputs, outputs: [] }, schema, (code, message) => {
+    throw fail(code, `${op}: ${message}`);
+  });
 }

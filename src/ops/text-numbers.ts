@@ -23,14 +23,12 @@ export function toText(x: Tensor): Tensor {
   );
 }
 
-/** @throws ModelError E3012 for text that is no number, or none that the type holds */
+/** The numbers as float64. @throws ModelError E3012 for text that is no number */
+export const floatsFromText = (x: Tensor): Tensor => new Tensor('float64', (x.data as readonly string[]).map(parseFloatText), x.dims);
+
+/** Truth values or integers. @throws ModelError E3012 for text that is no number, or none that the type holds */
 export function fromText(x: Tensor, type: DataType): Tensor {
   const text = x.data as readonly string[];
-  if (isFloat(type) && computeType(type)) {
-    const data = emptyArray(type, x.size) as TypedArray;
-    store(data, type, 0, 1, Float64Array.from(text, parseFloatText), 0, x.size);
-    return fromElements(type, data, x.dims);
-  }
   if (type === 'bool')
     return new Tensor(
       type,

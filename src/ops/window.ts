@@ -104,7 +104,8 @@ export const windows = {
   ConvTranspose: {
     infer({ X, W }, at) {
       const [x, w] = [shapeOf(X), shapeOf(W)];
-      return [tensorType(elementOf(X), [x[0]!, mulDims(w[1]!, at.group), ...transposedWindow(x, w, at).output])];
+      const { output } = transposedWindow(x, w, at);
+      return [tensorType(elementOf(X), [x[0]!, mulDims(w[1]!, at.group), ...output])];
     },
     lower({ X, W, B }, at, b) {
       const { kernel, strides, dilations, extra, ...window } = transposedWindow(shapeOf(X), shapeOf(W), at);

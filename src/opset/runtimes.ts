@@ -1,36 +1,61 @@
-// What releases of ONNX Runtime read: the newest opset that each has CPU kernels for, and the IR version that goes with it.
-// Older opsets down to 7 are read by all. Where a release knew an opset only in part, the one before is given.
+// What releases of ONNX Runtime read on the CPU, found by asking each from 1.15 on, and its kernels from
+// 1.16 on (test/interop/runtimes.py). Older opsets down to 7 are
+// read by all. A release admits an opset as soon as the standard has it, though not all kernels follow at once, or ever.
 import { fail } from '../errors.ts';
+import { allNodes, type Model } from '../ir/graph.ts';
 
 /** What a runtime reads at most. */
 export interface Runtime {
   readonly opset: number;
   readonly irVersion: number;
+  /** Operators that it has no kernel for, from an opset on. In the opset before, the operator is an older one or is said by others. */
+  readonly lacks: Readonly<Record<string, number>>;
 }
 
+const lacking = (opset: number, ...ops: readonly string[]): Runtime['lacks'] => Object.fromEntries(ops.map(op => [op, opset]));
+const runtime = (opset: number, irVersion: number, ...lacks: readonly Runtime['lacks'][]): Runtime => ({
+  opset,
+  irVersion,
+  lacks: Object.assign({}, ...lacks),
+});
+
+const deform = lacking(19, 'DeformConv');
+const image = lacking(20, 'ImageDecoder');
+const random = ['Multinomial', 'RandomNormal', 'RandomNormalLike', 'RandomUniform', 'RandomUniformLike'];
+const pools = lacking(22, 'GlobalLpPool', 'MaxRoiPool', 'RoiAlign', ...random);
+const norm = lacking(22, 'LpNormalization');
+const codes = lacking(28, 'DequantizeLinear', 'Optional', 'OptionalGetElement', 'OptionalHasElement', 'QuantizeLinear');
+
 const onnxRuntime: Readonly<Record<string, Runtime>> = {
-  '1.12': { opset: 17, irVersion: 8 },
-  '1.13': { opset: 17, irVersion: 8 },
-  '1.14': { opset: 18, irVersion: 8 },
-  '1.15': { opset: 19, irVersion: 9 },
-  '1.16': { opset: 19, irVersion: 9 },
-  '1.17': { opset: 20, irVersion: 9 },
-  '1.18': { opset: 21, irVersion: 10 },
-  '1.19': { opset: 21, irVersion: 10 },
-  '1.20': { opset: 21, irVersion: 10 },
-  '1.21': { opset: 21, irVersion: 10 },
-  '1.22': { opset: 22, irVersion: 10 },
-  '1.23': { opset: 23, irVersion: 11 },
-  '1.24': { opset: 23, irVersion: 11 },
-  '1.25': { opset: 23, irVersion: 11 },
-  '1.26': { opset: 23, irVersion: 11 },
-  '1.27': { opset: 23, irVersion: 11 },
-  '1.28': { opset: 23, irVersion: 11 },
-  '1.29': { opset: 23, irVersion: 11 },
-  '1.30': { opset: 23, irVersion: 11 },
-  '1.31': { opset: 23, irVersion: 11 },
-  '1.32': { opset: 23, irVersion: 11 },
+  '1.12': runtime(17, 8),
+  '1.13': runtime(17, 8),
+  '1.14': runtime(18, 8),
+  '1.15': runtime(19, 9, deform),
+  '1.16': runtime(19, 9, deform),
+  '1.17': runtime(20, 9, deform, image),
+  '1.18': runtime(21, 10, deform, image, lacking(21, 'QLinearMatMul')),
+  '1.19': runtime(21, 10, deform, image, lacking(21, 'QLinearMatMul')),
+  '1.20': runtime(21, 10, deform, image),
+  '1.21': runtime(22, 10, deform, image, pools, norm),
+  '1.22': runtime(22, 10, deform, image, pools, norm),
+  '1.23': runtime(23, 11, deform, image, pools, norm),
+  '1.24': runtime(25, 13, deform, image, pools, norm, lacking(24, 'TensorScatter')),
+  '1.25': runtime(26, 13, image, pools),
+  '1.26': runtime(26, 13, image, pools),
+  '1.27': runtime(26, 13, image, pools),
+  '1.28': runtime(26, 13, image, pools),
+  '1.29': runtime(26, 13, image, pools),
+  '1.30': runtime(26, 13, image, pools),
+  '1.31': runtime(26, 13, image, pools),
+  '1.32': runtime(28, 14, image, pools, codes),
 };
+
+/** The newest opset in which the runtime has all operators of the model. */
+export function newestFor({ opset, lacks }: Runtime, { graph, functions }: Pick<Model, 'graph' | 'functions'>): number {
+  const nodes = [graph, ...functions.map(f => f.body)].flatMap(g => [...allNodes(g)]);
+  const bounds = nodes.flatMap(({ op, domain }) => (domain === '' && Object.hasOwn(lacks, op) ? [lacks[op]! - 1] : []));
+  return Math.min(opset, ...new Set(bounds));
+}
 
 /** The names that `runtimeNamed` knows, such as `ort-1.20`. */
 export const runtimeNames: readonly string[] = Object.keys(onnxRuntime).map(version => `ort-${version}`);

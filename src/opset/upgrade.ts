@@ -3,6 +3,7 @@ import { fail, ModelError } from '../errors.ts';
 import { type Graph, Model, type Node, type Value } from '../ir/graph.ts';
 import type { Builder } from '../ops/builder.ts';
 import { newestOpset, type OpSchema, releasedOpset, schemaOf, schemaVersions } from '../ops/schema.ts';
+import { requireSignature, requireTypes } from '../ops/signature.ts';
 import { rebuild, type Visit } from '../passes/rebuild.ts';
 import { experimental, requireDefined } from './experimental.ts';
 import { type Form, isForm, leftovers, onlyGrew, stepOf, versionBefore, without } from './form.ts';
@@ -11,7 +12,7 @@ import { upgradeSteps } from './upgrade-steps.ts';
 type Opsets = ReadonlyMap<string, number>;
 
 /** The copy of a node of older opsets in the newest. */
-const upgradeNode =
+export const upgradeNode =
   (opsets: Opsets): Visit =>
   (node, inputs, attributes, b) => {
     const { op, domain, overload, name } = node;
@@ -32,6 +33,12 @@ function upgradeForm(given: Form, b: Builder, node: Node, opset: number): Form |
     requireDefined(node.op);
     const old = Object.hasOwn(experimental, node.op) ? experimental[node.op] : undefined;
     return old?.(given, b, node) ?? given;
+  }
+  // Steps take apart what they are given, as the version it is of has it.
+  const written = schemaOf(domain, node.op, opset);
+  if (written) {
+    requireSignature(node, written);
+    requireTypes(node.op, given.inputs, written);
   }
   let form = given;
   for (const version of versionsAfter(domain, node.op, opset)) {

@@ -1,6 +1,6 @@
 // fold: nodes over constants become constants. Parameters are left alone, so that new weights can be put in their place.
 
-import { Value } from '../ir/graph.ts';
+import { type Attributes, Value } from '../ir/graph.ts';
 import { valuesOf } from '../ops/attributes.ts';
 import { newBuilder } from '../ops/builder.ts';
 import { constantTensor } from '../ops/constant.ts';
@@ -10,10 +10,11 @@ import type { Pass, Rule } from './rewrite.ts';
 /** Most elements of a constant that folding makes. */
 const budget = 65536;
 
-const constantNode: Rule = node => {
-  const tensor = constantTensor(valuesOf(node.attributes, newestSchema('', 'Constant')!));
-  return new Value(node.outputs[0]!.name, undefined, { tensor });
-};
+/** The value of a Constant of these attributes. @throws ModelError E1303 where it has none */
+export const constantValue = (name: string, attributes: Attributes): Value =>
+  new Value(name, undefined, { tensor: constantTensor(valuesOf(attributes, newestSchema('', 'Constant')!)) });
+
+const constantNode: Rule = node => constantValue(node.outputs[0]!.name, node.attributes);
 
 const foldAny: Rule = node => {
   if (node.domain !== '' || node.inputs.length === 0 || !node.inputs.every(v => v === undefined || v.tensor || v.contents))

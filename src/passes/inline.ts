@@ -78,7 +78,7 @@ function callBody(
 }
 
 /** References to the caller's attributes become those; absent ones are left out. */
-function resolve(attributes: Attributes, caller: Attributes): Attributes {
+export function resolve(attributes: Attributes, caller: Attributes): Attributes {
   const resolved = new Map<string, Attribute>();
   for (const [name, a] of attributes) {
     const actual = a.kind === 'reference' ? caller.get(a.value) : a;

@@ -26,13 +26,21 @@ const emitAgain: Visit = (node, inputs, attributes, b) =>
 /** A graph whose nodes and outputs stand for a node's: the branch of an If whose condition is known. Not typed before. */
 export type Choose = (node: Node, inputs: readonly (Value | undefined)[]) => Graph | undefined;
 
+/** Copies a graph nested in a node with `copy`, which may be told types for its inputs, and asked again. */
+export type Nest = (node: Node, inputs: readonly (Value | undefined)[], inner: Graph, copy: (bindings?: Bindings) => Graph) => Graph;
+
+export interface CopyOptions {
+  readonly choose?: Choose | undefined;
+  readonly nest?: Nest | undefined;
+}
+
 /** Copy `graph` with its inputs typed as `bindings` says. Inputs bound to values leave the signature. */
 export function rebuild(
   graph: Graph,
   bindings: Bindings = new Map(),
   visit: Visit = emitAgain,
   outer: ReadonlyMap<Value, Value> = new Map(),
-  choose: Choose = () => undefined,
+  options: CopyOptions = {},
 ): Graph {
   const b = newBuilder();
   const now = new Map<Value, Value>(outer);
@@ -43,7 +51,7 @@ export function rebuild(
     if (!(bound instanceof Value)) inputs.push(copy);
     now.set(v, copy);
   }
-  copyNodes(graph.nodes, now, visit, b, choose);
+  copyNodes(graph.nodes, now, visit, b, options);
   const current = (v: Value): Value => now.get(v) ?? v;
   const isRetyped = bindings.size > 0 || outer.size > 0;
   const outputs = graph.outputs.map((o): Output => {
@@ -70,22 +78,23 @@ export function copyNodes(
   now: Map<Value, Value | undefined>,
   visit: Visit,
   b: Builder,
-  choose: Choose = () => undefined,
+  options: CopyOptions = {},
 ): void {
+  const { choose = () => undefined, nest = (_node, _inputs, _inner, copy) => copy() } = options;
   const current = (v: Value): Value | undefined => (now.has(v) ? now.get(v) : v);
   // The cast: what a nested graph captures is there; only inputs that a caller left out are not, and reading those is its own error.
   const scope = now as Map<Value, Value>;
   for (const node of nodes) {
     const inputs = node.inputs.map(v => v && current(v));
     const chosen = choose(node, inputs);
-    if (chosen) copyNodes(chosen.nodes, now, visit, b, choose);
+    if (chosen) copyNodes(chosen.nodes, now, visit, b, options);
     b.meta = node.meta;
     const made = chosen
       ? chosen.outputs.map(o => current(o.value))
       : visit(
           node,
           inputs,
-          nestedCopies(node.attributes, inner => rebuild(inner, new Map(), visit, scope, choose)),
+          nestedCopies(node.attributes, inner => nest(node, inputs, inner, bindings => rebuild(inner, bindings, visit, scope, options))),
           b,
         );
     node.outputs.forEach((v, i) => {

@@ -3,6 +3,7 @@
 import { fail, ModelError } from '../errors.ts';
 import { countUses, type Graph, type Model, Node, subgraphs, Value } from '../ir/graph.ts';
 import { type Builder, type BuilderOptions, newBuilder } from '../ops/builder.ts';
+import { newestSchema } from '../ops/schema.ts';
 
 /** What stands for each output of a node; `undefined` for one that nothing reads. */
 export type Replacement = Value | readonly (Value | undefined)[];
@@ -32,7 +33,20 @@ export function rewrite(graph: Graph, pass: Pass): number {
   const sweep = new Sweep(pass, { uses: v => uses.get(v) ?? 0 }, fuelFor(graph.nodes.length));
   sweep.run(graph);
   removeUnread(graph);
+  requireNone(sweep.leftOut, graph);
   return sweep.edits;
+}
+
+/** @throws ModelError E3004 where an output that its node's replacement left out is read all the same */
+function requireNone(leftOut: ReadonlyMap<Value, Node>, graph: Graph): void {
+  if (leftOut.size === 0) return;
+  const uses = countUses(graph);
+  for (const [v, node] of leftOut) {
+    if (!uses.has(v)) continue;
+    const place = node.outputs.indexOf(v);
+    const name = newestSchema(node.domain, node.op)?.outputs[place]?.name ?? place;
+    throw fail('E3004', `${node.op}: the output ${name} has no meaning here`, { node: { op: node.qualifiedName, name: node.name } });
+  }
 }
 
 /** Apply passes in order, again and again until none edits the graph. Returns the number of edits by pass. */
@@ -55,6 +69,8 @@ export const rewriteModel = (model: Model, passes: readonly Pass[]): Map<string,
 
 class Sweep {
   edits = 0;
+  /** Outputs without a replacement, and whose they were. */
+  readonly leftOut = new Map<Value, Node>();
   readonly #pass: Pass;
   readonly #context: Context;
   readonly #replaced = new Map<Value, Value>();
@@ -96,6 +112,7 @@ class Sweep {
   #replace(node: Node, values: readonly (Value | undefined)[], made: ReadonlySet<Node>): void {
     node.outputs.forEach((before, i) => {
       const after = values[i];
+      if (before && !after) this.leftOut.set(before, node);
       if (!before || !after) return;
       if (!after.type && before.type) after.type = before.type;
       if (after.producer && made.has(after.producer) && before.name) after.name = before.name;

@@ -1,13 +1,13 @@
-// Whether a file is a valid ONNX model: what reading it found, and every node against the standard's schemas. Shapes are not
-// inferred here.
+// Whether a file is a valid ONNX model: what reading it found, every node against the standard's schemas, and the types that follow.
 import type { Source } from '../codec/source.ts';
 import { type Finding, ModelError, type Place } from '../errors.ts';
 import { functionKey, type ReadOptions, readOnnx } from '../formats/onnx/index.ts';
-import { type FunctionDefinition, type Graph, type Model, type Node, subgraphs } from '../ir/graph.ts';
+import { type FunctionDefinition, type Graph, type Model, type Node, nestedPlaces } from '../ir/graph.ts';
 import { escaped, quoted } from '../ir/text.ts';
 import { nearestName } from '../ops/nearest.ts';
 import { newestOpset, type OpSchema, operatorNames, releasedOpset, schemaOf, schemaVersions } from '../ops/schema.ts';
 import type { Report } from '../ops/signature.ts';
+import { inferTypes } from '../opset/infer.ts';
 import { checkContents } from './check-contents.ts';
 import { checkCall, checkNode } from './check-node.ts';
 
@@ -20,17 +20,31 @@ export interface CheckResult {
 /**
  * Check a file. Bad input never throws: E10xx to E12xx and E14xx come from reading (see `readOnnx`), E1106 undeclared domains, E1301
  * unknown operators (a warning where the domain is not the standard's), E1302 arity, E1303 attributes, E1304 and E1306 element
- * types, E1308 deprecated operators, E1110 and E1205 contents (warnings).
+ * types, E1305 shapes that contradict each other, E1308 deprecated operators, E1110 and E1205 contents (warnings).
  */
 export async function checkModel(source: Source, options: ReadOptions = {}): Promise<CheckResult> {
   try {
     const { model, findings } = await readOnnx(source, { checksums: true, ...options });
-    return { model, findings: [...findings, ...checkOperators(model, source.name), ...(await checkContents(model, source.name))] };
+    const operators = checkOperators(model, source.name);
+    const isSound = findings.every(f => f.severity !== 'error');
+    const types = isSound ? checkTypes(model, operators, source.name) : [];
+    return { model, findings: [...findings, ...operators, ...types, ...(await checkContents(model, source.name))] };
   } catch (error) {
     if (error instanceof ModelError) return { findings: error.within({ file: source.name }).findings.slice() };
     throw error;
   }
 }
+
+/** What contradicts itself when types are followed through the model, but for nodes that something was found wrong with before. */
+export function checkTypes(model: Model, before: readonly Finding[] = [], file?: string): Finding[] {
+  const wrong = new Set(before.filter(f => f.severity === 'error').map(f => nodePath(f.path)));
+  return inferTypes(model)
+    .findings.filter(f => !wrong.has(nodePath(f.path)))
+    .map(f => ({ ...f, file }));
+}
+
+/** The path of the node in which a place lies. */
+const nodePath = (path = ''): string => /^.*\.node\[\d+\]/.exec(path)?.[0] ?? path;
 
 /** The findings of the schemas on every node, those of nested graphs and function bodies included; linear in nodes. */
 export function checkOperators(model: Model, file?: string): Finding[] {
@@ -67,16 +81,7 @@ class Checker {
   graph(graph: Graph, path: string, body: Body): void {
     graph.nodes.forEach((node, index) => {
       this.#node(node, index, `${path}.node[${index}]`, body);
-      let k = 0;
-      const places = new Map([...node.attributes.keys()].map((name, i) => [name, i]));
-      for (const [name, inner] of subgraphs(node)) {
-        const attribute = node.attributes.get(name);
-        this.graph(
-          inner,
-          `${path}.node[${index}].attribute[${places.get(name)}].${attribute?.kind === 'graph' ? 'g' : `graphs[${k++}]`}`,
-          body,
-        );
-      }
+      for (const [step, inner] of nestedPlaces(node)) this.graph(inner, `${path}.node[${index}].${step}`, body);
     });
   }
 

@@ -4,7 +4,9 @@ import { fileURLToPath } from 'node:url';
 import onnxProto from 'onnx-proto';
 import { describe, expect, test } from 'vitest';
 import { bytesOfFile, load, MemorySource, read, readArrays, Session, Tensor, withInputShapes, write } from '../../src/index.ts';
-import { formatType } from '../../src/ir/types.ts';
+import { Graph, Model, Value } from '../../src/ir/graph.ts';
+import { formatType, tensorType } from '../../src/ir/types.ts';
+import { newBuilder } from '../../src/ops/builder.ts';
 
 const models = fileURLToPath(new URL('../../models/', import.meta.url));
 const fileOf = (name: string): Uint8Array => new Uint8Array(readFileSync(models + name));
@@ -43,6 +45,15 @@ describe('opsets', () => {
     const { model: written } = await write(model, { name: 'm.onnx', target: 'ort-1.12' });
     expect([written.opsets.get(''), written.irVersion]).toEqual([17, 8]);
     await expect(write(model, { name: 'm.onnx', target: 'ort-1.12', opset: 18 })).rejects.toMatchObject({ code: 'E4001' });
+  });
+  test('a target without an operator in its newest opset gets the one before', async () => {
+    const x = new Value('x', tensorType('float32', [1, 2, 3]));
+    const b = newBuilder();
+    const outputs = [{ name: 'y', value: b.GlobalLpPool({ X: x }) }];
+    const made = new Model(new Graph('g', { inputs: [x], nodes: b.nodes, outputs }), { irVersion: 10, opsets: new Map([['', 22]]) });
+    const model = await load(await bytesOf(made, { opset: 22 }));
+    const opsetFor = async (target: string) => (await write(model, { name: 'm.onnx', target })).model.opsets.get('');
+    expect([await opsetFor('ort-1.20'), await opsetFor('ort-1.22'), model.opsets.get('')]).toEqual([21, 21, 22]);
   });
   test('every node that a wanted opset cannot say is listed', async () => {
     const model = await load(fileOf('slim-resnet18/model.pt2'));

@@ -161,7 +161,16 @@ describe('element types', () => {
     ],
     [
       'of a variadic input of mixed types',
-      typed(1, 1, node('Loop', ['z', '', 'x'], ['y'], [{ name: 'body', type: 5, g: { name: 'b' } }])),
+      typed(
+        1,
+        1,
+        node(
+          'Loop',
+          ['z', '', 'x'],
+          ['y'],
+          [{ name: 'body', type: 5, g: { name: 'b', input: [info('i'), info('c'), info('v')], output: [info('c'), info('v')] } }],
+        ),
+      ),
       [],
     ],
   ])('%s', async (_, proto, expected) => {

@@ -9,7 +9,7 @@ import { type Builder, newBuilder } from '../../src/ops/builder.ts';
 import { newestOpset, operatorNames, schemaOf, schemaVersions } from '../../src/ops/schema.ts';
 import { downgradeSteps } from '../../src/opset/downgrade-steps.ts';
 import { signatureGrew } from '../../src/opset/form.ts';
-import { runtimeNamed, runtimeNames } from '../../src/opset/runtimes.ts';
+import { newestFor, runtimeNamed, runtimeNames } from '../../src/opset/runtimes.ts';
 import { target } from '../../src/opset/target.ts';
 import { upgrade } from '../../src/opset/upgrade.ts';
 
@@ -204,9 +204,17 @@ test('what was written in an old opset computes the same when it is read again',
 
 describe('targets', () => {
   test('are named by their releases', () => {
-    expect(runtimeNamed('ort-1.20')).toEqual({ opset: 21, irVersion: 10 });
+    expect(runtimeNamed('ort-1.20')).toMatchObject({ opset: 21, irVersion: 10 });
     expect(runtimeNamed('ort-1.14.1').opset).toBe(18);
     expect(runtimeNames).toContain('ort-1.32');
+  });
+  test('read a model in the newest opset in which they have all its operators', () => {
+    const newest = (target: string, build: Build): number => newestFor(runtimeNamed(target), modelOf([[[1, 2, 3]]], build));
+    expect(newest('ort-1.32', (b, x) => b.Relu(x))).toBe(28);
+    expect(newest('ort-1.32', (b, x) => b.QuantizeLinear({ x, y_scale: b.constant(1, 'float32') }))).toBe(27);
+    expect(newest('ort-1.21', (b, x) => b.GlobalLpPool({ X: x }))).toBe(21);
+    expect(newest('ort-1.20', (b, x) => b.GlobalLpPool({ X: x }))).toBe(21);
+    expect(newest('ort-1.19', (b, x) => b.Relu(x))).toBe(21);
   });
   test('others are told what is known', () =>
     expect(() => runtimeNamed('ort-1.2')).toThrow('there is no target ort-1.2; known are ort-1.12,'));

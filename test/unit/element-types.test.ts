@@ -277,7 +277,12 @@ const input = (type: DataType, dims: readonly number[]): Value =>
   );
 
 /** What Cast makes of numbers, as the numbers of the result. */
-async function castTo(type: DataType, numbers: readonly number[], at: object, from: 'float32' | 'int32' = 'float32'): Promise<number[]> {
+async function castTo(
+  type: DataType,
+  numbers: readonly number[] | readonly string[],
+  at: object,
+  from: 'float32' | 'float64' | 'int32' | 'string' = 'float32',
+): Promise<number[]> {
   const cast = (b: Builder, x: Value): Value => b.emit('Cast', [x], { to: elementTypes[type].code, ...at })[0]!;
   const session = await sessionOf([input(from, [1])], cast);
   const { y } = await session.run({ x: new Tensor(from, numbers) });
@@ -302,6 +307,59 @@ describe('Cast', () => {
     ['float8e5m2fnuz', [nan, nan, nan, nan, nan]],
   ] as const)('to %s without saturating', async (type, results) => {
     expect(await castTo(type, odd, { saturate: 0 })).toEqual(results);
+  });
+
+  // The same numbers as ONNX Runtime gives.
+  const words = ['nan', 'inf', '-INF', '1e9', '-1e9', '0.3'];
+  test.each([
+    ['float8e4m3fn', 1, [nan, 448, -448, 448, -448, 0.3125]],
+    ['float8e4m3fn', 0, [nan, nan, nan, nan, nan, 0.3125]],
+    ['float8e4m3fnuz', 1, [nan, 240, -240, 240, -240, 0.3125]],
+    ['float8e4m3fnuz', 0, [nan, nan, nan, nan, nan, 0.3125]],
+    ['float8e5m2', 1, [nan, 57344, -57344, 57344, -57344, 0.3125]],
+    ['float8e5m2', 0, [nan, inf, -inf, inf, -inf, 0.3125]],
+    ['float8e5m2fnuz', 1, [nan, 57344, -57344, 57344, -57344, 0.3125]],
+    ['float8e5m2fnuz', 0, [nan, nan, nan, nan, nan, 0.3125]],
+  ] as const)('of text to %s, saturate %d', async (type, saturate, results) => {
+    expect(await castTo(type, words, { saturate }, 'string')).toEqual(results);
+  });
+  test('of text to powers of two rounds as asked', async () => {
+    const rounded = (round_mode: string) => castTo('float8e8m0', ['1.1', '3e40'], { round_mode }, 'string');
+    expect(await rounded('up')).toEqual([2, 2 ** 127]);
+    expect(await rounded('down')).toEqual([1, 2 ** 127]);
+  });
+
+  // What numpy makes of them, each beside or at the middle between two of float16.
+  const halves: readonly (readonly [number, number])[] = [
+    [1 + 2 ** -11, 1],
+    [1 + 2 ** -11 + 2 ** -40, 1 + 2 ** -10],
+    [1 + 2 ** -11 - 2 ** -40, 1],
+    [-1 - 2 ** -11 - 2 ** -52, -1 - 2 ** -10],
+    [1 + 3 * 2 ** -11, 1 + 2 ** -9],
+    [1 + 3 * 2 ** -11 - 2 ** -40, 1 + 2 ** -10],
+    [65520, inf],
+    [65520 - 2 ** -30, 65504],
+    [2 ** -25, 0],
+    [2 ** -25 + 2 ** -60, 2 ** -24],
+    [1.5 * 2 ** -24 - 2 ** -70, 2 ** -24],
+    [5e-324, 0],
+    [-1e-60, -0],
+    [1e300, inf],
+    [-inf, -inf],
+    [nan, nan],
+  ];
+  const wide = halves.map(([x]) => x);
+  const narrow = halves.map(([, y]) => y);
+  test('of float64 to float16 rounds once', async () => {
+    expect(await castTo('float16', wide, {}, 'float64')).toEqual(narrow);
+    expect(await castTo('float16', wide.slice(0, -2).map(String), {}, 'string')).toEqual(narrow.slice(0, -2));
+  });
+  test('of float64 to float16 rounds once in the native addon', async () => {
+    const cpu = cpuBackend();
+    if ((await cpu.available()) !== true) return;
+    const session = await sessionOf([input('float64', [1])], (b, x) => b.Cast(x, 'float16'), true, cpu);
+    const { y } = await session.run({ x: new Tensor('float64', wide) });
+    expect(Array.from(elementsOf(y!) as Uint16Array, bits => Number(decodeElement('float16', bits)))).toEqual(narrow);
   });
 
   const powers = [0, nan, inf, 2 ** -140, 1, 1.1, 1.5, 1.9, 3 * 2 ** 126];
@@ -340,6 +398,64 @@ test('elements below 8 bits are numbers as text', async () => {
     const session = await sessionOf([input('string', [1])], there);
     expect((await session.run({ x: new Tensor('string', text) }))['y']!.data).toEqual(text);
   }
+});
+
+describe('floats at their ends, computed in float32 and rounded once', () => {
+  const tiny = 2 ** -24;
+  type Pair = readonly [
+    string,
+    (b: Builder, x: Value, y: Value) => Value,
+    DataType,
+    readonly number[],
+    readonly number[],
+    readonly number[],
+  ];
+  /** Operator, type, two inputs of two elements, and the result. */
+  const rows: readonly Pair[] = [
+    ['Add beyond the largest', (b, x, y) => b.Add(x, y), 'float16', [65504, 65504], [15.5, 16], [65504, inf]],
+    ['Mul beyond the largest', (b, x, y) => b.Mul(x, y), 'float16', [256, -256], [255, 256], [65280, -inf]],
+    ['a sum beyond the largest', (b, x) => b.ReduceSum(x, { axes: [0], keepdims: 0 }), 'float16', [40000, 40000], [0, 0], [inf]],
+    ['a mean of sums beyond the largest', (b, x) => b.ReduceMean({ data: x }, { keepdims: 0 }), 'float16', [40000, 40000], [0, 0], [40000]],
+    ['products beyond the largest that cancel', (b, x, y) => b.MatMul(x, y), 'float16', [300, 300], [300, -300], [0]],
+    ['products beyond the largest', (b, x, y) => b.MatMul(x, y), 'float16', [300, 300], [300, 1], [inf]],
+    ['Mul to subnormal numbers', (b, x, y) => b.Mul(x, y), 'float16', [2 ** -12, 2 ** -12], [2 ** -12, 2 ** -13], [tiny, 0]],
+    ['Mul halfway between subnormal numbers', (b, x, y) => b.Mul(x, y), 'float16', [3 * tiny, 5 * tiny], [0.5, 0.5], [2 * tiny, 2 * tiny]],
+    ['Add of subnormal numbers', (b, x, y) => b.Add(x, y), 'float16', [tiny, 1023 * tiny], [tiny, tiny], [2 * tiny, 2 ** -14]],
+    ['Sub to a subnormal number', (b, x, y) => b.Sub(x, y), 'float16', [2 ** -14, -(2 ** -14)], [tiny, -tiny], [1023 * tiny, -1023 * tiny]],
+    ['a sum of subnormal numbers', (b, x) => b.ReduceSum(x, { axes: [0], keepdims: 0 }), 'float16', [tiny, 3 * tiny], [0, 0], [4 * tiny]],
+    ['Exp beyond both ends', (b, x) => b.Exp(x), 'float16', [12, -18], [0, 0], [inf, 0]],
+    [
+      'Add of subnormal numbers',
+      (b, x, y) => b.Add(x, y),
+      'float32',
+      [2 ** -149, 2 ** -127],
+      [2 ** -149, 2 ** -127],
+      [2 ** -148, 2 ** -126],
+    ],
+    ['Mul to subnormal numbers', (b, x, y) => b.Mul(x, y), 'float32', [2 ** -100, 2 ** -100], [2 ** -40, 2 ** -50], [2 ** -140, 0]],
+    ['products of subnormal numbers', (b, x, y) => b.MatMul(x, y), 'float32', [2 ** -140, 2 ** -140], [4, 2], [6 * 2 ** -140]],
+    ['Mul beyond the largest', (b, x, y) => b.Mul(x, y), 'bfloat16', [2 ** 127, 2 ** -100], [2, 2 ** -30], [inf, 2 ** -130]],
+  ];
+  const stored = (type: DataType, numbers: readonly number[]): Tensor =>
+    type === 'float32'
+      ? new Tensor(type, numbers)
+      : fromElements(
+          type,
+          Uint16Array.from(numbers, n => Number(encodeElement(type, n))),
+          [numbers.length],
+        );
+  describe.each([
+    ['reference', referenceBackend],
+    ['cpu', cpuBackend],
+  ] as const)('%s', (_, backend) => {
+    test.each(rows)('%s, %#', async (_name, build, type, x, y, wanted) => {
+      if ((await backend().available()) !== true) return;
+      const inputs = ['x', 'y'].map(name => new Value(name, tensorType(type, [2])));
+      const session = await sessionOf(inputs, (b, v, w) => build(b, v!, w!), true, backend());
+      const made = (await session.run({ x: stored(type, x), y: stored(type, y) }))['y']!;
+      expect(Array.from(elementsOf(made) as Uint16Array, bits => Number(decodeElement(type, bits)))).toEqual(wanted);
+    });
+  });
 });
 
 /** All elements of a type, as often as needed. */

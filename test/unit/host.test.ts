@@ -6,19 +6,23 @@ import type { Datum } from '../../src/ir/datum.ts';
 import { Graph, Model, Value } from '../../src/ir/graph.ts';
 import { Tensor } from '../../src/ir/tensor.ts';
 import { type DataType, elementTypes, tensorType } from '../../src/ir/types.ts';
+import type { AttributeInput } from '../../src/ops/attributes.ts';
 import { type Builder, newBuilder } from '../../src/ops/builder.ts';
 import { irVersionFor, newestOpset } from '../../src/ops/schema.ts';
 
 type Build = (b: Builder, ...x: Value[]) => readonly (Value | undefined)[];
 
-/** What a graph over these inputs gives. */
-async function run(inputs: readonly Tensor[], build: Build): Promise<Datum[]> {
+function modelOf(inputs: readonly Tensor[], build: Build): Model {
   const values = inputs.map((t, i) => new Value(`x${i}`, tensorType(t.type, t.dims)));
   const b = newBuilder();
   const outputs = build(b, ...values).flatMap((value, i) => (value ? [{ name: `y${i}`, value }] : []));
   const opsets = new Map([['', newestOpset('')!]]);
-  const model = new Model(new Graph('g', { inputs: values, outputs, nodes: b.nodes }), { irVersion: irVersionFor(opsets), opsets });
-  const session = await Session.create(model, { backend: referenceBackend() });
+  return new Model(new Graph('g', { inputs: values, outputs, nodes: b.nodes }), { irVersion: irVersionFor(opsets), opsets });
+}
+
+/** What a graph over these inputs gives. */
+async function run(inputs: readonly Tensor[], build: Build): Promise<Datum[]> {
+  const session = await Session.create(modelOf(inputs, build), { backend: referenceBackend() });
   return Object.values(await session.evaluate(Object.fromEntries(inputs.map((t, i) => [`x${i}`, t]))));
 }
 
@@ -94,6 +98,9 @@ describe('Cast', () => {
     expect(await cast(new Tensor('float16', Uint16Array.of(0x2e66, 0x7bff)), 'string')).toEqual(['0.1', '65500']);
     expect(await cast(new Tensor('int64', [2n ** 63n - 1n, -1n]), 'string')).toEqual(['9223372036854775807', '-1']);
   });
+  test('writes truth values as ONNX Runtime does, not as ONNX reference evaluation does, which says True and False', async () => {
+    expect(await cast(new Tensor('bool', [true, false]), 'string')).toEqual(['1', '0']);
+  });
   test('reads plain and scientific notation and the names of special values', async () => {
     const words = text(['3.5', ' -1e-3 ', '1E8', '.5', '+INF', 'inf', '-Inf', 'nan']);
     expect(await cast(words, 'float64')).toEqual([3.5, -0.001, 1e8, 0.5, Infinity, Infinity, -Infinity, Number.NaN]);
@@ -106,6 +113,50 @@ describe('Cast', () => {
     [text(['9'.repeat(100_000)]), 'int64'],
   ] as const)('refuses %#', async (x, to) => {
     await expect(cast(x, to)).rejects.toMatchObject({ code: 'E3012' });
+  });
+});
+
+describe('TfIdfVectorizer', () => {
+  const gramsOf = (
+    pool: readonly number[],
+    counts: readonly number[],
+    indexes: readonly number[],
+    skips = 0,
+  ): Record<string, AttributeInput> => ({
+    pool_int64s: pool,
+    ngram_counts: counts,
+    ngram_indexes: indexes,
+    min_gram_length: 1,
+    max_gram_length: 2,
+    max_skip_count: skips,
+    mode: 'TF',
+  });
+  const counted = (x: Tensor, at: Record<string, AttributeInput>) => run([x], (b, X) => [b.emit('TfIdfVectorizer', [X], at)[0]]);
+  const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
+
+  test('counts n-grams of a large pool', async () => {
+    // 200,000 words, then 100,000 pairs of neighbours.
+    const at = gramsOf(
+      [...range(200_000), ...range(200_000)],
+      [0, 200_000],
+      [...range(200_000).map(i => i % 3), ...range(100_000).map(() => 3)],
+    );
+    const [y] = await counted(int64(7, 199_998, 199_999, 0, 199_998, 500_000), at);
+    expect(plain(y)).toEqual({ dims: [4], data: [3, 2, 0, 1] });
+  });
+  test('integers beyond doubles are no words', async () => {
+    const [y] = await counted(new Tensor('int64', [2n ** 53n, 1n]), gramsOf([1, 2 ** 53 - 1], [0], [0, 1]));
+    expect(plain(y)).toEqual({ dims: [2], data: [1, 0] });
+  });
+  test('a table too large is refused, even for no rows', async () => {
+    const x = new Tensor('int64', [], [0, 3]);
+    await expect(counted(x, gramsOf([1], [0], [2 ** 40]))).rejects.toMatchObject({ code: 'E3007' });
+  });
+  test('skips without end can be stopped', async () => {
+    const x = int64(...range(60_000));
+    const model = modelOf([x], (b, X) => [b.emit('TfIdfVectorizer', [X], gramsOf(range(2), [0, 2], [0, 1], 2 ** 31 - 1))[0]]);
+    const session = await Session.create(model, { backend: referenceBackend() });
+    await expect(session.evaluate({ x0: x }, { timeout: 50 })).rejects.toMatchObject({ code: 'E3010' });
   });
 });
 

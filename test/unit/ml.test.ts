@@ -164,6 +164,12 @@ describe('labels', () => {
   });
 });
 
+test('more keys than a Map holds are refused', async () => {
+  const many = new Tensor('int16', new Int16Array(2 ** 24 + 1));
+  const asked = run('LabelEncoder', { keys_tensor: many, values_tensor: many }, new Tensor('int16', [1]));
+  await expect(asked).rejects.toMatchObject({ code: 'E3007', message: expect.stringContaining('16777217 keys') });
+});
+
 describe('maps', () => {
   const type: ValueType = { kind: 'map', key: 'int64', of: tensorType('float32', []) };
   test('must be of the declared type', async () => {

@@ -1,7 +1,6 @@
 // Activations with what optimisers fuse into them: biases, residuals, gates. And activations named by an attribute.
 import { fail } from '../../errors.ts';
 import type { Value } from '../../ir/graph.ts';
-import { Tensor } from '../../ir/tensor.ts';
 import type { Builder } from '../builder.ts';
 import { otherComposite } from '../row.ts';
 import { axisOf, range, rankOf } from '../shapes.ts';
@@ -16,7 +15,7 @@ const gelu = (X: Value, b: Builder): Value => b.Gelu({ X });
 export const fastGelu = (X: Value, b: Builder): Value => b.Gelu({ X }, { approximate: 'tanh' });
 export const silu = (x: Value, b: Builder): Value => b.Mul(x, b.Sigmoid(x));
 
-/** The activations that the fused operators name, with their parameters in the order of the standard. */
+/** The activations that the fused operators name, with their parameters: alpha, beta, gamma and axis, or in the order of a list. */
 const named: Readonly<Record<string, (x: Value, parameters: readonly (number | undefined)[], b: Builder) => Value>> = {
   Relu: (x, _p, b) => b.Relu(x),
   Tanh: (x, _p, b) => b.Tanh(x),
@@ -26,12 +25,14 @@ const named: Readonly<Record<string, (x: Value, parameters: readonly (number | u
   Clip: (input, [low, high], b) =>
     b.Clip({ input, min: low === undefined ? low : b.like(low, input), max: high === undefined ? high : b.like(high, input) }),
   Elu: (X, [alpha], b) => b.Elu({ X }, { alpha }),
+  Selu: (X, [alpha, , gamma], b) => b.Selu({ X }, { alpha, gamma }),
   Softplus: (X, _p, b) => b.Softplus({ X }),
   Softsign: (input, _p, b) => b.Softsign({ input }),
   ThresholdedRelu: (X, [alpha], b) => b.ThresholdedRelu({ X }, { alpha }),
   HardSwish: (X, _p, b) => b.HardSwish({ X }),
   Gelu: (X, _p, b) => gelu(X, b),
   FastGelu: (X, _p, b) => fastGelu(X, b),
+  Softmax: (input, [, , , axis], b) => b.Softmax({ input }, { axis }),
 };
 
 /** `x` after the activation that an attribute names; none for the empty name. */
@@ -74,13 +75,11 @@ export const activations = {
   BiasAdd: otherComposite<{ X: Value; bias: Value; skip: Value }, object>({
     lower: ({ X, bias, skip }, _at, b) => b.Add(b.Add(X, bias), skip),
   }),
-  /** As in inference: nothing is dropped. */
-  BiasDropout: otherComposite<{ data: Value; bias: Value; residual?: Value; training_mode?: Value }, object>({
-    lower({ data, bias, residual, training_mode }, _at, b) {
-      if (training_mode && training_mode.tensor?.data[0] !== 0) throw fail('E3004', 'BiasDropout: training mode has no meaning here');
-      const output = plus(b.Add(data, bias), residual, b);
-      const value = new Tensor('bool', [true], [1]);
-      return { output, mask: b.emit('ConstantOfShape', [b.Shape(data)], { value })[0] };
+  BiasDropout: otherComposite<{ data: Value; bias: Value; residual?: Value; ratio?: Value; training_mode?: Value }, { seed?: number }>({
+    known: ['training_mode'],
+    lower({ data, bias, residual, ratio, training_mode }, { seed }, b) {
+      const [kept, mask] = b.emit('Dropout', [b.Add(data, bias), ratio, training_mode], { seed }, { outputs: ['output', 'mask'] });
+      return { output: plus(kept!, residual, b), mask };
     },
   }),
   BiasSoftmax: otherComposite<{ data: Value; bias: Value }, { axis: number }>({

@@ -1,8 +1,8 @@
 // Products and convolutions with what optimisers fuse into them: transposes, factors, residuals, activations.
 import type { Value } from '../../ir/graph.ts';
-import type { AttributeInput } from '../attributes.ts';
 import type { Builder } from '../builder.ts';
-import { otherComposite } from '../row.ts';
+import { windowOf } from '../quantize.ts';
+import { type At, otherComposite } from '../row.ts';
 import { knownNumbers, range, rankOf } from '../shapes.ts';
 import { activate, fastGelu } from './activations.ts';
 
@@ -19,6 +19,7 @@ interface Activation {
   readonly activation_alpha?: number;
   readonly activation_beta?: number;
   readonly activation_gamma?: number;
+  readonly activation_axis?: number;
 }
 
 /** The last two axes swapped; `batch` first moves axis 0 before the last. Vectors stay as they are. */
@@ -40,33 +41,10 @@ interface Convolution {
   readonly B?: Value;
   readonly Z?: Value;
 }
-export interface ConvolutionAttributes {
-  readonly auto_pad?: string;
-  readonly dilations?: readonly number[];
-  readonly group?: number;
-  readonly kernel_shape?: readonly number[];
-  readonly pads?: readonly number[];
-  readonly strides?: readonly number[];
+export interface ConvolutionAttributes extends Partial<At<'ConvInteger'>> {
   readonly activation?: string;
   readonly activation_params?: readonly number[];
 }
-
-/** The attributes of a window, for the standard's operator of the same kind. */
-export const windowOf = ({
-  auto_pad,
-  dilations,
-  group,
-  kernel_shape,
-  pads,
-  strides,
-}: ConvolutionAttributes): Record<string, AttributeInput> => ({
-  auto_pad,
-  dilations,
-  group,
-  kernel_shape,
-  pads,
-  strides,
-});
 
 export const channelsFirst = (x: Value, b: Builder): Value => b.Transpose(x, [0, rankOf(x) - 1, ...range(rankOf(x) - 2, 1)]);
 export const channelsLast = (x: Value, b: Builder): Value => b.Transpose(x, [0, ...range(rankOf(x) - 2, 2), 1]);
@@ -120,8 +98,9 @@ export const linear = {
   }),
 };
 
-const parametersOf = ({ activation_alpha, activation_beta, activation_gamma }: Activation): readonly (number | undefined)[] => [
+const parametersOf = ({
   activation_alpha,
   activation_beta,
   activation_gamma,
-];
+  activation_axis,
+}: Activation): readonly (number | undefined)[] => [activation_alpha, activation_beta, activation_gamma, activation_axis];

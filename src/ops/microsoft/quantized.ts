@@ -2,9 +2,10 @@
 import { fail } from '../../errors.ts';
 import type { Value } from '../../ir/graph.ts';
 import type { Builder } from '../builder.ts';
+import { windowOf } from '../quantize.ts';
 import { otherComposite } from '../row.ts';
 import { axisOf, elementOf, range, rankOf } from '../shapes.ts';
-import { type ConvolutionAttributes, channelsFirst, channelsLast, windowOf } from './linear.ts';
+import { type ConvolutionAttributes, channelsFirst, channelsLast } from './linear.ts';
 import { centred, dequantized, nearest, quantized } from './scales.ts';
 
 interface Two {

@@ -10,6 +10,11 @@ import { computeType, load } from '../../kernels/storage.ts';
 import type { HostContext } from '../row.ts';
 import { shapeOf } from '../shapes.ts';
 
+/** The one input of most operators. */
+export interface X {
+  readonly X: Value;
+}
+
 /** Integers of an attribute as the file has them: labels may be any int64. */
 export type Ints = readonly (number | bigint)[];
 export type Label = string | bigint;
@@ -59,6 +64,21 @@ export const classifierTypes = (x: Value, strings: readonly string[] | undefined
   tensorType('float32', [rowsIn(x), scores]),
 ];
 
+/** What a classifier calls its classes. */
+export interface Classes {
+  readonly classlabels_ints?: Ints;
+  readonly classlabels_strings?: readonly string[];
+}
+
+export const classCount = ({ classlabels_strings, classlabels_ints }: Classes): number =>
+  classlabels_strings?.length || classlabels_ints?.length || 0;
+
+/** What a classifier gives: a label each row, and the row's scores. */
+export const classified = (found: readonly Label[], labels: readonly Label[], scores: Float32Array, width: number): Tensor[] => [
+  labelTensor(found, typeof labels[0] === 'string'),
+  new Tensor('float32', scores, [found.length, width]),
+];
+
 /**
  * The labels that exactly one of two attributes gives.
  * @throws ModelError E1303
@@ -71,7 +91,7 @@ export function labelsOf(ints: Ints | undefined, strings: readonly string[] | un
 }
 
 /** A vector of labels. */
-export function labelTensor(values: readonly Label[], isString: boolean): Tensor {
+function labelTensor(values: readonly Label[], isString: boolean): Tensor {
   return isString
     ? new Tensor('string', values as readonly string[])
     : new Tensor('int64', BigInt64Array.from(values as readonly bigint[]));

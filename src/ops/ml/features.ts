@@ -5,11 +5,7 @@ import type { DataType } from '../../ir/types.ts';
 import type { Builder } from '../builder.ts';
 import { type OtherFamily, otherComposite } from '../row.ts';
 import { elementOf, rankOf, shapeOf } from '../shapes.ts';
-import type { Ints } from './common.ts';
-
-interface X {
-  readonly X: Value;
-}
+import type { Ints, X } from './common.ts';
 
 /** The type to compute in: float64 stays, all else is float32. */
 const wideOf = (x: Value): DataType => (elementOf(x) === 'float64' ? 'float64' : 'float32');

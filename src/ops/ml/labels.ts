@@ -1,17 +1,14 @@
-// Operators that look labels up. Keys are held in Maps, which know NaN and any string.
+// Operators that look labels up. Maps know NaN and any string.
 import { fail } from '../../errors.ts';
 import { tensorOf } from '../../ir/datum.ts';
-import type { Value } from '../../ir/graph.ts';
 import { arrayFor, Tensor, type TypedArray } from '../../ir/tensor.ts';
 import { type DataType, isFloat, tensorType } from '../../ir/types.ts';
+import { lookupOf } from '../lookup.ts';
 import { keyed } from '../once.ts';
 import { type OtherFamily, otherHost } from '../row.ts';
 import { shapeOf, typeOf } from '../shapes.ts';
-import { type Ints, type Label, labelsOf, requireSameLength, zeros } from './common.ts';
+import { type Ints, type Label, labelsOf, requireSameLength, type X, zeros } from './common.ts';
 
-interface X {
-  readonly X: Value;
-}
 type Element = string | number | bigint;
 
 interface MapperAt {
@@ -83,14 +80,14 @@ const categories = keyed(({ cats_int64s, cats_strings }: MapperAt) => {
   requireSameLength({ cats_int64s, cats_strings });
   const ints = cats_int64s.map(BigInt);
   return {
-    toInt: new Map<Element, Element>(cats_strings.map((s, i) => [s, ints[i]!])),
-    toString: new Map<Element, Element>(ints.map((n, i) => [n, cats_strings[i]!])),
+    toInt: lookupOf<Element, Element>(cats_strings, i => ints[i]!),
+    toString: lookupOf<Element, Element>(ints, i => cats_strings[i]!),
   };
 });
 
 const places1Hot = keyed(({ cats_int64s, cats_strings }: OneHotAt) => {
   const list: readonly Label[] = labelsOf(cats_int64s, cats_strings);
-  return { count: list.length, places: new Map<Element | undefined, number>(list.map((label, i) => [label, i])) };
+  return { count: list.length, places: lookupOf<Element | undefined, number>(list, i => i) };
 });
 
 /** A number without its fraction; undefined where it has no such. */
@@ -125,8 +122,7 @@ const encoding = keyed((at: EncoderAt) => {
   const to = valuesIn(at);
   const [keys, values] = [from.elements(), to.elements()];
   requireSameLength({ keys, values });
-  // Of equal keys the last counts.
-  const pairs = new Map<Element, Element>(Array.from(keys, (key, i) => [key, values[i]!]));
+  const pairs = lookupOf(keys, i => values[i]!);
   return { key: from.type, type: to.type, pairs, otherwise: defaultOf(at, to.type) };
 });
 

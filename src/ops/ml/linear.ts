@@ -1,32 +1,27 @@
 // Linear models. Sums are made in float64 and rounded once to float32.
 import { fail } from '../../errors.ts';
-import type { Value } from '../../ir/graph.ts';
 import { Tensor } from '../../ir/tensor.ts';
 import { tensorType } from '../../ir/types.ts';
 import { keyed } from '../once.ts';
 import { type HostContext, type OtherFamily, otherHost } from '../row.ts';
 import {
+  type Classes,
+  classCount,
+  classified,
   classifierTypes,
   greatest,
-  type Ints,
   indexIn,
   type Label,
   labelsOf,
-  labelTensor,
   rowsIn,
   type Table,
   tableOf,
+  type X,
   zeros,
 } from './common.ts';
-import { pairOf, transform, transformNamed } from './transform.ts';
+import { pairOf, transformNamed, transformRows } from './transform.ts';
 
-interface X {
-  readonly X: Value;
-}
-
-interface ClassifierAt {
-  readonly classlabels_ints?: Ints;
-  readonly classlabels_strings?: readonly string[];
+interface ClassifierAt extends Classes {
   readonly coefficients: readonly number[];
   readonly intercepts?: readonly number[];
   readonly post_transform: string;
@@ -42,7 +37,7 @@ interface RegressorAt {
 export const linear: OtherFamily = {
   LinearClassifier: otherHost<X, ClassifierAt>({
     infer({ X: x }, at) {
-      const count = (at.classlabels_strings?.length ? at.classlabels_strings : (at.classlabels_ints ?? [])).length;
+      const count = classCount(at);
       return classifierTypes(x, at.classlabels_strings, at.intercepts?.length === 1 && count === 2 ? 2 : at.intercepts?.length || count);
     },
     host({ X: datum }, at, context) {
@@ -51,7 +46,6 @@ export const linear: OtherFamily = {
       const count = at.intercepts?.length || Math.floor(at.coefficients.length / x.columns);
       const scores = product(x, at.coefficients, count, at.intercepts ?? [], context);
       if (count > 1 && labels.length < count) throw fail('E1303', `${labels.length} labels for ${count} sets of coefficients`);
-      const isString = typeof labels[0] === 'string';
       const found = Array.from(
         { length: x.rows },
         (_, i): Label => (count === 1 ? ofOne(labels, scores[i]! > 0) : labels[greatest(scores, i * count, count)]!),
@@ -60,10 +54,10 @@ export const linear: OtherFamily = {
       if (count === 1 && labels.length === 2) {
         const pairs = zeros(2 * x.rows, context);
         for (const [i, score] of scores.entries()) pairs.set(pairOf(score, by, true), 2 * i);
-        return [labelTensor(found, isString), new Tensor('float32', pairs, [x.rows, 2])];
+        return classified(found, labels, pairs, 2);
       }
-      for (let i = 0; i < x.rows; i++) transform(scores.subarray(i * count, (i + 1) * count), by);
-      return [labelTensor(found, isString), new Tensor('float32', scores, [x.rows, count])];
+      transformRows(scores, count, by);
+      return classified(found, labels, scores, count);
     },
   }),
   LinearRegressor: otherHost<X, RegressorAt>({
@@ -72,8 +66,7 @@ export const linear: OtherFamily = {
       const x = tableOf(datum);
       const count = indexIn(targets, 2 ** 31, 'targets');
       const y = product(x, coefficients, count, intercepts, context);
-      const by = transformNamed(post_transform);
-      for (let i = 0; i < x.rows; i++) transform(y.subarray(i * count, (i + 1) * count), by);
+      transformRows(y, count, transformNamed(post_transform));
       return [new Tensor('float32', y, [x.rows, count])];
     },
   }),

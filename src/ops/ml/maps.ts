@@ -1,16 +1,12 @@
 // Operators between maps and tensors. Keys of int64 maps are bigints.
 import { fail } from '../../errors.ts';
 import { type Datum, type DatumMap, kindOfDatum } from '../../ir/datum.ts';
-import type { Value } from '../../ir/graph.ts';
 import { arrayFor, Tensor, type TensorData, type TypedArray } from '../../ir/tensor.ts';
 import { type DataType, tensorType, type ValueType } from '../../ir/types.ts';
 import { keyed } from '../once.ts';
 import { type HostContext, type OtherFamily, otherHost } from '../row.ts';
-import { type Ints, indexIn, labelsOf, tableOf } from './common.ts';
+import { type Ints, indexIn, labelsOf, tableOf, type X } from './common.ts';
 
-interface X {
-  readonly X: Value;
-}
 type Element = string | number | bigint;
 
 interface CastMapAt {

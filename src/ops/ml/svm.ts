@@ -1,29 +1,27 @@
 // Support vector machines, in the layout of LIBSVM and, without support vectors, of LIBLINEAR.
 import { fail } from '../../errors.ts';
-import type { Value } from '../../ir/graph.ts';
 import { Tensor } from '../../ir/tensor.ts';
 import { tensorType } from '../../ir/types.ts';
 import { keyed } from '../once.ts';
 import { type HostContext, type OtherFamily, otherHost } from '../row.ts';
 import {
+  type Classes,
+  classCount,
+  classified,
   classifierTypes,
   greatest,
   type Ints,
   indexIn,
   type Label,
   labelsOf,
-  labelTensor,
   rowsIn,
   type Table,
   tableOf,
+  type X,
   zeros,
 } from './common.ts';
 import { product } from './linear.ts';
-import { logistic, type PostTransform, pairOf, transform, transformNamed } from './transform.ts';
-
-interface X {
-  readonly X: Value;
-}
+import { logistic, type PostTransform, pairOf, transform, transformNamed, transformRows } from './transform.ts';
 
 interface KernelAt {
   readonly coefficients?: readonly number[];
@@ -34,9 +32,7 @@ interface KernelAt {
   readonly support_vectors?: readonly number[];
 }
 
-interface ClassifierAt extends KernelAt {
-  readonly classlabels_ints?: Ints;
-  readonly classlabels_strings?: readonly string[];
+interface ClassifierAt extends KernelAt, Classes {
   readonly prob_a?: readonly number[];
   readonly prob_b?: readonly number[];
   readonly vectors_per_class?: Ints;
@@ -50,7 +46,7 @@ interface RegressorAt extends KernelAt {
 export const svm: OtherFamily = {
   SVMClassifier: otherHost<X, ClassifierAt>({
     infer({ X: x }, at) {
-      const count = (at.classlabels_strings?.length ? at.classlabels_strings : (at.classlabels_ints ?? [])).length;
+      const count = classCount(at);
       const isPairwise = at.vectors_per_class?.some(n => Number(n) > 0) && !at.prob_a?.length && count > 2;
       return classifierTypes(x, at.classlabels_strings, isPairwise ? pairsOf(count) : count);
     },
@@ -58,7 +54,7 @@ export const svm: OtherFamily = {
       const machine = machineOf(at);
       const x = tableOf(datum);
       const { labels, scores, width } = machine.starts ? byPairs(machine, x, at, context) : byClass(machine, x, at, context);
-      return [labelTensor(labels, typeof machine.labels[0] === 'string'), new Tensor('float32', scores, [x.rows, width])];
+      return classified(labels, machine.labels, scores, width);
     },
   }),
   SVMRegressor: otherHost<X, RegressorAt>({
@@ -71,10 +67,8 @@ export const svm: OtherFamily = {
       const table = count > 0 ? { rows: x.rows, columns: count, data: kernelOf(at, x, count, context) } : x;
       const y = product(table, coefficients, 1, rho.slice(0, 1), context);
       const by = transformNamed(at.post_transform);
-      for (let i = 0; i < y.length; i++) {
-        if (one_class) y[i] = y[i]! > 0 ? 1 : -1;
-        else transform(y.subarray(i, i + 1), by);
-      }
+      if (one_class) for (const [i, decision] of y.entries()) y[i] = decision > 0 ? 1 : -1;
+      else transformRows(y, 1, by);
       return [new Tensor('float32', y, [x.rows, 1])];
     },
   }),
@@ -134,7 +128,7 @@ function byClass({ labels }: Machine, x: Table, at: ClassifierAt, context: HostC
     const isYes = isPositive ? scores[i * width + best]! >= 0.5 : scores[i * width + best]! > 0;
     return labels[width === 2 && isYes && !at.prob_a?.length ? 1 : best]!;
   });
-  for (let i = 0; i < x.rows; i++) transform(scores.subarray(i * width, (i + 1) * width), transformNamed(at.post_transform));
+  transformRows(scores, width, transformNamed(at.post_transform));
   return { labels: found, scores, width };
 }
 

@@ -71,6 +71,11 @@ export function transformNamed(name: string): PostTransform {
 }
 
 /** Transform the scores of one example. A single score is a raw value to runtimes, so that only PROBIT changes it. */
+/** Scores in rows of `width`, changed in place. */
+export function transformRows(scores: Float32Array, width: number, by: PostTransform): void {
+  for (let from = 0; from < scores.length; from += width) transform(scores.subarray(from, from + width), by);
+}
+
 export function transform(scores: Float32Array, by: PostTransform): void {
   if (scores.length > 1 || by === 'PROBIT') transforms[by](scores);
 }

@@ -1,6 +1,5 @@
 // Ensembles of decision trees: what is made of the scores of a forest.
 import { fail } from '../../errors.ts';
-import type { Value } from '../../ir/graph.ts';
 import { Tensor, type TypedArray } from '../../ir/tensor.ts';
 import { type DataType, tensorType } from '../../ir/types.ts';
 import { emptyArray } from '../../kernels/memory.ts';
@@ -8,7 +7,7 @@ import { store } from '../../kernels/storage.ts';
 import { keyed } from '../once.ts';
 import { type OtherFamily, otherHost } from '../row.ts';
 import { elementOf } from '../shapes.ts';
-import { classifierTypes, type Ints, indexIn, type Label, labelsOf, labelTensor, rowsIn, tableOf, zeros } from './common.ts';
+import { classified, classifierTypes, type Ints, indexIn, type Label, labelsOf, rowsIn, tableOf, type X, zeros } from './common.ts';
 import {
   aggregateNamed,
   type Forest,
@@ -22,10 +21,6 @@ import {
 } from './forest.ts';
 import { ofOne } from './linear.ts';
 import { type PostTransform, pairOf, transform, transformNamed } from './transform.ts';
-
-interface X {
-  readonly X: Value;
-}
 
 interface NamedAt extends NamedNodes {
   readonly base_values?: readonly number[];
@@ -94,7 +89,7 @@ export const trees: OtherFamily = {
       walk(forest, x, { targets: labels.length, aggregate: 'SUM' }, context, (row, scores) => {
         found.push(classify(classifier, scores, by, z.subarray(row * labels.length, (row + 1) * labels.length)));
       });
-      return [labelTensor(found, typeof labels[0] === 'string'), new Tensor('float32', z, [x.rows, labels.length])];
+      return classified(found, labels, z, labels.length);
     },
   }),
   TreeEnsembleRegressor: otherHost<X, RegressorAt>({
