@@ -6,5 +6,14 @@ import { externalCases } from './external-cases.ts';
 import { graphCases } from './graph-cases.ts';
 import { nameCases } from './name-cases.ts';
 import { tensorCases } from './tensor-cases.ts';
+import { typeCases } from './type-cases.ts';
 
-export const cases: readonly Case[] = [...containerCases, ...graphCases, ...tensorCases, ...nameCases, ...externalCases, ...arrayCases];
+export const cases: readonly Case[] = [
+  ...containerCases,
+  ...graphCases,
+  ...typeCases,
+  ...tensorCases,
+  ...nameCases,
+  ...externalCases,
+  ...arrayCases,
+];

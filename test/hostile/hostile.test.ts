@@ -35,7 +35,7 @@ import {
   typed,
   zeros,
 } from './onnx-wire.ts';
-import { pending } from './pending-cases.ts';
+import { pending } from './type-cases.ts';
 import { join as joined, none, text } from './wire.ts';
 
 /** What objects have before any hostile name was read. */
