@@ -142,12 +142,12 @@ const many: Case[] = [
     command: 'info',
     prints: [`in   ${'n'.repeat(79)}…  float32[2,3]`],
   }),
-  ...inTwoSizes('P43', [10_000, 100_000], { seconds: 4, megabytes: 350 }, n => [`${n} nodes in a chain`, () => model({ nodes: chain(n) })]),
+  ...inTwoSizes('P43', [4000, 100_000], { seconds: 6, megabytes: 400 }, n => [`${n} nodes in a chain`, () => model({ nodes: chain(n) })]),
   ...inTwoSizes('P43', [5000, 1_000_000], { seconds: 20, megabytes: 1200 }, n => [
     `${n} initializers of 0 bytes`,
     () => model({ initializers: empties(n) }),
   ]),
-  ...inTwoSizes('P44', [20_000, 1_000_000], { seconds: 4, megabytes: 350 }, n => [
+  ...inTwoSizes('P44', [10_000, 1_000_000], { seconds: 6, megabytes: 400 }, n => [
     `a node with ${n} inputs`,
     () =>
       model({
@@ -159,7 +159,7 @@ const many: Case[] = [
         ),
       }),
   ]),
-  ...inTwoSizes('P44', [10_000, 100_000], { seconds: 4, megabytes: 350 }, n => [
+  ...inTwoSizes('P44', [4000, 100_000], { seconds: 6, megabytes: 400 }, n => [
     `a value that ${n} nodes read`,
     () =>
       model({
