@@ -94,7 +94,10 @@ function broadcastDim(a: Dim, b: Dim, shapes: readonly Shape[]): Dim {
   if (sameDim(a, b) || b === 1) return a;
   if (a === 1) return b;
   if (typeof a === 'number' && typeof b === 'number')
-    throw fail('E1305', `${shapes.slice(0, 8).map(formatShape).join(' and ')}${shapes.length > 8 ? ' and more' : ''} cannot be broadcast together`);
+    throw fail(
+      'E1305',
+      `${shapes.slice(0, 8).map(formatShape).join(' and ')}${shapes.length > 8 ? ' and more' : ''} cannot be broadcast together`,
+    );
   return typeof a === 'number' ? a : typeof b === 'number' ? b : maxDims(a, b);
 }
 
