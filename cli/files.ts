@@ -7,6 +7,7 @@ import { fail } from '../src/errors.ts';
 import type { ReadOptions } from '../src/formats/format.ts';
 import { openBeside } from '../src/node/beside.ts';
 import { FileSource, readStdin, removeTemporaries } from '../src/node/files.ts';
+import type { ReadLimitOptions } from './limits.ts';
 
 export interface Opened {
   readonly source: Source;
@@ -14,18 +15,18 @@ export interface Opened {
 }
 
 /** The bytes of a model; external data is looked for beside a file, and nowhere for standard input. */
-export async function openInput(path: string): Promise<Opened> {
-  if (path === '-') return { source: await readStdin(), options: {} };
-  return { source: await FileSource.open(path), options: { open: openBeside(path) } };
+export async function openInput(path: string, options: ReadOptions = {}): Promise<Opened> {
+  if (path === '-') return { source: await readStdin(), options };
+  return { source: await FileSource.open(path), options: { ...options, open: openBeside(path) } };
 }
 
 /** Read a model. Errors: as `read`. */
 export async function readModel(
   path: string,
-  { allowCustom }: { readonly allowCustom?: boolean | undefined } = {},
+  { allowCustom, limit }: ReadLimitOptions & { readonly allowCustom?: boolean | undefined } = {},
 ): Promise<Loaded & { readonly source: Source }> {
-  const { source, options } = await openInput(path);
-  return { ...(await read(source, { ...options, allowCustom })), source };
+  const { source, options } = await openInput(path, { allowCustom, limits: limit });
+  return { ...(await read(source, options)), source };
 }
 
 /** Whether something has this path, be it a link to nothing. */

@@ -1,10 +1,29 @@
-// What bounds a run on the command line, the same for every command that runs a model.
+// What bounds reading and running on the command line, the same for every command that does it.
 import { type Command, InvalidArgumentError } from 'commander';
 import type { RunOptions } from '../src/exec/session.ts';
+import type { ReadLimits } from '../src/formats/format.ts';
 import type { Report } from './output.ts';
 import { shown } from './terminal.ts';
 
-export interface LimitOptions {
+/** Limits of reading, by name. */
+export interface ReadLimitOptions {
+  readonly limit?: ReadLimits;
+}
+
+const readLimits: readonly (keyof ReadLimits)[] = ['depth', 'graphs', 'nodes', 'findings'];
+
+/** Add the option to a command. */
+export const withReadLimits = (command: Command): Command =>
+  command.option('--limit <name=value>', `what a file may ask of its reader: ${readLimits.join(', ')}; repeatable`, readLimit);
+
+function readLimit(text: string, before: ReadLimits = {}): ReadLimits {
+  const [, name, value] = /^([a-z]+)=(\d{1,15})$/.exec(text) ?? [];
+  if (!readLimits.some(known => known === name))
+    throw new InvalidArgumentError(`One of ${readLimits.join(', ')} and a number is expected, such as depth=200.`);
+  return { ...before, [name!]: Number(value) };
+}
+
+export interface LimitOptions extends ReadLimitOptions {
   /** Seconds. */
   readonly timeout?: number;
   /** Bytes. */
@@ -14,7 +33,7 @@ export interface LimitOptions {
 
 /** Add the options to a command. */
 export const withLimits = (command: Command): Command =>
-  command
+  withReadLimits(command)
     .option('--timeout <seconds>', 'end the run after so long', positive)
     .option('--max-memory <bytes>', 'the most memory of a run, such as 500M or 2G', bytes)
     .option('--seed <number>', 'what random operators without a seed of their own draw from', wholeSeed);

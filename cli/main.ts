@@ -2,7 +2,7 @@
 // The command line: assembles the commands. What a command does is loaded when it is run.
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { fail } from '../src/errors.ts';
-import { withLimits } from './limits.ts';
+import { withLimits, withReadLimits } from './limits.ts';
 import { type GlobalOptions, type Outcome, type Output, perform, version } from './output.ts';
 
 type Run = (args: readonly string[], options: never, out: Output) => Promise<Outcome>;
@@ -46,20 +46,22 @@ const program = new Command('omnix')
   // Usage errors are printed with all others, in one form.
   .configureOutput({ outputError: () => {} });
 
-program
-  .command('convert')
-  .description('read a model of one format and write it in another')
-  .argument('[input]', 'a model, or - for standard input')
-  .requiredOption('-o, --output <path>', 'the file to write, or - for standard output')
-  .option('--to <format>', 'the format to write, otherwise told from the name')
-  .option('--opset <version>', 'the opset to write, otherwise the lowest that says the model exactly', wholeNumber)
-  .option('--target <runtime>', 'write no newer opset than a runtime reads, such as ort-1.20')
-  .option('--external-data', 'keep the weights in a second file')
-  .option('--no-fuse', 'keep layers as they are, such as batch normalisation after a convolution')
-  .option('--allow-custom', 'keep operators without a conversion as nodes of a domain of their own')
-  .option('--input-shape <name:dims>', 'a shape for an input, such as x:1,3,224,224 or x:batch,3; repeatable', collect)
-  .option('--verify [arrays...]', 'run what was written and compare: [IN.npz [OUT.npz]]')
-  .option('--overwrite', 'replace an existing file')
+withReadLimits(
+  program
+    .command('convert')
+    .description('read a model of one format and write it in another')
+    .argument('[input]', 'a model, or - for standard input')
+    .requiredOption('-o, --output <path>', 'the file to write, or - for standard output')
+    .option('--to <format>', 'the format to write, otherwise told from the name')
+    .option('--opset <version>', 'the opset to write, otherwise the lowest that says the model exactly', wholeNumber)
+    .option('--target <runtime>', 'write no newer opset than a runtime reads, such as ort-1.20')
+    .option('--external-data', 'keep the weights in a second file')
+    .option('--no-fuse', 'keep layers as they are, such as batch normalisation after a convolution')
+    .option('--allow-custom', 'keep operators without a conversion as nodes of a domain of their own')
+    .option('--input-shape <name:dims>', 'a shape for an input, such as x:1,3,224,224 or x:batch,3; repeatable', collect)
+    .option('--verify [arrays...]', 'run what was written and compare: [IN.npz [OUT.npz]]')
+    .option('--overwrite', 'replace an existing file'),
+)
   .addHelpText(
     'before',
     examples(
@@ -70,19 +72,23 @@ program
   )
   .action(lazily(async () => (await import('./commands/convert.ts')).convert));
 
-program
-  .command('info')
-  .description('what a model is: format, opset, inputs, outputs, sizes, operators')
-  .argument('<models...>', 'models, shown side by side')
-  .option('--ops', 'list every operator')
+withReadLimits(
+  program
+    .command('info')
+    .description('what a model is: format, opset, inputs, outputs, sizes, operators')
+    .argument('<models...>', 'models, shown side by side')
+    .option('--ops', 'list every operator'),
+)
   .addHelpText('before', examples('info model.onnx', 'info before.onnx after.onnx --ops'))
   .action(lazily(async () => (await import('./commands/info.ts')).info));
 
-program
-  .command('check')
-  .description('whether a model is valid, and everything that is wrong with it')
-  .argument('<model>', 'a model')
-  .option('--strict', 'warnings count as errors')
+withReadLimits(
+  program
+    .command('check')
+    .description('whether a model is valid, and everything that is wrong with it')
+    .argument('<model>', 'a model')
+    .option('--strict', 'warnings count as errors'),
+)
   .addHelpText('before', examples('check model.onnx', 'check model.onnx --strict --json'))
   .action(lazily(async () => (await import('./commands/check.ts')).check));
 

@@ -182,7 +182,7 @@ function stackOf(error: unknown): string {
 
 const hintOf = (f: Finding): string => {
   const { repair } = codes[f.code];
-  return f.hint ? shownMessage(f.hint) : repair === 'See the message.' ? '' : repair;
+  return f.hint ? '' : repair === 'See the message.' ? '' : repair;
 };
 
 /** `file: error E1203 tensor-size: message`, and the place where it is known. */
@@ -190,7 +190,8 @@ export function findingLines(f: Finding, paint: Paint): string[] {
   const severity = paint(f.severity === 'error' ? 'red' : 'yellow', f.severity);
   const lines = [`${shown(f.file ?? 'omnix', 200)}: ${severity} ${f.code} ${codes[f.code].name}: ${shownMessage(f.message)}`];
   const place = placeText(f);
-  if (place) lines.push(`    at ${place}`);
+  const after = [place && `at ${place}`, f.hint && shownMessage(f.hint)].filter(Boolean);
+  if (after.length > 0) lines.push(`    ${after.join('; ')}`);
   return lines;
 }
 

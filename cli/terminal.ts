@@ -9,10 +9,14 @@ const longestMessage = 4000;
 /** Controls, and what is invisible or reorders text: Cc, Cf, lone surrogates, line and paragraph separators, Hangul fillers. */
 const unsafe = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\u115f\u1160\u3164\uffa0]/gu;
 
-/** The text with every control, invisible and reordering character as `\x1b`, `\u202e` or `\u{e0001}`. */
+/**
+ * The text with every control, invisible and reordering character as `\x1b`, `\u202e` or `\u{e0001}`. A byte that is no UTF-8, which
+ * texts hold as a lone surrogate, is shown as the byte.
+ */
 export const escaped = (text: string): string =>
   text.replace(unsafe, c => {
-    const code = c.codePointAt(0)!;
+    const point = c.codePointAt(0)!;
+    const code = point >= 0xdc80 && point <= 0xdcff ? point - 0xdc00 : point;
     if (code < 0x100) return `\\x${code.toString(16).padStart(2, '0')}`;
     return code < 0x10000 ? `\\u${code.toString(16).padStart(4, '0')}` : `\\u{${code.toString(16)}}`;
   });

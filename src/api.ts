@@ -11,6 +11,7 @@ import { readDatum } from './formats/onnx/index.ts';
 import type { Datum } from './ir/datum.ts';
 import type { Model } from './ir/graph.ts';
 import type { Tensor } from './ir/tensor.ts';
+import { quoted } from './ir/text.ts';
 import { newestFor, type Runtime, runtimeNamed } from './opset/runtimes.ts';
 import { retarget, target } from './opset/target.ts';
 import { upgrade } from './opset/upgrade.ts';
@@ -53,6 +54,20 @@ export async function read(input: Input, options: ReadOptions = {}): Promise<Loa
 
 /** Read a model; the short form of `read`. */
 export const load = async (input: Input, options: ReadOptions = {}): Promise<Model> => (await read(input, options)).model;
+
+/**
+ * Opens the data files of a model among files that somebody chose, for `read`: by the last part of their name, and nowhere else.
+ * @throws ModelError E1402 from what it returns, where no file or more than one has the name
+ */
+export function openAmong(files: Iterable<Blob & { readonly name: string }>): NonNullable<ReadOptions['open']> {
+  const chosen = [...files];
+  return async location => {
+    const name = location.split('/').at(-1)!;
+    const found = chosen.filter(file => file.name === name);
+    if (found.length === 1) return new BlobSource(found[0]!, name);
+    throw fail('E1402', `the data is in ${quoted(name)}, and ${found.length} files of that name were chosen, expected 1`);
+  };
+}
 
 export interface WriteModelOptions {
   /** A format's name; told from `name` otherwise. */

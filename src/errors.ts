@@ -53,8 +53,13 @@ export const codes = {
     'Export the model again; report it to the tool that wrote it.',
   ),
   E1007: row('trailing-bytes', 'input', 'Bytes follow the end of the message.', 'Remove them, or export the model again.'),
-  E1008: row('nesting', 'limit', 'Messages or graphs are nested deeper than the limit.', 'Raise the limit if the file can be trusted.'),
-  E1009: row('limit', 'limit', 'A size in the file exceeds a limit.', 'Raise the limit if the file can be trusted.'),
+  E1008: row(
+    'nesting',
+    'limit',
+    'Messages or graphs are nested deeper than the limit.',
+    'Raise it with --limit if the file can be trusted.',
+  ),
+  E1009: row('limit', 'limit', 'A size in the file exceeds a limit.', 'Raise the limit that the message names if the file can be trusted.'),
   E1010: row(
     'duplicate-entry',
     'input',

@@ -23,7 +23,7 @@ export type { Backend, Bound, Executable } from './exec/backend.ts';
 export { compilePlan, type Plan, printPlan } from './exec/plan.ts';
 export { referenceBackend } from './exec/reference.ts';
 export { readArrays, writeArray, writeArrays } from './formats/arrays.ts';
-export { bytesOfFile, type Format, type OutputFile } from './formats/format.ts';
+export { bytesOfFile, type Format, type OutputFile, type ReadLimits } from './formats/format.ts';
 export { formats } from './formats/index.ts';
 export { Graph, Model, Node, Value } from './ir/graph.ts';
 export { resident, Tensor } from './ir/tensor.ts';

@@ -7,17 +7,18 @@ import { detect } from '../../src/formats/index.ts';
 import type { Model } from '../../src/ir/graph.ts';
 import { checkModel } from '../../src/validate/check.ts';
 import { openInput } from '../files.ts';
+import type { ReadLimitOptions } from '../limits.ts';
 import { findingLines, type Outcome, type Output } from '../output.ts';
 import { plural, timeText } from '../terminal.ts';
 
-export interface CheckOptions {
+export interface CheckOptions extends ReadLimitOptions {
   /** Warnings count as errors. */
   readonly strict?: boolean;
 }
 
-export async function check([path]: readonly string[], { strict = false }: CheckOptions, out: Output): Promise<Outcome> {
+export async function check([path]: readonly string[], { strict = false, limit }: CheckOptions, out: Output): Promise<Outcome> {
   const started = performance.now();
-  const { source, options } = await openInput(path!);
+  const { source, options } = await openInput(path!, { limits: limit });
   const { model, findings: found } = await findingsOf(source, options);
   const findings = found.map(f => ({ ...f, file: f.file ?? source.name }));
   const errors = findings.filter(f => f.severity === 'error');

@@ -19,7 +19,7 @@ export interface CompareOptions extends LimitOptions {
 export async function compare([path]: readonly string[], options: CompareOptions, out: Output): Promise<Outcome> {
   const tolerance = { rtol: options.rtol ?? defaultTolerance.rtol, atol: options.atol ?? defaultTolerance.atol };
   const backend = await backendNamed(options.backend, options.maxMemory === undefined ? {} : { memory: options.maxMemory });
-  const { model, findings } = await out.stage('read', () => readModel(path!));
+  const { model, findings } = await out.stage('read', () => readModel(path!, options));
   const [given, expected] = await Promise.all([loadArrays(options.inputs), loadArrays(options.expect)]);
   const session = await out.stage('prepare', () => Session.create(model, { backend }));
   const got = await out.stage('run', report =>

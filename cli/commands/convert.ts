@@ -3,13 +3,14 @@ import { withInputShapes } from '../../src/api.ts';
 import { fail } from '../../src/errors.ts';
 import { runtimeNamed } from '../../src/opset/runtimes.ts';
 import { checkOutput, readModel } from '../files.ts';
+import type { ReadLimitOptions } from '../limits.ts';
 import type { Outcome, Output } from '../output.ts';
 import { parseShapes } from '../shapes.ts';
 import { shown } from '../terminal.ts';
 import { verify } from '../verify.ts';
 import { checkFormat, readWords, type WriteOptions, writeModel } from '../writing.ts';
 
-export interface ConvertOptions extends WriteOptions {
+export interface ConvertOptions extends WriteOptions, ReadLimitOptions {
   readonly allowCustom?: boolean;
   readonly inputShape?: readonly string[];
   /** True without arrays. */

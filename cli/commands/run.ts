@@ -1,6 +1,6 @@
 // omnix run: a model on arrays.
 import { Session } from '../../src/api.ts';
-import { flattened, writeArray, writeArrays } from '../../src/formats/arrays.ts';
+import { archiveNames, flattened, writeArray, writeArrays } from '../../src/formats/arrays.ts';
 import { kindOfDatum } from '../../src/ir/datum.ts';
 import { Tensor } from '../../src/ir/tensor.ts';
 import { formatShape } from '../../src/ir/types.ts';
@@ -23,7 +23,7 @@ export async function run([path]: readonly string[], options: RunOptions, out: O
   const { output, overwrite = false } = options;
   if (output !== undefined) checkOutput(output, overwrite);
   const backend = await backendNamed(options.backend, options.maxMemory === undefined ? {} : { memory: options.maxMemory });
-  const { model, findings } = await out.stage('read', () => readModel(path!));
+  const { model, findings } = await out.stage('read', () => readModel(path!, options));
   const given = await loadArrays(options.inputs);
   const session = await out.stage('prepare', () => Session.create(model, { backend }));
   const data = await out.stage('run', report =>
@@ -36,9 +36,14 @@ export async function run([path]: readonly string[], options: RunOptions, out: O
     Object.entries(made).map(async ([name, t]) => ({ name, type: t.type, dims: t.dims, statistics: await statisticsOf(t) })),
   );
   for (const line of outputTable(outputs)) out.note(line);
+  if (output !== undefined) noteRenamed(Object.keys(made), out);
   const bytes = output === undefined ? undefined : await writeOutputs(output, made, overwrite);
   if (output !== undefined && bytes !== undefined) out.note(`wrote ${fileText(output === '-' ? '<stdout>' : output, bytes)}`);
   return { results: { backend: backend.name, outputs, ...(output !== undefined && { file: { path: output, bytes } }) }, findings };
+}
+
+function noteRenamed(names: readonly string[], out: Output): void {
+  for (const [name, given] of archiveNames(names)) if (name !== given) out.note(`output ${shown(name)} is array ${given} of the archive`);
 }
 
 function writeOutputs(path: string, made: Readonly<Record<string, Tensor>>, overwrite: boolean): Promise<number> {

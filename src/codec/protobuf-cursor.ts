@@ -12,6 +12,8 @@ export class Cursor extends protobuf.Reader {
   base = 0;
   /** The number of entries of the path that are valid. */
   level = 0;
+  /** Where the last tag begins in `buf`. */
+  tagAt = 0;
   readonly file: string | undefined;
   /** Size of the file in bytes. */
   readonly fileSize: number;
@@ -36,6 +38,7 @@ export class Cursor extends protobuf.Reader {
   /** Put other bytes of the file under the cursor, which stays where it is in the file. */
   move(bytes: Uint8Array, base: number): void {
     this.pos += this.base - base;
+    this.tagAt += this.base - base;
     this.len += this.base - base;
     this.base = base;
     this.buf = plain(bytes);
@@ -112,11 +115,10 @@ export class Cursor extends protobuf.Reader {
 
   /** Read a tag: field number and wire type in one number. */
   override tag(): number {
-    const start = this.pos;
+    this.tagAt = this.pos;
     this.varint();
     if (this.hi === 0 && this.lo >= 8) return this.lo;
-    this.pos = start;
-    throw this.malformed(this.hi === 0 ? 'a field has the number 0' : 'a field number has more than 29 bits');
+    throw this.malformedTag(this.hi === 0 ? 'a field has the number 0' : 'a field number has more than 29 bits');
   }
 
   /** Read a length prefix. The length is not yet known to fit. */
@@ -133,6 +135,12 @@ export class Cursor extends protobuf.Reader {
   malformed(what: string): ModelError {
     const { path } = this;
     return fail('E1006', `${what}${path === '' ? '' : ` in ${path}`} at offset ${this.offset}`, this.#place(this.offset));
+  }
+
+  /** The same for a tag that was read: the cursor goes back to where it begins. */
+  malformedTag(what: string): ModelError {
+    this.pos = this.tagAt;
+    return this.malformed(what);
   }
 
   /** The error of a field that needs `missing` bytes more than its message or the file has. */

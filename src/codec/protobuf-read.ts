@@ -1,5 +1,5 @@
 // Decodes the message whose bytes lie under a cursor. Synchronous; knows nothing of how the bytes came there.
-import { fail } from '../errors.ts';
+import { fail, ModelError } from '../errors.ts';
 import type { Cursor } from './protobuf-cursor.ts';
 import { joinPieces, type Piece, readPacked } from './protobuf-packed.ts';
 import { at, type Field, type ScalarType, type Table, unknownFields } from './protobuf-wire.ts';
@@ -18,6 +18,11 @@ export interface DecodeOptions {
   readonly pathPrefix?: string | undefined;
   /** What errors call the bytes; `decode` takes the name of the source. */
   readonly file?: string | undefined;
+  /**
+   * The field of the message itself that makes it whole: what follows and is no field of it, or a second value of a field that has
+   * one, is refused as bytes after the end (E1007).
+   */
+  readonly wholeAfter?: string | undefined;
 }
 
 /** A message while it is decoded: a property holds what the row of its name says. */
@@ -43,6 +48,8 @@ export class Decoder {
   readonly source: Source | undefined;
   readonly rangeAbove: number;
   readonly #depth: number;
+  readonly #wholeAfter: string | undefined;
+  #fieldDepth = 0;
   readonly #pieces: Pieces[] = [];
 
   constructor(cursor: Cursor, options: DecodeOptions, source?: Source) {
@@ -50,6 +57,7 @@ export class Decoder {
     this.source = source;
     this.rangeAbove = options.rangeAbove ?? 65536;
     this.#depth = options.limits?.depth ?? 100;
+    this.#wholeAfter = options.wholeAfter;
     if (this.#depth > deepest) throw fail('E4001', `the depth limit is at most ${deepest}, found ${this.#depth}`);
   }
 
@@ -64,7 +72,7 @@ export class Decoder {
   field(message: Draft, table: Table, depth: number): void {
     const c = this.cursor;
     const start = c.pos;
-    c.level = depth;
+    this.at(depth);
     const tag = c.tag();
     const wire = tag & 7;
     const field = this.enter(message, table, tag, depth);
@@ -74,6 +82,12 @@ export class Decoder {
     else if (field.label === 'optional') message[field.name] = this.value(field);
     else if (field.label === 'packed') this.element(message, field);
     else append(message, field, this.value(field));
+  }
+
+  /** A field of a message at this depth is next. */
+  at(depth: number): void {
+    this.#fieldDepth = depth;
+    this.cursor.level = depth;
   }
 
   /** The row of a tag, noted in the path; undefined where the table has none. A wire type that contradicts the row is refused. */
@@ -88,8 +102,31 @@ export class Decoder {
     c.enter(depth, field.name, field.label === 'repeated' ? (before?.length ?? 0) : -1);
     const wire = tag & 7;
     if (wire !== field.wire && !(wire === 2 && field.label !== 'optional'))
-      throw c.malformed(`wire type ${wire} where the schema has ${field.wire}`);
+      throw c.malformedTag(`wire type ${wire} where the schema has ${field.wire}`);
+    const again = depth === 0 && field.label === 'optional' && this.#isWhole(message) && message[field.name] !== undefined;
+    if (again) throw c.malformedTag('a second value');
     return field;
+  }
+
+  #isWhole(message: Draft): boolean {
+    return this.#wholeAfter !== undefined && message[this.#wholeAfter] !== undefined;
+  }
+
+  /** What stopped the decoding of `message`, the outermost one: an error of bytes that follow it is E1007. */
+  stopped(message: Draft, table: Table, error: unknown): unknown {
+    const c = this.cursor;
+    if (!(error instanceof ModelError) || this.#fieldDepth > 0 || !this.#isWhole(message)) return error;
+    // A field of the message that the file cuts off belongs to it.
+    const cut = error.code === 'E1005' && c.level === 1 && table.byNumber.has(this.#tagNumber());
+    if (cut || (error.code !== 'E1005' && error.code !== 'E1006')) return error;
+    const offset = c.base + c.tagAt;
+    return fail('E1007', `${c.fileSize - offset} bytes follow the end of the message: ${error.message}`, { file: c.file, offset });
+  }
+
+  #tagNumber(): number {
+    const c = this.cursor;
+    c.pos = c.tagAt;
+    return c.tag() >>> 3;
   }
 
   value(field: Field): unknown {
@@ -173,7 +210,12 @@ export class Decoder {
     c.len = c.pos + length;
     if (field.label === 'packed' && type.array !== undefined) {
       this.pieces(message, field).list.push(readPacked(c, type, type.array));
-    } else while (c.pos < c.len) append(message, field, type.read(c));
+    } else if (c.pos < c.len) {
+      const known = message[field.name] as unknown[] | undefined;
+      const list = readAll(c, type);
+      if (known === undefined) message[field.name] = list;
+      else for (const value of list) known.push(value);
+    }
     c.len = outer;
   }
 
@@ -209,8 +251,8 @@ export class Decoder {
     else if (wire === 3) {
       if (depth + groups.length >= this.#depth) throw c.tooDeep(this.#depth);
       groups.push(tag >>> 3);
-    } else if (wire !== 4) throw c.malformed(`wire type ${wire} does not exist`);
-    else if (groups.pop() !== tag >>> 3) throw c.malformed(`the end of group ${tag >>> 3}, which is not open`);
+    } else if (wire !== 4) throw c.malformedTag(`wire type ${wire} does not exist`);
+    else if (groups.pop() !== tag >>> 3) throw c.malformedTag(`the end of group ${tag >>> 3}, which is not open`);
     return groups.length > 0;
   }
 
@@ -219,6 +261,16 @@ export class Decoder {
     for (const { message: owner, field, list } of this.#pieces) owner[field.name] = joinPieces((field.type as ScalarType).array!, list);
     return message;
   }
+}
+
+/** The varints up to the end of the message, or what else of one width. Counted first: a list that grows leaves as much again behind. */
+function readAll(c: Cursor, type: ScalarType): unknown[] {
+  let count = type.wire === 0 ? 0 : Math.ceil((c.len - c.pos) / (type.wire === 1 ? 8 : 4));
+  if (type.wire === 0) for (let at = c.pos; at < c.len; at++) if (c.buf[at]! < 128) count++;
+  const list = new Array<unknown>(count);
+  let i = 0;
+  while (c.pos < c.len) list[i++] = type.read(c);
+  return list;
 }
 
 function append(message: Draft, field: Field, value: unknown): void {

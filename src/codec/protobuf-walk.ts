@@ -33,7 +33,7 @@ export class Walker {
     while (c.pos < c.len) {
       if (!this.#covers(header)) await this.#fill(header);
       const start = c.pos;
-      c.level = depth;
+      this.#decoder.at(depth);
       const tag = c.tag();
       const field = this.#decoder.enter(message, table, tag, depth);
       if ((tag & 7) === 3) await this.#group(message, c.base + start, tag, depth);

@@ -8,6 +8,8 @@ export interface Source {
   readonly size: number;
   /** The whole content, where it is in memory. */
   readonly bytes?: Uint8Array;
+  /** How many names the file has on its disk, where that is known. */
+  readonly names?: number;
   /** The path of the file, where there is one, so that native code can read or map it by itself. */
   readonly path?: string;
   read(offset: number, length: number): Promise<Uint8Array>;

@@ -2,7 +2,7 @@
 // addon is found is the caller's matter, so that this file runs where there is no file system.
 import { type Code, codes, fail, ModelError } from '../errors.ts';
 import { isScalarType } from '../expr/primitives.ts';
-import { resident, Tensor, viewBytes } from '../ir/tensor.ts';
+import { bytesOf, resident, Tensor, viewBytes } from '../ir/tensor.ts';
 import type { DataType } from '../ir/types.ts';
 import type { KernelKind } from '../kernels/kernel.ts';
 import type { Backend, Bound } from './backend.ts';
@@ -47,9 +47,12 @@ export function nativeBackend(load: LoadAddon, options: BindOptions = {}): Backe
   };
 }
 
+/** What kernels compute with: the stored bytes, but booleans as 0 and 1. */
+const computedBytes = (t: Tensor): Uint8Array => (t.type === 'bool' ? bytesOf(t.data as Uint8Array) : t.bytes());
+
 /** Bytes of each constant of a plan, at its buffer's index. */
 export const bytesOfConstants = (plan: Pick<Plan, 'buffers'>): Promise<readonly (Uint8Array | undefined)[]> =>
-  Promise.all(plan.buffers.map(async b => b.tensor && (await resident(b.tensor)).bytes()));
+  Promise.all(plan.buffers.map(async b => b.tensor && computedBytes(await resident(b.tensor))));
 
 /** @throws ModelError E3005 or E3008 where the addon's own check refuses the plan */
 export function bindNative(addon: CpuAddon, plan: BoundPlan, constants: object): Bound {
@@ -64,10 +67,7 @@ export function bindNative(addon: CpuAddon, plan: BoundPlan, constants: object):
     plan,
     async run(inputs) {
       try {
-        const outputs = await addon.run(
-          handle,
-          inputs.map(x => x.bytes()),
-        );
+        const outputs = await addon.run(handle, inputs.map(computedBytes));
         return plan.outputs.map((p, i) => new Tensor(p.view.type, viewBytes(p.view.type, new Uint8Array(outputs[i]!)), p.view.shape));
       } catch (error) {
         throw toModelError(error, plan);

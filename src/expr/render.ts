@@ -169,8 +169,9 @@ function wgslCast(from: ScalarType, to: ScalarType, text: string): string | unde
 /** A literal that no shader compiler folds away: floats by their bits. */
 function wgslConstant(value: number | bigint, type: ScalarType): string {
   if (type !== 'float32') return type === 'int32' ? `i32(${value})` : `${value}u`;
-  const bits = new Uint32Array(new Float32Array([Number(value)]).buffer)[0]!;
-  return Number.isFinite(value) ? `bitcast<f32>(0x${bits.toString(16)}u)` : `bitcast<f32>(non_finite | 0x${bits.toString(16)}u)`;
+  const rounded = Math.fround(Number(value));
+  const bits = new Uint32Array(new Float32Array([rounded]).buffer)[0]!;
+  return Number.isFinite(rounded) ? `bitcast<f32>(0x${bits.toString(16)}u)` : `bitcast<f32>(non_finite | 0x${bits.toString(16)}u)`;
 }
 
 /**

@@ -1,6 +1,7 @@
 // npy and npz files as tensors, in NumPy's types.
 import { type NpyArray, readNpy, readNpz, writeNpy, writeNpz } from '../codec/npy.ts';
 import type { Source } from '../codec/source.ts';
+import { unsafeName } from '../codec/zip-directory.ts';
 import { fail } from '../errors.ts';
 import type { Datum } from '../ir/datum.ts';
 import { resident, Tensor } from '../ir/tensor.ts';
@@ -38,7 +39,8 @@ export async function readArrays(source: Source): Promise<Record<string, Tensor>
 }
 
 async function toTensor({ descr, shape, data }: NpyArray, name: string, file: string): Promise<Tensor> {
-  if (descr.startsWith('<U')) return new Tensor('string', textOf(data instanceof Uint8Array ? data : await data.read(), descr), shape);
+  if (descr.startsWith('<U'))
+    return new Tensor('string', textOf(data instanceof Uint8Array ? data : await data.read(), descr, `array ${name}`), shape);
   const type = types[descr];
   if (!type) throw fail('E2002', `array ${name} has type ${descr}, which no tensor has`, { file, tensor: name });
   return new Tensor(type, data, shape);
@@ -52,20 +54,20 @@ async function toArray(tensor: Tensor, name: string): Promise<NpyArray & { reado
 }
 
 /** Elements of text: code points of four bytes each, filled up with zeros. */
-function textOf(bytes: Uint8Array, descr: string): string[] {
+function textOf(bytes: Uint8Array, descr: string, where: string): string[] {
   const length = Number(descr.slice(2));
   if (length === 0) return [];
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return Array.from({ length: bytes.length / (4 * length) }, (_, i) => {
     const points = Array.from({ length }, (_, k) => view.getUint32(4 * (i * length + k), true));
     const end = points.findLastIndex(point => point !== 0) + 1;
-    return points.slice(0, end).map(character).join('');
+    const odd = points.find(point => point > 0x10ffff);
+    if (odd !== undefined) throw fail('E1006', `${where}: text holds the code point ${odd}, which does not exist`);
+    return points
+      .slice(0, end)
+      .map(point => String.fromCodePoint(point))
+      .join('');
   });
-}
-
-function character(point: number): string {
-  if (point <= 0x10ffff) return String.fromCodePoint(point);
-  throw fail('E1006', `text holds the code point ${point}, which does not exist`);
 }
 
 function textArray(strings: readonly string[], shape: readonly number[]): NpyArray & { readonly data: Uint8Array } {
@@ -99,10 +101,22 @@ const vectorOf = (items: readonly (string | number | bigint)[]): Tensor =>
     ? new Tensor('string', items as string[], [items.length])
     : new Tensor(items.every(x => typeof x === 'bigint') ? 'int64' : 'float32', items as number[], [items.length]);
 
-/** An .npz of the tensors, in their order. */
+/** The names that arrays have in an .npz: one that could lead out of the folder where somebody unpacks it gives way to its number. */
+export function archiveNames(names: readonly string[]): ReadonlyMap<string, string> {
+  const taken = new Set(names);
+  const numbered = (i: number): string => {
+    let name = `array_${i}`;
+    while (taken.has(name)) name += '_';
+    return name;
+  };
+  return new Map(names.map((name, i) => [name, unsafeName(`${name}.npy`) === undefined ? name : numbered(i)]));
+}
+
+/** An .npz of the tensors, in their order, under their `archiveNames`. */
 export async function* writeArrays(tensors: Readonly<Record<string, Tensor>>, { compressed = false } = {}): AsyncGenerator<Uint8Array> {
   const arrays: [string, NpyArray][] = [];
-  for (const [name, tensor] of Object.entries(tensors)) arrays.push([name, await toArray(tensor, name)]);
+  const names = archiveNames(Object.keys(tensors));
+  for (const [name, tensor] of Object.entries(tensors)) arrays.push([names.get(name)!, await toArray(tensor, name)]);
   yield* writeNpz(arrays, { compressed });
 }
 

@@ -4,9 +4,22 @@ import type { Finding } from '../errors.ts';
 import type { Model } from '../ir/graph.ts';
 import type { Stored } from '../ir/tensor.ts';
 
+/** What a file may ask of its reader before it is refused; each error that comes of a limit names it. */
+export interface ReadLimits {
+  /** How deep messages of the file may nest, at most 1,000; 100. A graph in a node takes three. */
+  readonly depth?: number | undefined;
+  /** How deep graphs may nest in nodes; 64. */
+  readonly graphs?: number | undefined;
+  /** The most nodes of a model, those of nested graphs and functions included; 5,000,000. */
+  readonly nodes?: number | undefined;
+  /** The most findings of one code that are kept; 1,000. */
+  readonly findings?: number | undefined;
+}
+
 export interface ReadOptions {
   /** Opens a file beside the model, for formats that have several. Names are checked before they come here. */
   readonly open?: ((location: string) => Promise<Source>) | undefined;
+  readonly limits?: ReadLimits | undefined;
   /** Keep operators without a conversion as nodes of domains of their own, where the format can. */
   readonly allowCustom?: boolean | undefined;
 }

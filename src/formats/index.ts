@@ -27,8 +27,8 @@ export async function detect(source: Source): Promise<{ format: Format; findings
   for (const format of formats) {
     if (!(await format.detect(head, source))) continue;
     const byName = formatOfName(source.name);
-    const odd = byName && byName !== format;
-    return { format, findings: odd ? [warning('E1014', `the name says ${byName.title}, the content is ${format.title}`, place)] : [] };
+    const said = byName ? byName !== format && byName.title : others.find(o => o.extension && source.name.endsWith(o.extension))?.is;
+    return { format, findings: said ? [warning('E1014', `the name says ${said}, the content is ${format.title}`, place)] : [] };
   }
   const other = others.find(o => o.test(head));
   throw fail('E1002', other ? `this is ${other.is}, which is not read here` : `not a known model format; read are ${readable()}`, {
@@ -64,15 +64,16 @@ function refuseImpostor(head: Uint8Array, source: Source): void {
   if (/^\{\s*"(error|message|detail|status)"/i.test(text)) throw fail('E1004', 'this is a JSON error page', { file: source.name });
 }
 
-const others: readonly { is: string; test(head: Uint8Array): boolean }[] = [
+/** What is told by its first bytes, so that errors can name it, and the extension of its files. */
+const others: readonly { is: string; extension?: string; test(head: Uint8Array): boolean }[] = [
   { is: 'a ZIP archive without a model that is known', test: h => startsWith(h, 'PK\u0003\u0004') || startsWith(h, 'PK\u0005\u0006') },
-  { is: 'an HDF5 file', test: h => startsWith(h, '\u0089HDF\r\n') },
-  { is: 'a TensorFlow Lite model', test: h => startsWith(h, 'TFL3', 4) },
-  { is: 'a NumPy array', test: h => startsWith(h, '\u0093NUMPY') },
-  { is: 'a Python pickle', test: h => h[0] === 0x80 && (h[1] ?? 9) <= 5 },
-  { is: 'a safetensors file', test: h => h[8] === 0x7b && h[4] === 0 && h[5] === 0 && h[6] === 0 && h[7] === 0 },
+  { is: 'an HDF5 file', extension: '.h5', test: h => startsWith(h, '\u0089HDF\r\n') },
+  { is: 'a TensorFlow Lite model', extension: '.tflite', test: h => startsWith(h, 'TFL3', 4) },
+  { is: 'a NumPy array', extension: '.npy', test: h => startsWith(h, '\u0093NUMPY') },
+  { is: 'a Python pickle', extension: '.pkl', test: h => h[0] === 0x80 && (h[1] ?? 9) <= 5 },
+  { is: 'a safetensors file', extension: '.safetensors', test: h => h[8] === 0x7b && h[4] === 0 && h[5] === 0 && h[6] === 0 && h[7] === 0 },
   { is: 'a gzip file', test: h => h[0] === 0x1f && h[1] === 0x8b },
-  { is: 'a GGUF model', test: h => startsWith(h, 'GGUF') },
+  { is: 'a GGUF model', extension: '.gguf', test: h => startsWith(h, 'GGUF') },
   { is: 'a JSON document', test: h => /^\s*[[{]/.test(textOf(h)) },
   { is: 'a text file', test: h => h.length > 0 && h.every(b => b === 9 || b === 10 || b === 13 || (b >= 32 && b < 127)) },
 ];

@@ -20,6 +20,9 @@ export interface SparseTensor {
   readonly rest?: object | undefined;
 }
 
+/** One for all that say nothing of themselves: files of a million values are held in memory. */
+const noMeta: Meta = {};
+
 export class Value {
   /** Unique in its scope once written; before that a wish. */
   name: string;
@@ -55,7 +58,7 @@ export class Value {
     this.tensor = from.tensor;
     this.sparse = from.sparse;
     this.parameter = from.parameter ?? false;
-    this.meta = from.meta ?? {};
+    this.meta = from.meta ?? noMeta;
   }
 
   /** The element type of a tensor value. */
@@ -90,6 +93,9 @@ export type Attribute = { readonly meta?: Meta | undefined } & (
 
 export type Attributes = ReadonlyMap<string, Attribute>;
 
+/** The attributes of all nodes that have none. */
+export const noAttributes: Attributes = new Map();
+
 export interface NodeFields {
   readonly op: string;
   readonly domain?: string;
@@ -120,8 +126,8 @@ export class Node {
     this.overload = fields.overload ?? '';
     this.name = fields.name ?? '';
     this.inputs = fields.inputs;
-    this.attributes = fields.attributes ?? new Map();
-    this.meta = fields.meta ?? {};
+    this.attributes = fields.attributes ?? noAttributes;
+    this.meta = fields.meta ?? noMeta;
     this.outputs = outputs.map((o, index) => o && new Value(o.name, o.type, { producer: this, index }));
   }
 

@@ -12,6 +12,8 @@ export interface Stored {
 export interface TensorOrigin {
   /** The field of `TensorProto` that held the data. */
   readonly field: 'raw_data' | 'float_data' | 'int32_data' | 'int64_data' | 'double_data' | 'uint64_data' | 'string_data' | 'external';
+  /** Byte offset of the message in its file. */
+  readonly at?: number | undefined;
   /** Fields of the message with no other place, by name. */
   readonly rest?: object | undefined;
 }
@@ -105,9 +107,9 @@ export class Tensor {
     if (isStrings(this.content)) return this.content;
     throw fail('E9001', `a ${this.type} tensor has no strings`);
   }
-  /** The elements of a resident tensor as a typed array (see `arrayFor`), or as strings. */
+  /** The elements of a resident tensor as a typed array (see `arrayFor`), or as strings. Booleans are 0 and 1, whatever the bytes. */
   get data(): TypedArray | readonly string[] {
-    this.#data ??= isStrings(this.content) ? this.content.map(s => decoder.decode(s)) : viewBytes(this.type, this.bytes());
+    this.#data ??= isStrings(this.content) ? this.content.map(s => decoder.decode(s)) : elementsIn(this.type, this.bytes());
     return this.#data;
   }
   /** The same content under other sizes of the same count. */
@@ -131,6 +133,10 @@ export function numbersOf(tensor: Tensor): number[] {
   });
 }
 
+/** Any byte but 0 is true: operators compute with 0 and 1. */
+const elementsIn = (type: DataType, bytes: Uint8Array): TypedArray =>
+  type === 'bool' && bytes.some(byte => byte > 1) ? Uint8Array.from(bytes, byte => (byte === 0 ? 0 : 1)) : viewBytes(type, bytes);
+
 /** Stored bytes as a typed array: shared where the offset is aligned, copied where not. */
 export function viewBytes(type: DataType, bytes: Uint8Array): TypedArray {
   const array = arrayFor(type);
@@ -150,7 +156,9 @@ function countOf(type: DataType, dims: readonly number[]): number {
   if (dims.length > maxRank) throw fail('E1202', `${name()} has rank ${dims.length}, the limit is ${maxRank}`);
   if (dims.some(d => !Number.isSafeInteger(d) || d < 0)) throw fail('E1202', `${name()} has a size that is negative or no integer`);
   const count = dims.reduce((n, d) => n * d, 1);
-  if (!Number.isSafeInteger(count * Math.max(1, elementTypes[type].bits))) throw fail('E1202', `the size of ${name()} overflows`);
+  // A size of 0 does not excuse an overflow among the others.
+  const whole = count > 0 ? count : dims.reduce((n, d) => n * (d || 1), 1);
+  if (!Number.isSafeInteger(whole * Math.max(1, elementTypes[type].bits))) throw fail('E1202', `the size of ${name()} overflows`);
   return count;
 }
 

@@ -1,7 +1,8 @@
 // Writing files so that a path holds either its old content or the whole new one. Knows no format.
 import { createHash, randomBytes } from 'node:crypto';
-import { rmSync } from 'node:fs';
+import { readlinkSync, rmSync } from 'node:fs';
 import { access, constants, type FileHandle, link, lstat, open, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { fail, type ModelError } from '../errors.ts';
 import { checkedPath, errorCode, system, systemError, writeError } from './system-error.ts';
@@ -68,7 +69,8 @@ export class AtomicWrite {
   }
 
   /**
-   * Begin to write `path`, following a symbolic link. Temporary files that an earlier write of it left an hour or more ago are deleted.
+   * Begin to write `path`, following a symbolic link. Temporary files of it are deleted where their process is gone, and where they are
+   * an hour old.
    * Errors: E4002 the file exists and `overwrite` is not set, E5001 no such folder, E5002 permission, E5003 disk full, E5004 other.
    */
   static async create(path: string, options: WriteOptions = {}): Promise<AtomicWrite> {
@@ -77,7 +79,7 @@ export class AtomicWrite {
     const folder = dirname(place.target);
     const prefix = temporaryPrefix(place.target);
     await removeStale(folder, prefix);
-    const temporary = join(folder, `${prefix}${randomBytes(6).toString('hex')}.tmp`);
+    const temporary = join(folder, `${prefix}${machine()}-${process.pid}-${randomBytes(6).toString('hex')}.tmp`);
     ignoreSizeSignal();
     const handle = await system(path, 'written', () => open(temporary, 'wx'));
     temporaries.add(temporary);
@@ -248,16 +250,41 @@ function temporaryPrefix(target: string): string {
   return `.omnix-${short}.`;
 }
 
+const longestWrite = 3_600_000;
+
+/** Delete what earlier writes left: of processes that are gone at once, of others, which may run on another machine, after an hour. */
 async function removeStale(folder: string, prefix: string): Promise<void> {
   const names = await readdir(folder).catch(() => []);
   for (const name of names) {
-    if (!name.startsWith(prefix) || !/^[0-9a-f]{12}\.tmp$/.test(name.slice(prefix.length))) continue;
+    const made = name.startsWith(prefix) ? /^(?:([0-9a-f]{8})-(\d+)-)?[0-9a-f]{12}\.tmp$/.exec(name.slice(prefix.length)) : null;
     const path = join(folder, name);
+    if (!made || temporaries.has(path)) continue;
     const age = await stat(path).then(
       ({ mtimeMs }) => Date.now() - mtimeMs,
       () => 0,
     );
-    if (age > 3_600_000 && !temporaries.has(path)) await rm(path, { force: true }).catch(() => {});
+    const isOrphan = made[1] === machine() && !isRunning(Number(made[2]));
+    if (isOrphan || age > longestWrite) await rm(path, { force: true }).catch(() => {});
+  }
+}
+
+/** Where process numbers are ours: the machine, and on Linux the namespace, which containers have of their own. */
+function machine(): string {
+  let namespace = '';
+  try {
+    namespace = readlinkSync('/proc/self/ns/pid');
+  } catch {
+    // Other systems have one for all processes.
+  }
+  return createHash('sha256').update(`${hostname()} ${namespace}`).digest('hex').slice(0, 8);
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (cause) {
+    return errorCode(cause) !== 'ESRCH';
   }
 }
 

@@ -3,6 +3,7 @@ import { constants, promises as fs } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
 import type { Source } from '../codec/source.ts';
 import { fail } from '../errors.ts';
+import { quoted } from '../ir/text.ts';
 import { FileSource } from './files.ts';
 
 /**
@@ -23,16 +24,21 @@ export const openBeside = (model: string): ((location: string) => Promise<Source
 
 async function openInside(folder: string, location: string): Promise<Source> {
   const path = join(folder, location);
+  const file = `external data file ${quoted(location)}`;
   const root = await fs.realpath(folder);
   const real = await fs.realpath(path).catch((cause: unknown) => {
-    throw fail('E1402', `external data file ${location} does not exist beside the model`, {}, { cause });
+    throw fail('E1402', `${file} does not exist beside the model`, {}, { cause });
   });
   if (real !== root && !real.startsWith(root.endsWith(sep) ? root : root + sep))
-    throw fail('E1401', `external data file ${location} leads outside the folder of the model`);
+    throw fail('E1401', `${file} leads outside the folder of the model`);
   const facts = await fs.stat(real);
-  if (!facts.isFile()) throw fail('E1402', `external data file ${location} is not a regular file`);
+  if (!facts.isFile()) throw fail('E1402', `${file} is not a regular file`);
   await fs.access(real, constants.R_OK).catch((cause: unknown) => {
-    throw fail('E5002', `external data file ${location} may not be read`, {}, { cause });
+    throw fail('E5002', `${file} may not be read`, {}, { cause });
   });
-  return FileSource.open(real);
+  const source = await FileSource.open(real, { regular: true });
+  // A folder on the way that was changed for a link meanwhile would have led elsewhere.
+  if ((await fs.realpath(path).catch(() => undefined)) === real) return source;
+  await source.close();
+  throw fail('E5005', `${file} was moved while it was opened`);
 }

@@ -1,6 +1,6 @@
 // Files on disk, read by range. Writing them is in atomic-write.ts. Knows no format.
 import { constants as bufferLimits } from 'node:buffer';
-import { type BigIntStats, close, createReadStream, fstatSync, open, read, readSync } from 'node:fs';
+import { type BigIntStats, close, createReadStream, constants as fileFlags, fstatSync, open, read, readSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { MemorySource, type Source } from '../codec/source.ts';
@@ -17,6 +17,8 @@ const closeFile = promisify(close);
 const shortRead = 65536;
 
 const largestCall = 2 ** 30;
+/** Opening a pipe would wait for its writer. Systems without these flags have neither pipes nor links of this kind. */
+const onlyRegular = fileFlags.O_RDONLY | (fileFlags.O_NOFOLLOW ?? 0) | (fileFlags.O_NONBLOCK ?? 0);
 /** What is read from a pipe must fit into one array. */
 const largestPipe = Math.min(bufferLimits.MAX_LENGTH, 2 ** 32);
 
@@ -31,6 +33,8 @@ export class FileSource implements Source {
   readonly path?: string;
   /** Set for a pipe. */
   readonly bytes?: Uint8Array;
+  /** Set for a regular file. */
+  readonly names?: number;
   #descriptor: number | undefined;
   readonly #opened: BigIntStats | undefined;
 
@@ -42,6 +46,7 @@ export class FileSource implements Source {
     } else {
       this.path = path;
       this.size = Number(content.opened.size);
+      this.names = Number(content.opened.nlink);
       this.#opened = content.opened;
       this.#descriptor = content.descriptor;
       dropped.register(this, content.descriptor, this);
@@ -49,20 +54,22 @@ export class FileSource implements Source {
   }
 
   /**
-   * Open a file for reading; a pipe is read to its end. It closes with `close`, or when nothing refers to it any more.
+   * Open a file for reading; a pipe is read to its end, or refused with `regular`, which does not follow a link either. It closes with
+   * `close`, or when nothing refers to it any more.
    * Errors: E5001 not found, E5002 permission, E5004 a folder, a device or another system error, E1009 a pipe beyond `limit` bytes.
    */
-  static async open(path: string, options: { readonly limit?: number } = {}): Promise<FileSource> {
-    const { limit = largestPipe } = options;
+  static async open(path: string, options: { readonly limit?: number; readonly regular?: boolean } = {}): Promise<FileSource> {
+    const { limit = largestPipe, regular = false } = options;
     checkedPath(path);
     // Opening a device can have effects, so its kind is looked at first; the opened file is looked at again, as it may be another.
     refuseKind(await system(path, 'opened', () => stat(path)), path);
-    const descriptor = await system(path, 'opened', () => openFile(path, 'r'));
+    const descriptor = await system(path, 'opened', () => openFile(path, regular ? onlyRegular : 'r'));
     let kept = false;
     try {
       const opened = fstatSync(descriptor, { bigint: true });
       refuseKind(opened, path);
       kept = opened.isFile();
+      if (regular && !kept) throw fail('E5004', `${path} is a pipe, expected a file`, { file: path });
       if (kept) return new FileSource(path, { descriptor, opened });
       return new FileSource(path, await collect(createReadStream(path, { fd: descriptor, autoClose: false }), path, limit));
     } catch (cause) {

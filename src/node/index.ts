@@ -18,15 +18,15 @@ export { FileSource, readStdin, removeTemporaries, writeFileAtomic } from './fil
 export type PathOrInput = string | Uint8Array | Blob | Source;
 
 /** What reading takes beside the file; external files are found by themselves. */
-export type FileReadOptions = Pick<ReadOptions, 'allowCustom'>;
+export type FileReadOptions = Pick<ReadOptions, 'allowCustom' | 'limits'>;
 
 /**
  * Read a model; external data is looked for beside it, never outside its folder.
  * @throws ModelError with every problem found, E5001 where there is no such file
  */
-export async function read(input: PathOrInput, { allowCustom }: FileReadOptions = {}): Promise<Loaded> {
-  if (typeof input !== 'string') return readInput(input, { allowCustom });
-  return readInput(await FileSource.open(input), { open: openBeside(input), allowCustom });
+export async function read(input: PathOrInput, options: FileReadOptions = {}): Promise<Loaded> {
+  if (typeof input !== 'string') return readInput(input, options);
+  return readInput(await FileSource.open(input), { ...options, open: openBeside(input) });
 }
 
 /** Read a model; the short form of `read`. */
@@ -82,9 +82,9 @@ export interface Converted extends Saved {
 export async function convert(
   input: PathOrInput,
   output: string,
-  { allowCustom, ...options }: SaveOptions & FileReadOptions = {},
+  { allowCustom, limits, ...options }: SaveOptions & FileReadOptions = {},
 ): Promise<Converted> {
-  const loaded = await read(input, { allowCustom });
+  const loaded = await read(input, { allowCustom, limits });
   return { loaded, ...(await save(loaded.model, output, options)) };
 }
 

@@ -14,7 +14,7 @@ import type { OpName, Signatures } from './names.gen.ts';
 import { evaluate } from './plan-node.ts';
 import { newestSchema, type OpSchema, operatorNames } from './schema.ts';
 import { maxContents, rankOf, shapeOf } from './shapes.ts';
-import { requireSignature } from './signature.ts';
+import { requireInputs, requireSignature } from './signature.ts';
 
 /** A size that is known, or a value that holds it at run time (int64, one element). */
 export type Size = number | Value;
@@ -65,6 +65,7 @@ class BuilderBase {
       outputs.map(o => (o === undefined ? undefined : { name: o })),
     );
     try {
+      if (schema && inputs.length > node.inputs.length) requireInputs(op, inputs, schema);
       if (schema) requireSignature(node, schema);
       // In the body of a function an attribute may be its caller's; nothing follows from it before the call.
       const isOpen = [...map.values()].some(a => a.kind === 'reference');

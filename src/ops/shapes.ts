@@ -82,7 +82,8 @@ export const axesOf = (axes: readonly number[], rank: number): number[] => axes.
 
 /** The shape that broadcasting gives, by the rules of the standard (NumPy's). */
 export function broadcastShapes(shapes: readonly Shape[]): Dim[] {
-  const rank = Math.max(0, ...shapes.map(s => s.length));
+  // Not by spreading: a node may have a million inputs.
+  const rank = shapes.reduce((most, s) => Math.max(most, s.length), 0);
   return Array.from({ length: rank }, (_, i) => {
     const sizes = shapes.map(s => s[s.length - rank + i] ?? 1);
     return sizes.reduce((a, b) => broadcastDim(a, b, shapes));
@@ -93,7 +94,10 @@ function broadcastDim(a: Dim, b: Dim, shapes: readonly Shape[]): Dim {
   if (sameDim(a, b) || b === 1) return a;
   if (a === 1) return b;
   if (typeof a === 'number' && typeof b === 'number')
-    throw fail('E1305', `${shapes.map(formatShape).join(' and ')} cannot be broadcast together`);
+    throw fail(
+      'E1305',
+      `${shapes.slice(0, 8).map(formatShape).join(' and ')}${shapes.length > 8 ? ' and more' : ''} cannot be broadcast together`,
+    );
   return typeof a === 'number' ? a : typeof b === 'number' ? b : maxDims(a, b);
 }
 

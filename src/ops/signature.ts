@@ -18,7 +18,7 @@ export type Report = (
 export function checkSignature(node: Node, schema: OpSchema, report: Report): void {
   checkCount('input', node.inputs.length, schema.minInputs, schema.maxInputs, report);
   checkCount('output', node.outputs.length, schema.minOutputs, schema.maxOutputs, report);
-  checkEmpty(node, schema, report);
+  checkEmpty(node.inputs, schema, report);
   checkAttributes(node, schema, report);
 }
 
@@ -40,10 +40,20 @@ export function checkCount(what: 'input' | 'output', found: number, least: numbe
   report('E1302', `has ${found} ${what}${found === 1 ? '' : 's'}, expected ${range}`, `.${what}`);
 }
 
+/**
+ * That no input is absent which the operator needs, also at the end of the list.
+ * @throws ModelError E1302
+ */
+export function requireInputs(op: string, inputs: Node['inputs'], schema: OpSchema): void {
+  checkEmpty(inputs, schema, (code, message) => {
+    throw fail(code, `${op}: ${message}`);
+  });
+}
+
 /** An empty name says that an optional input is absent; others cannot be. */
-function checkEmpty(node: Node, { inputs }: OpSchema, report: Report): void {
-  node.inputs.forEach((v, i) => {
-    const param = inputs[Math.min(i, inputs.length - 1)];
+function checkEmpty(inputs: Node['inputs'], { inputs: params }: OpSchema, report: Report): void {
+  inputs.forEach((v, i) => {
+    const param = params[Math.min(i, params.length - 1)];
     if (v || !param || param.option === 'optional') return;
     report(
       'E1302',

@@ -23,7 +23,7 @@ export const upgradeNode =
       if (!isForm(result)) return result;
       return b.emit(result.op ?? op, result.inputs, result.attributes, place);
     } catch (error) {
-      throw error instanceof ModelError ? error.within({ node: { op: node.qualifiedName, name: node.name } }) : error;
+      throw error instanceof ModelError ? error.within({ offset: node.meta.at, node: { op: node.qualifiedName, name: node.name } }) : error;
     }
   };
 

@@ -1,69 +1,120 @@
-// Contents of tensors that are allowed and yet surprise: looked for in tensors that are in memory.
+// Contents of tensors that are allowed and yet surprise. Tensors that are not in memory are read piece by piece.
 import { hasEscapedBytes } from '../codec/protobuf.ts';
 import { decodeUtf8 } from '../codec/utf8.ts';
 import { type Finding, warning } from '../errors.ts';
 import { type Graph, type Model, subgraphs } from '../ir/graph.ts';
-import type { Tensor } from '../ir/tensor.ts';
+import type { Stored, Tensor } from '../ir/tensor.ts';
 import { quoted } from '../ir/text.ts';
 import { type DataType, elementTypes } from '../ir/types.ts';
 
 /**
  * Warnings (E1205, E1110): NaN and infinities in parameters; booleans other than 0 and 1, which count as true; set padding bits;
- * strings that are not UTF-8. Reads every resident byte once.
+ * strings that are not UTF-8. Reads every byte once, at most 1 MiB at a time. Errors: of reading a tensor's file.
  */
-export function checkContents(model: Model, file?: string): Finding[] {
+export async function checkContents(model: Model, file?: string): Promise<Finding[]> {
   const findings: Finding[] = [];
-  const look = (tensor: Tensor, name: string, path: string, parameter: boolean): void => {
-    for (const { code, message } of surprises(tensor, parameter))
-      findings.push(warning(code, `${quoted(name)} ${message}`, { file, path, tensor: name }));
-  };
-  const graph = (g: Graph, path: string): void => {
-    g.initializers.forEach((v, i) => {
-      if (v.tensor) look(v.tensor, v.name, `${path}.initializer[${i}]`, v.parameter);
-    });
-    g.nodes.forEach((node, i) => {
-      for (const [name, a] of node.attributes) if (a.kind === 'tensor') look(a.value, name, `${path}.node[${i}]`, false);
-      for (const [, inner] of subgraphs(node)) graph(inner, `${path}.node[${i}]`);
-    });
-  };
-  graph(model.graph, 'graph');
-  model.functions.forEach((f, i) => {
-    graph(f.body, `functions[${i}]`);
-  });
+  for (const { tensor, name, path, parameter } of tensorsOf(model)) {
+    const surprise = tensor.isResident ? residentSurprise(tensor, parameter) : await storedSurprise(tensor, parameter);
+    if (surprise)
+      findings.push(warning(surprise.code, `${quoted(name)} ${surprise.message}`, { file, path, offset: tensor.origin?.at, tensor: name }));
+  }
   return findings;
 }
 
-function* surprises(tensor: Tensor, parameter: boolean): Generator<{ code: 'E1205' | 'E1110'; message: string }> {
-  if (!tensor.isResident) return;
-  if (tensor.type === 'string') {
-    const first = tensor.strings().findIndex(s => hasEscapedBytes(decodeUtf8(s)));
-    if (first >= 0) yield { code: 'E1110', message: `holds bytes that are not UTF-8 in element ${first}` };
-    return;
+interface Found {
+  readonly tensor: Tensor;
+  readonly name: string;
+  readonly path: string;
+  /** A named weight. */
+  readonly parameter: boolean;
+}
+
+function* tensorsOf(model: Model): Generator<Found> {
+  yield* ofGraph(model.graph, 'graph');
+  for (const [i, f] of model.functions.entries()) yield* ofGraph(f.body, `functions[${i}]`);
+}
+
+function* ofGraph(graph: Graph, path: string): Generator<Found> {
+  for (const [i, { tensor, name, parameter }] of graph.initializers.entries())
+    if (tensor) yield { tensor, name, path: `${path}.initializer[${i}]`, parameter };
+  for (const [i, node] of graph.nodes.entries()) {
+    for (const [name, a] of node.attributes)
+      if (a.kind === 'tensor') yield { tensor: a.value, name, path: `${path}.node[${i}]`, parameter: false };
+    for (const [, inner] of subgraphs(node)) yield* ofGraph(inner, `${path}.node[${i}]`);
   }
-  const bytes = tensor.bytes();
-  const exponent = exponents[tensor.type];
-  if (parameter && exponent)
-    yield* counted(bytes, elementTypes[tensor.type].bits / 8, 'NaN or infinite elements', word => (word & exponent) === exponent);
-  if (tensor.type === 'bool') yield* counted(bytes, 1, 'booleans other than 0 and 1, which count as true', word => word >> 8 > 1);
-  const padding = bytes.length * 8 - tensor.size * elementTypes[tensor.type].bits;
-  if (padding > 0 && bytes.at(-1)! >> (8 - padding) !== 0) yield { code: 'E1205', message: 'has padding bits that are set' };
+}
+
+interface Surprise {
+  readonly code: 'E1205' | 'E1110';
+  readonly message: string;
+}
+/** The bytes that are read at once. */
+const step = 2 ** 20;
+
+async function storedSurprise(tensor: Tensor, parameter: boolean): Promise<Surprise | undefined> {
+  // The cast: the content of a tensor that is not resident is a range.
+  const content = tensor.content as Stored;
+  const counter = counterFor(tensor.type, parameter);
+  for (let at = 0; counter && at < content.length; at += step) counter.add(await content.read(at, Math.min(step, content.length - at)));
+  return counter ? counter.surprise : paddingSurprise(tensor, await content.read(content.length - 1, 1));
+}
+
+function residentSurprise(tensor: Tensor, parameter: boolean): Surprise | undefined {
+  if (tensor.type === 'string') return stringSurprise(tensor.strings());
+  const counter = counterFor(tensor.type, parameter);
+  counter?.add(tensor.bytes());
+  return counter ? counter.surprise : paddingSurprise(tensor, tensor.bytes());
+}
+
+function stringSurprise(strings: readonly Uint8Array[]): Surprise | undefined {
+  const first = strings.findIndex(s => hasEscapedBytes(decodeUtf8(s)));
+  return first < 0 ? undefined : { code: 'E1110', message: `holds bytes that are not UTF-8 in element ${first}` };
+}
+
+/** `bytes` end with the last byte of the tensor. */
+function paddingSurprise(tensor: Tensor, bytes: Uint8Array): Surprise | undefined {
+  const padding = tensor.byteLength * 8 - tensor.size * elementTypes[tensor.type].bits;
+  const isSet = padding > 0 && bytes.at(-1)! >> (8 - padding) !== 0;
+  return isSet ? { code: 'E1205', message: 'has padding bits that are set' } : undefined;
 }
 
 /** The exponent bits in the upper 16 bits of an element: all of them are set in NaN and infinities. */
 const exponents: Partial<Record<DataType, number>> = { float32: 0x7f80, float64: 0x7ff0, float16: 0x7c00, bfloat16: 0x7f80 };
 
-/** Count elements by their upper 16 bits (a byte is the upper one). */
-function* counted(
-  bytes: Uint8Array,
-  width: number,
-  what: string,
-  test: (word: number) => boolean,
-): Generator<{ code: 'E1205'; message: string }> {
-  let count = 0;
-  let first = -1;
-  for (let end = width - 1, i = 0; end < bytes.length; end += width, i++) {
-    if (!test((bytes[end]! << 8) | (width > 1 ? bytes[end - 1]! : 0))) continue;
-    if (count++ === 0) first = i;
+/** What is counted in a type: a boolean has no exponent, its byte is the upper half of the word. */
+function counterFor(type: DataType, parameter: boolean): Counter | undefined {
+  if (type === 'bool') return new Counter(1, 'booleans other than 0 and 1, which count as true', word => word >> 8 > 1);
+  const exponent = parameter ? exponents[type] : undefined;
+  if (exponent === undefined) return undefined;
+  return new Counter(elementTypes[type].bits / 8, 'NaN or infinite elements', word => (word & exponent) === exponent);
+}
+
+/** Counts elements by their upper 16 bits over whole pieces of a tensor. */
+class Counter {
+  #count = 0;
+  #first = -1;
+  #index = 0;
+  readonly #width: number;
+  readonly #what: string;
+  readonly #test: (word: number) => boolean;
+
+  constructor(width: number, what: string, test: (word: number) => boolean) {
+    this.#width = width;
+    this.#what = what;
+    this.#test = test;
   }
-  if (count > 0) yield { code: 'E1205', message: `has ${count} ${what}, the first at ${first}` };
+
+  add(bytes: Uint8Array): void {
+    const width = this.#width;
+    let index = this.#index;
+    for (let end = width - 1; end < bytes.length; end += width, index++) {
+      if (!this.#test((bytes[end]! << 8) | (width > 1 ? bytes[end - 1]! : 0))) continue;
+      if (this.#count++ === 0) this.#first = index;
+    }
+    this.#index = index;
+  }
+
+  get surprise(): Surprise | undefined {
+    return this.#count === 0 ? undefined : { code: 'E1205', message: `has ${this.#count} ${this.#what}, the first at ${this.#first}` };
+  }
 }

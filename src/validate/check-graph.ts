@@ -24,7 +24,8 @@ export function checkGraph(model: Model, file?: string): Finding[] {
 
 function signature(graph: Graph, findings: Finding[]): void {
   const check = (what: 'input' | 'output', name: string, type: Graph['inputs'][number]['type'], i: number): void => {
-    if (type?.kind === 'tensor' && !type.shape)
+    // An element type that does not exist is a finding of its own.
+    if (type?.kind === 'tensor' && !type.shape && type.element !== 'undefined')
       findings.push({
         code: 'E1307',
         severity: 'error',

@@ -30,7 +30,7 @@ export async function checkModel(source: Source, options: ReadOptions = {}): Pro
     const isSound = findings.every(f => f.severity !== 'error');
     const types = isSound ? checkTypes(model, operators, source.name) : [];
     const graph = checkGraph(model, source.name);
-    return { model, findings: [...findings, ...graph, ...operators, ...types, ...checkContents(model, source.name)] };
+    return { model, findings: [...findings, ...graph, ...operators, ...types, ...(await checkContents(model, source.name))] };
   } catch (error) {
     if (error instanceof ModelError) return { findings: error.within({ file: source.name }).findings.slice() };
     throw error;
@@ -114,7 +114,8 @@ class Checker {
 
   #checkDomain(node: Node, { opsets, inside }: Body, report: Report): void {
     const key = `domain ${node.domain} ${inside ? functionKey(inside.domain, inside.name, inside.overload) : ''}`;
-    if (opsets.has(node.domain) || this.#reported.has(key)) return;
+    // That a model imports nothing at all is one finding of reading, not one for each domain.
+    if (opsets.has(node.domain) || (opsets.size === 0 && !inside) || this.#reported.has(key)) return;
     this.#reported.add(key);
     report('E1106', `is of domain ${quoted(node.domain || 'ai.onnx')}, which the ${inside ? 'function' : 'model'} does not import`);
   }
@@ -128,7 +129,8 @@ class Checker {
       this.#reported.add(key);
       return undefined;
     }
-    const opset = Math.min(opsets.get(node.domain) ?? newest, newest);
+    const said = opsets.get(node.domain) ?? newest;
+    const opset = said < 1 ? newest : Math.min(said, newest);
     const schema = schemaOf(node.domain, node.op, opset);
     if (!schema) this.#unknown(node, opset, report);
     else if (schema.deprecated) report('E1308', `is deprecated since opset ${schema.since}, the model imports ${opset}`);

@@ -50,7 +50,7 @@ const namesOf = (model: ModelProto): string[] => [
 const shapeOf = (type: TypeProto | undefined) => type?.tensor_type?.shape;
 
 /** Apply `change` to one of the items. */
-const onOne = <T>(random: Random, items: readonly T[], change: (item: Mutable<T>) => boolean | void): boolean => {
+const onOne = <T>(random: Random, items: readonly T[], change: (item: Mutable<T>) => unknown): boolean => {
   const item = pick(random, items);
   return item !== undefined && change(item as Mutable<T>) !== false;
 };

@@ -1,9 +1,7 @@
 // Random choices that are the same on every machine for one seed.
 
-export interface Random {
-  /** An integer from 0 to below `n`. */
-  (n: number): number;
-}
+/** An integer from 0 to below `n`. */
+export type Random = (n: number) => number;
 
 /** Mulberry32, by Tommy Ettinger, in the public domain. */
 export function randomFrom(seed: number): Random {

@@ -19,7 +19,7 @@ test('text survives an .npz: empty, beyond the basic plane, of several lengths',
 
 // The bytes of numpy.save(f, numpy.array(['ab', 'é'], dtype='>U2')): big-endian code points.
 test('text of big-endian NumPy files is read', async () => {
-  const header = "{'descr': '>U2', 'fortran_order': False, 'shape': (2,), }".padEnd(117) + '\n';
+  const header = `${"{'descr': '>U2', 'fortran_order': False, 'shape': (2,), }".padEnd(117)}\n`;
   const bytes = new Uint8Array(10 + header.length + 16);
   bytes.set([0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, 1, 0, header.length, 0]);
   bytes.set(new TextEncoder().encode(header), 10);

@@ -297,12 +297,21 @@ test('doctor names versions, the processor and every backend', () => {
   });
 });
 
+test('--limit bounds what is read, and the error names the limit', async () => {
+  await save(tinyModel(), at('limited.onnx'));
+  const { code, findings } = json('check', 'limited.onnx', '--limit', 'depth=2', '--limit', 'nodes=9');
+  expect(code).toBe(7);
+  expect(findings).toMatchObject([{ code: 'E1008', limit: { name: 'depth', value: 2 } }]);
+  expect(omnix('info', 'limited.onnx', '--limit', 'depth=200').code).toBe(0);
+});
+
 describe('usage errors', () => {
   test.each([
     [['conver'], 'Did you mean convert?'],
     [['info', 'tiny.onnx', '--opps'], 'Did you mean --ops?'],
     [['info'], 'models'],
     [['check', 'tiny.onnx', 'more'], 'too many arguments'],
+    [['check', 'tiny.onnx', '--limit', 'depht=200'], 'One of depth'],
     [['convert', 'tiny.onnx', '-o', 'q.onnx', '--opset', 'x'], 'whole number'],
     [['convert', 'tiny.onnx', '-o', 'q.onnx', '--to', 'onx'], 'did you mean onnx?'],
     [['convert', 'tiny.onnx', '-o', 'q.onnx', '--target', 'ort-2'], 'known are ort-1.12'],

@@ -271,8 +271,8 @@ describe('bad bytes', () => {
   const rows: [string, Uint8Array, string, string][] = [
     ['field number 0', bytesOf(0x08, 1, 0x00), 'E1006', 'a field has the number 0 at offset 2'],
     ['a field number beyond 29 bits', bytesOf(0xff, 0xff, 0xff, 0xff, 0x7f), 'E1006', 'a field number has more than 29 bits at offset 0'],
-    ['wire type 6', bytesOf(0xf6, 0x7f), 'E1006', 'wire type 6 does not exist in 2046 at offset 2'],
-    ['wire type 7', bytesOf(0xf7, 0x7f), 'E1006', 'wire type 7 does not exist in 2046 at offset 2'],
+    ['wire type 6', bytesOf(0xf6, 0x7f), 'E1006', 'wire type 6 does not exist in 2046 at offset 0'],
+    ['wire type 7', bytesOf(0xf7, 0x7f), 'E1006', 'wire type 7 does not exist in 2046 at offset 0'],
     [
       'a varint of 11 bytes',
       bytesOf(0x08, ...new Array<number>(10).fill(0x80), 0),
@@ -283,16 +283,16 @@ describe('bad bytes', () => {
       'the wrong wire type',
       bytesOf(0x3a, 4, 0x0a, 2, 0x08, 1),
       'E1006',
-      'wire type 0 where the schema has 2 in graph.node[0].input[0] at offset 5',
+      'wire type 0 where the schema has 2 in graph.node[0].input[0] at offset 4',
     ],
     [
       'a varint where a float belongs',
       lengthPrefixed(0x3a, lengthPrefixed(0x0a, lengthPrefixed(0x2a, bytesOf(0x10, 1)))),
       'E1006',
-      'wire type 0 where the schema has 5 in graph.node[0].attribute[0].f at offset 7',
+      'wire type 0 where the schema has 5 in graph.node[0].attribute[0].f at offset 6',
     ],
-    ['an end of no group', bytesOf(0xf4, 0x7f), 'E1006', 'the end of group 2046, which is not open in 2046 at offset 2'],
-    ['the end of another group', bytesOf(0xf3, 0x7f, 0xec, 0x7f), 'E1006', 'the end of group 2045, which is not open in 2046 at offset 4'],
+    ['an end of no group', bytesOf(0xf4, 0x7f), 'E1006', 'the end of group 2046, which is not open in 2046 at offset 0'],
+    ['the end of another group', bytesOf(0xf3, 0x7f, 0xec, 0x7f), 'E1006', 'the end of group 2045, which is not open in 2046 at offset 2'],
     ['a length of 2^63 - 1', bytesOf(0x3a, ...most), 'E1006', 'a length of 9223372036854775807 bytes is impossible in graph at offset 1'],
     [
       'a length beyond the file',

@@ -142,7 +142,7 @@ function newBuffer(device: GPUDevice, words: number, use: number, owned: GPUBuff
 /** @throws ModelError E3007 where a buffer is larger than the device binds, or than 32 bits address */
 function checkFits(device: GPUDevice, plan: Pick<BoundPlan, 'buffers'>): void {
   const value = Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize, maxElements * 4);
-  const largest = Math.max(0, ...plan.buffers.map(b => b.size * 4));
+  const largest = plan.buffers.reduce((most, b) => Math.max(most, b.size * 4), 0);
   if (largest <= value) return;
   throw fail('E3007', `a buffer of ${largest} bytes exceeds the device's limit of ${value}`, { limit: { name: 'buffer', value } });
 }

@@ -67,6 +67,15 @@ export function externalRange(proto: TensorProto, size: number, path: string, re
   if (location === undefined) throw fail('E1402', 'the data is external, and no location says where');
   const source = reading.external.get(location);
   if (source === undefined || source instanceof ModelError) throw source ?? fail('E9001', 'a location was not opened');
+  if ((source.names ?? 1) > 1 && !reading.linked.has(location)) {
+    reading.linked.add(location);
+    const place = { path, offset: proto[at], tensor: proto.name };
+    reading.warn(
+      'E1401',
+      `the data ${quoted(location)} has ${source.names} names on the disk, so it may be a file of somebody else`,
+      place,
+    );
+  }
   const offset = readNumber(entries, 'offset') ?? 0n;
   const length = readNumber(entries, 'length') ?? BigInt(size);
   const end = BigInt(source.size);

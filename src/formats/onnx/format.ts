@@ -16,10 +16,10 @@ export const onnx: Format = {
     const [tag = 0, next = 0] = head;
     const [field, wire] = [tag >> 3, tag & 7];
     if (tag >= 0x80 || wireTypes[field] !== wire) return false;
-    if (wire === 0) return field === 1 ? next > 0 && next < 0x80 : source.name.endsWith('.onnx');
+    if (wire === 0) return (field === 1 && next > 0 && next < 0x80) || source.name.endsWith('.onnx');
     return field === 7 || field === 8 || source.name.endsWith('.onnx');
   },
-  read: async (source, { open }) => loadable(await readOnnx(source, { open })),
+  read: async (source, { open, limits }) => loadable(await readOnnx(source, { open, limits })),
   async write(model, { name, externalData = hasExternalData(model), dataName = `${name}.data` }) {
     const files = writeOnnx(model, externalData ? { external: { location: dataName } } : {});
     const main = { name, ...files.model };

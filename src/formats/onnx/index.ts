@@ -3,5 +3,4 @@ export { type NamedDatum, readDatum } from './data.ts';
 export { checkLocation, type ExternalOptions, type OpenExternal } from './external.ts';
 export { loadable, type ReadOptions, type ReadResult, readOnnx } from './read.ts';
 export { functionKey } from './read-functions.ts';
-export type { OnnxLimits } from './reading.ts';
 export { type OnnxFiles, type WriteOptions, writeOnnx } from './write.ts';

@@ -2,7 +2,7 @@
 // finding, and the graph is built as far as it can be.
 import { at } from '../../codec/protobuf.ts';
 import type { Place } from '../../errors.ts';
-import { type Attribute, Graph, type Meta, Node, type Output, type SparseTensor, Value } from '../../ir/graph.ts';
+import { type Attribute, Graph, type Meta, Node, noAttributes, type Output, type SparseTensor, Value } from '../../ir/graph.ts';
 import { sortedNodes } from '../../ir/order.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import { escaped } from '../../ir/text.ts';
@@ -176,8 +176,8 @@ class GraphReader {
 
   nodes(protos: readonly NodeProto[], infos: readonly ValueInfoProto[]): Node[] {
     this.reading.count(protos.length);
-    const attributes = protos.map(() => new Map<string, Attribute>());
-    const nodes = protos.map((proto, i) => this.#shell(proto, attributes[i]!, `${this.path}.node[${i}]`));
+    const attributes = protos.map(proto => (proto.attribute ? new Map<string, Attribute>() : undefined));
+    const nodes = protos.map((proto, i) => this.#shell(proto, attributes[i], `${this.path}.node[${i}]`));
     nodes.forEach((node, i) => {
       node.outputs.forEach((v, k) => {
         if (v)
@@ -191,14 +191,14 @@ class GraphReader {
     });
     for (const [i, info] of infos.entries()) this.#declare(info, `${this.path}.value_info[${i}]`);
     nodes.forEach((node, i) => {
-      this.#link(node, protos[i]!, attributes[i]!, i);
+      this.#link(node, protos[i]!, attributes[i], i);
       for (const v of node.outputs) if (v) this.scope.pass(v);
     });
     return nodes;
   }
 
   /** The node without its inputs and attributes: names further down may stand for values of later nodes. */
-  #shell(proto: NodeProto, attributes: Map<string, Attribute>, path: string): Node {
+  #shell(proto: NodeProto, attributes: Map<string, Attribute> | undefined, path: string): Node {
     const { name = '', op_type: op = '', overload = '' } = proto;
     const domain = normaliseDomain(proto.domain ?? '');
     for (const [text, field] of [
@@ -213,17 +213,17 @@ class GraphReader {
       this.reading.name(text, `${path}.output[${k}]`, proto);
       return text === '' ? undefined : { name: text };
     });
-    return new Node({ op, domain, overload, name, inputs: [], attributes, meta }, outputs);
+    return new Node({ op, domain, overload, name, inputs: [], attributes: attributes ?? noAttributes, meta }, outputs);
   }
 
-  #link(node: Node, proto: NodeProto, attributes: Map<string, Attribute>, index: number): void {
+  #link(node: Node, proto: NodeProto, attributes: Map<string, Attribute> | undefined, index: number): void {
     const path = `${this.path}.node[${index}]`;
     const place = (): Place => ({ offset: proto[at], node: { index, op: node.op, name: node.name, domain: node.domain } });
     const reader = (): string => `node #${index} ${escaped(node.qualifiedName)}`;
     node.inputs = (proto.input ?? []).map((name, k) =>
       name === '' ? undefined : this.#find(name, reader, () => ({ path: `${path}.input[${k}]`, ...place() })),
     );
-    if (!proto.attribute) return;
+    if (!proto.attribute || !attributes) return;
     const repeated = readAttributes(
       proto.attribute,
       `${path}.attribute`,
@@ -324,7 +324,8 @@ class GraphReader {
   finish(graph: Graph): Graph {
     if (!this.scope.unordered) return graph;
     const sorted = sortedNodes(graph);
-    if ('cycle' in sorted) this.reading.add('E1105', circleText(sorted.cycle), { path: this.path });
+    if ('cycle' in sorted) this.reading.add('E1105', circleText(sorted.cycle), { path: this.path, offset: graph.meta.at });
+    else this.reading.hint('E1103', this.path, 'omnix convert writes the nodes in order');
     return graph;
   }
 }

@@ -2,17 +2,18 @@
 // Contents of tensors are shared with the file or stay in it. Specification: https://github.com/onnx/onnx/blob/main/docs/IR.md
 import { at, decode } from '../../codec/protobuf.ts';
 import type { Source } from '../../codec/source.ts';
-import { type Finding, fail, ModelError, warning } from '../../errors.ts';
+import { type Code, type Finding, fail, ModelError, warning } from '../../errors.ts';
 import { Graph, Model, subgraphs } from '../../ir/graph.ts';
 import { sortedNodes } from '../../ir/order.ts';
 import { maxIrVersion } from '../../ops/schema.ts';
+import type { ReadLimits } from '../format.ts';
 import { type OpenExternal, verifyChecksums, warnOverlaps } from './external.ts';
 import { fetchParts } from './fetch-parts.ts';
 import { readOpsets } from './opsets.ts';
 import { type ModelProto, onnxSchema } from './proto.gen.ts';
 import { checkReferences, readFunctions } from './read-functions.ts';
 import { readGraph } from './read-graph.ts';
-import { type OnnxLimits, Reading } from './reading.ts';
+import { Reading } from './reading.ts';
 import { described, type Places, readMeta } from './rest.ts';
 
 export interface ReadOptions {
@@ -20,7 +21,7 @@ export interface ReadOptions {
   readonly open?: OpenExternal | undefined;
   /** Compare external files with the checksums the model names, which reads them whole; false. */
   readonly checksums?: boolean | undefined;
-  readonly limits?: OnnxLimits | undefined;
+  readonly limits?: ReadLimits | undefined;
 }
 
 /** A model as far as it could be built, and everything found wrong with the file. */
@@ -41,12 +42,15 @@ const modelPlaces: Places<ModelProto> = {
 
 /**
  * Read a model. Problems of the model are findings with code, path and offset; only bytes that are no message throw: E1001,
- * E1005, E1006, E1008, E1009, E5005. Operators are not looked at.
+ * E1005 to E1009, E5005. Operators are not looked at.
  */
 export async function readOnnx(source: Source, options: ReadOptions = {}): Promise<ReadResult> {
   if (source.size === 0) throw fail('E1001', 'the file is empty', { file: source.name });
   const reading = new Reading(source.name, options.limits);
-  const proto = await decode<ModelProto>(onnxSchema, 'ModelProto', source, { limits: { depth: reading.limits.depth } });
+  const proto = await decode<ModelProto>(onnxSchema, 'ModelProto', source, {
+    limits: { depth: reading.limits.depth },
+    wholeAfter: 'graph',
+  });
   await fetchParts(proto, options.open, reading);
   const model = readModel(proto, reading);
   warnOverlaps(reading);
@@ -78,22 +82,24 @@ function readIrVersion({ ir_version: version, [at]: offset }: ModelProto, readin
   return Number(version ?? 0);
 }
 
+/** What a model can be used in spite of. */
+const usable: ReadonlySet<Code> = new Set(['E1103', 'E1110', 'E1111']);
+
 /**
- * A model to work with: throws all errors of a reading at once, except that nodes in the wrong order (E1103) are sorted, and hidden
- * names (E1111) let be, with warnings.
+ * A model to work with: throws all errors of a reading at once, except for those that a model can be used in spite of: nodes in the
+ * wrong order (E1103) are sorted, names that are no UTF-8 (E1110) keep their bytes, hidden names (E1111) are let be; all with a warning.
  */
 export function loadable({ model, findings }: ReadResult): ReadResult {
   const errors = findings.filter(f => f.severity === 'error');
-  const serious = errors.filter(f => f.code !== 'E1103' && f.code !== 'E1111');
-  if (serious.length > 0) throw new ModelError(errors);
-  const known = findings.map(f => (f.code === 'E1111' ? { ...f, severity: 'warning' as const } : f));
+  if (errors.some(f => !usable.has(f.code))) throw new ModelError(errors);
+  const kept = findings.filter(f => f.code !== 'E1103' || f.severity !== 'error').map(f => ({ ...f, severity: 'warning' as const }));
   const unordered = errors.filter(f => f.code === 'E1103');
-  if (unordered.length === 0) return { model, findings: known };
+  if (unordered[0] === undefined) return { model, findings: kept };
   sortGraph(model.graph);
   for (const { body } of model.functions) sortGraph(body);
-  const { code: _, severity: __, message: ___, ...place } = unordered[0]!;
+  const { code: _, severity: __, message: ___, hint: ____, ...place } = unordered[0];
   const note = warning('E1103', `nodes read values before they are made, ${unordered.length} times; the nodes were sorted`, place);
-  return { model, findings: [...known.filter(f => f.severity !== 'error'), note] };
+  return { model, findings: [...kept, note] };
 }
 
 /** Bring the nodes of a graph and of those nested in it into order; circles were found when they were read. */

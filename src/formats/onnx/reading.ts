@@ -5,37 +5,28 @@ import { type Code, type Finding, fail, ModelError, type Place } from '../../err
 import { type Dim, symbol, unknownDim } from '../../ir/dims.ts';
 import { quoted } from '../../ir/text.ts';
 import { nearestName } from '../../ops/nearest.ts';
-
-/** Limits of reading; each error that comes of one names it. */
-export interface OnnxLimits {
-  /** How deep messages of the file may nest; 100. A graph in a node takes three. */
-  readonly depth?: number | undefined;
-  /** How deep graphs may nest in nodes; 64. */
-  readonly graphs?: number | undefined;
-  /** The most nodes of a model, those of nested graphs and functions included; 5,000,000. */
-  readonly nodes?: number | undefined;
-  /** The most findings of one code that are kept; 1,000. */
-  readonly findings?: number | undefined;
-}
+import type { ReadLimits } from '../format.ts';
 
 /** How many findings look for the name that was meant: each compares with every name of the graph. */
 const searches = 20;
 
 export class Reading {
   readonly findings: Finding[] = [];
-  readonly limits: Required<{ [K in keyof OnnxLimits]: number }>;
+  readonly limits: Required<{ [K in keyof ReadLimits]: number }>;
   readonly file: string;
   /** External files by location: a source, or why there is none. */
   readonly external = new Map<string, Source | ModelError>();
   /** External ranges handed out, to find those that overlap. */
   readonly ranges: { readonly location: string; readonly from: number; readonly to: number; readonly place: Place }[] = [];
+  /** External files with several names that were warned of. */
+  readonly linked = new Set<string>();
   readonly checksums: { readonly location: string; readonly checksum: string; readonly place: Place }[] = [];
   readonly #counts = new Map<Code, number>();
   #nodes = 0;
   #searches = 0;
   readonly #unnamed = new Map<string, Dim>();
 
-  constructor(file: string, limits: OnnxLimits = {}) {
+  constructor(file: string, limits: ReadLimits = {}) {
     this.file = file;
     this.limits = {
       depth: limits.depth ?? 100,
@@ -57,6 +48,13 @@ export class Reading {
   }
   warn(code: Code, message: string, place: Place = {}): void {
     this.add(code, message, place, 'warning');
+  }
+
+  /** Give the first finding of a code within a path a hint, where what can be done shows only later. */
+  hint(code: Code, path: string, hint: string): void {
+    const index = this.findings.findIndex(f => f.code === code && f.path?.startsWith(path));
+    const finding = this.findings[index];
+    if (finding?.hint === undefined && finding) this.findings[index] = { ...finding, hint };
   }
 
   /** Run `read`; what it throws becomes findings at `place`, and the result undefined. */

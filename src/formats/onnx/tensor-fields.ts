@@ -26,7 +26,8 @@ export const fieldOf = (type: DataType): DataField => wide[type] ?? 'int32_data'
  * bits of each. An entry of `int32_data` is an element, or a byte of packed elements where the type has 4 bits or fewer.
  */
 export function bytesOfField(type: DataType, field: NumberField, proto: TensorProto): Uint8Array {
-  const entries = proto[field] ?? new Uint8Array(0);
+  const entries = proto[field];
+  if (entries === undefined) return noBytes;
   if (field === 'uint64_data' && type === 'uint32')
     return bytesOf(Uint32Array.from(entries as BigUint64Array, x => Number(BigInt.asUintN(32, x))));
   if (field !== 'int32_data' || type === 'int32') return bytesOf(entries);
@@ -34,6 +35,9 @@ export function bytesOfField(type: DataType, field: NumberField, proto: TensorPr
   // Typed arrays keep the low bits of what they are given. The cast: the types here have elements of 8 and 16 bits.
   return bytesOf((arrayFor(type) as typeof Uint8Array).from(entries as Int32Array));
 }
+
+/** One for all tensors without data: a typed array of its own costs more than the rest of such a tensor. */
+const noBytes = new Uint8Array(0);
 
 /** The typed field of a resident tensor. */
 export function fieldOfBytes(tensor: Tensor, field: NumberField): NonNullable<TensorProto[NumberField]> {

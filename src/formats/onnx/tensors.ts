@@ -40,7 +40,7 @@ export function readTensor(proto: TensorProto, path: string, reading: Reading, n
       throw fail('E1204', `the data is external and in ${presentFields(proto).join(', ')} too`);
     const places = external ? externalPlaces : tensorPlaces;
     const rest = restOf(proto, named ? { ...places, name: 'text' } : places);
-    return makeTensor(proto, type, dims, { field, ...(rest && { rest }) }, path, reading);
+    return makeTensor(proto, type, dims, { field, at: proto[at], ...(rest && { rest }) }, path, reading);
   });
 }
 
@@ -85,7 +85,7 @@ function makeTensor(proto: TensorProto, type: DataType, dims: number[], origin: 
       offset: proto[at],
       tensor: proto.name,
     });
-  return new Tensor(type, tensor.content as Uint8Array, dims, { field, rest: { ...origin.rest, [field]: entries } });
+  return new Tensor(type, tensor.content as Uint8Array, dims, { ...origin, rest: { ...origin.rest, [field]: entries } });
 }
 
 /** Writers store the bits of unsigned and signed bytes either way; only what fits neither is worth a warning. */

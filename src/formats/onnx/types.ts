@@ -1,5 +1,6 @@
 // Value types and their messages, in both directions.
 import { at } from '../../codec/protobuf.ts';
+import type { Place } from '../../errors.ts';
 import { type Dim, hasUnknown, unknownDim } from '../../ir/dims.ts';
 import { type DataType, dataTypeOfCode, elementTypes, type Shape, type ValueType } from '../../ir/types.ts';
 import type { TensorShapeProto, TensorShapeProto_Dimension, TypeProto, TypeProto_Tensor } from './proto.gen.ts';
@@ -34,20 +35,25 @@ const readers: Record<Kind, (proto: TypeProto, path: string, reading: Reading) =
   optional_type: (p, path, r) => ({ kind: 'optional', of: readType(p.optional_type!.elem_type, `${path}.elem_type`, r), ...denoted(p) }),
   map_type: (p, path, r) => {
     const { key_type, value_type } = p.map_type!;
-    return { kind: 'map', key: readElement(key_type, path, r), of: readType(value_type, `${path}.value_type`, r), ...denoted(p) };
+    return {
+      kind: 'map',
+      key: readElement(key_type, { path, offset: p.map_type![at] }, r),
+      of: readType(value_type, `${path}.value_type`, r),
+      ...denoted(p),
+    };
   },
   opaque_type: p => ({ kind: 'opaque', domain: p.opaque_type!.domain ?? '', name: p.opaque_type!.name ?? '', ...denoted(p) }),
 };
 
 function readTensorType(proto: TypeProto_Tensor, path: string, reading: Reading): { element: DataType; shape?: Shape } {
-  const element = readElement(proto.elem_type, path, reading);
+  const element = readElement(proto.elem_type, { path, offset: proto[at] }, reading);
   const shape = proto.shape && readShape(proto.shape, `${path}.shape`, reading);
   return shape ? { element, shape } : { element };
 }
 
-function readElement(code = 0, path: string, reading: Reading): DataType {
+function readElement(code = 0, place: Place, reading: Reading): DataType {
   const element = dataTypeOfCode(code);
-  if (element === undefined) reading.add('E1201', `the element type ${code} does not exist`, { path });
+  if (element === undefined) reading.add('E1201', `the element type ${code} does not exist`, place);
   return element ?? 'undefined';
 }
 

@@ -1,0 +1,19 @@
+// Every case of the catalogue, by row.
+import { arrayCases } from './array-cases.ts';
+import type { Case } from './case.ts';
+import { containerCases } from './container-cases.ts';
+import { externalCases } from './external-cases.ts';
+import { graphCases } from './graph-cases.ts';
+import { nameCases } from './name-cases.ts';
+import { tensorCases } from './tensor-cases.ts';
+import { typeCases } from './type-cases.ts';
+
+export const cases: readonly Case[] = [
+  ...containerCases,
+  ...graphCases,
+  ...typeCases,
+  ...tensorCases,
+  ...nameCases,
+  ...externalCases,
+  ...arrayCases,
+];

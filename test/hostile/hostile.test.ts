@@ -1,0 +1,215 @@
+// The catalogue of hostile inputs, in this process: what each command says, to the letter. `npm run hostile` runs the same cases in
+// processes of their own and measures them.
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { load, openAmong, read, Session } from '../../src/api.ts';
+import { MemorySource } from '../../src/codec/source.ts';
+import { ModelError } from '../../src/errors.ts';
+import { compilePlan } from '../../src/exec/plan.ts';
+import { referenceBackend } from '../../src/exec/reference.ts';
+import { shaderOf } from '../../src/exec/webgpu/wgsl.ts';
+import { apply, input as argument, constant, program } from '../../src/expr/expr.ts';
+import { renderWgsl } from '../../src/expr/render.ts';
+import { resident } from '../../src/ir/tensor.ts';
+import { cpuBackend } from '../../src/node/addon.ts';
+import { openBeside } from '../../src/node/beside.ts';
+import { upgrade } from '../../src/opset/upgrade.ts';
+import { lower, rewriteAll } from '../../src/passes/index.ts';
+import { checkModel } from '../../src/validate/check.ts';
+import { cases } from './cases.ts';
+import { judge, lay, meant, said } from './judge.ts';
+import {
+  external,
+  floatAttribute,
+  initializer,
+  input,
+  intAttribute,
+  intsAttribute,
+  isExternal,
+  model,
+  node,
+  output,
+  rawData,
+  typed,
+  zeros,
+} from './onnx-wire.ts';
+import { pending } from './type-cases.ts';
+import { join as joined, none, text } from './wire.ts';
+
+/** What objects have before any hostile name was read. */
+const prototype = Object.getOwnPropertyNames(Object.prototype).join();
+
+const root = mkdtempSync(join(tmpdir(), 'omnix-hostile-'));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+let count = 0;
+
+const quick = cases.filter(c => !c.large);
+const rows = [...new Set(quick.map(c => c.row))];
+
+describe.each(rows)('%s', row => {
+  test.each(quick.filter(c => c.row === row).map(c => [c.variant, c] as const))('%s', async (_, c) => {
+    const folder = join(root, `${count++}`);
+    mkdirSync(folder);
+    const piece = lay(c, folder);
+    const verdict = await judge(c, folder);
+    expect(said(verdict.findings)).toEqual(meant(c.findings, piece));
+    expect(verdict.exit).toBe(c.exit);
+    if (c.same !== undefined) expect(readFileSync(join(folder, c.same)).equals(piece.bytes)).toBe(true);
+    expect(Object.getOwnPropertyNames(Object.prototype).join()).toBe(prototype);
+    for (const text of c.prints) expect(verdict.text.join('\n')).toContain(text);
+    rmSync(folder, { recursive: true, force: true });
+  });
+});
+
+test.each(pending.map(c => [c.row, c.variant, c] as const))('%s: %s is not found yet', async (_row, _variant, c) => {
+  const folder = mkdtempSync(join(root, 'pending-'));
+  const piece = lay(c, folder);
+  expect(said((await judge(c, folder)).findings)).not.toEqual(meant(c.findings, piece));
+});
+
+test('P02: a model that ends after any of its bytes says where, or what it lacks', async () => {
+  const { bytes } = model({
+    nodes: node('Transpose', ['x'], ['y'], { more: intsAttribute('perm', 1, 0) }),
+    initializers: initializer('w', 1, [2, 3], zeros(24)),
+  });
+  for (let end = 1; end < bytes.length; end++) {
+    const { findings } = await checkModel(new MemorySource(bytes.slice(0, end), 'cut.onnx'));
+    const cut = findings.filter(f => f.code === 'E1005');
+    // Between the fields of the model itself nothing is cut: ir_version, then the opset, then the graph.
+    if (end === 2 || end === 6) expect(findings.map(f => f.code)).toContain('E1101');
+    else {
+      expect(cut.map(f => f.offset)).toEqual([end]);
+      expect(cut[0]!.message).toMatch(
+        new RegExp(`^ends inside (field \\S+|the tag of a field) at offset ${end}, needs [1-9]\\d* more bytes$`),
+      );
+    }
+  }
+});
+
+const withData = (location: string) => model({ initializers: initializer('w', 1, [4], external('location', location), isExternal) }).bytes;
+
+async function errorOf(work: () => Promise<unknown>): Promise<string> {
+  try {
+    await work();
+  } catch (error) {
+    if (error instanceof ModelError) return `${error.code} ${error.message}`;
+    throw error;
+  }
+  return 'it was read';
+}
+
+describe('X14', () => {
+  const elements = async (folder: string, change: (path: string) => void): Promise<string> => {
+    writeFileSync(join(folder, 'w.data'), new Uint8Array(Float32Array.of(1, 2, 3, 4).buffer));
+    const loaded = await load(new MemorySource(withData('w.data'), 'm.onnx'), { open: openBeside(join(folder, 'm.onnx')) });
+    change(join(folder, 'w.data'));
+    return errorOf(async () => {
+      expect([...((await resident(loaded.graph.initializers[0]!.tensor!)).data as Float32Array)]).toEqual([1, 2, 3, 4]);
+    });
+  };
+  test('a file that is changed for another after it was opened is read as it was', async () => {
+    const folder = mkdtempSync(join(root, 'swap-'));
+    const swap = (path: string): void => {
+      renameSync(path, `${path}.old`);
+      symlinkSync('/etc/passwd', path);
+    };
+    expect(await elements(folder, swap)).toBe('it was read');
+  });
+  test('a file that is written after it was opened is refused', async () => {
+    const folder = mkdtempSync(join(root, 'write-'));
+    expect(await elements(folder, path => writeFileSync(path, new Uint8Array(64)))).toMatch(/^E5005 /);
+  });
+});
+
+describe('X17', () => {
+  const file = (name: string, bytes: Uint8Array): File => new File([bytes as Uint8Array<ArrayBuffer>], name);
+  const data = file('w.data', new Uint8Array(16));
+  test.each<[string, File[], string, string]>([
+    ['the file of the name', [data], 'w.data', 'it was read'],
+    ['the file of the last part of the name', [data], 'sub/w.data', 'it was read'],
+    [
+      'no file of the name',
+      [file('v.data', new Uint8Array(16))],
+      'w.data',
+      'E1402 the data is in "w.data", and 0 files of that name were chosen, expected 1',
+    ],
+    ['two files of the name', [data, data], 'w.data', 'E1402 the data is in "w.data", and 2 files of that name were chosen, expected 1'],
+    ['a path that leaves the folder', [data], '../w.data', 'E1401 the location "../w.data" leaves the folder of the model'],
+  ])('%s', async (_, files, location, expected) => {
+    expect(await errorOf(() => read(withData(location), { open: openAmong(files) }))).toBe(expected);
+  });
+});
+
+describe('limits', () => {
+  const chain = joined(node('Relu', ['x'], ['a']), node('Relu', ['a'], ['y']));
+  test.each<[string, object, string]>([
+    ['depth', { depth: 2 }, 'E1008 nesting deeper than 2 at offset'],
+    ['nodes', { nodes: 1 }, 'E1009 the model has more than 1 nodes'],
+  ])('%s', async (name, limits, message) => {
+    const { bytes } = model({ nodes: chain });
+    expect(await errorOf(() => read(bytes, { limits }))).toContain(message);
+    expect((await checkModel(new MemorySource(bytes), { limits })).findings[0]!.limit).toEqual({ name, value: Object.values(limits)[0] });
+    expect(await errorOf(() => read(bytes))).toBe('it was read');
+  });
+});
+
+/** The shaders of a graph in the file. */
+async function shadersOf(bytes: Uint8Array): Promise<string> {
+  const { graph } = upgrade(await load(bytes));
+  rewriteAll(graph, [lower]);
+  const shaders = compilePlan(graph).steps.map(shaderOf);
+  return shaders.map(shader => (typeof shader === 'string' ? expect.fail(shader) : shader.code)).join('\n');
+}
+
+describe('P30: bytes of booleans other than 0 and 1 count as true, as in onnxruntime', () => {
+  const constants = joined(initializer('w', 9, [4], rawData([0, 2, 255, 1])), initializer('o', 9, [4], rawData([1, 1, 1, 1])));
+  test.each<[string, readonly string[], number, readonly number[]]>([
+    ['Cast', ['w'], 1, [0, 1, 1, 1]],
+    ['Cast', ['w'], 2, [0, 1, 1, 1]],
+    ['Not', ['w'], 9, [1, 0, 0, 0]],
+    ['And', ['w', 'o'], 9, [0, 1, 1, 1]],
+    ['Equal', ['w', 'o'], 9, [0, 1, 1, 1]],
+    ['Xor', ['w', 'o'], 9, [1, 0, 0, 0]],
+  ])('%s of %j to type %i', async (op, inputs, type, expected) => {
+    const more = op === 'Cast' ? intAttribute('to', type) : none;
+    const { bytes } = model({
+      inputs: none,
+      outputs: output('y', typed(type, [4])),
+      initializers: constants,
+      nodes: node(op, inputs, ['y'], { more }),
+    });
+    for (const backend of [referenceBackend(), cpuBackend()]) {
+      if ((await backend.available()) !== true) continue;
+      const session = await Session.create(bytes, { backend });
+      expect([...((await session.run({}))['y']!.data as Uint8Array)]).toEqual(expected);
+      await session.dispose();
+    }
+  });
+});
+
+test('O01: no name of a model reaches a shader', async () => {
+  const names = ['a;}@compute fn m(){', '*/', '\n#include <x>', '"); system("x', 'é\u202e'];
+  const nodes = joined(...names.slice(1).map((name, i) => node('Relu', [names[i]!], [name], { name })));
+  const shaders = await shadersOf(
+    model({ name: text(2, names[0]!), inputs: input(names[0]!, typed(1, [names[1]!, 3])), outputs: output(names.at(-1)!), nodes }).bytes,
+  );
+  for (const name of names) expect(shaders).not.toContain(name);
+  expect(shaders).toMatch(/^[\n\x20-\x7e]*$/);
+});
+
+test.each<[string, number, string]>([
+  ['NaN', Number.NaN, 'bitcast<f32>(non_finite | 0x7fc00000u)'],
+  ['an infinity', Number.NEGATIVE_INFINITY, 'bitcast<f32>(non_finite | 0xff800000u)'],
+  ['a negative zero', -0, 'bitcast<f32>(0x80000000u)'],
+  ['the largest number', 3.4028234663852886e38, 'bitcast<f32>(0x7f7fffffu)'],
+])('O02: %s in an attribute reaches a shader by its bits', async (_, alpha, literal) => {
+  const leaky = node('LeakyRelu', ['x'], ['y'], { more: floatAttribute('alpha', alpha) });
+  expect(await shadersOf(model({ nodes: leaky }).bytes)).toContain(literal);
+});
+
+test('O02: a constant that float32 cannot hold is an infinity that no compiler sees', () => {
+  const rendered = renderWgsl(program([apply('add', argument(0, 'float32'), constant(1e39, 'float32'))]), ['x']);
+  expect(rendered).toMatchObject({ statements: expect.stringContaining('bitcast<f32>(non_finite | 0x7f800000u)') });
+});
