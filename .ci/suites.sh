@@ -73,6 +73,18 @@ optimised() { "$python" test/interop/optimised.py; }
 # Edited models, and folders of test data that the standard's package wrote.
 edit() { "$python" test/interop/edit.py; }
 data_sets() { "$python" test/interop/data_sets.py; }
+# Types of whole models beside onnx.shape_inference.
+types() {
+  conformance_cases || return 1
+  { find "$cache/conformance" -name model.onnx; onnx_files; } | "$python" test/interop/inferred.py build/types && node dist/test/interop/inferred.js build/types/index.json
+}
+# Mutants: through everything of ours for a minute, and some of them before onnx.checker, ONNX Runtime and the reference evaluator.
+fuzz() { node dist/test/fuzz/run.js --seconds 60 --seed 20261126; }
+verdicts() {
+  rm -rf build/mutants && node dist/test/fuzz/run.js --count $((500 * whole)) --seed 7 --write build/mutants >/dev/null &&
+    "$python" test/fuzz/anchors.py build/mutants && node dist/test/fuzz/run.js --compare build/mutants
+}
+hostile() { node dist/test/hostile/run.js; }
 fresh() { "$python" test/interop/export_fresh.py --third "$third"; }
 # Every ONNX file there is: the corpus, the models that the onnx package ships, and our own.
 onnx_files() { find "$corpus" "$venv/lib" models -name "*.onnx" | sort; }
@@ -96,6 +108,10 @@ suite selection 120 selection
 suite conformance 300 conformance
 suite microsoft 200 microsoft
 suite optimised 200 optimised
+suite types 120 types
+suite fuzz 90 fuzz
+suite verdicts $((150 * whole)) verdicts
+suite hostile 300 hostile
 suite edit 200 edit
 suite data_sets 120 data_sets
 suite interop 240 interop

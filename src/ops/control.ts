@@ -1,5 +1,6 @@
 // Control flow: graphs that run once, many times, or over slices. Evaluated on the host, which runs the nested graphs.
 import { fail } from '../errors.ts';
+import { agreed } from '../ir/agree.ts';
 import { type Datum, tensorOf } from '../ir/datum.ts';
 import { Graph } from '../ir/graph.ts';
 import { numbersOf, Tensor } from '../ir/tensor.ts';
@@ -90,7 +91,8 @@ function collected(
     const parts = rounds.map(round => tensorOf(round[k]));
     context.reserve(parts.reduce((n, t) => n + t.byteLength, 0));
     const { value, type: declared } = body.outputs[first + k]!;
-    const type = value.type ?? declared;
+    const both = agreed(value.type, declared);
+    const type = both === 'contradiction' ? value.type : both;
     const shape = type?.kind === 'tensor' ? (type.shape ?? []).map(d => (typeof d === 'number' ? d : 0)) : [];
     return stack(parts, axis, type?.kind === 'tensor' ? type.element : 'float32', shape);
   });

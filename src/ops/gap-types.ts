@@ -55,7 +55,10 @@ export const gapTypes = {
     const [x, at] = [ranked(X, [3]), ranked(grid, [3])];
     return [tensorType(elementOf(X), [x[0]!, x[1]!, ...at.slice(1, -1)])];
   },
-  ImageDecoder: (_x, { pixel_format }) => [tensorType('uint8', [unknownDim(), unknownDim(), pixel_format === 'Grayscale' ? 1 : 3])],
+  ImageDecoder({ encoded_stream }, { pixel_format }) {
+    if (encoded_stream.shape) ranked(encoded_stream, 1);
+    return [tensorType('uint8', [unknownDim(), unknownDim(), pixel_format === 'Grayscale' ? 1 : 3])];
+  },
   LSTM: recurrentTypes,
   LinearAttention({ query, key, value }, { q_num_heads: heads, kv_num_heads: shared }) {
     const [q, k, v] = [ranked(query, 3), ranked(key, 3), ranked(value, 3)];

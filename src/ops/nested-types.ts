@@ -17,7 +17,12 @@ export const nestedTypes = {
   SequenceConstruct: ({ inputs }) => [sequence(inputs.map(v => v.type).reduce(merged))],
   SequenceEmpty: (_x, { dtype }) => [sequence(tensorType(dataTypeOfCode(dtype ?? 1) ?? 'float32'))],
   SequenceErase: ({ input_sequence }) => [input_sequence.type],
-  SequenceInsert: ({ input_sequence, tensor }) => [sequence(merged(itemOf(input_sequence), tensor.type))],
+  SequenceInsert({ input_sequence, tensor }) {
+    const item = itemOf(input_sequence);
+    if (item?.kind === 'tensor' && tensor.element && tensor.element !== item.element)
+      throw fail('E1304', `SequenceInsert: a tensor of ${tensor.element} into a sequence of ${item.element}`);
+    return [sequence(merged(item, tensor.type))];
+  },
   SequenceLength: () => [tensorType('int64', [])],
   SplitToSequence({ input, split }, { axis, keepdims }) {
     const shape = shapeOf(input);

@@ -1,15 +1,22 @@
-// Our verdicts beside those of onnx.checker. Where they differ, a class of known differences must say why.
-import { knownDifferences } from './known-differences.ts';
+// Our verdicts and numbers beside those of others. Where verdicts differ, ONNX Runtime is the third judge, and a class of known differences
+// must say why; where numbers differ, two of three are right.
+import { knownDifferences, type Side } from './known-differences.ts';
+import type { Numbers } from './pipeline.ts';
 
 export interface OurVerdict {
   readonly seed: string;
   readonly changes: readonly string[];
   readonly errors: readonly string[];
+  readonly results?: readonly Numbers[];
 }
-/** `checker` is what onnx.checker.check_model(full_check=True) says against it, or null; `crash` that the process died or hung. */
+type Theirs = readonly Numbers[] | { readonly error: string } | null;
+/** `checker` is what onnx.checker says against it, `loads` what ONNX Runtime does; null for nothing. `crash`: the process died or hung. */
 export interface TheirVerdict {
   readonly checker: string | null;
+  readonly loads?: string | null;
   readonly crash?: boolean;
+  readonly ort?: Theirs;
+  readonly reference?: Theirs;
 }
 
 export interface Compared {
@@ -22,33 +29,56 @@ export interface Compared {
 export function compareVerdicts(ours: Readonly<Record<string, OurVerdict>>, theirs: Readonly<Record<string, TheirVerdict>>): Compared {
   const classes = new Map<string, number>();
   const lines: string[] = [];
-  let [agreed, failed, total] = [0, 0, 0];
   const count = { both: 0, neither: 0, ours: 0, theirs: 0, crash: 0 };
-  for (const [index, { seed, changes, errors }] of Object.entries(ours)) {
-    const other = theirs[index];
-    if (!other) continue;
-    total++;
-    const [weRefuse, theyRefuse] = [errors.length > 0, other.checker !== null || other.crash === true];
-    count[other.crash ? 'crash' : weRefuse ? (theyRefuse ? 'both' : 'ours') : theyRefuse ? 'theirs' : 'neither']++;
-    if (weRefuse === theyRefuse) {
-      agreed++;
-      continue;
-    }
-    const only = weRefuse ? 'ours' : 'theirs';
-    const known = knownDifferences.find(
-      d =>
-        d.only === only &&
-        errors.concat(other.checker ?? '').every(text => (weRefuse ? text === '' || d.says.test(text) : d.says.test(text))),
-    );
+  const numbers = { compared: 0, same: 0, outvoted: 0, alone: 0 };
+  let [agreed, failed, total] = [0, 0, 0];
+  const explain = (side: Side, text: string, label: string): void => {
+    const known = knownDifferences.find(d => d.side === side && d.says.test(text));
     if (known) classes.set(known.reason, (classes.get(known.reason) ?? 0) + 1);
     else {
       failed++;
-      lines.push(`${index} ${seed} (${changes}): only ${only}: ${weRefuse ? errors.join(' | ') : other.checker?.replaceAll('\n', ' ')}`);
+      lines.push(`${label}: ${side}: ${text.replaceAll('\n', ' ')}`);
     }
+  };
+  for (const [index, our] of Object.entries(ours)) {
+    const other = theirs[index];
+    if (!other) continue;
+    total++;
+    const label = `${index} ${our.seed} (${our.changes})`;
+    const [weRefuse, theyRefuse] = [our.errors.length > 0, other.checker !== null || other.crash === true];
+    count[other.crash ? 'crash' : weRefuse ? (theyRefuse ? 'both' : 'ours') : theyRefuse ? 'theirs' : 'neither']++;
+    if (weRefuse === theyRefuse) agreed++;
+    else if (weRefuse) explain(other.loads ? 'only checker accepts' : 'only we refuse', our.errors[0]!, label);
+    else explain(other.loads ? 'only we accept' : 'only checker refuses', other.checker ?? 'crash', label);
+    const vote = our.results && !weRefuse ? voteOf(our.results, other.ort, other.reference) : undefined;
+    if (!vote) continue;
+    numbers.compared++;
+    numbers[vote]++;
+    if (vote !== 'same')
+      explain(vote === 'outvoted' ? 'outvoted' : 'numbers', our.seed, `${label} ${JSON.stringify(our.results).slice(0, 120)}`);
   }
   for (const [reason, n] of [...classes].sort((a, b) => b[1] - a[1])) lines.push(`${String(n).padStart(6)}  ${reason}`);
   lines.push(
-    `both refuse ${count.both}, both accept ${count.neither}, only we refuse ${count.ours}, only onnx.checker ${count.theirs}, it crashed ${count.crash}`,
+    `verdicts: both refuse ${count.both}, both accept ${count.neither}, only we refuse ${count.ours}, only onnx.checker ${count.theirs}, it crashed ${count.crash}`,
+    `numbers: ${numbers.compared} compared, ${numbers.same} as one of the others at least, ${numbers.alone} where all three differ or only one ran, ${numbers.outvoted} outvoted`,
   );
   return { lines, agreed, failed, total };
 }
+
+/** Whether ours are the numbers of one of the others; `outvoted` where those agree with each other and not with ours. */
+function voteOf(
+  ours: readonly Numbers[],
+  ort: Theirs | undefined,
+  reference: Theirs | undefined,
+): 'same' | 'alone' | 'outvoted' | undefined {
+  const others = [ort, reference].filter((r): r is readonly Numbers[] => Array.isArray(r));
+  if (others.length === 0) return undefined;
+  if (others.some(r => close(ours, r))) return 'same';
+  return others.length === 2 && close(others[0]!, others[1]!) ? 'outvoted' : 'alone';
+}
+
+const close = (a: readonly Numbers[], b: readonly Numbers[]): boolean =>
+  a.length === b.length && a.every((x, i) => String(x.dims) === String(b[i]!.dims) && x.data.every((v, k) => near(v, b[i]!.data[k]!)));
+
+const near = (a: number | string, b: number | string): boolean =>
+  a === b || (typeof a === 'number' && typeof b === 'number' && Math.abs(a - b) <= 1e-4 + 1e-3 * Math.abs(b));

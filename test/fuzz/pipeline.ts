@@ -1,9 +1,9 @@
-// One mutant through everything: read, check, infer, run, write. What may never happen is thrown: any error that is no ModelError,
+// One mutant through everything: read, check, infer, write, run. What may never happen is thrown: any error that is no ModelError,
 // or a defect of our own (E9001).
-
 import { load } from '../../src/api.ts';
 import type { Finding } from '../../src/errors.ts';
 import { MemorySource, ModelError, referenceBackend, Session, Tensor, write } from '../../src/index.ts';
+import { allNodes, type Model } from '../../src/ir/graph.ts';
 import { arrayFor } from '../../src/ir/tensor.ts';
 import { elementTypes, isDataType, type ValueType } from '../../src/ir/types.ts';
 import { checkModel } from '../../src/validate/check.ts';
@@ -12,42 +12,81 @@ export interface Outcome {
   /** Findings of severity error; none says that the model is valid. */
   readonly errors: readonly Finding[];
   readonly ended: 'refused' | 'not run' | 'ran' | 'run refused';
+  /** What the model computes of `patterned` inputs, where that is a few numbers that do not depend on chance. */
+  readonly results?: readonly Numbers[] | undefined;
+}
+
+/** A tensor as numbers; NaN and infinities are text. */
+export interface Numbers {
+  readonly dims: readonly number[];
+  readonly data: readonly (number | string)[];
 }
 
 /** What a run of a mutant may take. */
 const limits = { memory: 2 ** 24, timeout: 1000 };
+/** Most elements of an output that is compared. */
+const most = 256;
 
 export async function outcomeOf(bytes: Uint8Array): Promise<Outcome> {
   const { findings } = await checkModel(new MemorySource(bytes, 'mutant'));
   const errors = findings.filter(f => f.severity === 'error');
   const own = errors.find(f => f.code === 'E9001');
   if (own) throw new Error(own.message);
-  return { errors, ended: await driven(bytes) };
+  return { errors, ...(await driven(bytes)) };
 }
 
-async function driven(bytes: Uint8Array): Promise<Outcome['ended']> {
+async function driven(bytes: Uint8Array): Promise<Omit<Outcome, 'errors'>> {
   let stage: Outcome['ended'] = 'refused';
   try {
     const model = await load(new MemorySource(bytes, 'mutant'));
     stage = 'run refused';
     await write(model, { name: 'mutant.onnx' });
     const session = await Session.create(model, { backend: referenceBackend({ memory: limits.memory }) });
-    const feeds = session.inputs.map(({ name, type }) => [name, zerosFor(type)] as const);
-    if (feeds.some(([, tensor]) => tensor === undefined)) return 'not run';
-    await session.evaluate(Object.fromEntries(feeds) as Record<string, Tensor>, limits);
-    return 'ran';
+    const feeds = session.inputs.map(({ name, type }) => [name, patterned(type)] as const);
+    if (feeds.some(([, tensor]) => tensor === undefined)) return { ended: 'not run' };
+    const made = await session.evaluate(Object.fromEntries(feeds) as Record<string, Tensor>, limits);
+    const results = isRandom(model) ? undefined : numbersOf(Object.values(made));
+    return { ended: 'ran', results };
   } catch (error) {
-    if (error instanceof ModelError && error.code !== 'E9001') return stage;
+    if (error instanceof ModelError && error.code !== 'E9001') return { ended: stage };
     throw error;
   }
 }
 
-/** Zeros for an input, with 3 for open sizes; undefined where that is no tensor or too large. */
-export function zerosFor(type: ValueType | undefined): Tensor | undefined {
+const isRandom = (model: Model): boolean =>
+  [...allNodes(model.graph)].some(n => /^Random|^Bernoulli$|^Multinomial$|^Dropout$/.test(n.op)) || model.functions.length > 0;
+
+/** Undefined where one is no tensor of numbers as JavaScript has them, or a large one. */
+function numbersOf(data: readonly unknown[]): Numbers[] | undefined {
+  const results: Numbers[] = [];
+  for (const datum of data) {
+    if (!(datum instanceof Tensor) || datum.size > most) return undefined;
+    const { class: kind, bits } = elementTypes[datum.type];
+    if (bits < 8 || (kind === 'float' && bits < 32) || !['float', 'int', 'uint', 'bool'].includes(kind)) return undefined;
+    const numbers = Array.from(datum.data as ArrayLike<number | bigint>, Number);
+    results.push({ dims: datum.dims, data: numbers.map(x => (Number.isFinite(x) ? x : Number.isNaN(x) ? 'nan' : x > 0 ? 'inf' : '-inf')) });
+  }
+  return results;
+}
+
+/**
+ * Numbers for an input: floats from -1.5 to 1.5, integers 0 to 2, booleans; with 3 for open sizes. Undefined where that is no tensor, or
+ * too large.
+ */
+export function patterned(type: ValueType | undefined): Tensor | undefined {
   if (type?.kind !== 'tensor' || !isDataType(type.element) || elementTypes[type.element].bits < 8) return undefined;
   const dims = (type.shape ?? [2]).map(d => (typeof d === 'number' ? d : 3));
   const count = dims.reduce((n, d) => n * d, 1);
   if (count > 1e5 || type.element === 'string') return undefined;
-  const scale = elementTypes[type.element].class === 'complex' ? 2 : 1;
-  return new Tensor(type.element, new (arrayFor(type.element))(count * scale), dims);
+  const { class: kind, bits } = elementTypes[type.element];
+  const array = arrayFor(type.element);
+  // Halves and complex numbers have no array of numbers; zeros are the same in all of them.
+  if (kind === 'complex' || (kind === 'float' && bits < 32))
+    return new Tensor(type.element, new array(count * (kind === 'complex' ? 2 : 1)), dims);
+  const value = (i: number): number => (kind === 'bool' ? i % 2 : kind === 'float' ? ((i % 7) - 3) / 2 : i % 3);
+  return new Tensor(
+    type.element,
+    Array.from({ length: count }, (_, i) => value(i)),
+    dims,
+  );
 }

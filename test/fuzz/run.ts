@@ -52,13 +52,13 @@ async function fuzz(): Promise<void> {
     const { name, changes, bytes } = mutantOf(seeds, run, index);
     const started = performance.now();
     try {
-      const { errors, ended } = await outcomeOf(bytes);
+      const { errors, ended, results } = await outcomeOf(bytes);
       tally[ended] = (tally[ended] ?? 0) + 1;
       const ms = performance.now() - started;
       if (ms > slowest) throw new Error(`took ${Math.round(ms)} ms`);
       if (values.write) {
         writeFileSync(join(values.write, `${index}.onnx`), bytes);
-        ours[index] = { seed: name, changes, errors: errors.map(f => `${f.code} ${f.message}`) };
+        ours[index] = { seed: name, changes, errors: errors.map(f => `${f.code} ${f.message}`), ...(results && { results }) };
       }
     } catch (error) {
       failed++;

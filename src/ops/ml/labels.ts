@@ -41,7 +41,10 @@ interface OneHotAt {
 
 export const labels: OtherFamily = {
   CategoryMapper: otherHost<X, MapperAt>({
-    infer: ({ X: x }) => [tensorType(typeOf(x).element === 'string' ? 'int64' : 'string', typeOf(x).shape)],
+    infer({ X: x }, at) {
+      categories(at);
+      return [tensorType(typeOf(x).element === 'string' ? 'int64' : 'string', typeOf(x).shape)];
+    },
     host({ X: datum }, at) {
       const x = tensorOf(datum);
       const { toInt, toString: toText } = categories(at);
