@@ -45,7 +45,7 @@ export async function info(paths: readonly string[], { ops = false }: InfoOption
         file: source.name,
         format: format.title,
         fileBytes: source.size,
-        ...(format.name === 'onnx' && versionsOf(model)),
+        ...(format.spelling && versionsOf(model)),
       }),
     );
     findings.push(...found);

@@ -3,6 +3,7 @@ import type { ByteRange, Source } from '../codec/source.ts';
 import type { Finding } from '../errors.ts';
 import type { Model } from '../ir/graph.ts';
 import type { Stored } from '../ir/tensor.ts';
+import type { Spelling } from './onnx/spelling.ts';
 
 export interface ReadOptions {
   /** Opens a file beside the model, for formats that have several. Names are checked before they come here. */
@@ -24,6 +25,8 @@ export interface WriteOptions {
   readonly externalData?: boolean | undefined;
   /** The name of that file. */
   readonly dataName?: string | undefined;
+  /** Takes warnings of what the format has no place for. */
+  readonly warn?: ((finding: Finding) => void) | undefined;
 }
 
 /** One file to write; parts are bytes, or ranges that are streamed. */
@@ -39,6 +42,10 @@ export interface Format {
   /** For people. */
   readonly title: string;
   readonly extensions: readonly string[];
+  /** How a file holds the message of ONNX, where that is all that it holds. */
+  readonly spelling?: Spelling;
+  /** Whether files are text that people read. */
+  readonly isText?: boolean;
   /** Whether the content is of this format. `head` are the first bytes, up to 4096. */
   detect(head: Uint8Array, source: Source): boolean | Promise<boolean>;
   read?(source: Source, options: ReadOptions): Promise<ReadResult>;
