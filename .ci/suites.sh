@@ -71,6 +71,8 @@ optimised() { "$python" test/interop/optimised.py; }
 # Edited models, and folders of test data that the standard's package wrote.
 edit() { "$python" test/interop/edit.py; }
 data_sets() { "$python" test/interop/data_sets.py; }
+# Every text that the onnx package writes and reads, against ours.
+text_formats() { conformance_cases && "$python" test/interop/text_formats.py --sample $([ "$third" = all ] && echo 1000 || echo 300); }
 fresh() { "$python" test/interop/export_fresh.py --third "$third"; }
 # Every ONNX file there is: the corpus, the models that the onnx package ships, and our own.
 onnx_files() { find "$corpus" "$venv/lib" models -name "*.onnx" | sort; }
@@ -95,6 +97,7 @@ suite conformance 300 conformance
 suite microsoft 200 microsoft
 suite optimised 200 optimised
 suite edit 200 edit
+suite text_formats 200 text_formats
 suite data_sets 120 data_sets
 suite interop 240 interop
 suite programs 400 programs

@@ -88,11 +88,12 @@ export const nameOfEnum = ({ values = {} }: Field, value: number): string | unde
 
 /** The shortest decimal text that rounds to the same float32; `inf`, `-inf` and `nan` for what is no finite number. */
 export function float32Text(value: number): string {
+  if (value === 0 || !Number.isFinite(value)) return floatText(value);
   for (let digits = 6; digits < 9; digits++) {
     const short = Number(value.toPrecision(digits));
     if (Math.fround(short) === value) return floatText(short);
   }
-  return floatText(Number.isFinite(value) ? Number(value.toPrecision(9)) : value);
+  return floatText(Number(value.toPrecision(9)));
 }
 
 /** The shortest decimal text of a number; `inf`, `-inf` and `nan` for what is no finite number. */

@@ -212,7 +212,8 @@ def main():
         judge_write(models, folder, report)
     for reason, count in sorted(report.skipped.items()):
         print(f"skipped {count}: {reason}")
-    print(f"{len(models)} models: {report.passed} passed, {report.failed} failed")
+    print(f"{len(models)} models, each in {len(FORMS)} forms read and {len(WRITTEN)} written")
+    print(f"{report.passed} passed, {report.failed} failed")
     return 1 if report.failed or not report.passed else 0
 
 
