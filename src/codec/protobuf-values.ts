@@ -86,7 +86,7 @@ export const valueOfEnum = ({ values }: Field, name: string): number | undefined
 export const nameOfEnum = ({ values = {} }: Field, value: number): string | undefined =>
   Object.keys(values).find(name => values[name] === value);
 
-/** The shortest decimal text that rounds to the same float32; `inf`, `-inf` and `nan` for what is no finite number. */
+/** A decimal text of 6 digits, or as many more as it takes to give the same float32; `inf`, `-inf` and `nan` for what is no finite number. */
 export function float32Text(value: number): string {
   if (value === 0 || !Number.isFinite(value)) return floatText(value);
   for (let digits = 6; digits < 9; digits++) {

@@ -8,7 +8,8 @@ Without files a sample of the conformance models and the smaller models of the c
 `read`: the package writes a model as protobuf text, as protobuf JSON (with both kinds of field names) and in the textual syntax; each
 becomes binary here, and has to be the message that the package reads from the same text.
 `write`: each form is written here, read by the package, and has to be the model it was written from. The textual syntax has no raw data
-and no place for descriptions: there tensors are compared by their elements, and what a warning named is left out of the comparison.
+and no place for descriptions: there tensors are compared by their elements, and what a warning named is left out of the comparison. What the package reads from our
+textual syntax, we have to read from it too: its own printer leaves out some element types.
 """
 import argparse
 import json
@@ -20,6 +21,7 @@ import tempfile
 import warnings
 from pathlib import Path
 
+import numpy as np
 import onnx
 import onnx.parser
 import onnx.printer
@@ -59,6 +61,32 @@ def sample(count):
     step = max(1, len(cases) // count) if count else 1
     small = [path for path in sorted(CACHE.glob("corpus/**/*.onnx")) if path.stat().st_size < 200_000]
     return cases[::step] + small
+
+
+def every_type():
+    """A model with an initializer of each element type, in its typed field and as raw data, and with what few models have."""
+    tensors = []
+    for name, code in onnx.TensorProto.DataType.items():
+        if code == onnx.TensorProto.UNDEFINED:
+            continue
+        values = [b'a"\\\\', b""] if code == onnx.TensorProto.STRING else [1, 0, 1]
+        tensors.append(onnx.helper.make_tensor(f"typed {name}", code, [len(values)], values))
+        if code != onnx.TensorProto.STRING:
+            tensors.append(numpy_helper.from_array(numpy_helper.to_array(tensors[-1]), f"raw_{name}"))
+    for name, values in (("float", [np.nan, -np.inf, -0.0, 1e-45, 3.4028235e38]), ("double", [np.nan, -0.0, 5e-324, 1e308])):
+        tensors.append(numpy_helper.from_array(np.array(values, np.float32 if name == "float" else np.float64), name))
+    limits = [np.iinfo(kind) for kind in (np.int8, np.int64, np.uint64)]
+    tensors += [numpy_helper.from_array(np.array([kind.min, kind.max], kind.dtype), f"limits of {kind.dtype}") for kind in limits]
+    text = """<ir_version: 13, opset_import: ["" : 26, "my.own" : 1], domain: "d", model_version: 7, metadata_props: ["a \\"quote": "b"]>
+        "a graph" (float[N, "a b", ?, 3] x, seq(optional(int64[])) s, map(string, float) m, sparse_tensor(double[2]) p, float[] c) => (float y) {
+          ["a/b"] y, "" = my.own.F:v <k: floats = [1, 2.5, -inf], e: ints = [], s: string = "é\n", t: type_proto = seq(float[2])> (x, "", c)
+          z = If (c) <then_branch: graph = t (float[1] i = {1}) => (float o) { o = Relu (x) }, else_branch: graph = e () => (float o) { o = Relu (x) }>
+        }
+        <domain: "my.own", overload: "v", opset_import: ["" : 26], doc_string: "doc">
+        F <k, e, s: string = "d", t> (a, b, float[2] c) => (d) <float d> { d = LeakyRelu <alpha: float = @k> (a) }"""
+    model = onnx.parser.parse_model(text)
+    model.graph.initializer.extend(tensors)
+    return model
 
 
 def convert(pairs):
@@ -117,7 +145,7 @@ def is_invalid(model):
 
 
 def judge_write(models, folder, report):
-    pairs, wanted = [], []
+    pairs, wanted, again = [], [], []
     for index, (path, model) in enumerate(models):
         for form in WRITTEN:
             pairs.append((path, Path(folder, f"{index}{FORMS[form][0]}")))
@@ -137,8 +165,13 @@ def judge_write(models, folder, report):
             continue
         if form == "onnxtxt":
             report.add(what, compare(plain(model, result["dropped"]), plain(got, result["dropped"])))
+            again.append((path, target, got))
         else:
             report.add(what, compare(model, got))
+    back = [(target, target.with_suffix(".back.onnx")) for _, target, _ in again]
+    for (path, _, message), (_, target), result in zip(again, back, convert(back)):
+        read = "dropped" in result and onnx.load(target, load_external_data=False)
+        report.add(f"write onnxtxt and read: {path}", compare(message, read) if read else str(result)[:400])
 
 
 def plain(model, dropped):
@@ -208,6 +241,8 @@ def main():
     report = Report()
     models = [(path, onnx.load(path, load_external_data=False)) for path in options.files or sample(options.sample)]
     with tempfile.TemporaryDirectory() as folder:
+        models.append((Path(folder, "every-type.onnx"), every_type()))
+        onnx.save(models[-1][1], models[-1][0])
         judge_read(models, folder, report)
         judge_write(models, folder, report)
     for reason, count in sorted(report.skipped.items()):
