@@ -85,6 +85,8 @@ verdicts() {
     "$python" test/fuzz/anchors.py build/mutants && node dist/test/fuzz/run.js --compare build/mutants
 }
 hostile() { node dist/test/hostile/run.js; }
+# Every text that the onnx package writes and reads, against ours.
+text_formats() { conformance_cases && "$python" test/interop/text_formats.py --sample $([ "$third" = all ] && echo 1000 || echo 300); }
 fresh() { "$python" test/interop/export_fresh.py --third "$third"; }
 # Every ONNX file there is: the corpus, the models that the onnx package ships, and our own.
 onnx_files() { find "$corpus" "$venv/lib" models -name "*.onnx" | sort; }
@@ -113,6 +115,7 @@ suite fuzz 90 fuzz
 suite verdicts $((150 * whole)) verdicts
 suite hostile 300 hostile
 suite edit 200 edit
+suite text_formats 200 text_formats
 suite data_sets 120 data_sets
 suite interop 240 interop
 suite programs 400 programs

@@ -22,14 +22,14 @@ export interface Edit {
 
 /** Read the models of some paths, make one of them, write it. */
 export async function edit(paths: readonly string[], options: EditOptions, { name, apply, notes }: Edit, out: Output): Promise<Outcome> {
-  checkFormat(options);
-  checkOutput(options.output, options.overwrite ?? false);
+  const isText = checkFormat(options);
+  checkOutput(options.output, options.overwrite ?? false, isText);
   if (paths.filter(path => path === '-').length > 1) throw fail('E4001', 'standard input can be read once');
   const loaded: Loaded[] = [];
   for (const path of paths) loaded.push(await out.stage('read', () => readModel(path, options), readWords));
   const model = await out.stage(name, async () => apply(...loaded.map(l => l.model)), edited);
   for (const line of notes?.(model) ?? []) out.note(line);
-  const written = await writeModel(model, options, out);
+  const { written, findings } = await writeModel(model, options, out);
   const { graph } = model;
   return {
     results: {
@@ -39,7 +39,7 @@ export async function edit(paths: readonly string[], options: EditOptions, { nam
       outputs: graph.outputs.map(o => ({ name: o.name, type: formatType(o.type ?? o.value.type) })),
       nodes: graph.nodes.length,
     },
-    findings: loaded.flatMap(l => l.findings),
+    findings: [...loaded.flatMap(l => l.findings), ...findings],
   };
 }
 

@@ -36,9 +36,9 @@ export const exists = (path: string): boolean => lstatSync(path, { throwIfNoEntr
  * Refuse an output before any work is done for it.
  * Errors: E4001 standard output is a terminal, E4002 the file exists, E5001 its folder does not, E5004 it is a folder.
  */
-export function checkOutput(path: string, overwrite: boolean): void {
+export function checkOutput(path: string, overwrite: boolean, isText = false): void {
   if (path === '-') {
-    if (process.stdout.isTTY) throw fail('E4001', 'standard output is a terminal; binary data is not written to it');
+    if (process.stdout.isTTY && !isText) throw fail('E4001', 'standard output is a terminal; binary data is not written to it');
     return;
   }
   const found = lstatSync(path, { throwIfNoEntry: false });

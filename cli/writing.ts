@@ -1,6 +1,6 @@
 // Models to files or standard output, for every command that writes one, and what is said about it.
 import { type Loaded, write } from '../src/api.ts';
-import { fail } from '../src/errors.ts';
+import { type Finding, fail } from '../src/errors.ts';
 import { bytesOfFile } from '../src/formats/format.ts';
 import { formatNamed, formatOfName, formats } from '../src/formats/index.ts';
 import type { Model } from '../src/ir/graph.ts';
@@ -20,20 +20,22 @@ export interface WriteOptions {
   readonly overwrite?: boolean;
 }
 
-/** Errors: E4001 a format that does not exist or is not told. */
-export function checkFormat({ to, output }: WriteOptions): void {
+/** Whether the result is text, which a terminal may show. Errors: E4001 a format that does not exist or is not told. */
+export function checkFormat({ to, output }: WriteOptions): boolean {
   const names = formats.filter(f => f.write).map(f => f.name);
   if (to !== undefined && !formatNamed(to)) {
     const near = nearestName(to, names);
     throw fail('E4001', `there is no format ${to}; ${near ? `did you mean ${near}?` : `written are ${names.join(', ')}`}`);
   }
-  if (to !== undefined || formatOfName(output)) return;
+  const format = to === undefined ? formatOfName(output) : formatNamed(to);
+  if (format) return format.isText ?? false;
   const reason = output === '-' ? 'standard output has no name' : `the name ${output} tells no format`;
   throw fail('E4001', `${reason}; pass --to with one of ${names.join(', ')}`);
 }
 
 interface WrittenFiles {
   readonly model: Model;
+  readonly findings: readonly Finding[];
   readonly format: { readonly name: string; readonly title: string };
   readonly files: readonly { readonly path: string; readonly bytes: number }[];
 }
@@ -46,8 +48,12 @@ export interface WrittenModel {
   readonly opsets: readonly { readonly domain: string; readonly version: number }[];
 }
 
-/** Write a model and say what was written. Errors: as `save`. */
-export async function writeModel(model: Model, options: WriteOptions, out: Output): Promise<WrittenModel> {
+/** Write a model and say what was written; findings are warnings of what the format has no place for. Errors: as `save`. */
+export async function writeModel(
+  model: Model,
+  options: WriteOptions,
+  out: Output,
+): Promise<{ readonly written: WrittenModel; readonly findings: readonly Finding[] }> {
   const written = await out.stage(
     'write',
     () => writeFiles(model, options),
@@ -55,7 +61,7 @@ export async function writeModel(model: Model, options: WriteOptions, out: Outpu
   );
   for (const f of written.files) out.note(`wrote ${fileText(f.path, f.bytes)}`);
   out.note(`  ${written.format.title}, ${versionsOf(written.model)}`);
-  return { format: written.format.name, files: written.files, ...versions(written.model) };
+  return { written: { format: written.format.name, files: written.files, ...versions(written.model) }, findings: written.findings };
 }
 
 async function writeFiles(model: Model, { output, to, opset, target, fuse, externalData, overwrite }: WriteOptions): Promise<WrittenFiles> {
@@ -74,7 +80,7 @@ async function writeFiles(model: Model, { output, to, opset, target, fuse, exter
 export const readWords = ({ format, model, findings }: Loaded): string =>
   [
     format.title,
-    ...(format.name === 'onnx' ? [versionsOf(model)] : []),
+    ...(format.spelling ? [versionsOf(model)] : []),
     ...(findings.length > 0 ? [plural(findings.length, 'warning')] : []),
   ].join(', ');
 

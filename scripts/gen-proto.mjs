@@ -81,7 +81,8 @@ function describe(field, owner, top) {
   const type = typeOf(field, top);
   // protobufjs calls every repeated field of proto3 packed, also those that cannot be.
   const packed = field.packed && scalars[type]?.[1] !== undefined;
-  return { ...facts, type, label: field.repeated ? (packed ? 'packed' : 'repeated') : 'optional' };
+  const values = type === 'enum' ? identifier(nameOf(field.resolvedType, top)) : undefined;
+  return { ...facts, type, values, label: field.repeated ? (packed ? 'packed' : 'repeated') : 'optional' };
 }
 
 function typeOf(field, top) {
@@ -118,10 +119,11 @@ function typeText({ type, label }) {
 
 function schemaText(messages, schema) {
   const tables = messages.map(({ name, fields }) => {
-    const rows = fields.toSorted((a, b) => a.id - b.id).map(f => `    [${f.id}, '${f.name}', '${f.type}', '${f.label}'],\n`);
+    const row = f => [f.id, `'${f.name}'`, `'${f.type}'`, `'${f.label}'`, ...(f.values ? [f.values] : [])].join(', ');
+    const rows = fields.toSorted((a, b) => a.id - b.id).map(f => `    [${row(f)}],\n`);
     return `  ${name.includes('.') ? `'${name}'` : name}: [\n${rows.join('')}  ],\n`;
   });
-  return `/** Every message of the schema: rows of field number, name, type and label. */\nexport const ${schema}: Schema = {\n${tables.join('')}};\n`;
+  return `/** Every message of the schema: rows of field number, name, type and label, of enums their values too. */\nexport const ${schema}: Schema = {\n${tables.join('')}};\n`;
 }
 
 main();

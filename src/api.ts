@@ -90,6 +90,8 @@ export interface Written {
   readonly format: Format;
   /** The model as it was written. */
   readonly model: Model;
+  /** Warnings of what the format has no place for. */
+  readonly findings: readonly Finding[];
 }
 
 /**
@@ -103,7 +105,9 @@ export async function write(
   const format = wanted === undefined ? formatOfName(name) : formatNamed(wanted);
   if (!format?.write) throw fail('E2003', `${format ? format.title : (wanted ?? name)} cannot be written; written are ${writable()}`);
   const ready = inOpset(model, { opset, runtime: runtime === undefined ? undefined : runtimeNamed(runtime), fuse });
-  return { format, model: ready, files: await format.write(ready, { name, ...options }) };
+  const findings: Finding[] = [];
+  const files = await format.write(ready, { name, ...options, warn: finding => findings.push(finding) });
+  return { format, model: ready, files, findings };
 }
 
 interface Wanted {

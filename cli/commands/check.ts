@@ -44,8 +44,8 @@ interface Judged {
 /** Of a model in ONNX all that the standard asks for, of others whether they can be read. Errors: E1001 to E1004. */
 async function findingsOf(source: Source, options: ReadOptions): Promise<Judged> {
   const { format, findings } = await detect(source);
-  if (format.name !== 'onnx') return read(source, options);
-  const checked = await checkModel(source, options);
+  if (!format.spelling) return read(source, options);
+  const checked = await checkModel(source, { ...options, spelling: format.spelling });
   return { ...checked, findings: [...findings, ...checked.findings] };
 }
 

@@ -21,15 +21,17 @@ export async function convert(args: readonly string[], options: ConvertOptions, 
   const { input, arrays } = inputAndArrays(args, options.verify);
   const { output, overwrite = false } = options;
   const shapes = parseShapes('--input-shape', options.inputShape ?? []);
-  checkFormat(options);
+  const isText = checkFormat(options);
   if (options.target !== undefined) runtimeNamed(options.target);
-  checkOutput(output, overwrite);
+  checkOutput(output, overwrite, isText);
   if (output === '-' && options.verify) throw fail('E4001', '--verify reads the written file again; it needs -o with a path');
 
   const loaded = await out.stage('read', () => readModel(input, options), readWords);
   const source = shapes ? await out.stage('shapes', async () => withInputShapes(loaded.model, shapes)) : loaded.model;
-  const results = { input, ...(await writeModel(source, options, out)) };
-  if (!options.verify) return { results, findings: loaded.findings };
+  const { written, findings: left } = await writeModel(source, options, out);
+  const results = { input, ...written };
+  const findings = [...loaded.findings, ...left];
+  if (!options.verify) return { results, findings };
   try {
     const verified = await out.stage(
       'verify',
@@ -39,7 +41,7 @@ export async function convert(args: readonly string[], options: ConvertOptions, 
     for (const line of verified.lines) out.note(line);
     if (!verified.ok) out.note(`${out.paintNote('red', 'verification failed')}; ${shown(output, 200)} is kept`);
     const { ok, how, outputs } = verified;
-    return { results: { ...results, verification: { ok, how, outputs } }, findings: loaded.findings, exit: ok ? 'ok' : 'no' };
+    return { results: { ...results, verification: { ok, how, outputs } }, findings, exit: ok ? 'ok' : 'no' };
   } catch (error) {
     out.note(`verification was not possible; ${shown(output, 200)} is kept`);
     throw error;

@@ -46,7 +46,7 @@ export async function info(paths: readonly string[], { ops = false, ...limits }:
         file: source.name,
         format: format.title,
         fileBytes: source.size,
-        ...(format.name === 'onnx' && versionsOf(model)),
+        ...(format.spelling && versionsOf(model)),
       }),
     );
     findings.push(...found);

@@ -31,8 +31,11 @@ export interface Message {
 /** `packed` is a repeated scalar that is written packed and held in a typed array; readers take both forms of every repeated scalar. */
 export type Label = 'optional' | 'repeated' | 'packed';
 
-/** A field: its number, name, type (a scalar, `enum`, or a message of the schema) and label. */
-export type FieldRow = readonly [number: number, name: string, type: string, label: Label];
+/** The numbers of an enum by name. */
+export type EnumValues = Readonly<Record<string, number>>;
+
+/** A field: its number, name, type (a scalar, `enum`, or a message of the schema), label, and the values of an enum where texts name them. */
+export type FieldRow = readonly [number: number, name: string, type: string, label: Label, values?: EnumValues];
 
 /** The fields of every message, by the name of the message. */
 export type Schema = Readonly<Record<string, readonly FieldRow[]>>;
@@ -65,6 +68,9 @@ export interface Field {
   /** Wire type of one value. */
   readonly wire: number;
   readonly type: 'message' | 'string' | 'bytes' | ScalarType;
+  /** The type as the row has it. */
+  readonly typeName: string;
+  readonly values: EnumValues | undefined;
   /** The fields of the message, for type `message`. */
   readonly table: Table;
 }
@@ -74,6 +80,7 @@ export interface Table {
   readonly name: string;
   readonly fields: readonly Field[];
   readonly byNumber: ReadonlyMap<number, Field>;
+  readonly byName: ReadonlyMap<string, Field>;
 }
 
 // A memo: a schema is a constant, so its tables are made once.
@@ -89,16 +96,18 @@ export function tableOf(schema: Schema, name: string): Table {
 }
 
 function compile(schema: Schema): ReadonlyMap<string, Table> {
-  const tables = new Map<string, Table & { fields: Field[]; byNumber: Map<number, Field> }>();
-  for (const name of Object.keys(schema)) tables.set(name, { name, fields: [], byNumber: new Map() });
+  const tables = new Map<string, Table & { fields: Field[]; byNumber: Map<number, Field>; byName: Map<string, Field> }>();
+  for (const name of Object.keys(schema)) tables.set(name, { name, fields: [], byNumber: new Map(), byName: new Map() });
   for (const [owner, table] of tables)
-    for (const [number, name, typeName, label] of schema[owner] ?? []) {
+    for (const [number, name, typeName, label, values] of schema[owner] ?? []) {
       const message = tables.get(typeName);
       const type = message ? 'message' : typeName === 'string' || typeName === 'bytes' ? typeName : scalars.get(typeName);
       if (type === undefined) throw fail('E9001', `${owner}.${name}: the schema has no type ${typeName}`);
-      const field: Field = { number, name, label, type, wire: typeof type === 'string' ? 2 : type.wire, table: message ?? table };
+      const wire = typeof type === 'string' ? 2 : type.wire;
+      const field: Field = { number, name, label, type, typeName, values, wire, table: message ?? table };
       table.fields.push(field);
       table.byNumber.set(number, field);
+      table.byName.set(name, field);
     }
   for (const table of tables.values()) table.fields.sort((a, b) => a.number - b.number);
   return tables;

@@ -3,6 +3,7 @@ import type { ByteRange, Source } from '../codec/source.ts';
 import type { Finding } from '../errors.ts';
 import type { Model } from '../ir/graph.ts';
 import type { Stored } from '../ir/tensor.ts';
+import type { Spelling } from './onnx/spelling.ts';
 
 /** What a file may ask of its reader before it is refused; each error that comes of a limit names it. */
 export interface ReadLimits {
@@ -37,6 +38,8 @@ export interface WriteOptions {
   readonly externalData?: boolean | undefined;
   /** The name of that file. */
   readonly dataName?: string | undefined;
+  /** Takes warnings of what the format has no place for. */
+  readonly warn?: ((finding: Finding) => void) | undefined;
 }
 
 /** One file to write; parts are bytes, or ranges that are streamed. */
@@ -52,6 +55,10 @@ export interface Format {
   /** For people. */
   readonly title: string;
   readonly extensions: readonly string[];
+  /** How a file holds the message of ONNX, where that is all that it holds. */
+  readonly spelling?: Spelling;
+  /** Whether files are text that people read. */
+  readonly isText?: boolean;
   /** Whether the content is of this format. `head` are the first bytes, up to 4096. */
   detect(head: Uint8Array, source: Source): boolean | Promise<boolean>;
   read?(source: Source, options: ReadOptions): Promise<ReadResult>;

@@ -2,11 +2,11 @@
 import type { Source } from '../codec/source.ts';
 import { type Finding, fail, warning } from '../errors.ts';
 import type { Format } from './format.ts';
-import { onnx } from './onnx/format.ts';
+import { onnx, onnxJson, onnxText, textProto } from './onnx/format.ts';
 import { pt2 } from './torch/index.ts';
 
-/** In the order in which contents are tried; the first that fits wins. */
-export const formats: readonly Format[] = [pt2, onnx];
+/** In the order in which contents are tried; the first that fits wins. Texts come before bytes: they tell themselves by more of them. */
+export const formats: readonly Format[] = [pt2, onnxText, onnxJson, textProto, onnx];
 
 export const formatNamed = (name: string): Format | undefined => formats.find(f => f.name === name);
 
@@ -24,12 +24,14 @@ export async function detect(source: Source): Promise<{ format: Format; findings
   if (source.size === 0) throw fail('E1001', 'the file is empty', place);
   const head = await source.read(0, Math.min(headLength, source.size));
   refuseImpostor(head, source);
+  const byName = formatOfName(source.name);
   for (const format of formats) {
     if (!(await format.detect(head, source))) continue;
-    const byName = formatOfName(source.name);
     const said = byName ? byName !== format && byName.title : others.find(o => o.extension && source.name.endsWith(o.extension))?.is;
     return { format, findings: said ? [warning('E1014', `the name says ${said}, the content is ${format.title}`, place)] : [] };
   }
+  // A text of which the start is unusual, such as a long comment: its reader says what is wrong, with the line.
+  if (byName?.isText && isText(head)) return { format: byName, findings: [] };
   const other = others.find(o => o.test(head));
   throw fail('E1002', other ? `this is ${other.is}, which is not read here` : `not a known model format; read are ${readable()}`, {
     ...place,
@@ -75,5 +77,8 @@ const others: readonly { is: string; extension?: string; test(head: Uint8Array):
   { is: 'a gzip file', test: h => h[0] === 0x1f && h[1] === 0x8b },
   { is: 'a GGUF model', extension: '.gguf', test: h => startsWith(h, 'GGUF') },
   { is: 'a JSON document', test: h => /^\s*[[{]/.test(textOf(h)) },
-  { is: 'a text file', test: h => h.length > 0 && h.every(b => b === 9 || b === 10 || b === 13 || (b >= 32 && b < 127)) },
+  { is: 'a text file', test: h => h.length > 0 && isText(h) && h.every(b => b < 128) },
 ];
+
+/** No control characters but those that lay lines out. */
+const isText = (head: Uint8Array): boolean => head.every(b => (b >= 9 && b <= 13) || (b >= 32 && b !== 127));

@@ -4,7 +4,8 @@ import { type Case, error, hostile, warns } from './case.ts';
 import { branch, condition, graphFields, iff, initializer, input, model, node, opset } from './onnx-wire.ts';
 import { int, join, mark, msg, none, type Piece, raw, repeat, tag, text, utf8, varint } from './wire.ts';
 
-const known = 'not a known model format; read are PyTorch exported program (.pt2), ONNX (.onnx)';
+const known =
+  'not a known model format; read are PyTorch exported program (.pt2), ONNX text (.onnxtxt), ONNX JSON (.onnxjson), ONNX protobuf text (.textproto), ONNX (.onnx)';
 const other = (is: string): string => `this is ${is}, which is not read here`;
 
 /** Bytes of a generator whose state is one number: the same on every machine. */

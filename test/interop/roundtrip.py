@@ -54,7 +54,8 @@ def difference(a, b, path=""):
         else:
             if a.HasField(field.name) != b.HasField(field.name):
                 return f"{where}: {'present' if a.HasField(field.name) else 'absent'} before, not after"
-            pairs = [(where, x, y)]
+            # An absent message would be compared with its default, and a type that holds itself without end.
+            pairs = [(where, x, y)] if a.HasField(field.name) else []
         for place, p, q in pairs:
             if field.message_type is not None:
                 found = difference(p, q, place)

@@ -19,8 +19,7 @@ import { ByteRange, MemorySource, type Source } from '../../src/codec/source.ts'
 import { decodeUtf8, encodeUtf8 } from '../../src/codec/utf8.ts';
 import { ModelError } from '../../src/errors.ts';
 import { type GraphProto, type ModelProto, type NodeProto, onnxSchema, type TensorProto } from '../../src/formats/onnx/proto.gen.ts';
-
-type Plain = Record<string | symbol, unknown>;
+import { anyMessage, type Plain } from './any-message.ts';
 
 /** A source that is not in memory, and what was read from it. */
 class FarSource implements Source {
@@ -145,58 +144,8 @@ describe('against classes that protobufjs generated', () => {
   });
 });
 
-const int64 = fc.oneof(
-  fc.integer(),
-  fc.maxSafeInteger(),
-  fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }).map(v => (v >= -(2n ** 53n) && v <= 2n ** 53n ? Number(v >> 1n) : v)),
-  fc.constantFrom(2n ** 63n - 1n, -(2n ** 63n), Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER),
-);
-const uint64 = fc.oneof(fc.nat(), fc.maxSafeNat(), fc.constantFrom(2n ** 64n - 1n, 2n ** 53n));
-const anyBytes = fc.uint8Array({ maxLength: 40 });
-const float = fc.float().filter(v => !Number.isNaN(v));
-const values: Record<string, fc.Arbitrary<unknown>> = {
-  float: fc.oneof(float, fc.constant(Number.NaN)),
-  double: fc.double(),
-  int32: fc.integer(),
-  enum: fc.integer(),
-  int64,
-  uint64,
-  string: fc.oneof(
-    fc.string({ unit: 'binary' }),
-    fc.constantFrom('__proto__', 'constructor'),
-    anyBytes.map(b => decodeUtf8(b)),
-  ),
-  bytes: anyBytes,
-};
-const packed: Record<string, fc.Arbitrary<unknown>> = {
-  float: fc.float32Array({ minLength: 1 }),
-  double: fc.float64Array({ minLength: 1 }),
-  int32: fc.int32Array({ minLength: 1 }),
-  int64: fc.bigInt64Array({ minLength: 1 }),
-  uint64: fc.bigUint64Array({ minLength: 1 }),
-};
-// A varint, a group that holds a group, eight bytes, four bytes, and a length-delimited field, all with numbers ONNX does not use.
-const unknowns: Bytes[][] = [
-  [Uint8Array.of(0xf8, 0x7f, 0xff, 0x01)],
-  [Uint8Array.of(0xf3, 0x7f, 0x0b, 0x0c, 0xf4, 0x7f), Uint8Array.of(0xf9, 0x7f, 1, 2, 3, 4, 5, 6, 7, 8)],
-  [Uint8Array.of(0xfd, 0x7f, 1, 2, 3, 4), Uint8Array.of(0xfa, 0x7f, 3, 9, 9, 9)],
-];
-
-function message(name: string, depth: number): fc.Arbitrary<Plain> {
-  const fields: Record<string, fc.Arbitrary<unknown>> = {};
-  for (const [, field, type, label] of onnxSchema[name]!) {
-    const nested = onnxSchema[type] !== undefined;
-    if (nested && depth === 0) continue;
-    const one = nested ? message(type, depth - 1) : values[type]!;
-    fields[field] = label === 'optional' ? one : label === 'packed' ? packed[type]! : fc.array(one, { minLength: 1, maxLength: 3 });
-  }
-  return fc
-    .tuple(fc.record(fields, { requiredKeys: [] }), fc.option(fc.constantFrom(...unknowns)))
-    .map(([known, unknown]) => (unknown === null ? { ...known } : { ...known, [unknownFields]: unknown }));
-}
-
 describe('any message', () => {
-  const anyModel = message('ModelProto', 3);
+  const anyModel = anyMessage('ModelProto', 3);
 
   test('comes back the same', async () => {
     await fc.assert(

@@ -455,7 +455,7 @@ export interface OptionalProto extends Message {
   optional_value?: OptionalProto | undefined;
 }
 
-/** Every message of the schema: rows of field number, name, type and label. */
+/** Every message of the schema: rows of field number, name, type and label, of enums their values too. */
 export const onnxSchema: Schema = {
   AttributeProto: [
     [1, 'name', 'string', 'optional'],
@@ -472,7 +472,7 @@ export const onnxSchema: Schema = {
     [13, 'doc_string', 'string', 'optional'],
     [14, 'tp', 'TypeProto', 'optional'],
     [15, 'type_protos', 'TypeProto', 'repeated'],
-    [20, 'type', 'enum', 'optional'],
+    [20, 'type', 'enum', 'optional', AttributeProto_AttributeType],
     [21, 'ref_attr_name', 'string', 'optional'],
     [22, 'sparse_tensor', 'SparseTensorProto', 'optional'],
     [23, 'sparse_tensors', 'SparseTensorProto', 'repeated'],
@@ -578,7 +578,7 @@ export const onnxSchema: Schema = {
     [11, 'uint64_data', 'uint64', 'packed'],
     [12, 'doc_string', 'string', 'optional'],
     [13, 'external_data', 'StringStringEntryProto', 'repeated'],
-    [14, 'data_location', 'enum', 'optional'],
+    [14, 'data_location', 'enum', 'optional', TensorProto_DataLocation],
     [16, 'metadata_props', 'StringStringEntryProto', 'repeated'],
   ],
   'TensorProto.Segment': [

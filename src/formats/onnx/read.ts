@@ -1,6 +1,6 @@
 // A model from the bytes of an .onnx file. Nothing is lost: what the graph has no place for is carried along for the way back.
 // Contents of tensors are shared with the file or stay in it. Specification: https://github.com/onnx/onnx/blob/main/docs/IR.md
-import { at, decode } from '../../codec/protobuf.ts';
+import { at } from '../../codec/protobuf.ts';
 import type { Source } from '../../codec/source.ts';
 import { type Code, type Finding, fail, ModelError, warning } from '../../errors.ts';
 import { Graph, Model, subgraphs } from '../../ir/graph.ts';
@@ -10,11 +10,12 @@ import type { ReadLimits } from '../format.ts';
 import { type OpenExternal, verifyChecksums, warnOverlaps } from './external.ts';
 import { fetchParts } from './fetch-parts.ts';
 import { readOpsets } from './opsets.ts';
-import { type ModelProto, onnxSchema } from './proto.gen.ts';
+import type { ModelProto } from './proto.gen.ts';
 import { checkReferences, readFunctions } from './read-functions.ts';
 import { readGraph } from './read-graph.ts';
 import { Reading } from './reading.ts';
 import { described, type Places, readMeta } from './rest.ts';
+import { binary, type Spelling } from './spelling.ts';
 
 export interface ReadOptions {
   /** Opens files of external data; without it they are findings (E1402). */
@@ -22,6 +23,8 @@ export interface ReadOptions {
   /** Compare external files with the checksums the model names, which reads them whole; false. */
   readonly checksums?: boolean | undefined;
   readonly limits?: ReadLimits | undefined;
+  /** How the file holds the message; as binary protobuf. */
+  readonly spelling?: Spelling | undefined;
 }
 
 /** A model as far as it could be built, and everything found wrong with the file. */
@@ -42,15 +45,12 @@ const modelPlaces: Places<ModelProto> = {
 
 /**
  * Read a model. Problems of the model are findings with code, path and offset; only bytes that are no message throw: E1001,
- * E1005 to E1009, E5005. Operators are not looked at.
+ * E1005 to E1009, E5005, and texts E1010, E1110 too. Operators are not looked at.
  */
 export async function readOnnx(source: Source, options: ReadOptions = {}): Promise<ReadResult> {
   if (source.size === 0) throw fail('E1001', 'the file is empty', { file: source.name });
   const reading = new Reading(source.name, options.limits);
-  const proto = await decode<ModelProto>(onnxSchema, 'ModelProto', source, {
-    limits: { depth: reading.limits.depth },
-    wholeAfter: 'graph',
-  });
+  const proto = await (options.spelling ?? binary).decode(source, reading.limits.depth);
   await fetchParts(proto, options.open, reading);
   const model = readModel(proto, reading);
   warnOverlaps(reading);

@@ -1,6 +1,6 @@
 // The bytes of an .onnx file from a model. What was read and not changed is written as it stood; equal models give equal bytes.
 import { type Encoded, encode } from '../../codec/protobuf.ts';
-import { fail } from '../../errors.ts';
+import { type Finding, fail } from '../../errors.ts';
 import {
   type Attribute,
   type FunctionDefinition,
@@ -32,6 +32,7 @@ import {
   type ValueInfoProto,
 } from './proto.gen.ts';
 import { declarationsOf, writeMeta } from './rest.ts';
+import type { Spelling } from './spelling.ts';
 import { writeSparse, writeTensor } from './tensors.ts';
 import { writeType } from './types.ts';
 
@@ -56,6 +57,18 @@ export function writeOnnx(model: Model, { external }: WriteOptions = {}): OnnxFi
   const proto = modelMessage(model, file);
   const data = file?.finish();
   return { model: encode(onnxSchema, 'ModelProto', proto), ...(data && data.length > 0 ? { data } : {}) };
+}
+
+/** The same in another spelling, with warnings of what it has no place for. Errors: those of the spelling too. */
+export async function writeSpelt(
+  model: Model,
+  spelling: Spelling,
+  { external }: WriteOptions = {},
+): Promise<OnnxFiles & { readonly findings: readonly Finding[] }> {
+  const file = external && new ExternalFile(external);
+  const { encoded, findings } = await spelling.encode(modelMessage(model, file));
+  const data = file?.finish();
+  return { model: encoded, findings, ...(data && data.length > 0 ? { data } : {}) };
 }
 
 /** The message of a model; its contents are shared with the model. */
