@@ -187,6 +187,8 @@ export interface Place {
   /** Field path such as `graph.node[3].attribute[0]`. */
   readonly path?: string | undefined;
   readonly node?: { readonly index?: number; readonly op: string; readonly name?: string; readonly domain?: string } | undefined;
+  /** The attribute or the input of the node, by its name in the standard. */
+  readonly argument?: string | undefined;
   readonly tensor?: string | undefined;
   readonly limit?: { readonly name: string; readonly value: number } | undefined;
   readonly hint?: string | undefined;
