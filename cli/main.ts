@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // The command line: assembles the commands. What a command does is loaded when it is run.
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { fail } from '../src/errors.ts';
 import { withLimits, withReadLimits } from './limits.ts';
 import { type GlobalOptions, type Outcome, type Output, perform, version } from './output.ts';
@@ -85,11 +85,12 @@ withReadLimits(
 withReadLimits(
   program
     .command('check')
-    .description('whether a model is valid, and everything that is wrong with it')
-    .argument('<model>', 'a model')
-    .option('--strict', 'warnings count as errors'),
+    .description('whether models are valid, and everything that is wrong with them')
+    .argument('<models...>', 'models, each judged by itself')
+    .option('--strict', 'warnings count as errors')
+    .addOption(new Option('--format <form>', 'how findings are printed').choices(['text', 'sarif']).default('text')),
 )
-  .addHelpText('before', examples('check model.onnx', 'check model.onnx --strict --json'))
+  .addHelpText('before', examples('check model.onnx', 'check model.onnx --strict --json', 'check *.onnx --format sarif > findings.sarif'))
   .action(lazily(async () => (await import('./commands/check.ts')).check));
 
 program

@@ -1,7 +1,7 @@
-// omnix check: everything that is wrong with a model, a finding a line.
+// omnix check: everything that is wrong with models, a finding a line.
 import { read } from '../../src/api.ts';
 import type { Source } from '../../src/codec/source.ts';
-import { codes, type ExitKind, type Finding } from '../../src/errors.ts';
+import { codes, type ExitKind, exitCodes, type Finding, fail, ModelError } from '../../src/errors.ts';
 import type { ReadOptions } from '../../src/formats/format.ts';
 import { detect } from '../../src/formats/index.ts';
 import type { Model } from '../../src/ir/graph.ts';
@@ -9,36 +9,108 @@ import { checkModel } from '../../src/validate/check.ts';
 import { openInput } from '../files.ts';
 import type { ReadLimitOptions } from '../limits.ts';
 import { findingLines, type Outcome, type Output } from '../output.ts';
-import { plural, timeText } from '../terminal.ts';
+import { sarif } from '../sarif.ts';
+import { plural, shown, timeText } from '../terminal.ts';
 
 export interface CheckOptions extends ReadLimitOptions {
   /** Warnings count as errors. */
   readonly strict?: boolean;
+  readonly format?: 'text' | 'sarif';
 }
 
-export async function check([path]: readonly string[], { strict = false, limit }: CheckOptions, out: Output): Promise<Outcome> {
+/** What was found in one file. */
+interface Checked {
+  readonly file: string;
+  /** Absent where the file could not be opened. */
+  readonly bytes?: number | undefined;
+  readonly findings: readonly Finding[];
+  readonly errors: number;
+  readonly warnings: number;
+  readonly valid: boolean;
+  readonly exit: ExitKind;
+}
+
+export async function check(paths: readonly string[], options: CheckOptions, out: Output): Promise<Outcome> {
+  if (paths.filter(p => p === '-').length > 1) throw fail('E4001', 'standard input can be read once');
+  if (options.format === 'sarif' && out.options.json) throw fail('E4001', '--json and --format sarif ask for two forms of one output');
   const started = performance.now();
-  const { source, options } = await openInput(path!, { limits: limit });
-  const { model, findings: found } = await findingsOf(source, options);
-  const findings = found.map(f => ({ ...f, file: f.file ?? source.name }));
-  const errors = findings.filter(f => f.severity === 'error');
-  const warnings = findings.length - errors.length;
-  const valid = errors.length === 0 && (!strict || warnings === 0);
-  const verdict = valid ? out.paint('green', 'a valid model') : out.paint('red', 'not a valid model');
-  const summary = `${plural(errors.length, 'error')}, ${plural(warnings, 'warning')} in ${timeText(performance.now() - started)}  — ${verdict}`;
+  const checked: Checked[] = [];
+  for (const path of paths) checked.push(await checkFile(path, options));
+  const findings = checked.flatMap(c => c.findings);
+  // A file that is no model says more than one that is no valid model.
+  const exit = checked.find(c => c.exit !== 'ok' && c.exit !== 'no')?.exit ?? checked.find(c => !c.valid)?.exit ?? 'ok';
   return {
-    results: { file: source.name, valid, errors: errors.length, warnings },
+    results: { ...totals(checked), files: checked.map(({ file, valid, errors, warnings }) => ({ file, valid, errors, warnings })) },
     findings,
     findingsInText: true,
-    text: [...findings.flatMap(f => findingLines(f, out.paint)), summary],
-    exit: valid ? 'ok' : model ? 'no' : exitOf(errors[0]),
+    text:
+      options.format === 'sarif'
+        ? [sarif({ files: checked, findings, exitCode: exitCodes[exit] })]
+        : [...findings.flatMap(f => findingLines(f, out.paint)), ...summary(checked, performance.now() - started, out)],
+    exit,
   };
 }
 
+async function checkFile(path: string, { strict = false, limit }: CheckOptions): Promise<Checked> {
+  const { source, model, failure, findings: found } = await judge(path, { limits: limit });
+  const file = source?.name ?? path;
+  const findings = found.map(f => ({ ...f, file: f.file ?? file }));
+  const errors = findings.filter(f => f.severity === 'error');
+  const warnings = findings.length - errors.length;
+  const valid = errors.length === 0 && (!strict || warnings === 0);
+  return {
+    file,
+    bytes: source?.size,
+    findings,
+    errors: errors.length,
+    warnings,
+    valid,
+    exit: valid ? 'ok' : failure ? codes[failure.code].exit : model ? 'no' : exitOf(errors[0]),
+  };
+}
+
+const totals = (checked: readonly Checked[]) => ({
+  valid: checked.every(c => c.valid),
+  errors: checked.reduce((n, c) => n + c.errors, 0),
+  warnings: checked.reduce((n, c) => n + c.warnings, 0),
+});
+
+/** A line a file where there are several, and one about all. */
+function summary(checked: readonly Checked[], ms: number, out: Output): string[] {
+  const counts = ({ errors, warnings }: Pick<Checked, 'errors' | 'warnings'>): string =>
+    `${plural(errors, 'error')}, ${plural(warnings, 'warning')}`;
+  const verdict = ({ valid }: Pick<Checked, 'valid'>): string =>
+    valid ? out.paint('green', 'a valid model') : out.paint('red', 'not a valid model');
+  const all = totals(checked);
+  if (checked.length === 1) return [`${counts(all)} in ${timeText(ms)}  — ${verdict(all)}`];
+  const invalid = checked.filter(c => !c.valid).length;
+  return [
+    ...checked.map(c => `${shown(c.file, 200)}: ${counts(c)}  — ${verdict(c)}`),
+    `${plural(checked.length, 'file')}, ${invalid} not valid: ${counts(all)} in ${timeText(ms)}`,
+  ];
+}
+
 interface Judged {
+  /** Absent where the file could not be opened. */
+  readonly source?: Source;
   /** Absent where it could not be read. */
   readonly model?: Model | undefined;
   readonly findings: readonly Finding[];
+  /** What ended the look at it. */
+  readonly failure?: ModelError;
+}
+
+/** What stops one file from being read is a finding too, so that the others are looked at. */
+async function judge(path: string, given: ReadOptions): Promise<Judged> {
+  let source: Source | undefined;
+  try {
+    const opened = await openInput(path, given);
+    source = opened.source;
+    return { source, ...(await findingsOf(source, opened.options)) };
+  } catch (error) {
+    if (!(error instanceof ModelError)) throw error;
+    return { ...(source && { source }), findings: error.findings, failure: error };
+  }
 }
 
 /** Of a model in ONNX all that the standard asks for, of others whether they can be read. Errors: E1001 to E1004. */

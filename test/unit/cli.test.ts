@@ -210,6 +210,35 @@ describe('check', () => {
     expect(omnix('check', 'tiny.pt2')).toMatchObject({ code: 0, out: expect.stringContaining('warning E1014') });
     expect(omnix('check', 'tiny.pt2', '--strict').code).toBe(1);
   });
+  test('several models are judged each by itself, and one that is none does not hide the others', () => {
+    const bytes = readFileSync(at('tiny.onnx'));
+    bytes.write('Relx', bytes.indexOf('Relu'));
+    writeFileSync(at('bad.onnx'), bytes);
+    const { code, out } = omnix('check', 'bad.onnx', 'tiny.onnx');
+    expect(code).toBe(1);
+    expect(out).toContain(
+      'bad.onnx: 1 error, 0 warnings  — not a valid model\ntiny.onnx: 0 errors, 0 warnings  — a valid model\n2 files, 1 not valid:',
+    );
+    const all = json('check', 'missing.onnx', 'bad.onnx', 'tiny.onnx');
+    expect(all.code).toBe(5);
+    expect(all.results).toMatchObject({ valid: false, errors: 2, files: [{ valid: false }, { valid: false }, { valid: true }] });
+  });
+  test('--format sarif prints a log and ends as the text does', () => {
+    const { code, out } = omnix('check', 'missing.onnx', 'tiny.onnx', '--format', 'sarif');
+    expect(code).toBe(5);
+    expect(JSON.parse(out)).toMatchObject({
+      version: '2.1.0',
+      runs: [
+        {
+          invocations: [{ exitCode: 5 }],
+          results: [{ ruleId: 'E5001', level: 'error' }],
+          artifacts: [{}, { location: { uri: 'tiny.onnx' } }],
+        },
+      ],
+    });
+    expect(omnix('check', 'tiny.onnx', '--format', 'sarif', '--json').code).toBe(2);
+    expect(omnix('check', 'tiny.onnx', '--format', 'xml').err).toContain('E4001');
+  });
 });
 
 describe('files that are no models', () => {
@@ -310,7 +339,7 @@ describe('usage errors', () => {
     [['conver'], 'Did you mean convert?'],
     [['info', 'tiny.onnx', '--opps'], 'Did you mean --ops?'],
     [['info'], 'models'],
-    [['check', 'tiny.onnx', 'more'], 'too many arguments'],
+    [['inline', 'tiny.onnx', 'more', '-o', 'never.onnx'], 'too many arguments'],
     [['check', 'tiny.onnx', '--limit', 'depht=200'], 'One of depth'],
     [['convert', 'tiny.onnx', '-o', 'q.onnx', '--opset', 'x'], 'whole number'],
     [['convert', 'tiny.onnx', '-o', 'q.onnx', '--to', 'onx'], 'did you mean onnx?'],
