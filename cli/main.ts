@@ -88,9 +88,18 @@ withReadLimits(
     .description('whether models are valid, and everything that is wrong with them')
     .argument('<models...>', 'models, each judged by itself')
     .option('--strict', 'warnings count as errors')
+    .option('--target <runtime>', 'a runtime that has to be able to run the models, such as ort-1.20')
     .addOption(new Option('--format <form>', 'how findings are printed').choices(['text', 'sarif']).default('text')),
 )
-  .addHelpText('before', examples('check model.onnx', 'check model.onnx --strict --json', 'check *.onnx --format sarif > findings.sarif'))
+  .addHelpText(
+    'before',
+    examples(
+      'check model.onnx',
+      'check model.onnx --strict --json',
+      'check model.onnx --target ort-1.20',
+      'check *.onnx --format sarif > findings.sarif',
+    ),
+  )
   .action(lazily(async () => (await import('./commands/check.ts')).check));
 
 program

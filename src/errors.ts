@@ -144,6 +144,12 @@ export const codes = {
     'A side effect of the source program is left out.',
     'Return the changed tensor from the program.',
   ),
+  E2007: row(
+    'runtime-support',
+    'unsupported',
+    'The runtime that was asked about cannot run a part of the model.',
+    'Write the model with --target, or use a newer runtime.',
+  ),
   E3001: row(
     'input-name',
     'usage',

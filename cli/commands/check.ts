@@ -5,7 +5,9 @@ import { codes, type ExitKind, exitCodes, type Finding, fail, ModelError } from 
 import type { ReadOptions } from '../../src/formats/format.ts';
 import { detect } from '../../src/formats/index.ts';
 import type { Model } from '../../src/ir/graph.ts';
+import { runtimeNamed } from '../../src/opset/runtimes.ts';
 import { checkModel } from '../../src/validate/check.ts';
+import { checkTarget } from '../../src/validate/check-target.ts';
 import { openInput } from '../files.ts';
 import type { ReadLimitOptions } from '../limits.ts';
 import { findingLines, type Outcome, type Output } from '../output.ts';
@@ -16,6 +18,8 @@ export interface CheckOptions extends ReadLimitOptions {
   /** Warnings count as errors. */
   readonly strict?: boolean;
   readonly format?: 'text' | 'sarif';
+  /** A runtime that has to be able to run the models, such as `ort-1.20`. */
+  readonly target?: string;
 }
 
 /** What was found in one file. */
@@ -33,6 +37,7 @@ interface Checked {
 export async function check(paths: readonly string[], options: CheckOptions, out: Output): Promise<Outcome> {
   if (paths.filter(p => p === '-').length > 1) throw fail('E4001', 'standard input can be read once');
   if (options.format === 'sarif' && out.options.json) throw fail('E4001', '--json and --format sarif ask for two forms of one output');
+  if (options.target !== undefined) runtimeNamed(options.target);
   const started = performance.now();
   const checked: Checked[] = [];
   for (const path of paths) checked.push(await checkFile(path, options));
@@ -51,10 +56,11 @@ export async function check(paths: readonly string[], options: CheckOptions, out
   };
 }
 
-async function checkFile(path: string, { strict = false, limit }: CheckOptions): Promise<Checked> {
+async function checkFile(path: string, { strict = false, limit, target }: CheckOptions): Promise<Checked> {
   const { source, model, failure, findings: found } = await judge(path, { limits: limit });
   const file = source?.name ?? path;
-  const findings = found.map(f => ({ ...f, file: f.file ?? file }));
+  const refused = model && target !== undefined ? checkTarget(model, target) : [];
+  const findings = [...found, ...refused].map(f => ({ ...f, file: f.file ?? file }));
   const errors = findings.filter(f => f.severity === 'error');
   const warnings = findings.length - errors.length;
   const valid = errors.length === 0 && (!strict || warnings === 0);
