@@ -89,6 +89,9 @@ withReadLimits(
     .argument('<models...>', 'models, each judged by itself')
     .option('--strict', 'warnings count as errors')
     .option('--target <runtime>', 'a runtime that has to be able to run the models, such as ort-1.20')
+    .option('--fix', 'repair what can be repaired without changing what the model computes, and judge the result')
+    .option('-o, --output <path>', 'the repaired file')
+    .option('--overwrite', 'replace an existing file')
     .addOption(new Option('--format <form>', 'how findings are printed').choices(['text', 'sarif']).default('text')),
 )
   .addHelpText(
@@ -97,6 +100,7 @@ withReadLimits(
       'check model.onnx',
       'check model.onnx --strict --json',
       'check model.onnx --target ort-1.20',
+      'check model.onnx --fix -o repaired.onnx',
       'check *.onnx --format sarif > findings.sarif',
     ),
   )

@@ -5,14 +5,16 @@ import { codes, type ExitKind, exitCodes, type Finding, fail, ModelError } from 
 import type { ReadOptions } from '../../src/formats/format.ts';
 import { detect } from '../../src/formats/index.ts';
 import type { Model } from '../../src/ir/graph.ts';
+import { save } from '../../src/node/index.ts';
 import { runtimeNamed } from '../../src/opset/runtimes.ts';
 import { checkModel } from '../../src/validate/check.ts';
 import { checkTarget } from '../../src/validate/check-target.ts';
-import { openInput } from '../files.ts';
+import { repairFile } from '../../src/validate/repair.ts';
+import { checkOutput, openInput, whileWriting } from '../files.ts';
 import type { ReadLimitOptions } from '../limits.ts';
-import { findingLines, type Outcome, type Output } from '../output.ts';
+import { fileText, findingLines, type Outcome, type Output } from '../output.ts';
 import { sarif } from '../sarif.ts';
-import { plural, shown, timeText } from '../terminal.ts';
+import { type Paint, plural, shown, shownMessage, timeText } from '../terminal.ts';
 
 export interface CheckOptions extends ReadLimitOptions {
   /** Warnings count as errors. */
@@ -20,6 +22,10 @@ export interface CheckOptions extends ReadLimitOptions {
   readonly format?: 'text' | 'sarif';
   /** A runtime that has to be able to run the models, such as `ort-1.20`. */
   readonly target?: string;
+  /** Repair the model, and judge what was written. */
+  readonly fix?: boolean;
+  readonly output?: string;
+  readonly overwrite?: boolean;
 }
 
 /** What was found in one file. */
@@ -35,26 +41,70 @@ interface Checked {
 }
 
 export async function check(paths: readonly string[], options: CheckOptions, out: Output): Promise<Outcome> {
-  if (paths.filter(p => p === '-').length > 1) throw fail('E4001', 'standard input can be read once');
-  if (options.format === 'sarif' && out.options.json) throw fail('E4001', '--json and --format sarif ask for two forms of one output');
-  if (options.target !== undefined) runtimeNamed(options.target);
+  requireUsage(paths, options, out);
   const started = performance.now();
+  const mended = options.fix ? await fix(paths[0]!, options, out) : undefined;
   const checked: Checked[] = [];
-  for (const path of paths) checked.push(await checkFile(path, options));
+  for (const path of mended?.written ?? paths) checked.push(await checkFile(path, options));
   const findings = checked.flatMap(c => c.findings);
   // A file that is no model says more than one that is no valid model.
   const exit = checked.find(c => c.exit !== 'ok' && c.exit !== 'no')?.exit ?? checked.find(c => !c.valid)?.exit ?? 'ok';
+  const repairs = mended?.repairs ?? [];
+  const lines = [...repairs.map(f => repairLine(f, out.paint)), ...findings.flatMap(f => findingLines(f, out.paint))];
   return {
-    results: { ...totals(checked), files: checked.map(({ file, valid, errors, warnings }) => ({ file, valid, errors, warnings })) },
+    results: {
+      ...totals(checked),
+      files: checked.map(({ file, valid, errors, warnings }) => ({ file, valid, errors, warnings })),
+      ...(mended && { repairs }),
+    },
     findings,
     findingsInText: true,
     text:
       options.format === 'sarif'
         ? [sarif({ files: checked, findings, exitCode: exitCodes[exit] })]
-        : [...findings.flatMap(f => findingLines(f, out.paint)), ...summary(checked, performance.now() - started, out)],
+        : [...lines, ...summary(checked, performance.now() - started, out)],
     exit,
   };
 }
+
+/** Errors: E4001. */
+function requireUsage(paths: readonly string[], options: CheckOptions, out: Output): void {
+  if (paths.filter(p => p === '-').length > 1) throw fail('E4001', 'standard input can be read once');
+  if (options.format === 'sarif' && out.options.json) throw fail('E4001', '--json and --format sarif ask for two forms of one output');
+  if (options.target !== undefined) runtimeNamed(options.target);
+  if (options.fix && (options.output === undefined || options.output === '-' || paths.length > 1))
+    throw fail('E4001', '--fix repairs one model and writes it to a file: omnix check MODEL --fix -o REPAIRED');
+  if (!options.fix && options.output !== undefined) throw fail('E4001', '-o names the file of --fix, which was not given');
+}
+
+interface Mended {
+  /** The files to judge: the repaired one, or the given one where it is beyond repair. */
+  readonly written?: readonly string[];
+  readonly repairs: readonly Finding[];
+}
+
+/** Errors: as `checkOutput`, E4001 for a model of another format. */
+async function fix(path: string, { output = '', overwrite = false, limit }: CheckOptions, out: Output): Promise<Mended> {
+  checkOutput(output, overwrite);
+  const { source, options } = await openInput(path, { limits: limit });
+  const { format } = await detect(source);
+  if (format.name !== 'onnx') throw fail('E4001', `--fix repairs ONNX files, ${path} is ${format.title}`);
+  try {
+    const { model, repairs } = await repairFile(source, options);
+    const { files, paths } = await whileWriting(() => save(model, output, { format: 'onnx', overwrite }));
+    files.forEach((f, i) => {
+      out.note(`wrote ${fileText(paths[i]!, f.length)}`);
+    });
+    return { written: [output], repairs };
+  } catch (error) {
+    if (!(error instanceof ModelError) || error.findings.some(f => /^E[45]/.test(f.code))) throw error;
+    out.note(`${shown(path, 200)} is beyond repair; nothing was written`);
+    return { repairs: [] };
+  }
+}
+
+const repairLine = (f: Finding, paint: Paint): string =>
+  `${shown(f.file ?? '', 200)}: ${paint('green', 'repaired')} ${f.code} ${codes[f.code].name}: ${shownMessage(f.message)}`;
 
 async function checkFile(path: string, { strict = false, limit, target }: CheckOptions): Promise<Checked> {
   const { source, model, failure, findings: found } = await judge(path, { limits: limit });

@@ -223,6 +223,28 @@ describe('check', () => {
     expect(all.code).toBe(5);
     expect(all.results).toMatchObject({ valid: false, errors: 2, files: [{ valid: false }, { valid: false }, { valid: true }] });
   });
+  test('--fix writes what it can repair, and ends as a check of the result does', () => {
+    const whole = readFileSync(at('tiny.onnx'));
+    writeFileSync(at('tail.onnx'), Buffer.concat([whole, Buffer.from([0xff, 0xff])]));
+    const fixed = omnix('check', 'tail.onnx', '--fix', '-o', 'fixed.onnx');
+    expect(fixed).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/^tail\.onnx: repaired E1007 trailing-bytes: 2 bytes .*\n0 errors/),
+    });
+    expect(readFileSync(at('fixed.onnx')).equals(whole)).toBe(true);
+    expect(omnix('check', 'tail.onnx', '--fix', '-o', 'fixed.onnx').err).toContain('E4002');
+    const odd = Buffer.from(whole);
+    odd.write('Relx', odd.indexOf('Relu'));
+    writeFileSync(at('tail.onnx'), Buffer.concat([odd, Buffer.from([0xff, 0xff])]));
+    const left = json('check', 'tail.onnx', '--fix', '-o', 'left.onnx');
+    expect(left).toMatchObject({ code: 1, findings: [{ code: 'E1301', file: 'left.onnx' }], results: { repairs: [{ code: 'E1007' }] } });
+    expect(omnix('check', 'short.onnx', '--fix', '-o', 'never.onnx')).toMatchObject({
+      code: 3,
+      err: expect.stringContaining('beyond repair'),
+    });
+    expect(existsSync(at('never.onnx'))).toBe(false);
+    expect(omnix('check', 'tiny.onnx', '--fix').err).toContain('E4001');
+  });
   test('--format sarif prints a log and ends as the text does', () => {
     const { code, out } = omnix('check', 'missing.onnx', 'tiny.onnx', '--format', 'sarif');
     expect(code).toBe(5);
