@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // The command line: assembles the commands. What a command does is loaded when it is run.
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { fail } from '../src/errors.ts';
 import { withLimits, withReadLimits } from './limits.ts';
 import { type GlobalOptions, type Outcome, type Output, perform, version } from './output.ts';
@@ -85,11 +85,25 @@ withReadLimits(
 withReadLimits(
   program
     .command('check')
-    .description('whether a model is valid, and everything that is wrong with it')
-    .argument('<model>', 'a model')
-    .option('--strict', 'warnings count as errors'),
+    .description('whether models are valid, and everything that is wrong with them')
+    .argument('<models...>', 'models, each judged by itself')
+    .option('--strict', 'warnings count as errors')
+    .option('--target <runtime>', 'a runtime that has to be able to run the models, such as ort-1.20')
+    .option('--fix', 'repair what can be repaired without changing what the model computes, and judge the result')
+    .option('-o, --output <path>', 'the repaired file')
+    .option('--overwrite', 'replace an existing file')
+    .addOption(new Option('--format <form>', 'how findings are printed').choices(['text', 'sarif']).default('text')),
 )
-  .addHelpText('before', examples('check model.onnx', 'check model.onnx --strict --json'))
+  .addHelpText(
+    'before',
+    examples(
+      'check model.onnx',
+      'check model.onnx --strict --json',
+      'check model.onnx --target ort-1.20',
+      'check model.onnx --fix -o repaired.onnx',
+      'check *.onnx --format sarif > findings.sarif',
+    ),
+  )
   .action(lazily(async () => (await import('./commands/check.ts')).check));
 
 program

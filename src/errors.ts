@@ -144,6 +144,12 @@ export const codes = {
     'A side effect of the source program is left out.',
     'Return the changed tensor from the program.',
   ),
+  E2007: row(
+    'runtime-support',
+    'unsupported',
+    'The runtime that was asked about cannot run a part of the model.',
+    'Write the model with --target, or use a newer runtime.',
+  ),
   E3001: row(
     'input-name',
     'usage',
@@ -187,6 +193,8 @@ export interface Place {
   /** Field path such as `graph.node[3].attribute[0]`. */
   readonly path?: string | undefined;
   readonly node?: { readonly index?: number; readonly op: string; readonly name?: string; readonly domain?: string } | undefined;
+  /** The attribute or the input of the node, by its name in the standard. */
+  readonly argument?: string | undefined;
   readonly tensor?: string | undefined;
   readonly limit?: { readonly name: string; readonly value: number } | undefined;
   readonly hint?: string | undefined;

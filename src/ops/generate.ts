@@ -12,7 +12,7 @@ import { broadcastView, dropAxes, type Emitter } from '../kernels/views.ts';
 import type { Builder, Size } from './builder.ts';
 import { isNatural } from './plan-node.ts';
 import type { At, Family, Inputs } from './row.ts';
-import { axisOf, contentsOf, elementOf, known, maxContents, range, rankOf, shapeOf } from './shapes.ts';
+import { axisOf, contentsOf, elementOf, known, likeAlong, maxContents, range, rankOf, requireOnAxis, shapeOf } from './shapes.ts';
 
 export const generators = {
   Range: {
@@ -73,7 +73,7 @@ export const generators = {
     },
   },
   Hardmax: {
-    infer: ({ input: x }) => [x.type],
+    infer: ({ input }, { axis }) => [likeAlong(input, axis)],
     lower({ input: x }, { axis }, b) {
       const on = axisOf(axis, rankOf(x));
       const first = b.ArgMax({ data: x }, { axis: on });
@@ -88,7 +88,11 @@ export const generators = {
   CumSum: cumulative('ReduceSum', 0),
   CumProd: cumulative('ReduceProd', 1),
   GatherElements: {
-    infer: ({ data, indices }) => [tensorType(elementOf(data), shapeOf(indices))],
+    infer({ data, indices }, { axis }) {
+      const shape = shapeOf(data);
+      requireOnAxis('GatherElements', indices, shape[axisOf(axis, shape.length)]!);
+      return [tensorType(elementOf(data), shapeOf(indices))];
+    },
     lower({ data, indices }, { axis }, b) {
       const rank = rankOf(data);
       const on = axisOf(axis, rank);

@@ -42,6 +42,7 @@ import {
   knownNumbers,
   numbersIn,
   range,
+  requireOnAxis,
   shapeOf,
   sizesIn,
   typeOf,
@@ -266,9 +267,13 @@ export const layout = {
   },
   Split: {
     known: ['split'],
-    infer({ input, split }, { axis }, outputs) {
+    infer({ input, split }, { axis, num_outputs }, outputs) {
       const shape = shapeOf(input);
       const along = axisOf(axis, shape.length);
+      if (num_outputs !== undefined && num_outputs !== outputs)
+        throw fail('E1303', `Split: num_outputs is ${num_outputs}, the node has ${outputs} output${outputs === 1 ? '' : 's'}`, {
+          argument: 'num_outputs',
+        });
       const sizes = splitSizes(shape[along]!, split && sizesIn(split), outputs);
       const total = sizes.reduce<Dim>(addDims, 0);
       if (sizes.length !== outputs || (typeof total === 'number' && typeof shape[along] === 'number' && total !== shape[along]))
@@ -298,6 +303,7 @@ export const layout = {
     infer({ data, indices }, { axis }) {
       const shape = shapeOf(data);
       const along = axisOf(axis, shape.length);
+      requireOnAxis('Gather', indices, shape[along]!);
       return [tensorType(elementOf(data), [...shape.slice(0, along), ...shapeOf(indices), ...shape.slice(along + 1)])];
     },
     plan({ data, indices }, { axis }, e, _values, [y]) {

@@ -4,7 +4,7 @@ import type { Value } from '../ir/graph.ts';
 import { type DataType, dataTypeOfCode, tensorType } from '../ir/types.ts';
 import type { Builder, Size } from './builder.ts';
 import type { Family } from './row.ts';
-import { axisOf, elementOf, range, rankOf, shapeOf } from './shapes.ts';
+import { axisOf, elementOf, likeAlong, range, rankOf, shapeOf } from './shapes.ts';
 
 const mean = (x: Value, axes: readonly number[], b: Builder): Value => b.Div(b.ReduceSum(x, { axes }), b.count(x, axes));
 /** Axes from `axis` to the last. */
@@ -36,9 +36,16 @@ function openSizes(x: Value, b: Builder): Size[] {
 /** The type that `stash_type` asks for; computing in float32 what is not float64 already. */
 const stash = (code: number, x: Value): DataType => (elementOf(x) === 'float64' ? 'float64' : (dataTypeOfCode(code) ?? 'float32'));
 
+/** The type of `X`, which is taken in parts, as many or as large as an attribute says. */
+function likeParted(op: string, { type }: Value, attribute: Readonly<Record<string, number>>): Value['type'] {
+  for (const [argument, n] of Object.entries(attribute))
+    if (n < 1) throw fail('E1305', `${op}: ${argument} is ${n}, expected 1 or more`, { argument });
+  return type;
+}
+
 export const norms = {
   Softmax: {
-    infer: ({ input }) => [input.type],
+    infer: ({ input }, { axis }) => [likeAlong(input, axis)],
     lower({ input: x }, { axis }, b) {
       const axes = [axisOf(axis, rankOf(x))];
       const e = b.Exp(b.Sub(x, b.ReduceMax(x, { axes })));
@@ -46,7 +53,7 @@ export const norms = {
     },
   },
   LogSoftmax: {
-    infer: ({ input }) => [input.type],
+    infer: ({ input }, { axis }) => [likeAlong(input, axis)],
     lower({ input: x }, { axis }, b) {
       const axes = [axisOf(axis, rankOf(x))];
       const z = b.Sub(x, b.ReduceMax(x, { axes }));
@@ -71,7 +78,7 @@ export const norms = {
     },
   },
   RMSNormalization: {
-    infer: ({ X }) => [X.type],
+    infer: ({ X }, { axis }) => [likeAlong(X, axis)],
     lower({ X, scale }, { axis, epsilon, stash_type }, b) {
       const wide = b.Cast(X, stash(stash_type, X));
       const inverse = b.Reciprocal(b.Sqrt(b.Add(mean(b.Mul(wide, wide), trailing(X, axis), b), b.like(epsilon, wide))));
@@ -109,7 +116,7 @@ export const norms = {
     },
   },
   GroupNormalization: {
-    infer: ({ X }) => [X.type],
+    infer: ({ X }, { num_groups }) => [likeParted('GroupNormalization', X, { num_groups })],
     lower({ X, scale, bias }, { epsilon, num_groups }, b) {
       const groups = (value: number): Value => b.Cast(b.constant(new Float32Array(num_groups).fill(value), 'float32'), elementOf(X));
       const whole = { input: b.Reshape(X, [0, num_groups, -1]), scale: groups(1), B: groups(0) };
@@ -118,7 +125,7 @@ export const norms = {
     },
   },
   LRN: {
-    infer: ({ X }) => [X.type],
+    infer: ({ X }, { size }) => [likeParted('LRN', X, { size })],
     lower({ X }, { alpha, beta, bias, size }, b) {
       const before = Math.floor((size - 1) / 2);
       const plane = b.Reshape(b.Mul(X, X), [0, 1, typeof shapeOf(X)[1] === 'number' ? (shapeOf(X)[1] as number) : b.dim(X, 1), -1]);
@@ -129,7 +136,7 @@ export const norms = {
     },
   },
   LpNormalization: {
-    infer: ({ input }) => [input.type],
+    infer: ({ input }, { axis }) => [likeAlong(input, axis)],
     lower({ input: x }, { axis, p }, b) {
       const axes = [axisOf(axis, rankOf(x))];
       const length = p === 1 ? b.ReduceSum(b.Abs(x), { axes }) : b.Sqrt(b.ReduceSum(b.Mul(x, x), { axes }));

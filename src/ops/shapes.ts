@@ -3,7 +3,7 @@ import { fail } from '../errors.ts';
 import { type Dim, formatDim, maxDims, sameDim, unknownDim } from '../ir/dims.ts';
 import type { Value } from '../ir/graph.ts';
 import { numbersOf } from '../ir/tensor.ts';
-import { type DataType, formatShape, isInteger, type Shape, type TensorType, tensorType } from '../ir/types.ts';
+import { type DataType, formatShape, isInteger, type Shape, type TensorType, tensorType, type ValueType } from '../ir/types.ts';
 
 /** Most elements of an integer tensor whose content is followed before execution. */
 export const maxContents = 1024;
@@ -73,12 +73,30 @@ export function shapeOf(v: Value): Shape {
 }
 export const rankOf = (v: Value): number => shapeOf(v).length;
 
-/** An axis counted from the front. */
-export function axisOf(axis: number, rank: number, what = 'axis'): number {
-  if (!Number.isInteger(axis) || axis < -rank || axis >= rank) throw fail('E1305', `${what} ${axis} out of range for rank ${rank}`);
+/** An axis counted from the front; `argument` is what the node says it with. */
+export function axisOf(axis: number, rank: number, what = 'axis', argument = what): number {
+  if (!Number.isInteger(axis) || axis < -rank || axis >= rank)
+    throw fail('E1305', `${what} ${axis} out of range for rank ${rank}`, { argument });
   return axis < 0 ? axis + rank : axis;
 }
-export const axesOf = (axes: readonly number[], rank: number): number[] => axes.map(a => axisOf(a, rank));
+export const axesOf = (axes: readonly number[], rank: number): number[] => axes.map(a => axisOf(a, rank, 'axis', 'axes'));
+
+/** The type of what has the shape of `x`, computed along an axis of it. */
+export function likeAlong(x: Value, axis: number): ValueType | undefined {
+  const shape = x.type?.kind === 'tensor' ? x.type.shape : undefined;
+  if (shape) axisOf(axis, shape.length);
+  return x.type;
+}
+
+/**
+ * That places along an axis which are known before execution lie on it, counted from either end.
+ * @throws ModelError E3006
+ */
+export function requireOnAxis(op: string, indices: Value, size: Dim, argument = 'indices'): void {
+  if (typeof size !== 'number') return;
+  const beyond = contentsOf(indices)?.find(i => typeof i === 'number' && (i < -size || i >= size));
+  if (beyond !== undefined) throw fail('E3006', `${op}: index ${formatDim(beyond)} out of range for an axis of ${size}`, { argument });
+}
 
 /** The shape that broadcasting gives, by the rules of the standard (NumPy's). */
 export function broadcastShapes(shapes: readonly Shape[]): Dim[] {

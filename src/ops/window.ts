@@ -37,7 +37,8 @@ function windowOf(op: string, input: Shape, kernel: readonly Dim[], at: WindowAt
   const strides = at.strides ?? range(rank).map(() => 1);
   const dilations = at.dilations ?? range(rank).map(() => 1);
   for (const [name, list] of Object.entries({ strides, dilations, kernel_shape: taps }))
-    if (list.length !== rank || list.some(n => n < 1)) throw fail('E1305', `${op}: ${name} [${list}] does not fit ${rank} spatial axes`);
+    if (list.length !== rank || list.some(n => n < 1))
+      throw fail('E1305', `${op}: ${name} [${list}] does not fit ${rank} spatial axes`, { argument: name });
   const extents = taps.map((k, d) => (k - 1) * dilations[d]! + 1);
   const pads = padsOf(op, spatial, extents, strides, at);
   const output = spatial.map((size, d) => {
@@ -45,6 +46,19 @@ function windowOf(op: string, input: Shape, kernel: readonly Dim[], at: WindowAt
     return outputSize(size, padded, pads[d]!, strides[d]!, at.ceil_mode ?? 0, op);
   });
   return { kernel: taps, strides, dilations, pads, output };
+}
+
+/**
+ * The window of a pool. Its padding is narrower than its kernel, as every runtime asks: a window beyond would see nothing of the input.
+ * @throws ModelError E1305
+ */
+function poolWindow(op: string, x: Shape, at: WindowAttributes & { readonly kernel_shape: readonly number[] }): Window {
+  const window = windowOf(op, x, at.kernel_shape, at);
+  const rank = window.kernel.length;
+  const fits = (pad: number, i: number): boolean => pad >= 0 && pad < window.kernel[i % rank]!;
+  if (at.pads && !at.pads.every(fits))
+    throw fail('E1305', `${op}: pads [${at.pads}] must be at least 0 and less than kernel_shape [${window.kernel}]`, { argument: 'pads' });
+  return window;
 }
 
 /** A window that starts in the padding at the end is not counted, as in PyTorch and the standard since opset 22. */
@@ -61,7 +75,7 @@ function padsOf(op: string, spatial: Shape, extents: readonly number[], strides:
   const rank = spatial.length;
   if (at.auto_pad === 'NOTSET') {
     const pads = at.pads ?? range(2 * rank).map(() => 0);
-    if (pads.length !== 2 * rank) throw fail('E1305', `${op}: ${pads.length} pads for ${rank} spatial axes`);
+    if (pads.length !== 2 * rank) throw fail('E1305', `${op}: ${pads.length} pads for ${rank} spatial axes`, { argument: 'pads' });
     return pads;
   }
   if (at.auto_pad === 'VALID') return range(2 * rank).map(() => 0);
@@ -123,11 +137,11 @@ export const windows = {
   MaxPool: {
     infer({ X }, at) {
       const x = shapeOf(X);
-      const shape = pooled(x, windowOf('MaxPool', x, at.kernel_shape, at).output);
+      const shape = pooled(x, poolWindow('MaxPool', x, at).output);
       return [tensorType(elementOf(X), shape), tensorType('int64', shape)];
     },
     plan({ X }, at, e, _values, y) {
-      const { output, ...window } = windowOf('MaxPool', X.shape, at.kernel_shape, at);
+      const { output, ...window } = poolWindow('MaxPool', X.shape, at);
       const shape = pooled(X.shape, output);
       const outputs = y.map((_, i) => e.alloc(i === 0 ? X.type : 'int64', shape));
       e.step({ kind: 'pool', by: 'max', ...window, countPads: false, p: at.storage_order }, [X], outputs);
@@ -137,10 +151,10 @@ export const windows = {
   AveragePool: {
     infer({ X }, at) {
       const x = shapeOf(X);
-      return [tensorType(elementOf(X), pooled(x, windowOf('AveragePool', x, at.kernel_shape, at).output))];
+      return [tensorType(elementOf(X), pooled(x, poolWindow('AveragePool', x, at).output))];
     },
     plan({ X }, at, e) {
-      const { output, ...window } = windowOf('AveragePool', X.shape, at.kernel_shape, at);
+      const { output, ...window } = poolWindow('AveragePool', X.shape, at);
       const y = e.alloc(X.type, pooled(X.shape, output));
       e.step({ kind: 'pool', by: 'average', ...window, countPads: at.count_include_pad !== 0, p: 0 }, [X], [y]);
       return [y];
@@ -149,10 +163,10 @@ export const windows = {
   LpPool: {
     infer({ X }, at) {
       const x = shapeOf(X);
-      return [tensorType(elementOf(X), pooled(x, windowOf('LpPool', x, at.kernel_shape, at).output))];
+      return [tensorType(elementOf(X), pooled(x, poolWindow('LpPool', x, at).output))];
     },
     plan({ X }, at, e) {
-      const { output, ...window } = windowOf('LpPool', X.shape, at.kernel_shape, at);
+      const { output, ...window } = poolWindow('LpPool', X.shape, at);
       const y = e.alloc(X.type, pooled(X.shape, output));
       e.step({ kind: 'pool', by: 'lp', ...window, countPads: true, p: at.p }, [X], [y]);
       return [y];

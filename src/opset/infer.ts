@@ -18,6 +18,7 @@ import { formatType, tensorType, type ValueType } from '../ir/types.ts';
 import type { Builder } from '../ops/builder.ts';
 import { bodyInputsOf } from '../ops/control-types.ts';
 import { merged } from '../ops/nested-types.ts';
+import { schemaOf } from '../ops/schema.ts';
 import { contentsOf } from '../ops/shapes.ts';
 import { constantValue } from '../passes/fold.ts';
 import { resolve } from '../passes/inline.ts';
@@ -52,7 +53,7 @@ class Inference implements InferredTypes {
   readonly types = new Map<Value, ValueType>();
   readonly contents = new Map<Value, readonly Dim[]>();
   readonly #model: Model;
-  readonly #problems = new Map<Node, Finding>();
+  readonly #problems = new Map<Node, Finding & { readonly step?: string }>();
   readonly #functions: ReadonlyMap<string, FunctionDefinition>;
   readonly #calls = new Map<string, readonly (Known | undefined)[]>();
   /** Types that outputs of graphs are declared to have, where their values are not. */
@@ -78,10 +79,10 @@ class Inference implements InferredTypes {
   get findings(): readonly Finding[] {
     if (this.#problems.size === 0) return this.#graphFindings;
     const places = placesOf(this.#model);
-    const list = [...this.#problems].map(([node, finding]) => {
+    const list = [...this.#problems].map(([node, { step = '', ...finding }]) => {
       const { index, path } = places.get(node)!;
       const { op, name, domain } = node;
-      return { ...finding, path, offset: node.meta.at, node: { index, op, name, domain } };
+      return { ...finding, path: path + step, offset: finding.offset ?? node.meta.at, node: { index, op, name, domain } };
     });
     return [...list, ...this.#graphFindings];
   }
@@ -123,18 +124,19 @@ class Inference implements InferredTypes {
         const misfit = this.#misfits.get(node);
         if (misfit) this.#problems.set(node, { code: 'E1306', severity: 'error', message: misfit });
       } catch (error) {
-        this.#note(node, error);
+        this.#note(node, error, opsets);
       }
       return node.outputs.map((v, i) => v && this.#settled(node, v, made[i], caller !== undefined));
     };
   }
 
-  #note(node: Node, error: unknown): void {
+  #note(node: Node, error: unknown, opsets: ReadonlyMap<string, number>): void {
     if (!(error instanceof ModelError)) throw error;
     const first = error.findings[0]!;
     if (silent.has(first.code) || this.#dead > 0) return;
     const code = first.code === 'E3005' ? 'E1305' : first.code;
-    this.#problems.set(node, { code, severity: 'error', message: `${node.qualifiedName}: ${first.message.replace(`${node.op}: `, '')}` });
+    const message = `${node.qualifiedName}: ${first.message.replace(`${node.op}: `, '')}`;
+    this.#problems.set(node, { code, severity: 'error', message, ...argumentPlace(node, first.argument, opsets) });
   }
 
   /** What a value is by its copy and by its declaration together. */
@@ -239,6 +241,19 @@ class Inference implements InferredTypes {
     copyNodes(called.body.nodes, now, visit, b, { nest: this.#nest(true) });
     return called.body.outputs.map(o => (now.has(o.value) ? now.get(o.value) : o.value));
   }
+}
+
+/** Where a node says an argument that its newest form has: it may be an attribute, an input, or nothing of its own. */
+function argumentPlace(node: Node, argument: string | undefined, opsets: ReadonlyMap<string, number>): { step?: string; offset?: number } {
+  if (argument === undefined) return {};
+  const attribute = [...node.attributes.keys()].indexOf(argument);
+  if (attribute >= 0) {
+    const at = node.attributes.get(argument)!.meta?.at;
+    return { step: `.attribute[${attribute}]`, ...(at !== undefined && { offset: at }) };
+  }
+  const schema = schemaOf(node.domain, node.op, opsets.get(node.domain) ?? 1);
+  const input = schema?.inputs.findIndex(param => param.name === argument) ?? -1;
+  return input >= 0 && node.inputs[input] ? { step: `.input[${input}]` } : {};
 }
 
 /** Whether the graph is the branch of an If whose condition is known to choose the other. */

@@ -21,7 +21,7 @@ const runtime = (opset: number, irVersion: number, ...lacks: readonly Runtime['l
 
 const deform = lacking(19, 'DeformConv');
 const image = lacking(20, 'ImageDecoder');
-const random = ['Multinomial', 'RandomNormal', 'RandomNormalLike', 'RandomUniform', 'RandomUniformLike'];
+const random = ['Bernoulli', 'Multinomial', 'RandomNormal', 'RandomNormalLike', 'RandomUniform', 'RandomUniformLike'];
 const pools = lacking(22, 'GlobalLpPool', 'MaxRoiPool', 'RoiAlign', ...random);
 const norm = lacking(22, 'LpNormalization');
 const codes = lacking(28, 'DequantizeLinear', 'Optional', 'OptionalGetElement', 'OptionalHasElement', 'QuantizeLinear');

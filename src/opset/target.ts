@@ -12,7 +12,7 @@ export const lowestDefault = 18;
 /** The highest that is chosen for operators that have a body of older ones: many runtimes do not know the opsets after it. */
 const highestDefault = 22;
 /** Initializers that are no inputs are allowed from IR version 4 on. */
-const leastIrVersion = 8;
+export const leastIrVersion = 8;
 
 export interface TargetOptions {
   /** The highest opset to choose, where none is asked for. */

@@ -1,4 +1,5 @@
 // P23 and P38: what only the types and sizes of values tell.
+import type { Code } from '../../src/errors.ts';
 import { type Case, type Expected, error, hostile } from './case.ts';
 import { attribute, initializer, input, int64Data, intAttribute, model, node, output, typed, valueInfo, zeros } from './onnx-wire.ts';
 import { int, join, mark, type Piece } from './wire.ts';
@@ -19,6 +20,8 @@ const attributed = (variant: string, op: string, inputs: string[], attributes: P
     [finding],
   );
 const contradicts = (message: string): Expected => error('E1305', message, n0, 'node');
+/** At the attribute that is wrong. */
+const misfits = (message: string, code: Code = 'E1305'): Expected => error(code, message, `${n0}.attribute[0]`, 'attribute');
 const declared = (message: string, where = 'node'): Expected => error('E1306', message, n0, where);
 
 const attributes: Case[] = [
@@ -27,7 +30,7 @@ const attributes: Case[] = [
     'Conv',
     ['x', 'w'],
     ints('strides', 0, 1),
-    contradicts('Conv: strides [0,1] does not fit 2 spatial axes'),
+    misfits('Conv: strides [0,1] does not fit 2 spatial axes'),
     kernel,
   ),
   attributed(
@@ -45,7 +48,51 @@ const attributes: Case[] = [
     intAttribute('num_outputs', 2n ** 62n, at),
     error('E1303', 'Split: attribute num_outputs: the integer 4611686018427387904 is beyond 2^53', n0, 'node'),
   ),
+  attributed(
+    '2^31 - 1 outputs',
+    'Split',
+    ['x'],
+    intAttribute('num_outputs', 2 ** 31 - 1, at),
+    misfits('Split: num_outputs is 2147483647, the node has 1 output', 'E1303'),
+  ),
+  attributed('an axis beyond the rank', 'Softmax', ['x'], intAttribute('axis', 9, at), misfits('Softmax: axis 9 out of range for rank 4')),
+  attributed('a window of nothing', 'LRN', ['x'], intAttribute('size', 0, at), misfits('LRN: size is 0, expected 1 or more')),
+  attributed(
+    'a negative kernel',
+    'MaxPool',
+    ['x'],
+    ints('kernel_shape', -3, 3),
+    misfits('MaxPool: kernel_shape [-3,3] does not fit 2 spatial axes'),
+  ),
+  attributed(
+    'padding of 2^40',
+    'MaxPool',
+    ['x'],
+    join(ints('pads', 2 ** 40, 0, 0, 0), attribute('kernel_shape', 7, int(8, 3), int(8, 3))),
+    misfits('MaxPool: pads [1099511627776,0,0,0] must be at least 0 and less than kernel_shape [3,3]'),
+  ),
+  attributed(
+    'padding of less than nothing',
+    'AveragePool',
+    ['x'],
+    join(ints('pads', 0, 0, -1, 0), attribute('kernel_shape', 7, int(8, 3), int(8, 3))),
+    misfits('AveragePool: pads [0,0,-1,0] must be at least 0 and less than kernel_shape [3,3]'),
+  ),
 ];
+
+const gathered = (variant: string, index: number, axis: number): Case =>
+  hostile(
+    'P23',
+    variant,
+    () =>
+      model({
+        nodes: node('Gather', ['x', 'i'], ['y'], { at: 'node' }),
+        initializers: initializer('i', 7, [1], int64Data(index)),
+        outputs: output('y', typed(1, [1, 3])),
+      }),
+    [error('E3006', `Gather: index ${index} out of range for an axis of ${axis}`, `${n0}.input[1]`, 'node')],
+  );
+const indices = [gathered('an index beyond the axis', 9, 2), gathered('an index before the axis', -3, 2)];
 
 const shaped = (variant: string, make: () => Piece, finding: Expected): Case => hostile('P38', variant, make, [finding]);
 const shapes: Case[] = [
@@ -91,47 +138,4 @@ const shapes: Case[] = [
   ),
 ];
 
-export const typeCases: readonly Case[] = [...attributes, ...shapes];
-
-const outside = (message: string): Expected => error('E1303', `node #0 ${message}`, `${n0}.attribute[0]`, 'attribute');
-const gather = (): Piece =>
-  model({
-    nodes: node('Gather', ['x', 'i'], ['y'], { at: 'node' }),
-    initializers: initializer('i', 7, [1], int64Data(9)),
-    outputs: output('y', typed(1, [1, 3])),
-  });
-
-/** What `check` does not find yet. A row moves up once it does. */
-export const pending: readonly Case[] = [
-  attributed(
-    'an axis beyond the rank',
-    'Softmax',
-    ['x'],
-    intAttribute('axis', 9, at),
-    outside('Softmax attribute axis is 9, expected -4 to 3'),
-  ),
-  attributed(
-    'a negative kernel',
-    'MaxPool',
-    ['x'],
-    ints('kernel_shape', -3, 3),
-    outside('MaxPool attribute kernel_shape is [-3,3], expected 1 or more'),
-  ),
-  attributed(
-    '2^31 - 1 outputs',
-    'Split',
-    ['x'],
-    intAttribute('num_outputs', 2 ** 31 - 1, at),
-    outside('Split attribute num_outputs is 2147483647, the node has 1 output'),
-  ),
-  attributed(
-    'padding of 2^40',
-    'MaxPool',
-    ['x'],
-    join(ints('pads', 2 ** 40, 0, 0, 0)),
-    outside('MaxPool attribute pads is [1099511627776,0,0,0], expected less than kernel_shape'),
-  ),
-  hostile('P23', 'an index beyond the axis', gather, [
-    error('E3006', 'node #0 Gather reads index 9 of an axis of 2', `${n0}.input[1]`, 'node'),
-  ]),
-];
+export const typeCases: readonly Case[] = [...attributes, ...indices, ...shapes];

@@ -210,6 +210,57 @@ describe('check', () => {
     expect(omnix('check', 'tiny.pt2')).toMatchObject({ code: 0, out: expect.stringContaining('warning E1014') });
     expect(omnix('check', 'tiny.pt2', '--strict').code).toBe(1);
   });
+  test('several models are judged each by itself, and one that is none does not hide the others', () => {
+    const bytes = readFileSync(at('tiny.onnx'));
+    bytes.write('Relx', bytes.indexOf('Relu'));
+    writeFileSync(at('bad.onnx'), bytes);
+    const { code, out } = omnix('check', 'bad.onnx', 'tiny.onnx');
+    expect(code).toBe(1);
+    expect(out).toContain(
+      'bad.onnx: 1 error, 0 warnings  — not a valid model\ntiny.onnx: 0 errors, 0 warnings  — a valid model\n2 files, 1 not valid:',
+    );
+    const all = json('check', 'missing.onnx', 'bad.onnx', 'tiny.onnx');
+    expect(all.code).toBe(5);
+    expect(all.results).toMatchObject({ valid: false, errors: 2, files: [{ valid: false }, { valid: false }, { valid: true }] });
+  });
+  test('--fix writes what it can repair, and ends as a check of the result does', () => {
+    const whole = readFileSync(at('tiny.onnx'));
+    writeFileSync(at('tail.onnx'), Buffer.concat([whole, Buffer.from([0xff, 0xff])]));
+    const fixed = omnix('check', 'tail.onnx', '--fix', '-o', 'fixed.onnx');
+    expect(fixed).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/^tail\.onnx: repaired E1007 trailing-bytes: 2 bytes .*\n0 errors/),
+    });
+    expect(readFileSync(at('fixed.onnx')).equals(whole)).toBe(true);
+    expect(omnix('check', 'tail.onnx', '--fix', '-o', 'fixed.onnx').err).toContain('E4002');
+    const odd = Buffer.from(whole);
+    odd.write('Relx', odd.indexOf('Relu'));
+    writeFileSync(at('tail.onnx'), Buffer.concat([odd, Buffer.from([0xff, 0xff])]));
+    const left = json('check', 'tail.onnx', '--fix', '-o', 'left.onnx');
+    expect(left).toMatchObject({ code: 1, findings: [{ code: 'E1301', file: 'left.onnx' }], results: { repairs: [{ code: 'E1007' }] } });
+    expect(omnix('check', 'short.onnx', '--fix', '-o', 'never.onnx')).toMatchObject({
+      code: 3,
+      err: expect.stringContaining('beyond repair'),
+    });
+    expect(existsSync(at('never.onnx'))).toBe(false);
+    expect(omnix('check', 'tiny.onnx', '--fix').err).toContain('E4001');
+  });
+  test('--format sarif prints a log and ends as the text does', () => {
+    const { code, out } = omnix('check', 'missing.onnx', 'tiny.onnx', '--format', 'sarif');
+    expect(code).toBe(5);
+    expect(JSON.parse(out)).toMatchObject({
+      version: '2.1.0',
+      runs: [
+        {
+          invocations: [{ exitCode: 5 }],
+          results: [{ ruleId: 'E5001', level: 'error' }],
+          artifacts: [{}, { location: { uri: 'tiny.onnx' } }],
+        },
+      ],
+    });
+    expect(omnix('check', 'tiny.onnx', '--format', 'sarif', '--json').code).toBe(2);
+    expect(omnix('check', 'tiny.onnx', '--format', 'xml').err).toContain('E4001');
+  });
 });
 
 describe('files that are no models', () => {
@@ -310,7 +361,7 @@ describe('usage errors', () => {
     [['conver'], 'Did you mean convert?'],
     [['info', 'tiny.onnx', '--opps'], 'Did you mean --ops?'],
     [['info'], 'models'],
-    [['check', 'tiny.onnx', 'more'], 'too many arguments'],
+    [['inline', 'tiny.onnx', 'more', '-o', 'never.onnx'], 'too many arguments'],
     [['check', 'tiny.onnx', '--limit', 'depht=200'], 'One of depth'],
     [['convert', 'tiny.onnx', '-o', 'q.onnx', '--opset', 'x'], 'whole number'],
     [['convert', 'tiny.onnx', '-o', 'q.onnx', '--to', 'onx'], 'did you mean onnx?'],

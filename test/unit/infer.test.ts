@@ -268,7 +268,7 @@ test('all contradictions are found at once, each at its node', async () => {
   expect(await findingsOf(proto)).toEqual([
     'E1305 graph.node[0]: Add: [2,3] and [4,5] cannot be broadcast together',
     'E1305 graph.node[1]: MatMul: [2,3] and [4,5] have different inner sizes',
-    'E1305 graph.node[2]: Concat: axis 2 out of range for rank 2',
+    'E1305 graph.node[2].attribute[0]: Concat: axis 2 out of range for rank 2',
   ]);
   const model = await read(proto);
   expect(() => inferShapes(model)).toThrow('(and 2 more)');

@@ -19,7 +19,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   'src/edit': ['src/opset'],
   'src/formats': ['src/codec', 'src/opset'],
   'src/exec': ['src/formats'],
-  'src/validate': ['src/exec'],
+  'src/validate': ['src/edit', 'src/exec'],
   'src/api.ts': ['src/edit', 'src/validate'],
   'src/index.ts': ['src/api.ts'],
   'src/node': ['src/index.ts'],

@@ -1,5 +1,6 @@
 // ONNX: models from and to bytes.
 export { type NamedDatum, readDatum } from './data.ts';
+export { type Duplicates, duplicatesIn, withoutDuplicates } from './duplicates.ts';
 export { checkLocation, type ExternalOptions, type OpenExternal } from './external.ts';
 export { loadable, type ReadOptions, type ReadResult, readOnnx } from './read.ts';
 export { functionKey } from './read-functions.ts';
