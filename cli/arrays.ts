@@ -58,16 +58,22 @@ const openSize = 2;
  * Arrays for the inputs, the same for the same model: floats between -1 and 1, integers and booleans 0 or 1, which are valid as
  * indices nearly everywhere. Errors: E3009 an input whose rank or type is not known or has no such arrays.
  */
-export function randomArrays(inputs: readonly ValueInfo[]): Arrays {
-  const next = mulberry32(0x6f6d6e69);
-  return Object.fromEntries(inputs.map(input => [input.name, randomTensor(input, next)]));
+export function randomArrays(inputs: readonly ValueInfo[], { seed = 0, size = openSize }: RandomOptions = {}): Arrays {
+  const next = mulberry32(0x6f6d6e69 + seed);
+  return Object.fromEntries(inputs.map(input => [input.name, randomTensor(input, next, size)]));
 }
 
-function randomTensor({ name, type }: ValueInfo, next: () => number): Tensor {
+export interface RandomOptions {
+  readonly seed?: number;
+  /** What open sizes become. */
+  readonly size?: number;
+}
+
+function randomTensor({ name, type }: ValueInfo, next: () => number, size: number): Tensor {
   const kind = type?.kind === 'tensor' ? elementTypes[type.element].class : 'none';
   if (type?.kind !== 'tensor' || !type.shape || ['none', 'string', 'complex'].includes(kind) || elementTypes[type.element].bits < 8)
     throw fail('E3009', `input ${name} ${formatType(type)} cannot be filled at random`, { hint: 'Give arrays: --verify inputs.npz' });
-  const dims = type.shape.map(sizeOf);
+  const dims = type.shape.map(d => sizeOf(d, size));
   const count = dims.reduce((n, d) => n * d, 1);
   if (count > 2 ** 28) throw fail('E3009', `input ${name} ${formatType(type)} is too large to be filled at random`);
   const values = Array.from({ length: count }, () => (kind === 'float' ? 2 * next() - 1 : Math.floor(2 * next())));
@@ -76,10 +82,10 @@ function randomTensor({ name, type }: ValueInfo, next: () => number): Tensor {
   return new Tensor(type.element, values, dims);
 }
 
-function sizeOf(dim: Dim): number {
+function sizeOf(dim: Dim, open: number): number {
   if (typeof dim === 'number') return dim;
-  const size = substitute(dim, new Map([...symbolsOf(dim)].map(name => [name, openSize])));
-  return typeof size === 'number' && size > 0 ? size : openSize;
+  const size = substitute(dim, new Map([...symbolsOf(dim)].map(name => [name, open])));
+  return typeof size === 'number' && size > 0 ? size : open;
 }
 
 /** A generator of numbers in [0, 1): Mulberry32, by Tommy Ettinger, in the public domain. */

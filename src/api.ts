@@ -1,5 +1,6 @@
 // The library's verbs over sources and models, for browsers and Node alike.
 import { BlobSource, MemorySource, type Source } from './codec/source.ts';
+import { type Half, type Narrowed, narrow } from './edit/narrow.ts';
 import { type InputShapes, shapeBindings } from './edit/set-shapes.ts';
 import { type Finding, fail, ModelError } from './errors.ts';
 import type { Backend } from './exec/backend.ts';
@@ -68,6 +69,10 @@ export interface WriteModelOptions {
   /** Keep weights in a second file, named `dataName`; as the source did otherwise. */
   readonly externalData?: boolean | undefined;
   readonly dataName?: string | undefined;
+  /** The float type of weights and arithmetic in the place of float32. */
+  readonly dtype?: Half | undefined;
+  /** With `dtype`: inputs and outputs stay float32. */
+  readonly keepIoTypes?: boolean | undefined;
 }
 
 export interface Written {
@@ -75,6 +80,8 @@ export interface Written {
   readonly format: Format;
   /** The model as it was written. */
   readonly model: Model;
+  /** With `dtype`: what could not become that type. */
+  readonly narrowed?: Pick<Narrowed, 'clamped' | 'kept'>;
 }
 
 /**
@@ -83,12 +90,14 @@ export interface Written {
  */
 export async function write(
   model: Model,
-  { format: wanted, name, opset, target: runtime, fuse = true, ...options }: WriteModelOptions,
+  { format: wanted, name, opset, target: runtime, fuse = true, dtype, keepIoTypes, ...options }: WriteModelOptions,
 ): Promise<Written> {
   const format = wanted === undefined ? formatOfName(name) : formatNamed(wanted);
   if (!format?.write) throw fail('E2003', `${format ? format.title : (wanted ?? name)} cannot be written; written are ${writable()}`);
   const ready = inOpset(model, { opset, runtime: runtime === undefined ? undefined : runtimeNamed(runtime), fuse });
-  return { format, model: ready, files: await format.write(ready, { name, ...options }) };
+  if (dtype === undefined) return { format, model: ready, files: await format.write(ready, { name, ...options }) };
+  const { model: made, ...narrowed } = await narrow(ready, { type: dtype, keepIoTypes });
+  return { format, model: made, files: await format.write(made, { name, ...options }), narrowed };
 }
 
 interface Wanted {

@@ -7,7 +7,7 @@ import type { Outcome, Output } from '../output.ts';
 import { parseShapes } from '../shapes.ts';
 import { shown } from '../terminal.ts';
 import { verify } from '../verify.ts';
-import { checkFormat, readWords, type WriteOptions, writeModel } from '../writing.ts';
+import { checkFormat, dtypeNamed, readWords, type WriteOptions, writeModel } from '../writing.ts';
 
 export interface ConvertOptions extends WriteOptions {
   readonly allowCustom?: boolean;
@@ -22,6 +22,8 @@ export async function convert(args: readonly string[], options: ConvertOptions, 
   const shapes = parseShapes('--input-shape', options.inputShape ?? []);
   checkFormat(options);
   if (options.target !== undefined) runtimeNamed(options.target);
+  const dtype = dtypeNamed(options.dtype);
+  if (options.keepIoTypes && dtype === undefined) throw fail('E4001', '--keep-io-types goes with --dtype');
   checkOutput(output, overwrite);
   if (output === '-' && options.verify) throw fail('E4001', '--verify reads the written file again; it needs -o with a path');
 
