@@ -37,7 +37,7 @@ export async function narrow(model: Model, { type, keepIoTypes = false }: Narrow
   const flat = model.functions.length > 0 ? inlineFunctions(model) : model;
   const opset = flat.opsets.get('') ?? 1;
   const cast = schemaOf('', 'Cast', opset);
-  if (!cast || cast.attributes.get('to')?.type !== 'INT' || !allows(cast, cast.outputs[0]!.type, type))
+  if (cast?.attributes.get('to')?.type !== 'INT' || !allows(cast, cast.outputs[0]!.type, type))
     throw fail('E2004', `opset ${opset} has no Cast to ${type}`, { hint: 'Ask for a newer one: --opset 18' });
   const copy = new Narrowing(flat, type, keepIoTypes);
   const made = copy.model(flat);

@@ -10,8 +10,9 @@ import type { Newest } from '../opset/newest.ts';
 import { branches } from '../passes/branches.ts';
 import { attributesKey, duplicateConstants, duplicateNodes, type TensorKey } from '../passes/duplicates.ts';
 import { constantValue } from '../passes/fold.ts';
-import { derived, normalisation } from '../passes/fuse.ts';
+import { derived } from '../passes/fuse.ts';
 import { identities } from '../passes/identities.ts';
+import { layers } from '../passes/layers.ts';
 import { merges } from '../passes/merges.ts';
 import type { Pass, Rule } from '../passes/rewrite.ts';
 
@@ -50,8 +51,8 @@ const table = {
     pass: ({ newest }) => newest.pass({ name: 'merges', rules: merges }),
   },
   layers: {
-    title: 'batch normalisation joins the layer before it',
-    pass: ({ newest }) => newest.pass({ name: 'layers', rules: { BatchNormalization: normalisation(isConstant) } }),
+    title: 'batch normalisation and bias join the layer before them, states of zeros are left out',
+    pass: ({ newest }) => newest.pass({ name: 'layers', rules: layers }),
   },
   constants: {
     title: 'constants of equal content are kept once',

@@ -1,7 +1,7 @@
 // simplify: a model that computes the same with fewer nodes. Its opset stays: rules see the newest form of a node, made off the graph,
 // and what they make is taken only where it is one node of the model's own opset. Nodes that no rule touches are those of the file.
 import { fail } from '../errors.ts';
-import { allNodes, constantsOf, type FunctionDefinition, type Graph, type Model, Node, Value } from '../ir/graph.ts';
+import { allNodes, constantsOf, type FunctionDefinition, type Graph, type Model, Node, subgraphs, Value } from '../ir/graph.ts';
 import type { ValueType } from '../ir/types.ts';
 import { rowOf } from '../ops/index.ts';
 import { nearestName } from '../ops/nearest.ts';
@@ -111,7 +111,10 @@ class Work {
     const { graph } = model;
     const used = usedFunctions(model);
     model.functions = model.functions.filter(f => used.has(f));
-    for (const g of [graph, ...model.functions.map(f => f.body)]) ownOutputs(g);
+    for (const g of [graph, ...model.functions.map(f => f.body)]) {
+      freeOutputNames(g);
+      ownOutputs(g);
+    }
     copyOutputs(graph);
     this.#copy.declareAgain(graph);
     if (model.irVersion < firstWithDefaults) listConstants(graph, this.#source.graph);
@@ -132,6 +135,13 @@ function usedFunctions(model: Model): ReadonlySet<FunctionDefinition> {
       pending.push(f.body);
     }
   return used;
+}
+
+/** Constants that took the name of what they replaced leave it to the outputs of nested graphs that have it. */
+function freeOutputNames(graph: Graph): void {
+  const taken = new Set<string>();
+  for (const node of allNodes(graph)) for (const [, inner] of subgraphs(node)) for (const o of inner.outputs) taken.add(o.name);
+  for (const v of constantsOf(graph)) if (taken.has(v.name)) v.name = `${v.name}_value`;
 }
 
 /** Outputs that are inputs, or another output, are made by an Identity: files have one name for a value. */

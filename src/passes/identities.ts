@@ -27,7 +27,7 @@ const isFilledWith = (v: Value | undefined, number: number): boolean =>
   !v.parameter &&
   v.tensor.isResident &&
   v.tensor.size <= 1024 &&
-  ['float32', 'float64', 'int64', 'int32'].includes(v.tensor.type) &&
+  ['float32', 'float64', 'int64', 'int32', 'bool'].includes(v.tensor.type) &&
   Array.from(v.tensor.data as ArrayLike<number | bigint>).every(x => Number(x) === number);
 
 /** The other operand, where one is a constant that changes nothing and does not widen the shape. */
@@ -80,4 +80,6 @@ export const identities = {
   Mul: neutral(1, true),
   Div: neutral(1, false),
   Pow: neutral(1, false),
+  And: neutral(1, true),
+  Or: neutral(0, true),
 } as const satisfies Readonly<Record<string, Rule>>;

@@ -2,7 +2,7 @@
 import { type Dim, isStatic, sameDim } from '../ir/dims.ts';
 import type { Node, Value } from '../ir/graph.ts';
 import { type DataType, elementTypes } from '../ir/types.ts';
-import { contentsOf } from '../ops/shapes.ts';
+import { contentsOf, knownBounds, range } from '../ops/shapes.ts';
 import { sameTypes } from './identities.ts';
 import { type Context, firstOf, type Rule } from './rewrite.ts';
 
@@ -44,15 +44,25 @@ const reshapes: Rule = (node, b, context) => {
   if (!x || !y || !before || !isReshaping(before)) return undefined;
   const source = unshaped(x, context);
   if (sameTypes(source, y)) return source;
-  // Where others read what lies between, nothing is saved.
-  if (context.uses(x) > 1) return undefined;
   const from = before.inputs[0]!;
+  const axes = node.op === 'Unsqueeze' && before.op === 'Unsqueeze' ? bothAxes(before, node) : undefined;
+  if (axes) return b.Unsqueeze(from, axes);
   const target = y.shape && targetFor(from, y.shape);
   if (target) return b.Reshape(from, target);
   const written = node.op === 'Reshape' ? node.inputs[1] : undefined;
   const contents = written && contentsOf(written);
   return contents && !contents.includes(0) ? b.emit('Reshape', [from, written], node.attributes)[0] : undefined;
 };
+
+/** The places of all the new axes among those of the result. */
+function bothAxes(inner: Node, outer: Node): readonly number[] | undefined {
+  const rank = outer.outputs[0]?.shape?.length;
+  const [first, second] = [inner, outer].map(({ inputs }) => inputs[1] && contentsOf(inputs[1]));
+  if (rank === undefined || !isStatic(first) || !isStatic(second)) return undefined;
+  const outerAxes = second.map(axis => (axis < 0 ? axis + rank : axis));
+  const between = range(rank).filter(axis => !outerAxes.includes(axis));
+  return [...outerAxes, ...first.map(axis => between.at(axis)!)].sort((a, b) => a - b);
+}
 
 /** The numbers that a Reshape of `x` to `shape` needs: an open size is copied from the same place, or the one that is left over. */
 function targetFor(x: Value, shape: readonly Dim[]): readonly number[] | undefined {
@@ -117,6 +127,38 @@ const casts: Rule = (node, b, context) => {
   return to === x.element ? x : b.emit('Cast', [x], node.attributes)[0];
 };
 
+/** Slices in a row along different axes are one. */
+const slices: Rule = (node, b, context) => {
+  const [x] = node.inputs;
+  const before = x && context.uses(x) === 1 ? producerOf(x, 'Slice', context) : undefined;
+  const [outer, inner] = [bounds(node), before && bounds(before)];
+  if (!before || !outer || !inner || outer.axes.some(axis => inner.axes.includes(axis))) return undefined;
+  const both = (key: keyof Bounds): Value => b.ints([...inner[key], ...outer[key]]);
+  const steps = [...inner.steps, ...outer.steps].some(step => step !== 1) ? both('steps') : undefined;
+  return b.emit('Slice', [before.inputs[0], both('starts'), both('ends'), both('axes'), steps])[0];
+};
+
+interface Bounds {
+  readonly starts: readonly number[];
+  readonly ends: readonly number[];
+  readonly axes: readonly number[];
+  readonly steps: readonly number[];
+}
+
+/** What a Slice says, where all of it is known; axes counted from the front. */
+function bounds({ inputs: [x, starts, ends, axes, steps] }: Node): Bounds | undefined {
+  const rank = x?.shape?.length;
+  const numbers = (v: Value | undefined): readonly number[] | undefined => {
+    const known = v && (contentsOf(v) ?? (v.tensor && knownBounds(v)));
+    return known?.every((d): d is number => typeof d === 'number') ? known : undefined;
+  };
+  const [from, to] = [numbers(starts), numbers(ends)];
+  if (rank === undefined || !from || !to) return undefined;
+  const along = axes ? numbers(axes)?.map(axis => (axis < 0 ? axis + rank : axis)) : range(from.length);
+  const by = steps ? numbers(steps) : from.map(() => 1);
+  return along && by && { starts: from, ends: to, axes: along, steps: by };
+}
+
 /** A Concat of Concats along one axis is one, where nothing else reads the inner ones. */
 const concats: Rule = (node, b, context) => {
   const axis = axisOf(node);
@@ -142,4 +184,5 @@ export const merges = {
   Expand: knownSizes,
   Cast: casts,
   Concat: concats,
+  Slice: slices,
 } as const satisfies Readonly<Record<string, Rule>>;
