@@ -4,7 +4,7 @@ import type { ValueInfo } from '../src/exec/session.ts';
 import { readArrays } from '../src/formats/arrays.ts';
 import { type Dim, substitute, symbolsOf } from '../src/ir/dims.ts';
 import { resident, Tensor } from '../src/ir/tensor.ts';
-import { elementTypes, formatType } from '../src/ir/types.ts';
+import { type DataType, elementTypes, formatType } from '../src/ir/types.ts';
 import { bfloat16, float16 } from '../src/kernels/storage.ts';
 import { FileSource } from '../src/node/files.ts';
 import { matchArrays } from '../src/validate/compare.ts';
@@ -24,6 +24,24 @@ export function paired(given: Arrays, wanted: readonly string[], what: string, o
     out.note(`no array is named like an ${what}, so they are taken in order: ${pairs.join(', ')}`);
   }
   return arrays;
+}
+
+const codecs = { float16, bfloat16 } as const;
+const isHalf = (type: DataType): type is keyof typeof codecs => Object.hasOwn(codecs, type);
+
+/** Arrays in the float types of the inputs that they are for: float32 as float16 or bfloat16, and those as float32. */
+export function typedAs(inputs: readonly ValueInfo[], given: Arrays): Arrays {
+  const types = new Map(inputs.map(({ name, type }) => [name, type?.kind === 'tensor' ? type.element : undefined]));
+  const typed = (name: string, t: Tensor): Tensor => {
+    const type = types.get(name);
+    if (type === undefined || type === t.type) return t;
+    // The casts: of these types the typed arrays are known.
+    if (t.type === 'float32' && isHalf(type)) return new Tensor(type, Uint16Array.from(t.data as Float32Array, codecs[type].encode), t.dims);
+    if (isHalf(t.type) && type === 'float32')
+      return new Tensor(type, Float32Array.from(t.data as Uint16Array, codecs[t.type].decode), t.dims);
+    return t;
+  };
+  return Object.fromEntries(Object.entries(given).map(([name, t]) => [name, typed(name, t)]));
 }
 
 /** What people look at first in an array. Minimum, maximum and mean are over elements that are no NaN. */

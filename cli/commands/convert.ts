@@ -34,7 +34,7 @@ export async function convert(args: readonly string[], options: ConvertOptions, 
   try {
     const verified = await out.stage(
       'verify',
-      () => verify({ input, output, source, arrays, out }),
+      () => verify({ input, output, source, arrays, dtype, out }),
       v => v.words,
     );
     for (const line of verified.lines) out.note(line);

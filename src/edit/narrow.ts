@@ -3,7 +3,7 @@
 import { fail } from '../errors.ts';
 import { type Attribute, type Attributes, type Graph, type Model, Node, type Output, subgraphs, Value } from '../ir/graph.ts';
 import { Tensor } from '../ir/tensor.ts';
-import { type DataType, elementTypes, type ValueType } from '../ir/types.ts';
+import { type DataType, elementTypes, type TensorType, type ValueType } from '../ir/types.ts';
 import { type OpSchema, schemaOf } from '../ops/schema.ts';
 import { schemaTypeName } from '../ops/signature.ts';
 import { inferTypes } from '../opset/infer.ts';
@@ -52,11 +52,9 @@ export async function narrow(model: Model, { type, keepIoTypes = false }: Narrow
 const allows = (schema: OpSchema, param: string, type: DataType): boolean =>
   (schema.constraints.get(param) ?? [param]).includes(schemaTypeName({ kind: 'tensor', element: type })!);
 
-/** Casts of values that a graph has made, for it and for the graphs nested in it. */
+/** What has been made of a graph. */
 interface Scope {
   readonly nodes: Node[];
-  readonly casts: Map<Value, Value>;
-  readonly outer: Scope | undefined;
 }
 
 class Narrowing extends Copy {
@@ -75,6 +73,10 @@ class Narrowing extends Copy {
   readonly #halves = new Map<Value, Value>();
   /** Copies that are read as they are. */
   readonly #read = new Set<Value>();
+  /** Values in another type, for the graph that they are of and for those nested in it. */
+  readonly #casts = new Map<Value, Value>();
+  /** The graph that a value is of, where its Cast goes too. */
+  readonly #homes = new Map<Value, Scope>();
   #scope: Scope | undefined;
   /** What crosses the border of a nested graph; undefined in the outermost. */
   #border: DataType | undefined;
@@ -92,7 +94,7 @@ class Narrowing extends Copy {
 
   override graph(graph: Graph): Graph {
     const outer = this.#scope;
-    this.#scope = { nodes: [], casts: new Map(), outer };
+    this.#scope = { nodes: [] };
     const made = super.graph(graph);
     made.nodes = this.#scope.nodes;
     this.#scope = outer;
@@ -118,6 +120,7 @@ class Narrowing extends Copy {
     const type = retyped(v.type ?? this.#types.get(v), to);
     const copy = new Value(v.name, type, { tensor, ...(v.sparse && { sparse: v.sparse }), meta: v.meta, parameter: v.parameter });
     if (!to) copy.contents = v.contents;
+    if (!v.tensor || isInput) this.#homes.set(copy, this.#scope!);
     this.values.set(v, copy);
     return copy;
   }
@@ -147,6 +150,7 @@ class Narrowing extends Copy {
       const copy = made.outputs[i];
       if (!v || !copy) return;
       copy.meta = v.meta;
+      this.#homes.set(copy, this.#scope!);
       this.values.set(v, copy);
     });
     return made;
@@ -201,15 +205,14 @@ class Narrowing extends Copy {
       return now;
     }
     if (v.tensor && !this.#inputs.has(v) && element === this.#half) return this.#constant(v, now);
-    for (let scope = this.#scope; scope; scope = scope.outer) {
-      const before = scope.casts.get(now);
-      if (before) return before;
-    }
+    const before = this.#casts.get(now);
+    if (before) return before;
+    // The cast in the type: only tensors of float32, or of the half type, come here.
     const to: Attribute = { kind: 'int', value: elementTypes[element].code };
     const name = `${now.name}_${element}`;
-    const node = new Node({ op: 'Cast', inputs: [now], attributes: new Map([['to', to]]) }, [{ name, type: retyped(now.type, element) }]);
-    this.#scope!.nodes.push(node);
-    this.#scope!.casts.set(now, node.outputs[0]!);
+    const node = new Node({ op: 'Cast', inputs: [now], attributes: new Map([['to', to]]) }, [{ name, type: { ...now.type, element } as TensorType }]);
+    (this.#homes.get(now) ?? this.#scope!).nodes.push(node);
+    this.#casts.set(now, node.outputs[0]!);
     return node.outputs[0]!;
   }
 

@@ -20,19 +20,20 @@ export function duplicateNodes(graph: Graph, keyOf: TensorKey, isFunction: (node
     if (!ids.has(value)) ids.set(value, ids.size);
     return String(ids.get(value));
   };
-  const walk = (g: Graph, outer: ReadonlyMap<string, Node>): void => {
+  const walk = (g: Graph, outer: (key: string) => Node | undefined): void => {
     const seen = new Map<string, Node>();
+    const find = (key: string): Node | undefined => seen.get(key) ?? outer(key);
     for (const node of g.nodes) {
-      for (const [, inner] of subgraphs(node)) walk(inner, new Map([...outer, ...seen]));
+      for (const [, inner] of subgraphs(node)) walk(inner, find);
       const attributes = isPure(node) && !isFunction(node) ? attributesKey(node.attributes, keyOf) : undefined;
       if (attributes === undefined) continue;
       const key = [node.domain, node.op, node.outputs.map(v => (v ? 1 : 0)).join(''), node.inputs.map(idOf), attributes].join('\u0001');
-      const before = seen.get(key) ?? outer.get(key);
+      const before = find(key);
       if (before) node.outputs.forEach((v, i) => v && same.set(v, before.outputs[i]!));
       else seen.set(key, node);
     }
   };
-  walk(graph, new Map());
+  walk(graph, () => undefined);
   return same;
 }
 

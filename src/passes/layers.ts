@@ -28,7 +28,7 @@ function isZero(v: Value, context: Context): boolean {
   const { tensor } = v;
   if (tensor) return tensor.isResident && tensor.size <= mostElements && tensor.type === 'float32' && numbersOf(tensor).every(x => x === 0);
   const made = context.producer(v);
-  if (!made || made.domain !== '') return false;
+  if (made?.domain !== '') return false;
   if (made.op === 'ConstantOfShape') {
     const value = made.attributes.get('value');
     return value === undefined || (value.kind === 'tensor' && value.value.isResident && Number(value.value.data[0]) === 0);

@@ -124,6 +124,8 @@ const casts: Rule = (node, b, context) => {
   const between = node.inputs[0]?.element;
   if (!x?.element || !between || !isWider(x.element, between)) return undefined;
   const to = node.outputs[0]?.element;
+  // Text shows the type that a number had last.
+  if (to === 'string') return undefined;
   return to === x.element ? x : b.emit('Cast', [x], node.attributes)[0];
 };
 
