@@ -36,7 +36,8 @@ export function typedAs(inputs: readonly ValueInfo[], given: Arrays): Arrays {
     const type = types.get(name);
     if (type === undefined || type === t.type) return t;
     // The casts: of these types the typed arrays are known.
-    if (t.type === 'float32' && isHalf(type)) return new Tensor(type, Uint16Array.from(t.data as Float32Array, codecs[type].encode), t.dims);
+    if (t.type === 'float32' && isHalf(type))
+      return new Tensor(type, Uint16Array.from(t.data as Float32Array, codecs[type].encode), t.dims);
     if (isHalf(t.type) && type === 'float32')
       return new Tensor(type, Float32Array.from(t.data as Uint16Array, codecs[t.type].decode), t.dims);
     return t;

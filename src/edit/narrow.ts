@@ -42,7 +42,7 @@ export async function narrow(model: Model, { type, keepIoTypes = false }: Narrow
   const copy = new Narrowing(flat, type, keepIoTypes);
   const made = copy.model(flat);
   const clamped: OutOfRange[] = [];
-  for (const [name, tensor] of copy.narrowed) {
+  for (const [tensor, name] of copy.narrowed) {
     const found = await outOfRange(name, tensor, type);
     if (found) clamped.push(found);
   }
@@ -59,8 +59,8 @@ interface Scope {
 
 class Narrowing extends Copy {
   readonly kept = new Map<string, number>();
-  /** The weights that were converted. */
-  readonly narrowed = new Map<string, Tensor>();
+  /** The weights that were converted, with their names. */
+  readonly narrowed = new Map<Tensor, string>();
   readonly #half: Half;
   readonly #keepsIo: boolean;
   readonly #opsets: ReadonlyMap<string, number>;
@@ -126,7 +126,7 @@ class Narrowing extends Copy {
   }
 
   #tensor(v: Value): Tensor {
-    this.narrowed.set(v.name, v.tensor!);
+    this.narrowed.set(v.tensor!, v.name);
     return narrowTensor(v.tensor!, this.#half);
   }
 
@@ -210,7 +210,9 @@ class Narrowing extends Copy {
     // The cast in the type: only tensors of float32, or of the half type, come here.
     const to: Attribute = { kind: 'int', value: elementTypes[element].code };
     const name = `${now.name}_${element}`;
-    const node = new Node({ op: 'Cast', inputs: [now], attributes: new Map([['to', to]]) }, [{ name, type: { ...now.type, element } as TensorType }]);
+    const node = new Node({ op: 'Cast', inputs: [now], attributes: new Map([['to', to]]) }, [
+      { name, type: { ...now.type, element } as TensorType },
+    ]);
     (this.#homes.get(now) ?? this.#scope!).nodes.push(node);
     this.#casts.set(now, node.outputs[0]!);
     return node.outputs[0]!;
@@ -241,13 +243,13 @@ class Narrowing extends Copy {
           ? new Tensor('float32', a.kind === 'float' ? [a.value] : a.value, a.kind === 'float' ? [] : undefined)
           : undefined;
     if (!tensor) return [name, a];
-    this.narrowed.set(node.outputs[0]?.name ?? name, tensor);
+    this.narrowed.set(tensor, node.outputs[0]?.name ?? name);
     return ['value', { kind: 'tensor', value: narrowTensor(tensor, this.#half) }];
   }
 
   /** What the node makes of its new inputs: as its row says, else as its signature does. */
   #type(node: Node, made: Node, plan: Plan): void {
-    for (const v of made.outputs) if (v?.element === 'float32') v.type = retyped(v.type, undefined, true);
+    for (const v of made.outputs) if (v?.element === 'float32') v.type = undefined;
     const form = plan.border ? undefined : this.#newest.of(made);
     const found = form && ('node' in form ? form.node.outputs : form.values);
     made.outputs.forEach((v, i) => {
@@ -269,7 +271,6 @@ interface Plan {
 /** Attributes that say what a node makes; those that say in what it computes stay. */
 const typeAttributes: ReadonlySet<string> = new Set(['to', 'dtype', 'output_dtype', 'output_datatype']);
 
-function retyped(type: ValueType | undefined, element: DataType | undefined, isOpen = false): ValueType | undefined {
-  if (type?.kind !== 'tensor' || type.element !== 'float32') return type;
-  return isOpen ? undefined : element ? { ...type, element } : type;
-}
+/** A type of float32 with other elements, where such are given. */
+const retyped = (type: ValueType | undefined, element: DataType | undefined): ValueType | undefined =>
+  element && type?.kind === 'tensor' && type.element === 'float32' ? { ...type, element } : type;

@@ -14,6 +14,7 @@ import { derived } from '../passes/fuse.ts';
 import { identities } from '../passes/identities.ts';
 import { layers } from '../passes/layers.ts';
 import { merges } from '../passes/merges.ts';
+import { pointwise } from '../passes/pointwise.ts';
 import type { Pass, Rule } from '../passes/rewrite.ts';
 
 /** What passes know of the graph that they are for. */
@@ -30,6 +31,11 @@ interface Entry {
 }
 
 const table = {
+  // Before folding, which would write what is repeated.
+  pointwise: {
+    title: 'what only repeats elements is left to operators that repeat them, constant factors and terms in a row become one',
+    pass: ({ newest }) => newest.pass({ name: 'pointwise', rules: pointwise }),
+  },
   fold: {
     title: 'what constants alone decide is computed, Constant nodes become initializers',
     pass: part => ({ name: 'fold', rules: { '*': folding(part) } }),
@@ -51,7 +57,7 @@ const table = {
     pass: ({ newest }) => newest.pass({ name: 'merges', rules: merges }),
   },
   layers: {
-    title: 'batch normalisation and bias join the layer before them, states of zeros are left out',
+    title: 'normalisation, bias and padding join the layer they stand beside, states of zeros are left out',
     pass: ({ newest }) => newest.pass({ name: 'layers', rules: layers }),
   },
   constants: {

@@ -1,6 +1,7 @@
 // layers: what is said around a layer becomes part of it: normalisation by stored statistics, a bias that is added, a state of zeros.
-import type { Node, Value } from '../ir/graph.ts';
+import type { Attribute, Node, Value } from '../ir/graph.ts';
 import { numbersOf } from '../ir/tensor.ts';
+import { contentsOf } from '../ops/shapes.ts';
 import { normalisation } from './fuse.ts';
 import type { Context, Rule } from './rewrite.ts';
 
@@ -52,9 +53,36 @@ const initialStates =
 const emitAgain = (node: Node, inputs: readonly (Value | undefined)[], b: Parameters<Rule>[1]): readonly (Value | undefined)[] =>
   b.emit(node.op, inputs, node.attributes, { name: node.name, outputs: node.outputs.map(v => v?.name) });
 
+/** Zeros around an image are what a convolution puts there itself. */
+const padding: Rule = (node, b, context) => {
+  const [x, ...weights] = node.inputs;
+  const pad = x && context.uses(x) === 1 ? context.producer(x) : undefined;
+  const rank = x?.shape?.length;
+  const amounts = pad?.op === 'Pad' && pad.domain === '' && rank !== undefined ? zerosAround(pad, rank, context) : undefined;
+  const autoPad = node.attributes.get('auto_pad')?.value;
+  if (!pad || !rank || !amounts || (autoPad !== undefined && autoPad !== 'NOTSET')) return undefined;
+  const own = node.attributes.get('pads');
+  const before = own?.kind === 'ints' ? own.value.map(Number) : amounts.map(() => 0);
+  const pads: Attribute = { kind: 'ints', value: amounts.map((n, i) => n + before[i]!) };
+  const options = { name: node.name, outputs: node.outputs.map(v => v?.name) };
+  return b.emit(node.op, [pad.inputs[0], ...weights], new Map([...node.attributes, ['pads', pads] as const]), options);
+};
+
+/** How many zeros a Pad puts before and after each axis but the first two; undefined where it does anything else. */
+function zerosAround(pad: Node, rank: number, context: Context): readonly number[] | undefined {
+  const [, amounts, value, axes] = pad.inputs;
+  const mode = pad.attributes.get('mode')?.value;
+  const numbers = amounts && contentsOf(amounts);
+  if (axes || (mode !== undefined && mode !== 'constant') || (value && !isZero(value, context)) || numbers?.length !== 2 * rank)
+    return undefined;
+  const isPlain = numbers.every((n, i): n is number => typeof n === 'number' && n >= 0 && (i % rank >= 2 || n === 0));
+  return isPlain ? numbers.filter((_, i) => i % rank >= 2) : undefined;
+}
+
 export const layers = {
   BatchNormalization: normalisation(isConstant),
   Add: bias,
+  Conv: padding,
   LSTM: initialStates(5, 6),
   GRU: initialStates(5),
   RNN: initialStates(5),

@@ -76,7 +76,9 @@ describe('float32 stays', () => {
     const v = x(1, 1, 2, 4);
     const scales = weight('scales', [1, 1, 2, 2]);
     const large = node('Resize', [v, undefined, scales], { mode: { kind: 'string', value: 'nearest' } });
-    const m = model([v], [large, node('Mul', [large.outputs[0], weight('w', [2], [1])]), node('Add', [v, scales])], { initializers: [scales] });
+    const m = model([v], [large, node('Mul', [large.outputs[0], weight('w', [2], [1])]), node('Add', [v, scales])], {
+      initializers: [scales],
+    });
     const { graph } = await halved(m);
     expect(ops(graph)).toBe('Resize Mul Add');
     expect([graph.nodes[0]!.inputs[2]!.element, graph.nodes[2]!.inputs[1]!.element]).toEqual(['float32', 'float16']);

@@ -158,6 +158,23 @@ describe('what a pass does', () => {
     ],
     ['merges: conversions by way of more', chain(x(2), then('Cast', [], { to: 11 }), then('Cast', [], { to: 7 })), 'Cast'],
     ['merges: not conversions by way of less', chain(x(2), then('Cast', [], { to: 7 }), then('Cast', [], { to: 1 })), 'Cast Cast'],
+    ['pointwise: factors in a row', chain(x(2), then('Mul', [one(2)]), then('Mul', [floats('c', [2], [3, 4])])), 'Mul'],
+    ['pointwise: not factors whose product is lost', chain(x(2), then('Mul', [one(1e-30)]), then('Mul', [one(1e-30)])), 'Mul Mul'],
+    [
+      'layers: zeros around an image',
+      chain(x(1, 2, 4), then('Pad', [ints(0, 0, 2, 0, 0, 1)]), then('Conv', [floats('w', [3, 2, 3])], { pads: [1, 0] })),
+      'Conv',
+    ],
+    [
+      'layers: not zeros between channels',
+      chain(x(1, 1, 4), then('Pad', [ints(0, 1, 0, 0, 0, 0)]), then('Conv', [floats('w', [3, 2, 3])])),
+      'Pad Conv',
+    ],
+    [
+      'layers: not ones around an image',
+      chain(x(1, 2, 4), then('Pad', [ints(0, 0, 2, 0, 0, 1), one(1)]), then('Conv', [floats('w', [3, 2, 3])])),
+      'Pad Conv',
+    ],
     [
       'layers: states of zeros',
       chain(x(3, 'n', 2), v =>
@@ -207,6 +224,17 @@ describe('what a pass does', () => {
     const got = await same(model({ inputs: [v], nodes: [size, batch, target, y] }), {}, 5);
     expect(ops(got)).toBe('Reshape');
     expect(got.graph.nodes[0]!.inputs[1]!.tensor!.data).toEqual(BigInt64Array.of(0n, 2n, 3n));
+  });
+
+  test('what is repeated to the shape of the other operand is not, what is repeated beyond it is', async () => {
+    const v = x('n', 2);
+    const size = node('Shape', [v]);
+    const wide = node('Expand', [one(3), size.outputs[0]]);
+    const y = node('Min', [v, wide.outputs[0]]);
+    expect(ops(await same(model({ inputs: [v], nodes: [size, wide, y] })))).toBe('Min');
+    const row = node('Expand', [v, ints(4, 1, 1)]);
+    const many = await same(model({ inputs: [v], nodes: [row, node('Min', [row.outputs[0], one(3)])] }));
+    expect(ops(many)).toBe('Expand Min');
   });
 
   test('equal nodes and equal constants are kept once, those of sibling graphs apart', async () => {
@@ -341,14 +369,14 @@ describe('the signature', () => {
 
 describe('folding', () => {
   const wide = (): Parts => {
-    const spread = node('Expand', [one(2), ints(64, 64)]);
+    const spread = node('Tile', [floats('c', [1, 1], [2]), ints(64, 64)]);
     return { inputs: [x(64, 64)], nodes: [spread, node('Add', [x(64, 64), spread.outputs[0]])] };
   };
   test('has a limit', async () => {
     const parts = wide();
     const m = model({ ...parts, inputs: [parts.nodes[1]!.inputs[0]!] });
     expect(ops(await same(m))).toBe('Add');
-    expect(ops(await same(m, { foldLimit: 4096 }))).toBe('Expand Add');
+    expect(ops(await same(m, { foldLimit: 4096 }))).toBe('Tile Add');
     expect(ops(await same(m, { foldLimit: 16384 }))).toBe('Add');
   });
   test('leaves what is stored in fewer bits on purpose', async () => {
