@@ -115,8 +115,8 @@ class Work {
       freeOutputNames(g);
       ownOutputs(g);
     }
-    copyOutputs(graph);
     this.#copy.declareAgain(graph);
+    copyOutputs(graph);
     if (model.irVersion < firstWithDefaults) listConstants(graph, this.#source.graph);
     return this.#copy.opened.size > 0 ? new Closing(this.#copy.opened).model(model) : model;
   }
@@ -168,6 +168,8 @@ class WorkCopy extends Copy {
   /** Inputs that lost their default, and what they were. */
   readonly opened = new Map<Value, Value>();
   readonly #declared = new Map<Value, ValueType | undefined>();
+  /** What graphs declare of their outputs, in their order. */
+  readonly #promised = new Map<Graph, readonly (ValueType | undefined)[]>();
   /** Inputs that may have a default. */
   readonly #open: ReadonlySet<Value>;
 
@@ -178,7 +180,11 @@ class WorkCopy extends Copy {
 
   override graph(graph: Graph): Graph {
     const made = super.graph(graph);
-    made.outputs = made.outputs.map((o, i) => ({ ...o, type: graph.outputs[i]!.type ?? graph.outputs[i]!.value.type }));
+    this.#promised.set(
+      made,
+      graph.outputs.map(o => o.type ?? o.value.type),
+    );
+    made.outputs = made.outputs.map(o => (o.value.producer && hasMeaning(o.value.producer) ? { ...o, type: undefined } : o));
     made.inputs = made.inputs.filter(v => !v.tensor);
     made.initializers = made.initializers.filter(v => !this.opened.has(v));
     for (const node of graph.nodes)
@@ -204,7 +210,12 @@ class WorkCopy extends Copy {
 
   /** Values have the types that the file declared; those that are new keep what was inferred. */
   declareAgain(graph: Graph): void {
-    for (const node of allNodes(graph)) for (const v of node.outputs) if (v && this.#declared.has(v)) v.type = this.#declared.get(v);
+    const types = this.#promised.get(graph);
+    graph.outputs = graph.outputs.map((o, i) => (types?.[i] ? { ...o, type: types[i] } : o));
+    for (const node of graph.nodes) {
+      for (const v of node.outputs) if (v && this.#declared.has(v)) v.type = this.#declared.get(v);
+      for (const [, inner] of subgraphs(node)) this.declareAgain(inner);
+    }
   }
 }
 

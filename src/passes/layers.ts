@@ -56,7 +56,7 @@ const emitAgain = (node: Node, inputs: readonly (Value | undefined)[], b: Parame
 /** Zeros around an image are what a convolution puts there itself. */
 const padding: Rule = (node, b, context) => {
   const [x, ...weights] = node.inputs;
-  const pad = x && context.uses(x) === 1 ? context.producer(x) : undefined;
+  const pad = context.producer(x);
   const rank = x?.shape?.length;
   const amounts = pad?.op === 'Pad' && pad.domain === '' && rank !== undefined ? zerosAround(pad, rank, context) : undefined;
   const autoPad = node.attributes.get('auto_pad')?.value;

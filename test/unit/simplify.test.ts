@@ -347,6 +347,15 @@ describe('what is not to be relied on', () => {
     expect(ops(got)).toBe('Slice Relu');
     expect(formatType(got.graph.nodes[0]!.outputs[0]!.type)).toBe('float32[n,4]');
   });
+  test('a type that the file declares of an output', async () => {
+    const v = x(3, 1);
+    const sizes = new Value('sizes', tensorType('int64', [2]));
+    const type = tensorType('float32', [3, 4]);
+    const y = node('Expand', [v, sizes]);
+    const got = await simplify(model({ inputs: [v, sizes], nodes: [y], outputs: [out(y, 'y', type)] }));
+    expect(got.graph.nodes[0]!.inputs[1]).toBe(got.graph.inputs[1]);
+    expect(formatType(got.graph.outputs[0]!.type)).toBe('float32[3,4]');
+  });
   test('the number of bounds of a Slice, where only the run knows it', async () => {
     const v = x(4, 4);
     const places = new Value('places', tensorType('int64', [2]));
