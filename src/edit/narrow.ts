@@ -177,7 +177,7 @@ class Narrowing extends Copy {
   #plan(node: Node): Plan {
     const schema = schemaOf(node.domain, node.op, this.#opsets.get(node.domain) ?? 1);
     const values = [...node.inputs, ...node.outputs].filter(v => v !== undefined);
-    const isPlain = values.every(v => (this.#types.get(v) ?? v.type)?.kind === 'tensor' || v.sparse !== undefined);
+    const isPlain = !ofBits.has(node.op) && values.every(v => (this.#types.get(v) ?? v.type)?.kind === 'tensor' || v.sparse !== undefined);
     const takes = (params: OpSchema['inputs'], i: number): boolean => {
       const param = params[Math.min(i, params.length - 1)];
       return schema !== undefined && isPlain && param !== undefined && allows(schema, param.type, this.#half);
@@ -244,7 +244,7 @@ class Narrowing extends Copy {
           : undefined;
     if (!tensor) return [name, a];
     this.narrowed.set(tensor, node.outputs[0]?.name ?? name);
-    return ['value', { kind: 'tensor', value: narrowTensor(tensor, this.#half) }];
+    return [a.kind === 'tensor' ? name : 'value', { kind: 'tensor', value: narrowTensor(tensor, this.#half) }];
   }
 
   /** What the node makes of its new inputs: as its row says, else as its signature does. */
@@ -267,6 +267,9 @@ interface Plan {
   /** The type that an output of float32 gets, where nothing else says. */
   made(output: number): DataType;
 }
+
+/** Operators that look at the bits of numbers, whose count is not to change. */
+const ofBits: ReadonlySet<string> = new Set(['BitCast']);
 
 /** Attributes that say what a node makes; those that say in what it computes stay. */
 const typeAttributes: ReadonlySet<string> = new Set(['to', 'dtype', 'output_dtype', 'output_datatype']);

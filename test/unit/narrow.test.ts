@@ -72,6 +72,11 @@ describe('float32 stays', () => {
     expect(ops(graph)).toBe('Cast Cast Cast Range Cast Exp');
     expect([...kept]).toEqual([['Range', 1]]);
   });
+  test('where bits are looked at', async () => {
+    const v = x(2);
+    const { graph } = await halved(model([v], [node('BitCast', [v], { to: int(6) })], { opset: 26 }));
+    expect(ops(graph)).toBe('Cast BitCast');
+  });
   test('for a constant that an input of float32 reads, and the type for others that read it', async () => {
     const v = x(1, 1, 2, 4);
     const scales = weight('scales', [1, 1, 2, 2]);
@@ -95,6 +100,41 @@ describe('float32 stays', () => {
     expect(graph.nodes.map(n => n.outputs[0]!.element)).toEqual(['float16', 'float16', 'float16', 'float16', 'float16']);
     expect(graph.nodes[2]!.attributes.get('stash_type')).toEqual(int(1));
   });
+});
+
+test('tensors in attributes keep their names', async () => {
+  const v = x(1, 1);
+  const tensor = (values: readonly number[], type: 'float32' | 'uint8' = 'float32'): Attribute => ({
+    kind: 'tensor',
+    value: new Tensor(type, values),
+  });
+  const list = (...value: number[]): Attribute => ({ kind: 'ints', value });
+  const ensemble = new Node(
+    {
+      op: 'TreeEnsemble',
+      domain: 'ai.onnx.ml',
+      inputs: [v],
+      attributes: new Map<string, Attribute>([
+        ['nodes_splits', tensor([0.5])],
+        ['nodes_featureids', list(0)],
+        ['nodes_modes', tensor([0], 'uint8')],
+        ['nodes_truenodeids', list(0)],
+        ['nodes_falsenodeids', list(1)],
+        ['nodes_trueleafs', list(1)],
+        ['nodes_falseleafs', list(1)],
+        ['tree_roots', list(0)],
+        ['leaf_targetids', list(0, 0)],
+        ['leaf_weights', tensor([2, 3])],
+        ['n_targets', int(1)],
+      ]),
+    },
+    [{ name: 'y' }],
+  );
+  const m = model([v], [ensemble]);
+  m.opsets.set('ai.onnx.ml', 5);
+  const { model: half } = await halved(m);
+  const y = await run(half, { x: new Tensor('float16', Uint16Array.of(float16.encode(1)), [1, 1]) });
+  expect(Array.from(y.data as Uint16Array, float16.decode)).toEqual([3]);
 });
 
 test('branches make the type, and captures have it', async () => {
