@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """`omnix convert --dtype`: float16 models judged by ONNX Runtime, bfloat16 models by the standard's reference evaluator.
 
-    python test/interop/narrow.py [--dtype fp16|bf16] [MODEL.onnx ...]
+    python test/interop/narrow.py [--dtype fp16|bf16] [--corpus FOLDER] [MODEL.onnx ...]
 
-Without arguments the models of models/ and some of the corpus are taken. A converted model has to pass the standard's checker with shapes, to
+Without models those of models/ are taken, and for fp16 some of those in the folders of FOLDER. A converted model has to pass the standard's checker with shapes, to
 have float32 inputs and outputs with --keep-io-types and none without, and to compute what the original computes in float32: outputs differ
 by at most 5e-3 (float16) or 5e-2 (bfloat16) of the largest number in them. ONNX Runtime's processor has hardly any kernel of bfloat16 and
 does not convert around those it lacks, so that it cannot judge that type. Build first: node scripts/prepare.mjs.
@@ -70,9 +70,10 @@ def judge(path, out, dtype):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("models", nargs="*")
+    parser.add_argument("--corpus")
     parser.add_argument("--dtype", choices=BOUNDS, default="fp16")
     args = parser.parse_args()
-    corpus = Path.home() / ".cache/omnix/corpus/torch"
+    corpus = Path(args.corpus) if args.corpus else ROOT / "models"
     some = [path for case in CASES for path in sorted((corpus / case).glob("model.[dt]*.onnx")) if "23" not in path.name]
     models = args.models or [*sorted((ROOT / "models").glob("*/*.onnx")), *(some if args.dtype == "fp16" else [])]
     failed = 0

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """`omnix simplify` beside onnxsim and OnnxSlim: how many nodes each leaves, in what time, and whether ours still computes the same.
 
-    python test/interop/simplify.py [--cache FILE] [MODEL.onnx ...]
+    python test/interop/simplify.py [--cache FILE] [--corpus FOLDER] [MODEL.onnx ...]
 
-Without arguments the models of models/ and of the corpus are taken. Nodes are counted in nested graphs and functions too; Constant nodes
+Without models those of models/ are taken, and those in the folders of FOLDER. Nodes are counted in nested graphs and functions too; Constant nodes
 are not, as they are only another place for a weight. Ours is judged by the standard's checker and by ONNX Runtime: the same outputs for the
 same inputs without the runtime's own optimisation, the same signature, opsets and IR version. A row that leaves more nodes than the better
 of the two peers is marked with `more` and the operators that differ. Peers that are not installed are left out; their counts can be kept
@@ -134,9 +134,10 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("models", nargs="*")
     parser.add_argument("--cache")
+    parser.add_argument("--corpus")
     args = parser.parse_args()
-    corpus = Path.home() / ".cache/omnix/corpus/torch"
-    models = args.models or [*sorted((ROOT / "models").glob("*/*.onnx")), *sorted(corpus.glob("*/*.onnx"))]
+    corpus = sorted(Path(args.corpus).glob("*/*.onnx")) if args.corpus else []
+    models = args.models or [*sorted((ROOT / "models").glob("*/*.onnx")), *corpus]
     cache = json.loads(Path(args.cache).read_text()) if args.cache and Path(args.cache).exists() else {}
     print(f"{'model':45} {'before':>6} {'ours':>6} {'sim':>6} {'slim':>6}  {'s':>5} {'s sim':>5} {'s slim':>6}  max Δ/max")
     more, failed = [], []
