@@ -4,7 +4,7 @@ import type { ValueInfo } from '../src/exec/session.ts';
 import { readArrays } from '../src/formats/arrays.ts';
 import { type Dim, substitute, symbolsOf } from '../src/ir/dims.ts';
 import { resident, Tensor } from '../src/ir/tensor.ts';
-import { elementTypes, formatType } from '../src/ir/types.ts';
+import { type DataType, elementTypes, formatType } from '../src/ir/types.ts';
 import { bfloat16, float16 } from '../src/kernels/storage.ts';
 import { FileSource } from '../src/node/files.ts';
 import { matchArrays } from '../src/validate/compare.ts';
@@ -24,6 +24,25 @@ export function paired(given: Arrays, wanted: readonly string[], what: string, o
     out.note(`no array is named like an ${what}, so they are taken in order: ${pairs.join(', ')}`);
   }
   return arrays;
+}
+
+const codecs = { float16, bfloat16 } as const;
+const isHalf = (type: DataType): type is keyof typeof codecs => Object.hasOwn(codecs, type);
+
+/** Arrays in the float types of the inputs that they are for: float32 as float16 or bfloat16, and those as float32. */
+export function typedAs(inputs: readonly ValueInfo[], given: Arrays): Arrays {
+  const types = new Map(inputs.map(({ name, type }) => [name, type?.kind === 'tensor' ? type.element : undefined]));
+  const typed = (name: string, t: Tensor): Tensor => {
+    const type = types.get(name);
+    if (type === undefined || type === t.type) return t;
+    // The casts: of these types the typed arrays are known.
+    if (t.type === 'float32' && isHalf(type))
+      return new Tensor(type, Uint16Array.from(t.data as Float32Array, codecs[type].encode), t.dims);
+    if (isHalf(t.type) && type === 'float32')
+      return new Tensor(type, Float32Array.from(t.data as Uint16Array, codecs[t.type].decode), t.dims);
+    return t;
+  };
+  return Object.fromEntries(Object.entries(given).map(([name, t]) => [name, typed(name, t)]));
 }
 
 /** What people look at first in an array. Minimum, maximum and mean are over elements that are no NaN. */
@@ -58,16 +77,22 @@ const openSize = 2;
  * Arrays for the inputs, the same for the same model: floats between -1 and 1, integers and booleans 0 or 1, which are valid as
  * indices nearly everywhere. Errors: E3009 an input whose rank or type is not known or has no such arrays.
  */
-export function randomArrays(inputs: readonly ValueInfo[]): Arrays {
-  const next = mulberry32(0x6f6d6e69);
-  return Object.fromEntries(inputs.map(input => [input.name, randomTensor(input, next)]));
+export function randomArrays(inputs: readonly ValueInfo[], { seed = 0, size = openSize }: RandomOptions = {}): Arrays {
+  const next = mulberry32(0x6f6d6e69 + seed);
+  return Object.fromEntries(inputs.map(input => [input.name, randomTensor(input, next, size)]));
 }
 
-function randomTensor({ name, type }: ValueInfo, next: () => number): Tensor {
+export interface RandomOptions {
+  readonly seed?: number;
+  /** What open sizes become. */
+  readonly size?: number;
+}
+
+function randomTensor({ name, type }: ValueInfo, next: () => number, size: number): Tensor {
   const kind = type?.kind === 'tensor' ? elementTypes[type.element].class : 'none';
   if (type?.kind !== 'tensor' || !type.shape || ['none', 'string', 'complex'].includes(kind) || elementTypes[type.element].bits < 8)
     throw fail('E3009', `input ${name} ${formatType(type)} cannot be filled at random`, { hint: 'Give arrays: --verify inputs.npz' });
-  const dims = type.shape.map(sizeOf);
+  const dims = type.shape.map(d => sizeOf(d, size));
   const count = dims.reduce((n, d) => n * d, 1);
   if (count > 2 ** 28) throw fail('E3009', `input ${name} ${formatType(type)} is too large to be filled at random`);
   const values = Array.from({ length: count }, () => (kind === 'float' ? 2 * next() - 1 : Math.floor(2 * next())));
@@ -76,10 +101,10 @@ function randomTensor({ name, type }: ValueInfo, next: () => number): Tensor {
   return new Tensor(type.element, values, dims);
 }
 
-function sizeOf(dim: Dim): number {
+function sizeOf(dim: Dim, open: number): number {
   if (typeof dim === 'number') return dim;
-  const size = substitute(dim, new Map([...symbolsOf(dim)].map(name => [name, openSize])));
-  return typeof size === 'number' && size > 0 ? size : openSize;
+  const size = substitute(dim, new Map([...symbolsOf(dim)].map(name => [name, open])));
+  return typeof size === 'number' && size > 0 ? size : open;
 }
 
 /** A generator of numbers in [0, 1): Mulberry32, by Tommy Ettinger, in the public domain. */

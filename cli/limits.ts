@@ -57,7 +57,8 @@ function wholeSeed(text: string): number {
   return Number(text);
 }
 
-function bytes(text: string): number {
+/** A size in bytes, with a unit or without. */
+export function bytes(text: string): number {
   const [, digits, unit = ''] = /^(\d+)([kMGT]?)(?:i?B)?$/i.exec(text) ?? [];
   const scale = 1024 ** ['', 'K', 'M', 'G', 'T'].indexOf(unit.toUpperCase());
   const value = Number(digits) * scale;

@@ -2,7 +2,7 @@
 // The command line: assembles the commands. What a command does is loaded when it is run.
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { fail } from '../src/errors.ts';
-import { withLimits, withReadLimits } from './limits.ts';
+import { bytes, withLimits, withReadLimits } from './limits.ts';
 import { type GlobalOptions, type Outcome, type Output, perform, version } from './output.ts';
 
 type Run = (args: readonly string[], options: never, out: Output) => Promise<Outcome>;
@@ -56,6 +56,8 @@ withReadLimits(
     .option('--opset <version>', 'the opset to write, otherwise the lowest that says the model exactly', wholeNumber)
     .option('--target <runtime>', 'write no newer opset than a runtime reads, such as ort-1.20')
     .option('--external-data', 'keep the weights in a second file')
+    .option('--dtype <type>', 'the float type of weights and arithmetic in the place of float32: fp16 or bf16')
+    .option('--keep-io-types', 'with --dtype: leave inputs and outputs float32')
     .option('--no-fuse', 'keep layers as they are, such as batch normalisation after a convolution')
     .option('--allow-custom', 'keep operators without a conversion as nodes of a domain of their own')
     .option('--input-shape <name:dims>', 'a shape for an input, such as x:1,3,224,224 or x:batch,3; repeatable', collect)
@@ -68,6 +70,7 @@ withReadLimits(
       'convert model.pt2 -o model.onnx',
       'convert model.pt2 -o model.onnx --verify inputs.npz outputs.npz',
       'convert model.onnx -o small.onnx --opset 21 --input-shape x:1,3,224,224',
+      'convert model.onnx -o half.onnx --dtype fp16 --keep-io-types',
     ),
   )
   .action(lazily(async () => (await import('./commands/convert.ts')).convert));
@@ -116,9 +119,9 @@ program
   .action(lazily(async () => (await import('./commands/diff.ts')).diff));
 
 /** Where an edited model goes, the same for every command that edits one. */
-const withOutput = (command: Command, file = '--output'): Command =>
+const withOutput = (command: Command, file = '--output', required = true): Command =>
   command
-    .requiredOption(`-o, ${file} <path>`, 'the file to write, or - for standard output')
+    .addOption(new Option(`-o, ${file} <path>`, 'the file to write, or - for standard output').makeOptionMandatory(required))
     .option('--to <format>', 'the format to write, otherwise told from the name')
     .option('--opset <version>', 'the opset to write, otherwise that of the model', wholeNumber)
     .option('--target <runtime>', 'write no newer opset than a runtime reads, such as ort-1.20')
@@ -190,6 +193,22 @@ withOutput(
 withOutput(program.command('inline').description('replace calls of model-local functions by their nodes').argument('<model>', 'a model'))
   .addHelpText('before', examples('inline model.onnx -o flat.onnx'))
   .action(lazily(async () => (await import('./commands/inline.ts')).inline));
+
+withOutput(
+  program
+    .command('simplify')
+    .description('make a model that computes the same with fewer nodes, and check that it does')
+    .argument('[model]', 'a model')
+    .option('--passes <names>', 'apply these passes only, such as fold,identities', collect)
+    .option('--skip <names>', 'leave out passes', collect)
+    .option('--list-passes', 'list the passes and what they do')
+    .option('--fold-limit <bytes>', 'the largest constant that folding makes, such as 64k; 16M, or four times its inputs, otherwise', bytes)
+    .option('--no-check', 'do not run both models to compare their numbers'),
+  '--output',
+  false,
+)
+  .addHelpText('before', examples('simplify model.onnx -o small.onnx', 'simplify model.onnx -o small.onnx --skip layers --fold-limit 1M'))
+  .action(lazily(async () => (await import('./commands/simplify.ts')).simplify));
 
 withLimits(
   program

@@ -1,5 +1,6 @@
 // Models to files or standard output, for every command that writes one, and what is said about it.
 import { type Loaded, write } from '../src/api.ts';
+import type { Half, Narrowed } from '../src/edit/narrow.ts';
 import { type Finding, fail } from '../src/errors.ts';
 import { bytesOfFile } from '../src/formats/format.ts';
 import { formatNamed, formatOfName, formats } from '../src/formats/index.ts';
@@ -18,6 +19,17 @@ export interface WriteOptions {
   readonly externalData?: boolean;
   readonly fuse?: boolean;
   readonly overwrite?: boolean;
+  readonly dtype?: string;
+  readonly keepIoTypes?: boolean;
+}
+
+const halves: Readonly<Record<string, Half>> = { fp16: 'float16', float16: 'float16', bf16: 'bfloat16', bfloat16: 'bfloat16' };
+
+/** The type of a --dtype. Errors: E4001. */
+export function dtypeNamed(name: string | undefined): Half | undefined {
+  if (name === undefined) return undefined;
+  if (!Object.hasOwn(halves, name)) throw fail('E4001', `--dtype ${name}: expected fp16 or bf16`);
+  return halves[name];
 }
 
 /** Whether the result is text, which a terminal may show. Errors: E4001 a format that does not exist or is not told. */
@@ -38,6 +50,7 @@ interface WrittenFiles {
   readonly findings: readonly Finding[];
   readonly format: { readonly name: string; readonly title: string };
   readonly files: readonly { readonly path: string; readonly bytes: number }[];
+  readonly narrowed?: Pick<Narrowed, 'clamped' | 'kept'>;
 }
 
 /** What --json says of a model that was written. */
@@ -46,6 +59,11 @@ export interface WrittenModel {
   readonly files: WrittenFiles['files'];
   readonly irVersion: number;
   readonly opsets: readonly { readonly domain: string; readonly version: number }[];
+  /** With --dtype. */
+  readonly narrowed?: {
+    readonly clamped: Narrowed['clamped'];
+    readonly keptFloat32: readonly { readonly name: string; readonly count: number }[];
+  };
 }
 
 /** Write a model and say what was written; findings are warnings of what the format has no place for. Errors: as `save`. */
@@ -61,16 +79,41 @@ export async function writeModel(
   );
   for (const f of written.files) out.note(`wrote ${fileText(f.path, f.bytes)}`);
   out.note(`  ${written.format.title}, ${versionsOf(written.model)}`);
-  return { written: { format: written.format.name, files: written.files, ...versions(written.model) }, findings: written.findings };
+  for (const line of narrowedLines(written.narrowed)) out.note(line);
+  return {
+    written: { format: written.format.name, files: written.files, ...versions(written.model), ...narrowedJson(written.narrowed) },
+    findings: written.findings,
+  };
 }
 
-async function writeFiles(model: Model, { output, to, opset, target, fuse, externalData, overwrite }: WriteOptions): Promise<WrittenFiles> {
+const narrowedJson = (narrowed: WrittenFiles['narrowed']): Pick<WrittenModel, 'narrowed'> =>
+  narrowed ? { narrowed: { clamped: narrowed.clamped, keptFloat32: [...narrowed.kept].map(([name, count]) => ({ name, count })) } } : {};
+
+/** What did not fit the float type. */
+function narrowedLines(narrowed: WrittenFiles['narrowed']): string[] {
+  if (!narrowed) return [];
+  const kept = [...narrowed.kept].map(([name, count]) => `${shown(name, 40)} ${count}`);
+  const clamped = narrowed.clamped.slice(0, 8).map(({ name, over, under }) => {
+    const parts = [over > 0 ? `${over} too large` : '', under > 0 ? `${under} too small` : ''].filter(text => text !== '');
+    return `  warning: ${shown(name)}: ${parts.join(', ')}; the nearest number other than zero and infinity is written`;
+  });
+  const more = narrowed.clamped.length - clamped.length;
+  return [
+    ...(kept.length > 0 ? [`  float32 still: ${kept.join(', ')}`] : []),
+    ...clamped,
+    ...(more > 0 ? [`  … ${more} more such weights`] : []),
+  ];
+}
+
+async function writeFiles(model: Model, { output, to, externalData, overwrite, ...given }: WriteOptions): Promise<WrittenFiles> {
+  const { opset, target, fuse, keepIoTypes } = given;
+  const options = { opset, target, fuse, keepIoTypes, dtype: dtypeNamed(given.dtype), format: to };
   if (output !== '-') {
-    const saved = await whileWriting(() => save(model, output, { format: to, opset, target, fuse, externalData, overwrite }));
+    const saved = await whileWriting(() => save(model, output, { ...options, externalData, overwrite }));
     return { ...saved, files: saved.files.map((f, i) => ({ path: saved.paths[i]!, bytes: f.length })) };
   }
   if (externalData) throw fail('E4001', '--external-data writes two files; standard output takes one');
-  const written = await write(model, { format: to, opset, target, fuse, name: 'model' });
+  const written = await write(model, { ...options, name: 'model' });
   const file = written.files[0];
   if (!file || written.files.length > 1) throw fail('E4001', `${written.format.title} is more than one file; standard output takes one`);
   return { ...written, files: [{ path: '<stdout>', bytes: await writeToStdout(bytesOfFile(file)) }] };

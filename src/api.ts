@@ -1,5 +1,6 @@
 // The library's verbs over sources and models, for browsers and Node alike.
 import { BlobSource, MemorySource, type Source } from './codec/source.ts';
+import { type Half, type Narrowed, narrow } from './edit/narrow.ts';
 import { type InputShapes, shapeBindings } from './edit/set-shapes.ts';
 import { type Finding, fail, ModelError } from './errors.ts';
 import type { Backend } from './exec/backend.ts';
@@ -83,6 +84,10 @@ export interface WriteModelOptions {
   /** Keep weights in a second file, named `dataName`; as the source did otherwise. */
   readonly externalData?: boolean | undefined;
   readonly dataName?: string | undefined;
+  /** The float type of weights and arithmetic in the place of float32. */
+  readonly dtype?: Half | undefined;
+  /** With `dtype`: inputs and outputs stay float32. */
+  readonly keepIoTypes?: boolean | undefined;
 }
 
 export interface Written {
@@ -92,6 +97,8 @@ export interface Written {
   readonly model: Model;
   /** Warnings of what the format has no place for. */
   readonly findings: readonly Finding[];
+  /** With `dtype`: what could not become that type. */
+  readonly narrowed?: Pick<Narrowed, 'clamped' | 'kept'>;
 }
 
 /**
@@ -100,14 +107,16 @@ export interface Written {
  */
 export async function write(
   model: Model,
-  { format: wanted, name, opset, target: runtime, fuse = true, ...options }: WriteModelOptions,
+  { format: wanted, name, opset, target: runtime, fuse = true, dtype, keepIoTypes, ...options }: WriteModelOptions,
 ): Promise<Written> {
   const format = wanted === undefined ? formatOfName(name) : formatNamed(wanted);
   if (!format?.write) throw fail('E2003', `${format ? format.title : (wanted ?? name)} cannot be written; written are ${writable()}`);
   const ready = inOpset(model, { opset, runtime: runtime === undefined ? undefined : runtimeNamed(runtime), fuse });
   const findings: Finding[] = [];
-  const files = await format.write(ready, { name, ...options, warn: finding => findings.push(finding) });
-  return { format, model: ready, files, findings };
+  const written = { name, ...options, warn: (finding: Finding) => void findings.push(finding) };
+  if (dtype === undefined) return { format, model: ready, files: await format.write(ready, written), findings };
+  const { model: made, ...narrowed } = await narrow(ready, { type: dtype, keepIoTypes });
+  return { format, model: made, files: await format.write(made, written), findings, narrowed };
 }
 
 interface Wanted {

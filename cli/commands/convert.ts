@@ -8,7 +8,7 @@ import type { Outcome, Output } from '../output.ts';
 import { parseShapes } from '../shapes.ts';
 import { shown } from '../terminal.ts';
 import { verify } from '../verify.ts';
-import { checkFormat, readWords, type WriteOptions, writeModel } from '../writing.ts';
+import { checkFormat, dtypeNamed, readWords, type WriteOptions, writeModel } from '../writing.ts';
 
 export interface ConvertOptions extends WriteOptions, ReadLimitOptions {
   readonly allowCustom?: boolean;
@@ -23,6 +23,8 @@ export async function convert(args: readonly string[], options: ConvertOptions, 
   const shapes = parseShapes('--input-shape', options.inputShape ?? []);
   const isText = checkFormat(options);
   if (options.target !== undefined) runtimeNamed(options.target);
+  const dtype = dtypeNamed(options.dtype);
+  if (options.keepIoTypes && dtype === undefined) throw fail('E4001', '--keep-io-types goes with --dtype');
   checkOutput(output, overwrite, isText);
   if (output === '-' && options.verify) throw fail('E4001', '--verify reads the written file again; it needs -o with a path');
 
@@ -35,7 +37,7 @@ export async function convert(args: readonly string[], options: ConvertOptions, 
   try {
     const verified = await out.stage(
       'verify',
-      () => verify({ input, output, source, arrays, out }),
+      () => verify({ input, output, source, arrays, dtype, out }),
       v => v.words,
     );
     for (const line of verified.lines) out.note(line);

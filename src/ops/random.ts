@@ -9,6 +9,17 @@ import { computeType, load, store } from '../kernels/storage.ts';
 import { gapTypes } from './gap-types.ts';
 import type { Family, HostContext } from './row.ts';
 
+/** Operators that draw: two nodes of the same inputs make different numbers. Dropout is one in training. */
+export const randomOperators: ReadonlySet<string> = new Set([
+  'RandomUniform',
+  'RandomUniformLike',
+  'RandomNormal',
+  'RandomNormalLike',
+  'Bernoulli',
+  'Multinomial',
+  'Dropout',
+]);
+
 export const randoms = {
   RandomUniform: {
     infer: gapTypes.RandomUniform,

@@ -46,6 +46,20 @@ export function obstacle(node: Node, b: Builder, opset: number): string | undefi
   return 'form' in said && isUnchanged(said.form, node) ? undefined : `${node.op} has another form in opset ${opset}`;
 }
 
+/** A node of the newest opset as one node of `opset`, appended to `b`; undefined where it is more than one there, or none. */
+export function sayInOne(node: Node, b: Builder, opset: number): Node | undefined {
+  const before = b.nodes.length;
+  if (node.domain !== '') return undefined;
+  const said = throughVersions(node, b, opset);
+  if (!('form' in said) || b.nodes.length > before) {
+    b.nodes.length = before;
+    return undefined;
+  }
+  if (!isUnchanged(said.form, node)) return b.older(node, said.form);
+  b.nodes.push(node);
+  return node;
+}
+
 function say(node: Node, b: Builder, opset: number): Said {
   const said = throughVersions(node, b, opset);
   if (!('why' in said)) return said;

@@ -58,8 +58,11 @@ function nameFor(node: Node, graph: Graph, { uses }: Context): string {
   return weights.length === 1 && !isTaken ? weights[0]!.name : node.outputs[0]!.name;
 }
 
-/** A tensor that is computed when it is read, from a node over tensors. It is kept until its last byte was read. */
-function derived(node: Node): Tensor {
+/**
+ * A tensor that is computed when it is read, from a node over tensors whose output has known sizes. It is kept until its last byte was read.
+ * Without `isSaid` it does not tell how it was made.
+ */
+export function derived(node: Node, { isSaid = true } = {}): Tensor {
   const y = node.outputs[0]!;
   const dims = y.shape as number[];
   const bytes = byteLength(y.element!, countOf(dims));
@@ -73,7 +76,7 @@ function derived(node: Node): Tensor {
       return part;
     },
   };
-  const rest = { metadata_props: [{ key: 'derived', value: textOf(node) }] };
+  const rest = isSaid ? { metadata_props: [{ key: 'derived', value: textOf(node) }] } : undefined;
   return new Tensor(y.element!, content, dims, { field: 'raw_data', rest });
 }
 
@@ -109,12 +112,12 @@ const linearLayers: Readonly<Record<string, { axis(node: Node): number | undefin
   },
 };
 
-/** Y = (X·W + c - mean) · s + B with s = scale / √(var + ε) is X·(W·s) + (c - mean)·s + B. */
-const normalisation =
+/** A normalisation by stored statistics as part of the layer before it. Y = (X·W + c - mean) · s + B with s = scale / √(var + ε) is X·(W·s) + (c - mean)·s + B. */
+export const normalisation =
   (isFixed: IsFixed): Rule =>
   (node, b, context) => {
     const [x, scale, bias, mean, variance] = node.inputs;
-    const layer = x?.producer;
+    const layer = context.producer(x);
     const axis = layer?.domain === '' ? linearLayers[layer.op]?.axis(layer) : undefined;
     if (!layer || axis === undefined || context.uses(x!) !== 1 || node.outputs.length !== 1 || intOf(node, 'training_mode', 0) !== 0)
       return undefined;

@@ -15,6 +15,8 @@ export type Rule = (node: Node, b: Builder, context: Context) => Replacement | u
 export interface Context {
   /** How many readers a value had when the sweep began. */
   uses(v: Value): number;
+  /** The node that makes a value, in the form in which rules are given nodes. */
+  producer(v: Value | undefined): Node | undefined;
 }
 
 export interface Pass {
@@ -22,7 +24,21 @@ export interface Pass {
   /** Rules by operator, `*` for all others. */
   readonly rules: Readonly<Record<string, Rule>>;
   readonly builder?: BuilderOptions;
+  /** Values of the graph that others stand for, wherever they are read; found before the sweep. */
+  readonly same?: (graph: Graph) => ReadonlyMap<Value, Value>;
 }
+
+/** The first of some rules that has a replacement. */
+export const firstOf =
+  (...rules: readonly Rule[]): Rule =>
+  (node, b, context) => {
+    for (const rule of rules) {
+      const result = rule(node, b, context);
+      if (result !== undefined) return result;
+      b.nodes.length = 0;
+    }
+    return undefined;
+  };
 
 /** How many nodes one sweep may make before the rules are taken to undo each other. */
 const fuelFor = (nodes: number): number => 1000 + 200 * nodes;
@@ -30,7 +46,9 @@ const fuelFor = (nodes: number): number => 1000 + 200 * nodes;
 /** Apply a pass once to a graph and those nested in it. Returns how many nodes were replaced. */
 export function rewrite(graph: Graph, pass: Pass): number {
   const uses = countUses(graph);
-  const sweep = new Sweep(pass, { uses: v => uses.get(v) ?? 0 }, fuelFor(graph.nodes.length));
+  const context: Context = { uses: v => uses.get(v) ?? 0, producer: v => v?.producer };
+  const sweep = new Sweep(pass, context, fuelFor(graph.nodes.length));
+  if (pass.same) sweep.replaceAll(pass.same(graph), uses);
   sweep.run(graph);
   removeUnread(graph);
   requireNone(sweep.leftOut, graph);
@@ -81,6 +99,14 @@ class Sweep {
     this.#pass = pass;
     this.#context = context;
     this.#fuel = fuel;
+  }
+
+  /** Let values stand for others; each that is read counts as an edit. */
+  replaceAll(same: ReadonlyMap<Value, Value>, uses: ReadonlyMap<Value, number>): void {
+    for (const [before, after] of same) {
+      this.#replaced.set(before, after);
+      if (uses.has(before)) this.edits++;
+    }
   }
 
   run(graph: Graph): void {
