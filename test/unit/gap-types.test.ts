@@ -122,7 +122,7 @@ const rows: readonly Row[] = [
   [
     'LinearAttention',
     ['float32[n,t,64]', 'float32[n,t,16]', 'float32[n,t,24]'],
-    { q_num_heads: 8, kv_num_heads: 2 },
+    { q_num_heads: 8, kv_num_heads: 2, update_rule: 'linear' },
     'float32[n,t,96] float32[n,2,8,12]',
   ],
   ['MatMulInteger', ['uint8[n,2,3]', 'uint8[3,4]'], {}, 'int32[n,2,4]'],
@@ -268,7 +268,7 @@ const nested: readonly [OpName, string, () => string, string][] = [
         },
         2,
       ),
-    'float32[n,4] float32[?,?]',
+    'float32[n,4] float32[?,n]',
   ],
   [
     'Loop',
@@ -347,6 +347,6 @@ test('every entry has a case', () => {
 });
 
 test.each<Row>([
-  ['GatherND', ['float32[4,5]', 'int64[k,d]'], {}, '?'],
-  ['CenterCropPad', ['float32[4,5]', 'int64[d]'], {}, '?'],
-])('%s %j stays without a type', (...row) => expect(infer(row)).toBe(row[3]));
+  ['GatherND', ['float32[4,5]', 'int64[k,d]'], {}, 'float32[*]'],
+  ['CenterCropPad', ['float32[4,5]', 'int64[d]'], {}, 'float32[*]'],
+])('%s %j has an element type and no more', (...row) => expect(infer(row)).toBe(row[3]));
