@@ -130,30 +130,68 @@ function placeTemporaries(
     for (const v of [...s.inputs, ...s.outputs]) if (v) last.set(v.buffer, at);
   });
   const placed: BoundBuffer[] = [...buffers];
-  const taken: { readonly start: number; readonly end: number; readonly until: number }[] = [];
-  let bytes = 0;
+  const arena = new Arena();
+  /** What ends with a step. */
+  const ending = new Map<number, Gap[]>();
   steps.forEach((s, at) => {
+    for (const gap of ending.get(at - 1) ?? []) arena.free(gap);
+    ending.delete(at - 1);
     for (const v of s.outputs) {
       const b = placed[v.buffer]!;
       if (b.role !== 'temporary' || b.offset !== undefined) continue;
       const length = Math.ceil(Math.max(1, memoryLength(b.type, b.size)) / alignment) * alignment;
-      const start = firstGap(
-        taken.filter(t => !reuse || t.until >= at),
-        length,
-      );
-      taken.push({ start, end: start + length, until: last.get(v.buffer)! });
+      const start = arena.take(length);
+      const until = last.get(v.buffer)!;
       placed[v.buffer] = { ...b, offset: start };
-      bytes = Math.max(bytes, start + length);
+      if (!reuse) continue;
+      const others = ending.get(until);
+      if (others) others.push({ start, end: start + length });
+      else ending.set(until, [{ start, end: start + length }]);
     }
   });
-  return { bytes, buffers: placed };
+  return { bytes: arena.bytes, buffers: placed };
 }
 
-function firstGap(live: readonly { readonly start: number; readonly end: number }[], length: number): number {
-  let start = 0;
-  for (const t of [...live].sort((a, b) => a.start - b.start)) {
-    if (t.start - start >= length) break;
-    start = Math.max(start, t.end);
+interface Gap {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Memory as the gaps in it. Only gaps are searched, so that what is in use costs nothing. */
+class Arena {
+  /** In order of place, no two of them side by side. */
+  readonly #gaps: Gap[] = [];
+  /** The most that was in use. */
+  bytes = 0;
+
+  /** The first place for so many bytes. */
+  take(length: number): number {
+    const i = this.#gaps.findIndex(g => g.end - g.start >= length);
+    const gap = this.#gaps[i];
+    if (gap) {
+      if (gap.end - gap.start === length) this.#gaps.splice(i, 1);
+      else this.#gaps[i] = { start: gap.start + length, end: gap.end };
+      return gap.start;
+    }
+    // A gap at the end grows.
+    const tail = this.#gaps.at(-1)?.end === this.bytes ? this.#gaps.pop() : undefined;
+    const start = tail?.start ?? this.bytes;
+    this.bytes = start + length;
+    return start;
   }
-  return start;
+
+  free({ start, end }: Gap): void {
+    const gaps = this.#gaps;
+    let low = 0;
+    for (let high = gaps.length; low < high; ) {
+      const middle = (low + high) >> 1;
+      if (gaps[middle]!.start < start) low = middle + 1;
+      else high = middle;
+    }
+    const joinsBefore = low > 0 && gaps[low - 1]!.end === start;
+    const joinsAfter = low < gaps.length && gaps[low]!.start === end;
+    const from = joinsBefore ? low - 1 : low;
+    const joined = { start: joinsBefore ? gaps[from]!.start : start, end: joinsAfter ? gaps[low]!.end : end };
+    gaps.splice(from, (joinsBefore ? 1 : 0) + (joinsAfter ? 1 : 0), joined);
+  }
 }

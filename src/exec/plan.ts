@@ -14,6 +14,7 @@ import { knownInputs, planNode, requireEqual } from '../ops/plan-node.ts';
 import type { CoreRow, MapRow } from '../ops/row.ts';
 import { newestSchema, type OpSchema } from '../ops/schema.ts';
 import { elementOf, shapeOf } from '../ops/shapes.ts';
+import { piecesOf } from './cut.ts';
 
 export interface BufferFacts {
   readonly type: DataType;
@@ -99,8 +100,23 @@ class Planner {
       requireEqual(a, b);
       if (!sameDim(a, b)) this.#guards.push({ sizes: [a, b], label: this.#label });
     },
-    step: (kernel, inputs, outputs) => void this.#steps.push({ kernel, inputs, outputs, label: this.#label }),
+    step: (kernel, inputs, outputs) => {
+      if (kernel.kind === 'map') this.#map(kernel.program, inputs, outputs);
+      else this.#steps.push({ kernel, inputs, outputs, label: this.#label });
+    },
   };
+
+  /** A map, or several where its program is long. */
+  #map(program: Program, inputs: Step['inputs'], outputs: readonly View[]): void {
+    const pieces = piecesOf(program);
+    let carried: View | undefined;
+    for (const [i, piece] of pieces.entries()) {
+      const y = i === pieces.length - 1 ? outputs : [this.#emitter.alloc(piece.type, outputs[0]!.shape)];
+      const reads = pieces.length === 1 ? inputs : piece.inputs.map(k => (k === 'carried' ? carried : inputs[k]));
+      this.#steps.push({ kernel: { kind: 'map', program: piece.program }, inputs: reads, outputs: y, label: this.#label });
+      carried = y[0];
+    }
+  }
 
   #buffer(type: DataType, shape: Shape, role: BufferFacts['role'], tensor?: Tensor): number {
     return this.#buffers.push({ type, size: productOf(shape), role, ...(tensor && { tensor }) }) - 1;
@@ -204,6 +220,8 @@ export function fuseMaps(plan: Plan): Plan {
 }
 
 const maxFusedInputs = 8;
+/** Longer programs gain nothing more, and joining would copy them once for every map of a chain. */
+const maxFusedInstructions = 64;
 
 function canJoin(before: Step, after: Step, view: View, plan: Plan): boolean {
   const y = before.outputs[0]!;
@@ -216,7 +234,8 @@ function canJoin(before: Step, after: Step, view: View, plan: Plan): boolean {
     sameShape(y.shape, view.shape) &&
     view.offset === 0 &&
     isContiguous(view) &&
-    before.inputs.length + after.inputs.length - 1 <= maxFusedInputs
+    before.inputs.length + after.inputs.length - 1 <= maxFusedInputs &&
+    before.kernel.program.instructions.length + after.kernel.program.instructions.length <= maxFusedInstructions
   );
 }
 

@@ -62,26 +62,38 @@ export interface Program {
   readonly outputs: readonly number[];
 }
 
-/** The linear form of some expressions; equal subexpressions are computed once. */
+/** The linear form of some expressions; equal subexpressions are computed once. Not by recursion: a sum may have a million terms. */
 export function program(outputs: readonly Expr[]): Program {
   const instructions: Instruction[] = [];
   const known = new Map<string, number>();
-  const place = (e: Expr): number => {
-    const instruction = toInstruction(e, place);
+  const places = new Map<Expr, number>();
+  const emit = (e: Expr): number => {
+    const instruction = toInstruction(e, places);
     const key = keyOf(instruction);
-    let at = known.get(key);
-    if (at === undefined) {
-      at = instructions.push(instruction) - 1;
-      known.set(key, at);
-    }
-    return at;
+    const before = known.get(key);
+    if (before !== undefined) return before;
+    known.set(key, instructions.length);
+    return instructions.push(instruction) - 1;
   };
-  return { outputs: outputs.map(place), instructions };
+  for (const output of outputs) {
+    const open = [output];
+    for (let e = open.at(-1); e; e = open.at(-1)) {
+      const missing = argsOf(e).filter(x => !places.has(x));
+      if (missing.length > 0) open.push(...missing.reverse());
+      else {
+        if (!places.has(e)) places.set(e, emit(e));
+        open.pop();
+      }
+    }
+  }
+  return { outputs: outputs.map(e => places.get(e)!), instructions };
 }
 
-function toInstruction(e: Expr, place: (e: Expr) => number): Instruction {
+const argsOf = (e: Expr): readonly Expr[] => (e.op === 'input' || e.op === 'const' ? [] : e.args);
+
+function toInstruction(e: Expr, places: ReadonlyMap<Expr, number>): Instruction {
   if (e.op === 'input' || e.op === 'const') return e;
-  return { op: e.op, type: e.type, args: e.args.map(place) };
+  return { op: e.op, type: e.type, args: e.args.map(x => places.get(x)!) };
 }
 
 function keyOf(i: Instruction): string {

@@ -6,14 +6,22 @@ import type { Operand } from './kernel.ts';
 import { load, store } from './storage.ts';
 import { forEachRow } from './walk.ts';
 
-const blockSize = 1024;
+const largestBlock = 1024;
 
 type Loop = (n: number, y: TypedArray, ...args: TypedArray[]) => void;
 const allLoops = { ...loops, ...casts } as unknown as Readonly<Record<string, Loop>>;
 
 export function map(program: Program, inputs: readonly Operand[], outputs: readonly Operand[]): void {
   const shape = outputs[0]!.shape;
-  const blocks = program.instructions.map(i => newBlock(i));
+  // Programs on few elements are many in a model, and long ones.
+  const blockSize = Math.max(
+    1,
+    Math.min(
+      largestBlock,
+      shape.reduce((n, d) => n * d, 1),
+    ),
+  );
+  const blocks = program.instructions.map(i => newBlock(i, blockSize));
   const steps = program.instructions.map((i, at) => compile(i, at, program, blocks));
   let filled = 0;
   const pending: (readonly number[])[] = [];
@@ -53,8 +61,8 @@ const targetOf = (offsets: readonly number[], strides: readonly number[], k: num
 ];
 
 /** Memory for an instruction's results; a constant is written once. */
-function newBlock(i: Instruction): TypedArray {
-  const block = new (arrayFor(i.type))(blockSize);
+function newBlock(i: Instruction, length: number): TypedArray {
+  const block = new (arrayFor(i.type))(length);
   if (i.op === 'const') block.fill(i.value as never);
   return block;
 }

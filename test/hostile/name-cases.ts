@@ -135,7 +135,19 @@ const inTwoSizes = (
   [small, large]: readonly [number, number],
   limits: NonNullable<Case['limits']>,
   say: (n: number) => [string, () => Piece],
-): Case[] => [hostile(row, ...say(small), []), hostile(row, ...say(large), [], { large: true, limits })];
+  given: Partial<Case> = {},
+): Case[] => [hostile(row, ...say(small), [], given), hostile(row, ...say(large), [], { ...given, large: true, limits })];
+const toRun: Partial<Case> = { command: 'run', options: ['--inputs', 'x.npy'], beside: { 'x.npy': ones() } };
+/** y = x + x + … */
+const wideSum = (n: number): Piece =>
+  model({
+    nodes: msg(
+      1,
+      repeat(n, () => text(1, 'x')),
+      text(2, 'y'),
+      text(4, 'Sum'),
+    ),
+  });
 const many: Case[] = [
   hostile('P43', 'a name of 1 MiB', () => model({ inputs: input(long), nodes: node('Relu', [long], ['y']) }), []),
   hostile('P43', 'a name of 1 MiB, to info', () => model({ inputs: input(long), nodes: node('Relu', [long], ['y']) }), [], {
@@ -147,18 +159,21 @@ const many: Case[] = [
     `${n} initializers of 0 bytes`,
     () => model({ initializers: empties(n) }),
   ]),
-  ...inTwoSizes('P44', [10_000, 1_000_000], { seconds: 6, megabytes: 400 }, n => [
-    `a node with ${n} inputs`,
-    () =>
-      model({
-        nodes: msg(
-          1,
-          repeat(n, () => text(1, 'x')),
-          text(2, 'y'),
-          text(4, 'Sum'),
-        ),
-      }),
-  ]),
+  ...inTwoSizes('P44', [10_000, 1_000_000], { seconds: 6, megabytes: 400 }, n => [`a node with ${n} inputs`, () => wideSum(n)]),
+  ...inTwoSizes(
+    'P43',
+    [2000, 100_000],
+    { seconds: 30, megabytes: 1200 },
+    n => [`${n} nodes in a chain, to run`, () => model({ nodes: chain(n) })],
+    toRun,
+  ),
+  ...inTwoSizes(
+    'P44',
+    [5000, 1_000_000],
+    { seconds: 60, megabytes: 2400 },
+    n => [`a node with ${n} inputs, to run`, () => wideSum(n)],
+    toRun,
+  ),
   ...inTwoSizes('P44', [4000, 100_000], { seconds: 6, megabytes: 400 }, n => [
     `a value that ${n} nodes read`,
     () =>
