@@ -29,7 +29,9 @@ export async function checkModel(source: Source, options: ReadOptions = {}): Pro
     const operators = checkOperators(model, source.name);
     const isSound = findings.every(f => f.severity !== 'error');
     const types = isSound ? checkTypes(model, operators, source.name) : [];
-    const graph = checkGraph(model, source.name);
+    // A shape that could not be read is a finding already.
+    const unread = findings.filter(f => f.severity === 'error');
+    const graph = checkGraph(model, source.name).filter(g => g.code !== 'E1307' || !unread.some(f => f.path?.startsWith(g.path!)));
     return { model, findings: [...findings, ...graph, ...operators, ...types, ...(await checkContents(model, source.name))] };
   } catch (error) {
     if (error instanceof ModelError) return { findings: error.within({ file: source.name }).findings.slice() };
