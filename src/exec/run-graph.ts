@@ -3,10 +3,10 @@
 import { fail } from '../errors.ts';
 import type { Datum } from '../ir/datum.ts';
 import { type Dim, symbol } from '../ir/dims.ts';
-import { Graph, type Node, Value } from '../ir/graph.ts';
+import { Graph, Value } from '../ir/graph.ts';
 import { resident, Tensor } from '../ir/tensor.ts';
 import { formatType, tensorType, type ValueType } from '../ir/types.ts';
-import { contentsOf } from '../ops/shapes.ts';
+import { takenBranch } from '../ops/control-types.ts';
 import { fold, lower, rewriteAll, simplify } from '../passes/index.ts';
 import { type Bindings, rebuild } from '../passes/rebuild.ts';
 import type { Backend, Bound, Executable, Progress } from './backend.ts';
@@ -156,14 +156,6 @@ export class GraphRunner {
 }
 
 const loaded = async (datum: Datum): Promise<Datum> => (datum instanceof Tensor ? resident(datum) : datum);
-
-/** The branch of an If that its condition, where it is known, takes; the other one may not even fit the types. */
-function takenBranch(node: Node, [condition]: readonly (Value | undefined)[]): Graph | undefined {
-  const content = node.op === 'If' && node.domain === '' && condition ? contentsOf(condition)?.[0] : undefined;
-  if (typeof content !== 'number') return undefined;
-  const branch = node.attributes.get(content === 0 ? 'else_branch' : 'then_branch');
-  return branch?.kind === 'graph' ? branch.value : undefined;
-}
 
 async function compileStage(graph: Graph, bindings: Bindings, { backend, optimize }: RunSettings, nested: boolean): Promise<Stage> {
   const typed = rebuild(graph, bindings, undefined, undefined, { choose: takenBranch });

@@ -1,11 +1,11 @@
 // Output types of the operators whose graphs decide them.
 import { fail } from '../errors.ts';
 import { unknownDim } from '../ir/dims.ts';
-import type { Node, Value } from '../ir/graph.ts';
+import type { Graph, Node, Value } from '../ir/graph.ts';
 import { tensorType, type ValueType } from '../ir/types.ts';
 import { bodyOf, merged, outside, sequence, stacked, typeOfOutput } from './nested-types.ts';
 import type { InferTable } from './row.ts';
-import { axisOf } from './shapes.ts';
+import { axisOf, contentsOf } from './shapes.ts';
 
 export const controlTypes = {
   If(_x, { then_branch, else_branch }, outputs) {
@@ -49,6 +49,17 @@ export const controlTypes = {
 
 function requireCount(op: string, graph: string, what: 'input' | 'output', found: number, expected: number): void {
   if (found !== expected) throw fail('E1302', `${op}: ${graph} has ${found} ${what}${found === 1 ? '' : 's'}, expected ${expected}`);
+}
+
+/** The branch of an If that its condition, where it is known, takes; the other one may not even fit the types. */
+export function takenBranch(
+  node: Pick<Node, 'op' | 'domain' | 'attributes'>,
+  [condition]: readonly (Value | undefined)[],
+): Graph | undefined {
+  const content = node.op === 'If' && node.domain === '' && condition ? contentsOf(condition)?.[0] : undefined;
+  if (typeof content !== 'number') return undefined;
+  const branch = node.attributes.get(content === 0 ? 'else_branch' : 'then_branch');
+  return branch?.kind === 'graph' ? branch.value : undefined;
 }
 
 /** What a body of a loop gets: states first, which come back changed, then what is new in every round. */

@@ -16,12 +16,11 @@ import {
 import { quoted } from '../ir/text.ts';
 import { formatType, tensorType, type ValueType } from '../ir/types.ts';
 import type { Builder } from '../ops/builder.ts';
-import { bodyInputsOf } from '../ops/control-types.ts';
+import { bodyInputsOf, takenBranch } from '../ops/control-types.ts';
 import { merged } from '../ops/nested-types.ts';
 import { schemaOf } from '../ops/schema.ts';
-import { contentsOf } from '../ops/shapes.ts';
 import { constantValue } from '../passes/fold.ts';
-import { resolve } from '../passes/inline.ts';
+import { keyOf, resolve } from '../passes/inline.ts';
 import { type Bindings, copyNodes, type Nest, rebuild, type Visit } from '../passes/rebuild.ts';
 import { callKey, type Known, renamed } from './calls.ts';
 import { upgradeNode } from './upgrade.ts';
@@ -175,7 +174,8 @@ class Inference implements InferredTypes {
   readonly #nest =
     (isTemplate: boolean): Nest =>
     (node, inputs, inner, copy) => {
-      if (isDead(node, inputs[0], inner)) {
+      const taken = takenBranch(node, inputs);
+      if (taken && taken !== inner) {
         this.#dead++;
         const graph = copy();
         this.#dead--;
@@ -256,18 +256,8 @@ function argumentPlace(node: Node, argument: string | undefined, opsets: Readonl
   return input >= 0 && node.inputs[input] ? { step: `.input[${input}]` } : {};
 }
 
-/** Whether the graph is the branch of an If whose condition is known to choose the other. */
-function isDead(node: Node, condition: Value | undefined, inner: Graph): boolean {
-  const chosen = node.op === 'If' && node.domain === '' && condition && contentsOf(condition)?.[0];
-  if (typeof chosen !== 'number') return false;
-  const branch = node.attributes.get(chosen ? 'else_branch' : 'then_branch');
-  return branch?.kind === 'graph' && branch.value === inner;
-}
-
 /** Constants keep their content, however large its numbers are. */
 const isConstant = (node: Node): boolean => node.op === 'Constant' && node.domain === '' && node.outputs[0] !== undefined;
-
-const keyOf = (domain: string, name: string, overload: string): string => `${domain}\u0000${name}\u0000${overload}`;
 
 const valuesOf = (called: FunctionDefinition, known: readonly (Known | undefined)[]): readonly (Value | undefined)[] =>
   known.map((k, i) => {

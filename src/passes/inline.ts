@@ -13,7 +13,8 @@ import {
 import type { Builder } from '../ops/builder.ts';
 import { copyNodes, rebuild, type Visit } from './rebuild.ts';
 
-const keyOf = (domain: string, name: string, overload: string): string => `${domain}\u0000${name}\u0000${overload}`;
+/** What a call finds its function by. */
+export const keyOf = (domain: string, name: string, overload: string): string => `${domain}\u0000${name}\u0000${overload}`;
 
 /** The function of the model that a node calls. */
 export type Called = (node: Node) => FunctionDefinition | undefined;
