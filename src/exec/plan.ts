@@ -10,7 +10,7 @@ import type { Kernel, View } from '../kernels/kernel.ts';
 import { contiguous, type Emitter, isContiguous, wholeView } from '../kernels/views.ts';
 import { rowOf } from '../ops/index.ts';
 import type { OpName } from '../ops/names.gen.ts';
-import { knownInputs, planNode, requireEqual } from '../ops/plan-node.ts';
+import { isKnownInput, planNode, requireEqual } from '../ops/plan-node.ts';
 import type { CoreRow, MapRow } from '../ops/row.ts';
 import { newestSchema, type OpSchema } from '../ops/schema.ts';
 import { elementOf, shapeOf } from '../ops/shapes.ts';
@@ -125,8 +125,7 @@ class Planner {
   #plan(node: Node): void {
     const { row, schema } = meaningOf(node);
     this.#label = node.name ? `${node.op} ${node.name}` : node.op;
-    const known = new Set(knownInputs(row, schema, node.inputs));
-    const views = node.inputs.map(v => (v && !known.has(v) ? this.#view(v) : undefined));
+    const views = node.inputs.map((v, i) => (v && !isKnownInput(row, schema, i) ? this.#view(v) : undefined));
     planNode(row, schema, node, views, this.#emitter).forEach((view, i) => {
       const v = node.outputs[i];
       if (v && view) this.#views.set(v, view);
@@ -191,8 +190,7 @@ function neededNodes(graph: Graph): Node[] {
     if (!node.outputs.some(v => v && needed.has(v))) continue;
     kept.push(node);
     const { row, schema } = meaningOf(node);
-    const known = new Set(knownInputs(row, schema, node.inputs));
-    for (const v of node.inputs) if (v && !known.has(v) && !isBindable(v)) needed.add(v);
+    for (const [i, v] of node.inputs.entries()) if (v && !isKnownInput(row, schema, i) && !isBindable(v)) needed.add(v);
   }
   return kept.reverse();
 }

@@ -5,6 +5,7 @@ import { type Dim, substitute } from '../ir/dims.ts';
 import { allNodes, type Graph, type Model, type Node, Value } from '../ir/graph.ts';
 import { resident, Tensor } from '../ir/tensor.ts';
 import { formatShape, formatType, type TensorType, type ValueType } from '../ir/types.ts';
+import { takenBranch } from '../ops/control-types.ts';
 import { rowOf } from '../ops/index.ts';
 import { nearestName } from '../ops/schema.ts';
 import { upgrade } from '../opset/upgrade.ts';
@@ -65,7 +66,8 @@ export class Session {
   static async create(model: Model, { backend, optimize = true }: SessionOptions): Promise<Session> {
     const usable = await backend.available();
     if (usable !== true) throw fail('E3008', `backend ${backend.name}: ${usable}`);
-    const newest = upgrade(model);
+    // Branches that are never taken may contradict themselves.
+    const newest = upgrade(model, { choose: takenBranch });
     newest.graph = inline(newest);
     const withContent = newest.graph.inputs.filter(v => v.tensor);
     const replaceable = model.irVersion >= firstWithDefaults ? withContent : [];

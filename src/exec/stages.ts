@@ -3,7 +3,7 @@
 import { hasUnknown } from '../ir/dims.ts';
 import { Graph, type Node, type Output, type Value } from '../ir/graph.ts';
 import { rowOf } from '../ops/index.ts';
-import { knownInputs } from '../ops/plan-node.ts';
+import { isKnownInput } from '../ops/plan-node.ts';
 import { newestSchema } from '../ops/schema.ts';
 import { hasKernels, isHosted, readsOf } from './host.ts';
 
@@ -79,5 +79,6 @@ function missingContents(node: Node): Value[] {
   const row = rowOf(node.op, node.domain);
   const schema = newestSchema(node.domain, node.op);
   if (!row || !schema) return [];
-  return knownInputs(row, schema, node.inputs).filter(v => !v.tensor && (!v.contents || v.contents.some(hasUnknown)));
+  const isMissing = (v: Value): boolean => !v.tensor && (!v.contents || v.contents.some(hasUnknown));
+  return node.inputs.filter((v, i): v is Value => v !== undefined && isKnownInput(row, schema, i) && isMissing(v));
 }

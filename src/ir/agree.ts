@@ -1,6 +1,8 @@
 // What two statements about one value's type say together.
 import { type Dim, hasUnknown, sameDim } from './dims.ts';
-import type { Shape, ValueType } from './types.ts';
+import type { Value } from './graph.ts';
+import { quoted } from './text.ts';
+import { formatType, type Shape, tensorType, type ValueType } from './types.ts';
 
 /** The type that both allow and that says most; of two open sizes that of `a`. `contradiction` where no value is of both. */
 export function agreed(a: ValueType | undefined, b: ValueType | undefined): ValueType | undefined | 'contradiction' {
@@ -34,6 +36,13 @@ const contradict = (a: Dim, b: Dim): boolean => typeof a === 'number' && typeof 
 function agreedDim(a: Dim, b: Dim): Dim {
   if (typeof a === 'number') return a;
   return typeof b === 'number' || (hasUnknown(a) && !hasUnknown(b)) ? b : a;
+}
+
+/** Why a value cannot have both its declared type and its content; undefined where it can. */
+export function contentMisfit({ name, type, tensor }: Value): string | undefined {
+  const found = tensor && tensorType(tensor.type, tensor.dims);
+  if (agreed(found, type) !== 'contradiction') return undefined;
+  return `${quoted(name)} is declared as ${formatType(type)}, its content is ${formatType(found)}`;
 }
 
 /** Whether two types say the same, sizes compared in their normal form. */

@@ -8,10 +8,12 @@ import type { InferTable } from './row.ts';
 import { axisOf, contentsOf } from './shapes.ts';
 
 export const controlTypes = {
-  If(_x, { then_branch, else_branch }, outputs) {
+  If({ cond }, { then_branch, else_branch }, outputs) {
     const [a, b] = [bodyOf(then_branch).outputs, bodyOf(else_branch).outputs];
     requireCount('If', 'then_branch', 'output', a.length, outputs);
     requireCount('If', 'else_branch', 'output', b.length, outputs);
+    const known = contentsOf(cond)?.[0];
+    if (typeof known === 'number') return (known ? a : b).map(typeOfOutput);
     return a.map((o, i) => b[i] && merged(typeOfOutput(o), typeOfOutput(b[i])));
   },
   Loop({ v_initial = [] }, { body: given }, outputs) {
@@ -82,7 +84,10 @@ export function bodyInputsOf(
   const types = inputs.map(v => v?.type);
   if (node.op === 'Loop') {
     const states = types.slice(2);
-    return { firstState: 2, firstNext: 1, states, types: [tensorType('int64', []), tensorType('bool', []), ...states] };
+    const given = node.attributes.get('body');
+    const [round, going] = given?.kind === 'graph' ? given.value.inputs : [];
+    const own = [tensorType('int64', singleShape(round)), tensorType('bool', singleShape(going))];
+    return { firstState: 2, firstNext: 1, states, types: [...own, ...states] };
   }
   if (node.op === 'SequenceMap') return { firstState: 0, firstNext: 0, states: [], types: types.map(itemType) };
   const scanned = node.attributes.get('num_scan_inputs');
@@ -93,6 +98,9 @@ export function bodyInputsOf(
   const states = types.slice(0, count);
   return { firstState: 0, firstNext: 0, states, types: [...states, ...slices] };
 }
+
+/** The shape of a loop's own number of the round and condition: a scalar or, where the body declares it so, a vector of one element. */
+export const singleShape = (input: Value | undefined): number[] => (input?.shape?.length === 1 ? [1] : []);
 
 const itemType = (type: ValueType | undefined): ValueType | undefined => (type?.kind === 'sequence' ? type.of : type);
 

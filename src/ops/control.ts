@@ -4,7 +4,7 @@ import { agreed } from '../ir/agree.ts';
 import { type Datum, tensorOf } from '../ir/datum.ts';
 import { Graph } from '../ir/graph.ts';
 import { numbersOf, Tensor } from '../ir/tensor.ts';
-import { controlTypes } from './control-types.ts';
+import { controlTypes, singleShape } from './control-types.ts';
 import type { Family, HostContext } from './row.ts';
 import { axisOf } from './shapes.ts';
 import { sliceOf, stack } from './tensors.ts';
@@ -20,10 +20,11 @@ export const control = {
       const limit = M ? numberOf(M) : Number.POSITIVE_INFINITY;
       let state: readonly Datum[] = v_initial;
       const rounds: (readonly Datum[])[] = [];
+      const [roundShape, goingShape] = graphOf(body).inputs.slice(0, 2).map(singleShape);
       for (let i = 0, going = cond ? isTrue(cond) : true; going && i < limit; i++) {
         context.proceed();
-        const round = new Tensor('int64', [BigInt(i)], []);
-        const [next, ...made] = await context.run(graphOf(body), [round, new Tensor('bool', [going], []), ...state]);
+        const own = [new Tensor('int64', [BigInt(i)], roundShape), new Tensor('bool', [going], goingShape)];
+        const [next, ...made] = await context.run(graphOf(body), [...own, ...state]);
         going = isTrue(next!);
         state = made.slice(0, state.length);
         rounds.push(made.slice(state.length));

@@ -1,5 +1,6 @@
 // Types and shape contents of one node's outputs, from its row.
-import { ModelError } from '../errors.ts';
+import { fail, ModelError } from '../errors.ts';
+import { type Dim, isStatic, unknownDim } from '../ir/dims.ts';
 import type { Node, Value } from '../ir/graph.ts';
 import { isInteger, type ValueType } from '../ir/types.ts';
 import { computeType } from '../kernels/storage.ts';
@@ -7,10 +8,10 @@ import { valuesOf } from './attributes.ts';
 import { newBuilder } from './builder.ts';
 import { rowOf } from './index.ts';
 import type { OpName } from './names.gen.ts';
-import { expressionOf, followContents, knownInputs, named, storedType } from './plan-node.ts';
+import { expressionOf, followContents, isKnownInput, named, storedType } from './plan-node.ts';
 import { bodyOf, type CompositeRow, type Row } from './row.ts';
 import type { OpSchema } from './schema.ts';
-import { broadcastType, contentsOf, typeOf } from './shapes.ts';
+import { broadcastType, contentsOf, maxContents, typeOf } from './shapes.ts';
 import { typeBySignature } from './signature.ts';
 
 /**
@@ -23,6 +24,7 @@ export function inferNode(node: Node, schema: OpSchema | undefined): void {
   if (!row) return;
   try {
     const types = typesOf(row, schema, node);
+    for (const type of types) requireSizes(node.op, type);
     node.outputs.forEach((v, i) => {
       if (v && types[i]) v.type = types[i];
     });
@@ -33,6 +35,12 @@ export function inferNode(node: Node, schema: OpSchema | undefined): void {
       if (v && !v.type) v.type = typeBySignature(schema, node.inputs, i);
     });
   }
+}
+
+/** That no size is negative, to which an attribute or a content can come. */
+function requireSizes(op: string, type: ValueType | undefined): void {
+  const negative = type?.kind === 'tensor' ? type.shape?.find(d => typeof d === 'number' && d < 0) : undefined;
+  if (negative !== undefined) throw fail('E1305', `${op}: a size comes to ${negative}`);
 }
 
 function typesOf(row: Row<OpName>, schema: OpSchema, node: Node): readonly (ValueType | undefined)[] {
@@ -86,12 +94,21 @@ function inferContents(row: Row<OpName>, schema: OpSchema, node: Node): void {
     node.outputs.forEach((v, i) => v && (v.contents = contents[i]));
     return;
   }
-  // Rows look at what they must know themselves, and may need less of it than all.
-  const looked = new Set(knownInputs(row, schema, node.inputs));
-  const inputs = node.inputs.map(v => v && contentsOf(v));
-  if (node.inputs.some((v, i) => v && !inputs[i] && !looked.has(v))) return;
+  const isOpen = (i: number): boolean => !isKnownInput(row, schema, i);
+  const given = node.inputs.map(v => v && contentsOf(v));
+  // What elements are moved beside known ones need not be known. Rows look at what they must know themselves.
+  const isPartial = 'plan' in row && given.some((c, i) => c && isOpen(i));
+  const inputs = given.map((c, i) => c ?? (isPartial && isOpen(i) && node.inputs[i] ? unknownContents(node.inputs[i]) : undefined));
+  if (node.inputs.some((v, i) => v && !inputs[i] && isOpen(i))) return;
   followContents(row, schema, node, inputs).forEach((c, i) => {
     const v = node.outputs[i];
     if (v && c) v.contents = c;
   });
+}
+
+/** As many unknown elements as a small integer tensor has. */
+function unknownContents({ type }: Value): readonly Dim[] | undefined {
+  if (type?.kind !== 'tensor' || !isInteger(type.element) || !isStatic(type.shape)) return undefined;
+  const count = type.shape.reduce((n, d) => n * d, 1);
+  return count <= maxContents ? Array.from({ length: count }, unknownDim) : undefined;
 }

@@ -42,6 +42,8 @@ import {
   knownNumbers,
   numbersIn,
   range,
+  rankOf,
+  requireLength,
   requireOnAxis,
   shapeOf,
   sizesIn,
@@ -142,7 +144,9 @@ function planSizes(sizes: readonly Dim[], shape: Shape, e: Emitter): View {
 export const layout = {
   Shape: {
     infer({ data }, { start, end }) {
-      const [from, to] = shapeRange(shapeOf(data).length, start, end);
+      const { shape } = typeOf(data);
+      if (!shape) return [tensorType('int64', [unknownDim()])];
+      const [from, to] = shapeRange(shape.length, start, end);
       return [tensorType('int64', [to - from])];
     },
     contents: ({ data }, { start, end }) => [shapeOf(data).slice(...shapeRange(shapeOf(data).length, start, end))],
@@ -226,6 +230,7 @@ export const layout = {
   Tile: {
     known: ['repeats'],
     infer({ input, repeats }) {
+      requireLength('Tile: repeats', repeats, rankOf(input));
       const by = sizesIn(repeats);
       return [
         tensorType(

@@ -4,7 +4,7 @@ import { cast, type Expr, input, program } from '../expr/expr.ts';
 import type { ScalarType } from '../expr/primitives.ts';
 import type { Datum } from '../ir/datum.ts';
 import { addDims, type Dim, floorDivDims, maxDims, minDims, modDims, mulDims, sameDim, subDims } from '../ir/dims.ts';
-import type { Node, Value } from '../ir/graph.ts';
+import type { Node } from '../ir/graph.ts';
 import type { Tensor, TypedArray } from '../ir/tensor.ts';
 import { type DataType, elementTypes } from '../ir/types.ts';
 import { runKernel } from '../kernels/index.ts';
@@ -289,10 +289,6 @@ function castSize(d: Dim, type: ScalarType): Dim {
   throw new NotFollowed();
 }
 
-/** The values of a node's inputs that must be known before execution. */
-export const knownInputs = (row: Row<OpName>, schema: OpSchema, inputs: readonly (Value | undefined)[]): Value[] =>
-  'known' in row && row.known
-    ? inputs.filter(
-        (v, i): v is Value => v !== undefined && row.known!.includes(schema.inputs[Math.min(i, schema.inputs.length - 1)]!.name),
-      )
-    : [];
+/** Whether the content of a node's input `i` must be known before execution. One value can be such an input and another besides. */
+export const isKnownInput = (row: Row<OpName>, schema: OpSchema, i: number): boolean =>
+  'known' in row && row.known !== undefined && row.known.includes(schema.inputs[Math.min(i, schema.inputs.length - 1)]!.name);

@@ -8,7 +8,7 @@ import { gapTypes } from './gap-types.ts';
 import { count } from './generate.ts';
 import { suppress } from './non-max.ts';
 import type { Family } from './row.ts';
-import { axisOf, contentsOf, elementOf, known, range, rankOf, shapeOf } from './shapes.ts';
+import { axisOf, contentsOf, elementOf, known, range, rankOf, requireLength, shapeOf } from './shapes.ts';
 import { elementsForComparing, takeAlong } from './tensors.ts';
 import { uniqueAlong } from './unique.ts';
 
@@ -74,6 +74,7 @@ export const selections = {
     infer({ X, K }, { axis }) {
       const shape = shapeOf(X);
       const on = axisOf(axis, shape.length);
+      requireLength('TopK: K', K, 1);
       const [most, size] = [contentsOf(K)?.[0] ?? unknownDim(), shape[on]];
       if (typeof most === 'number' && (most < 0 || (typeof size === 'number' && most > size)))
         throw fail('E1305', `TopK: ${most} elements of axis ${on} of ${formatShape(shape)}`);

@@ -1,6 +1,6 @@
 // Shape arithmetic that rows share: axes, broadcasting, known contents.
 import { fail } from '../errors.ts';
-import { type Dim, formatDim, maxDims, sameDim, unknownDim } from '../ir/dims.ts';
+import { type Dim, formatDim, maxDims, productOf, sameDim, unknownDim } from '../ir/dims.ts';
 import type { Value } from '../ir/graph.ts';
 import { numbersOf } from '../ir/tensor.ts';
 import { type DataType, formatShape, isInteger, type Shape, type TensorType, tensorType, type ValueType } from '../ir/types.ts';
@@ -51,6 +51,13 @@ export function sizesIn(v: Value): Shape {
   if (shape.length !== 1) throw fail('E1305', `${v.name || 'a value'} ${formatShape(shape)} must be a vector`);
   const [count] = shape;
   return typeof count === 'number' && count <= maxContents ? Array.from({ length: count }, unknownDim) : known(v)!;
+}
+
+/** That a vector has so many elements, as far as its length is known. @throws ModelError E1305 */
+export function requireLength(what: string, v: Value, count: number): void {
+  const { shape } = typeOf(v);
+  const found = shape && productOf(shape);
+  if (typeof found === 'number' && found !== count) throw fail('E1305', `${what} has ${found} elements, expected ${count}`);
 }
 
 /** The numbers that an input holds, for types only: undefined where they are not known. */

@@ -129,13 +129,16 @@ export function typeBySignature(schema: OpSchema, inputs: readonly (Value | unde
   return shared?.element && tensorType(shared.element);
 }
 
+type Allows = (allowed: readonly string[], type: string) => boolean;
+const includes: Allows = (allowed, type) => allowed.includes(type);
+
 interface Bound {
   readonly type: string;
   readonly by: string;
 }
 
 /** Report E1304 and E1306: types of inputs and outputs, as far as they are declared, are allowed and the same wherever the schema has one variable. */
-export function checkTypes(node: Pick<Node, 'inputs' | 'outputs'>, schema: OpSchema, report: Report): void {
+export function checkTypes(node: Pick<Node, 'inputs' | 'outputs'>, schema: OpSchema, report: Report, allows: Allows = includes): void {
   const bound = new Map<string, Bound>();
   const check = (what: 'input' | 'output', params: readonly Param[]) => (v: Value | undefined, i: number) => {
     const param = params[Math.min(i, params.length - 1)];
@@ -145,7 +148,7 @@ export function checkTypes(node: Pick<Node, 'inputs' | 'outputs'>, schema: OpSch
     const code = what === 'input' ? 'E1304' : 'E1306';
     const said = `${what} ${param.name} ${quoted(v.name)} is ${type}`;
     const before = param.homogeneous ? bound.get(param.type) : undefined;
-    if (!allowed.includes(type)) report(code, `${said}, expected ${oneOf(allowed)}`, `.${what}[${i}]`);
+    if (!allows(allowed, type)) report(code, `${said}, expected ${oneOf(allowed)}`, `.${what}[${i}]`);
     else if (before && before.type !== type)
       report(code, `${said}, but ${before.by} is ${before.type}, and both are ${param.type}`, `.${what}[${i}]`);
     else if (!before && schema.constraints.has(param.type) && param.homogeneous)
@@ -158,21 +161,14 @@ export function checkTypes(node: Pick<Node, 'inputs' | 'outputs'>, schema: OpSch
 const oneOf = (types: readonly string[]): string =>
   types.length === 1 ? types[0]! : `one of ${types.slice(0, 12).join(', ')}${types.length > 12 ? `, … (${types.length})` : ''}`;
 
-/** Strings, complex numbers and other numbers have nothing in common; between numbers rows know better than schemas what they can do. */
-const groupOf = (type: string): string => {
-  const inner = /^tensor\((.*)\)$/.exec(type)?.[1];
-  if (inner === undefined) return type.replace(/\(.*$/s, '');
-  return inner === 'string' ? 'strings' : inner.startsWith('complex') ? 'complex numbers' : 'numbers';
-};
+/** A variable that takes text and numbers alike is moved, not computed with: rows move every element type, listed or not. */
+const allowsOrMoves: Allows = (allowed, type) =>
+  allowed.includes(type) || (type.startsWith('tensor(') && allowed.includes('tensor(string)') && allowed.includes('tensor(float)'));
 
-/** The first input whose type is altogether another. @throws ModelError E1304 */
+/** The first input whose type no row takes. @throws ModelError E1304 */
 export function requireTypes(op: string, inputs: readonly (Value | undefined)[], schema: OpSchema): void {
-  inputs.forEach((v, i) => {
-    const param = schema.inputs[Math.min(i, schema.inputs.length - 1)];
-    const type = schemaTypeName(v?.type);
-    if (!param || type === undefined) return;
-    const allowed = schema.constraints.get(param.type) ?? [param.type];
-    if (!allowed.some(other => groupOf(other) === groupOf(type)))
-      throw fail('E1304', `${op}: input ${param.name} ${quoted(v!.name)} is ${type}, expected ${oneOf(allowed)}`);
-  });
+  const report: Report = (code, message) => {
+    throw fail(code, `${op}: ${message}`);
+  };
+  checkTypes({ inputs, outputs: [] }, schema, report, allowsOrMoves);
 }

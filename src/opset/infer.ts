@@ -1,7 +1,7 @@
 // The types of a whole model in its own opset, from those of its inputs: every node is copied into the newest opset off the graph,
 // where rows know its types and the contents of shapes, and what the copies are is true of the originals. Nothing is changed.
 import { type Code, type Finding, ModelError } from '../errors.ts';
-import { agreed, sameType } from '../ir/agree.ts';
+import { agreed, contentMisfit, sameType } from '../ir/agree.ts';
 import { type Dim, isUnknownDim, sameDim, unknownDim } from '../ir/dims.ts';
 import {
   type Attributes,
@@ -57,6 +57,8 @@ class Inference implements InferredTypes {
   readonly #calls = new Map<string, readonly (Known | undefined)[]>();
   /** Types that outputs of graphs are declared to have, where their values are not. */
   readonly #promised = new Map<Value, ValueType>();
+  /** What stands for values whose content contradicts their declaration. */
+  readonly #contentless = new Map<Value, Value>();
   #called = 0;
   /** Bodies that do not take what they are given. */
   readonly #misfits = new Map<Node, string>();
@@ -71,7 +73,7 @@ class Inference implements InferredTypes {
   run(): void {
     const { graph, opsets } = this.#model;
     this.#declared(graph);
-    rebuild(graph, new Map(), this.#visit(opsets), new Map(), { nest: this.#nest(false) });
+    rebuild(graph, this.#contentless, this.#visit(opsets), this.#contentless, { nest: this.#nest(false) });
     this.#outputs(graph);
   }
 
@@ -91,20 +93,14 @@ class Inference implements InferredTypes {
   #declared(graph: Graph): void {
     for (const { value, type } of graph.outputs) if (type) this.#promised.set(value, type);
     for (const v of new Set([...graph.inputs, ...graph.initializers])) {
+      const misfit = contentMisfit(v);
       const type = agreed(v.tensor && tensorType(v.tensor.type, v.tensor.dims), v.type);
-      if (type === 'contradiction') this.#misfit(v);
-      else if (type) this.types.set(v, type);
+      if (misfit !== undefined) {
+        this.#graphFindings.push({ code: 'E1306', severity: 'error', message: misfit, tensor: v.name });
+        this.#contentless.set(v, new Value(v.name, v.type));
+      } else if (type && type !== 'contradiction') this.types.set(v, type);
     }
     for (const node of graph.nodes) for (const [, inner] of subgraphs(node)) this.#declared(inner);
-  }
-
-  #misfit(v: Value): void {
-    this.#graphFindings.push({
-      code: 'E1306',
-      severity: 'error',
-      message: `${quoted(v.name)} is declared as ${formatType(v.type)}, its content is ${formatType(v.tensor && tensorType(v.tensor.type, v.tensor.dims))}`,
-      tensor: v.name,
-    });
   }
 
   #visit(opsets: ReadonlyMap<string, number>, caller?: Attributes): Visit {

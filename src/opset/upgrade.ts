@@ -1,10 +1,11 @@
 // From the opset of a file to the newest: a copy, node by node, through the steps that lie between.
 import { fail, ModelError } from '../errors.ts';
-import { type Graph, Model, type Node, type Value } from '../ir/graph.ts';
+import { contentMisfit } from '../ir/agree.ts';
+import { type Graph, Model, type Node, subgraphs, type Value } from '../ir/graph.ts';
 import type { Builder } from '../ops/builder.ts';
-import { newestOpset, type OpSchema, releasedOpset, schemaOf, schemaVersions } from '../ops/schema.ts';
+import { newestOpset, newestSchema, type OpSchema, releasedOpset, schemaOf, schemaVersions } from '../ops/schema.ts';
 import { requireSignature, requireTypes } from '../ops/signature.ts';
-import { rebuild, type Visit } from '../passes/rebuild.ts';
+import { type CopyOptions, rebuild, type Visit } from '../passes/rebuild.ts';
 import { experimental, requireDefined } from './experimental.ts';
 import { type Form, isForm, leftovers, onlyGrew, stepOf, versionBefore, without } from './form.ts';
 import { upgradeSteps } from './upgrade-steps.ts';
@@ -32,7 +33,11 @@ function upgradeForm(given: Form, b: Builder, node: Node, opset: number): Form |
   if (domain === '' && !schemaOf('', node.op, opset)) {
     requireDefined(node.op);
     const old = Object.hasOwn(experimental, node.op) ? experimental[node.op] : undefined;
-    return old?.(given, b, node) ?? given;
+    const replaced = old?.(given, b, node);
+    if (replaced) return replaced;
+    const newest = newestSchema('', node.op);
+    if (newest) requireTypes(node.op, given.inputs, newest);
+    return given;
   }
   // Steps take apart what they are given, as the version it is of has it.
   const written = schemaOf(domain, node.op, opset);
@@ -67,14 +72,24 @@ function requireGrown(node: Node, opset: number, domain: string, version: number
   throw fail('E2002', `${node.qualifiedName} of opset ${opset} cannot be said as the ${node.qualifiedName} of opset ${version} yet`);
 }
 
+/** That what tensors hold is what is declared of them: folding and planning rely on either. */
+function requireContents(graph: Graph): void {
+  for (const v of new Set([...graph.inputs, ...graph.initializers])) {
+    const misfit = contentMisfit(v);
+    if (misfit !== undefined) throw fail('E1306', misfit, { tensor: v.name });
+  }
+  for (const node of graph.nodes) for (const [, inner] of subgraphs(node)) requireContents(inner);
+}
+
 /** A copy of the model with the operators of all domains of the standard in their newest opsets, nested graphs and functions included. */
-export function upgrade(model: Model): Model {
+export function upgrade(model: Model, options: CopyOptions = {}): Model {
   const upgraded = (opsets: Opsets, graph: Graph): Graph => {
+    requireContents(graph);
     for (const [domain, opset] of opsets) {
       const newest = releasedOpset(domain) ?? opset;
       if (opset > newest) throw fail('E1106', `opset ${opset}${domain && ` of ${domain}`} is newer than ${newest}, the newest known`);
     }
-    return rebuild(graph, new Map(), upgradeNode(opsets));
+    return rebuild(graph, new Map(), upgradeNode(opsets), new Map(), options);
   };
   const current = (opsets: Opsets): Map<string, number> =>
     new Map([...opsets, ['', newestOpset('')!] as const].map(([domain, opset]) => [domain, releasedOpset(domain) ?? opset]));

@@ -1,9 +1,11 @@
 // Types of whole models: dimension algebra, contents of shapes, nested graphs, functions, declarations, contradictions.
 import { describe, expect, test } from 'vitest';
+import { Session } from '../../src/api.ts';
 import { inferShapes } from '../../src/edit/infer-shapes.ts';
 import { readOnnx } from '../../src/formats/onnx/index.ts';
 import type { AttributeProto, GraphProto, ModelProto, NodeProto } from '../../src/formats/onnx/proto.gen.ts';
 import { allNodes, type Model } from '../../src/ir/graph.ts';
+import { Tensor } from '../../src/ir/tensor.ts';
 import { formatType } from '../../src/ir/types.ts';
 import { inferTypes } from '../../src/opset/infer.ts';
 import { info, modelOf, node, sourceOf } from './onnx-messages.ts';
@@ -124,6 +126,60 @@ describe('sizes are followed', () => {
     );
     expect(found).toMatchObject({ r: 'float32[r0,r1,r2]', kept: 'float32[?,?]', gone: 'float32[*]', places: 'int64[2,?]' });
   });
+
+  test('where a part of a target is not known, by the rest of it', async () => {
+    const found = await typesOf(
+      modelOf({
+        input: [info('x', ['N', 4]), info('rows', [1], 7)],
+        node: [
+          int64s('four', [4]),
+          node('Concat', ['rows', 'four'], ['target'], [int('axis', 0)]),
+          node('Reshape', ['x', 'target'], ['y']),
+        ],
+        output: [open('y', 2)],
+      }),
+    );
+    expect(found['y']).toBe('float32[y0,4]');
+  });
+
+  test('from a tensor of unknown rank: a shape is a vector, whatever its length', async () => {
+    const found = await typesOf(
+      modelOf({
+        input: [{ name: 'x', type: { tensor_type: { elem_type: 1 } } }],
+        node: [
+          node('Shape', ['x'], ['shape']),
+          int64s('places', [0, 1]),
+          node('Gather', ['shape', 'places'], ['target']),
+          node('ConstantOfShape', ['target'], ['y']),
+        ],
+        output: [open('y', 2)],
+      }),
+    );
+    expect(found).toMatchObject({ shape: 'int64[?]', target: 'int64[2]', y: 'float32[y0,y1]' });
+  });
+
+  test('one value may be a target and what is reshaped', async () => {
+    const found = await typesOf(modelOf({ node: [int64s('one', [1]), node('Reshape', ['one', 'one'], ['y'])], output: [open('y', 1, 7)] }));
+    expect(found['y']).toBe('int64[1]');
+  });
+
+  test.each([
+    ['TopK', [info('x', [3]), info('k', [2], 7)], node('TopK', ['x', 'k'], ['y', 'i']), 'TopK: K has 2 elements, expected 1'],
+    ['Tile', [info('x', [3]), info('k', [2], 7)], node('Tile', ['x', 'k'], ['y']), 'Tile: repeats has 2 elements, expected 1'],
+    ['Split', [info('x', [5])], node('Split', ['x'], ['y', 'b', 'c', 'd'], [int('num_outputs', 4)]), 'Split: a size comes to -1'],
+  ])('%s: sizes that cannot be', async (_, input, made, message) => {
+    expect(await findingsOf(modelOf({ input, node: [made], output: [open('y', 1)] }))).toEqual([`E1305 graph.node[0]: ${message}`]);
+  });
+
+  test('a default that contradicts its declaration is one finding, and nothing is computed from it', async () => {
+    const proto = modelOf({
+      input: [info('x', [1, 1])],
+      initializer: [{ name: 'x', data_type: 1, float_data: Float32Array.of(2) }],
+      node: [int64s('zero', [0]), int64s('one', [1]), node('Slice', ['x', 'zero', 'one'], ['y'])],
+      output: [open('y', 2)],
+    });
+    expect(await findingsOf(proto)).toEqual(['E1306 undefined: "x" is declared as float32[1,1], its content is float32[]']);
+  });
 });
 
 describe('nested graphs and functions', () => {
@@ -166,6 +222,27 @@ describe('nested graphs and functions', () => {
       seen: 'float32[?,N]',
       last: 'float32[last0,N]',
     });
+  });
+
+  test('a loop gives its number and condition the shape that the body declares', async () => {
+    const body: GraphProto = {
+      input: [info('i', [1], 7), info('c', [1], 9), info('s', ['N'])],
+      node: [
+        node('Identity', ['c'], ['going']),
+        node('Cast', ['i'], ['number'], [int('to', 1)]),
+        node('Concat', ['s', 'number'], ['next'], [int('axis', 0)]),
+      ],
+      output: [info('going', [1], 9), info('next', ['M'])],
+    };
+    const proto = modelOf({
+      input: [info('x', [2]), info('n', [], 7)],
+      node: [node('Loop', ['n', '', 'x'], ['y'], [graph('body', body)])],
+      output: [open('y', 1)],
+    });
+    expect(await findingsOf(proto)).toEqual([]);
+    const session = await Session.create(await read(proto));
+    const { y } = await session.run({ x: new Tensor('float32', [7, 8]), n: new Tensor('int64', [3n], []) });
+    expect([...(y!.data as Float32Array)]).toEqual([7, 8, 0, 1, 2]);
   });
 
   test('the branch that is never taken may contradict itself', async () => {
