@@ -89,8 +89,8 @@ export function modDims(a: Dim, b: Dim): Dim {
   if (typeof a === 'number' && typeof b === 'number') return a - b * Math.floor(a / b) + 0;
   return divideExactly(a, b) === undefined ? operation('mod', a, b) : 0;
 }
-export const maxDims = (a: Dim, b: Dim): Dim => extreme('max', Math.max, a, b);
-export const minDims = (a: Dim, b: Dim): Dim => extreme('min', Math.min, a, b);
+export const maxDims = (a: Dim, b: Dim): Dim => extreme('max', a, b);
+export const minDims = (a: Dim, b: Dim): Dim => extreme('min', a, b);
 
 /** `a / b` where that is a size without remainder for every value of the symbols. */
 export function divideExactly(a: Dim, b: Dim): Dim | undefined {
@@ -180,11 +180,46 @@ function operation(kind: Operation, a: Dim, b: Dim): Dim {
   return fromAtom({ kind, key: `${kind}(${keyOf(a)},${keyOf(b)})`, a, b });
 }
 
-function extreme(kind: 'max' | 'min', pick: (a: number, b: number) => number, a: Dim, b: Dim): Dim {
-  if (typeof a === 'number' && typeof b === 'number') return pick(a, b);
-  const difference = subDims(a, b);
-  if (typeof difference === 'number') return pick(difference, 0) === difference ? a : b;
-  return operation(kind, a, b);
+/** Whether `d` cannot be negative, as far as its form shows: symbols stand for sizes. */
+export const isNatural = (d: Dim): boolean => constantOf(d) >= 0 && termsOf(d).every(t => t.factor > 0 && t.atoms.every(isNaturalAtom));
+
+function isNaturalAtom(atom: Atom): boolean {
+  switch (atom.kind) {
+    case 'symbol':
+      return true;
+    case 'max':
+      return isNatural(atom.a) || isNatural(atom.b);
+    case 'mod':
+      return isNatural(atom.b);
+    default:
+      return isNatural(atom.a) && isNatural(atom.b);
+  }
+}
+
+type Extreme = 'max' | 'min';
+const opposite = { max: 'min', min: 'max' } as const;
+
+/** The arguments of nested maxima or minima; `d` itself where it is none. */
+function argumentsOf(kind: Extreme, d: Dim): readonly Dim[] {
+  const atom = typeof d !== 'number' && d.constant === 0 && d.terms.length === 1 && d.terms[0]!.factor === 1 ? d.terms[0]!.atoms : [];
+  const [only] = atom;
+  return atom.length === 1 && only!.kind === kind ? [...argumentsOf(kind, only!.a), ...argumentsOf(kind, only!.b)] : [d];
+}
+
+/** Whether `a` is never the smaller (for a maximum) or the larger one, as far as their forms show. */
+function outdoes(kind: Extreme, a: Dim, b: Dim): boolean {
+  const isBeyond = (x: Dim, y: Dim): boolean => isNatural(kind === 'max' ? subDims(x, y) : subDims(y, x));
+  return argumentsOf(opposite[kind], b).some(y => isBeyond(a, y));
+}
+
+/** Of the arguments, those that no other outdoes, in the order of their text. */
+function extreme(kind: Extreme, a: Dim, b: Dim): Dim {
+  const kept: Dim[] = [];
+  for (const d of [...argumentsOf(kind, a), ...argumentsOf(kind, b)].sort((x, y) => compare({ key: keyOf(x) }, { key: keyOf(y) }))) {
+    if (kept.some(other => outdoes(kind, other, d))) continue;
+    kept.splice(0, kept.length, ...kept.filter(other => !outdoes(kind, d, other)), d);
+  }
+  return kept.reduceRight((rest, d) => operation(kind, d, rest));
 }
 
 const keyOf = (d: Dim): string => (typeof d === 'number' ? String(d) : d.key);

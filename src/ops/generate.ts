@@ -1,7 +1,7 @@
 // Tensors made of positions: counting, and what compares positions with each other.
 import { fail } from '../errors.ts';
 import { apply, cast, input, program } from '../expr/expr.ts';
-import { addDims, ceilDivDims, type Dim, maxDims, mulDims, subDims, unknownDim } from '../ir/dims.ts';
+import { addDims, ceilDivDims, type Dim, isNatural, maxDims, mulDims, subDims, unknownDim } from '../ir/dims.ts';
 import type { Value } from '../ir/graph.ts';
 import { numbersOf } from '../ir/tensor.ts';
 import { dataTypeOfCode, formatShape, isFloat, type Shape, tensorType } from '../ir/types.ts';
@@ -10,7 +10,6 @@ import { firstElement } from '../kernels/memory.ts';
 import { computeType } from '../kernels/storage.ts';
 import { broadcastView, dropAxes, type Emitter } from '../kernels/views.ts';
 import type { Builder, Size } from './builder.ts';
-import { isNatural } from './plan-node.ts';
 import type { At, Family, Inputs } from './row.ts';
 import { axisOf, contentsOf, elementOf, known, likeAlong, maxContents, range, rankOf, requireOnAxis, shapeOf } from './shapes.ts';
 

@@ -1,7 +1,7 @@
 // Padding: constants around a tensor, or its own elements again.
 import { fail } from '../errors.ts';
 import { apply, type Expr, input, program } from '../expr/expr.ts';
-import { addDims, type Dim, maxDims, mulDims, unknownDim } from '../ir/dims.ts';
+import { addDims, type Dim, isNatural, maxDims, mulDims, unknownDim } from '../ir/dims.ts';
 import type { Value } from '../ir/graph.ts';
 import { tensorType } from '../ir/types.ts';
 import type { View } from '../kernels/kernel.ts';
@@ -11,7 +11,6 @@ import type { Builder, Size } from './builder.ts';
 import { sizeIn } from './folded.ts';
 import { gapTypes } from './gap-types.ts';
 import { positionsView, scalarView } from './generate.ts';
-import { isNatural } from './plan-node.ts';
 import type { Family } from './row.ts';
 import { axesOf, contentsOf, elementOf, known, knownNumbers, numbersIn, range, rankOf, shapeOf } from './shapes.ts';
 

@@ -3,7 +3,7 @@ import { fail } from '../errors.ts';
 import { cast, type Expr, input, program } from '../expr/expr.ts';
 import type { ScalarType } from '../expr/primitives.ts';
 import type { Datum } from '../ir/datum.ts';
-import { addDims, type Dim, floorDivDims, maxDims, minDims, modDims, mulDims, sameDim, subDims } from '../ir/dims.ts';
+import { addDims, type Dim, floorDivDims, isNatural, maxDims, minDims, modDims, mulDims, sameDim, subDims } from '../ir/dims.ts';
 import type { Node } from '../ir/graph.ts';
 import type { Tensor, TypedArray } from '../ir/tensor.ts';
 import { type DataType, elementTypes } from '../ir/types.ts';
@@ -237,8 +237,7 @@ const numeric = (d: Dim): number => {
   if (typeof d !== 'number') throw new NotFollowed();
   return d;
 };
-/** Whether a size expression cannot be negative: then truncating division is the same as rounding down. */
-export const isNatural = (d: Dim): boolean => (typeof d === 'number' ? d >= 0 : d.constant >= 0 && d.terms.every(t => t.factor > 0));
+/** Of what cannot be negative truncating division is the same as rounding down. */
 const divide: OnSizes = (a, b) => {
   if (!isNatural(a!) || !isNatural(b!) || b === 0) throw new NotFollowed();
   return floorDivDims(a!, b!);

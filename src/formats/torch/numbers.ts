@@ -1,7 +1,7 @@
 // Python numbers that only the run knows: sizes and what programs compute from them (`_operator.*`, `math.*`, `torch.sym_*`).
 // Numbers that are known are computed at once; the others are values of shape [1].
 import { fail } from '../../errors.ts';
-import type { Dim } from '../../ir/dims.ts';
+import { isNatural } from '../../ir/dims.ts';
 import type { Value } from '../../ir/graph.ts';
 import { type DataType, isFloat } from '../../ir/types.ts';
 import type { Builder } from '../../ops/builder.ts';
@@ -21,12 +21,11 @@ interface Operation {
 /** The quotient towards minus infinity; sizes are not negative, and there Div says the same. */
 function floorDivide(b: Builder, a: Value, c: Value): Value {
   if (isFloat(elementOf(a))) return b.Floor(b.Div(a, c));
-  const isNatural = (v: Value): boolean => contentsOf(v)?.every(isNaturalSize) ?? false;
-  return isNatural(a) && isNatural(c) ? b.Div(a, c) : b.Div(b.Sub(a, b.Mod({ A: a, B: c })), c);
+  const isSize = (v: Value): boolean => contentsOf(v)?.every(isNatural) ?? false;
+  return isSize(a) && isSize(c) ? b.Div(a, c) : b.Div(b.Sub(a, b.Mod({ A: a, B: c })), c);
 }
 
 /** Whether a size is at least 0 for all sizes that it is made of: no term is subtracted. */
-const isNaturalSize = (d: Dim): boolean => (typeof d === 'number' ? d >= 0 : d.constant >= 0 && d.terms.every(t => t.factor >= 0));
 
 const floorMod = (a: number, c: number): number => a - c * Math.floor(a / c);
 const compare = (known: (a: number, c: number) => boolean, run: (b: Builder, a: Value, c: Value) => Value): Operation => ({
