@@ -212,10 +212,14 @@ function outdoes(kind: Extreme, a: Dim, b: Dim): boolean {
   return argumentsOf(opposite[kind], b).some(y => isBeyond(a, y));
 }
 
-/** Of the arguments, those that no other outdoes, in the order of their text. */
+/** Expressions before a number, in the order of their text. */
+const inOrder = (a: Dim, b: Dim): number =>
+  Number(typeof a === 'number') - Number(typeof b === 'number') || compare({ key: keyOf(a) }, { key: keyOf(b) });
+
+/** Of the arguments, those that no other outdoes, in one order. */
 function extreme(kind: Extreme, a: Dim, b: Dim): Dim {
   const kept: Dim[] = [];
-  for (const d of [...argumentsOf(kind, a), ...argumentsOf(kind, b)].sort((x, y) => compare({ key: keyOf(x) }, { key: keyOf(y) }))) {
+  for (const d of [...argumentsOf(kind, a), ...argumentsOf(kind, b)].sort(inOrder)) {
     if (kept.some(other => outdoes(kind, other, d))) continue;
     kept.splice(0, kept.length, ...kept.filter(other => !outdoes(kind, d, other)), d);
   }
