@@ -1,8 +1,9 @@
-// npm run conformance -- FOLDER [--only 'test_add*'] [--kind node,simple] [--quick]: every case of a folder through the reference backend, as the oracle and
-// optimised (not with --quick), with a table by kind. Ends with `N passed, N failed`.
+// npm run conformance -- FOLDER [--only 'test_add*'] [--kind node,simple] [--quick]: every case of a folder through the reference backend, as the oracle,
+// optimised, and simplified (not with --quick), with a table by kind. Ends with `N passed, N failed`.
 import { parseArgs } from 'node:util';
+import { simplify } from '../../src/edit/simplify.ts';
 import { ModelError } from '../../src/errors.ts';
-import { type Case, casesIn, judge } from './cases.ts';
+import { type Case, type CaseOptions, casesIn, judge } from './cases.ts';
 import { knownFailures } from './known-failures.ts';
 
 const { values, positionals } = parseArgs({
@@ -24,9 +25,24 @@ const pattern =
   );
 const cases = casesIn(folder).filter(c => (!pattern || pattern.test(c.name)) && (!values.kind || values.kind.split(',').includes(c.kind)));
 
-async function outcome(c: Case, optimize: boolean): Promise<string | undefined> {
+const ways: Readonly<Record<string, CaseOptions>> = {
+  oracle: {},
+  optimised: { optimize: true },
+  simplified: { optimize: true, change: model => simplify(model) },
+};
+
+/** The first way in which a case fails, and how. */
+async function failure(c: Case): Promise<string | undefined> {
+  for (const [name, options] of Object.entries(values.quick ? { oracle: ways['oracle']! } : ways)) {
+    const wrong = await outcome(c, options);
+    if (wrong !== undefined) return name === 'oracle' ? wrong : `${name}: ${wrong}`;
+  }
+  return undefined;
+}
+
+async function outcome(c: Case, options: CaseOptions): Promise<string | undefined> {
   try {
-    return await judge(c, { optimize });
+    return await judge(c, options);
   } catch (error) {
     return error instanceof ModelError
       ? `${error.code} ${error.message}`
@@ -44,7 +60,7 @@ const failures: string[] = [];
 const expected: string[] = [];
 for (const [i, c] of cases.entries()) {
   if (process.stderr.isTTY) process.stderr.write(`\r${i + 1}/${cases.length}`);
-  const wrong = (await outcome(c, false)) ?? (values.quick ? undefined : await outcome(c, true).then(w => w && `optimised: ${w}`));
+  const wrong = await failure(c);
   const count = kinds.get(c.kind) ?? { passed: 0, failed: 0, known: 0 };
   kinds.set(c.kind, count);
   const why = knownFailures[c.name];
