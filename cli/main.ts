@@ -61,6 +61,8 @@ withReadLimits(
     .option('--no-fuse', 'keep layers as they are, such as batch normalisation after a convolution')
     .option('--allow-custom', 'keep operators without a conversion as nodes of a domain of their own')
     .option('--input-shape <name:dims>', 'a shape for an input, such as x:1,3,224,224 or x:batch,3; repeatable', collect)
+    .option('--weights <path>', 'a checkpoint or model whose tensors replace the weights, by name')
+    .option('--rename <old=new>', 'with --weights: other names for its tensors, such as module.*=*; repeatable', collect)
     .option('--verify [arrays...]', 'run what was written and compare: [IN.npz [OUT.npz]]')
     .option('--overwrite', 'replace an existing file'),
 )
@@ -71,6 +73,7 @@ withReadLimits(
       'convert model.pt2 -o model.onnx --verify inputs.npz outputs.npz',
       'convert model.onnx -o small.onnx --opset 21 --input-shape x:1,3,224,224',
       'convert model.onnx -o half.onnx --dtype fp16 --keep-io-types',
+      "convert model.pt2 -o tuned.onnx --weights tuned.safetensors --rename 'module.*=*'",
     ),
   )
   .action(lazily(async () => (await import('./commands/convert.ts')).convert));
@@ -248,6 +251,20 @@ withLimits(
 )
   .addHelpText('before', examples('check-data models/resnet50 --atol 1e-5'))
   .action(lazily(async () => (await import('./commands/check-data.ts')).checkData));
+
+program
+  .command('weights')
+  .description('list the tensors of a checkpoint or a model, or write them in another format')
+  .argument('<file>', 'a checkpoint (safetensors and its index, PyTorch, .npz) or a model')
+  .option('-o, --output <path>', 'the checkpoint to write: .safetensors, .pth or .npz; - for standard output')
+  .option('--to <format>', 'the format to write, otherwise told from the name: safetensors, torch or npz')
+  .option('--stats', 'minimum, maximum and mean of each tensor')
+  .option('--overwrite', 'replace an existing file')
+  .addHelpText(
+    'before',
+    examples('weights model.safetensors', 'weights checkpoint.pth -o weights.safetensors', 'weights model.onnx --stats'),
+  )
+  .action(lazily(async () => (await import('./commands/weights.ts')).weights));
 
 program
   .command('doctor')

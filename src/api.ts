@@ -2,6 +2,7 @@
 import { BlobSource, MemorySource, type Source } from './codec/source.ts';
 import { type Half, type Narrowed, narrow } from './edit/narrow.ts';
 import { type InputShapes, shapeBindings } from './edit/set-shapes.ts';
+import { weightsOf } from './edit/weights.ts';
 import { type Finding, fail, ModelError } from './errors.ts';
 import type { Backend } from './exec/backend.ts';
 import { referenceBackend } from './exec/reference.ts';
@@ -9,10 +10,12 @@ import { Session as CoreSession, type RunOptions, type ValueInfo } from './exec/
 import type { Format, OutputFile, ReadOptions } from './formats/format.ts';
 import { detect, formatNamed, formatOfName, writable } from './formats/index.ts';
 import { readDatum } from './formats/onnx/index.ts';
+import { readWeights as weightsIn } from './formats/weights/index.ts';
 import type { Datum } from './ir/datum.ts';
 import type { Model } from './ir/graph.ts';
 import type { Tensor } from './ir/tensor.ts';
 import { quoted } from './ir/text.ts';
+import type { Weights } from './ir/weights.ts';
 import { newestFor, type Runtime, runtimeNamed } from './opset/runtimes.ts';
 import { retarget, target } from './opset/target.ts';
 import { upgrade } from './opset/upgrade.ts';
@@ -68,6 +71,29 @@ export function openAmong(files: Iterable<Blob & { readonly name: string }>): No
     if (found.length === 1) return new BlobSource(found[0]!, name);
     throw fail('E1402', `the data is in ${quoted(name)}, and ${found.length} files of that name were chosen, expected 1`);
   };
+}
+
+export interface LoadedWeights extends Weights {
+  /** What the file is, for people. */
+  readonly title: string;
+  readonly findings: readonly Finding[];
+}
+
+/**
+ * The named tensors of a checkpoint (safetensors, PyTorch, NumPy) or of a model.
+ * @throws ModelError with every problem found
+ */
+export async function readWeights(input: Input, options: ReadOptions = {}): Promise<LoadedWeights> {
+  const source = toSource(input);
+  try {
+    const found = await weightsIn(source, options);
+    if (found) return { ...found, title: found.format.title };
+  } catch (error) {
+    if (error instanceof ModelError) throw error.within({ file: source.name });
+    throw error;
+  }
+  const { model, format, findings } = await read(source, options);
+  return { ...weightsOf(model), title: format.title, findings };
 }
 
 export interface WriteModelOptions {

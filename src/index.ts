@@ -21,6 +21,13 @@ export { type Renames, rename } from './edit/rename.ts';
 export { type InputShapes, setShapes } from './edit/set-shapes.ts';
 export { type SimplifyOptions, simplify } from './edit/simplify.ts';
 export { type PassName, passNames as simplifyPasses } from './edit/simplify-passes.ts';
+export {
+  type NameRule,
+  type ReplacedWeights,
+  type ReplaceWeightsOptions,
+  replaceWeights,
+  weightsOf,
+} from './edit/weights.ts';
 export { type Code, codes, exitCodes, type Finding, ModelError } from './errors.ts';
 export type { Backend, Bound, Executable } from './exec/backend.ts';
 export { compilePlan, type Plan, printPlan } from './exec/plan.ts';
@@ -28,9 +35,11 @@ export { referenceBackend } from './exec/reference.ts';
 export { readArrays, writeArray, writeArrays } from './formats/arrays.ts';
 export { bytesOfFile, type Format, type OutputFile, type ReadLimits } from './formats/format.ts';
 export { formats } from './formats/index.ts';
+export { type WeightFormat, weightFormats } from './formats/weights/index.ts';
 export { Graph, Model, Node, Value } from './ir/graph.ts';
 export { resident, Tensor } from './ir/tensor.ts';
 export { type DataType, formatType, type ValueType } from './ir/types.ts';
+export type { Weights } from './ir/weights.ts';
 export { type Builder, newBuilder } from './ops/builder.ts';
 export { passes, rewriteModel } from './passes/index.ts';
 export { type Comparison, compareArrays, compareTensors, defaultTolerance, matchArrays, type Tolerance } from './validate/compare.ts';

@@ -1,18 +1,23 @@
 // omnix convert: read a model of one format and write it in another, and on request run what was written.
 import { withInputShapes } from '../../src/api.ts';
+import { type NameRule, type ReplacedWeights, replaceWeights } from '../../src/edit/weights.ts';
 import { fail } from '../../src/errors.ts';
+import type { Model } from '../../src/ir/graph.ts';
+import { loadWeights } from '../../src/node/index.ts';
 import { runtimeNamed } from '../../src/opset/runtimes.ts';
 import { checkOutput, readModel } from '../files.ts';
 import type { ReadLimitOptions } from '../limits.ts';
 import type { Outcome, Output } from '../output.ts';
 import { parseShapes } from '../shapes.ts';
-import { shown } from '../terminal.ts';
+import { plural, shown } from '../terminal.ts';
 import { verify } from '../verify.ts';
 import { checkFormat, dtypeNamed, readWords, type WriteOptions, writeModel } from '../writing.ts';
 
 export interface ConvertOptions extends WriteOptions, ReadLimitOptions {
   readonly allowCustom?: boolean;
   readonly inputShape?: readonly string[];
+  readonly weights?: string;
+  readonly rename?: readonly string[];
   /** True without arrays. */
   readonly verify?: true | readonly string[];
 }
@@ -25,14 +30,17 @@ export async function convert(args: readonly string[], options: ConvertOptions, 
   if (options.target !== undefined) runtimeNamed(options.target);
   const dtype = dtypeNamed(options.dtype);
   if (options.keepIoTypes && dtype === undefined) throw fail('E4001', '--keep-io-types goes with --dtype');
+  const rename = nameRules(options.rename ?? []);
+  if (rename.length > 0 && options.weights === undefined) throw fail('E4001', '--rename goes with --weights');
   checkOutput(output, overwrite, isText);
   if (output === '-' && options.verify) throw fail('E4001', '--verify reads the written file again; it needs -o with a path');
 
   const loaded = await out.stage('read', () => readModel(input, options), readWords);
-  const source = shapes ? await out.stage('shapes', async () => withInputShapes(loaded.model, shapes)) : loaded.model;
+  const shaped = shapes ? await out.stage('shapes', async () => withInputShapes(loaded.model, shapes)) : loaded.model;
+  const { model: source, findings: unused } = await withWeights(shaped, options.weights, rename, out);
   const { written, findings: left } = await writeModel(source, options, out);
   const results = { input, ...written };
-  const findings = [...loaded.findings, ...left];
+  const findings = [...loaded.findings, ...unused, ...left];
   if (!options.verify) return { results, findings };
   try {
     const verified = await out.stage(
@@ -49,6 +57,29 @@ export async function convert(args: readonly string[], options: ConvertOptions, 
     throw error;
   }
 }
+
+/** The model with the weights of a file, where one is given. */
+async function withWeights(
+  model: Model,
+  path: string | undefined,
+  rename: readonly NameRule[],
+  out: Output,
+): Promise<Pick<ReplacedWeights, 'model' | 'findings'>> {
+  if (path === undefined) return { model, findings: [] };
+  return out.stage(
+    'weights',
+    async () => replaceWeights(model, await loadWeights(path), { rename }),
+    ({ count }) => plural(count, 'tensor'),
+  );
+}
+
+/** Errors: E4001. */
+const nameRules = (given: readonly string[]): NameRule[] =>
+  given.map(text => {
+    const at = text.indexOf('=');
+    if (at < 1 || at !== text.lastIndexOf('=')) throw fail('E4001', `--rename ${text}: expected OLD=NEW, such as module.*=*`);
+    return { from: text.slice(0, at), to: text.slice(at + 1) };
+  });
 
 /** --verify takes as many words as follow it; only .npz and .npy among them are its own. */
 function inputAndArrays(

@@ -46,9 +46,12 @@ export class Call {
   /** Entries that are set on the instance as on a dict, and items appended as to a list. */
   readonly entries = new Map<PickleValue, PickleValue>();
   readonly items: PickleValue[] = [];
-  constructor(callee: Global, args: readonly PickleValue[]) {
+  /** Whether an instance of a class is made without calling anything but its `__new__`. */
+  readonly isInstance: boolean;
+  constructor(callee: Global, args: readonly PickleValue[], isInstance = false) {
     this.callee = callee;
     this.args = args;
+    this.isInstance = isInstance;
   }
 }
 
@@ -63,6 +66,8 @@ export class Persistent {
 export interface PickleOptions {
   /** What errors call the file. */
   readonly file?: string | undefined;
+  /** The class that a reference stands for, where files refer to classes so. */
+  readonly classOf?: ((reference: Persistent) => Global | undefined) | undefined;
 }
 
 /** Most opcodes of one pickle. */
@@ -76,7 +81,7 @@ const newestProtocol = 5;
  * registries of a running Python can resolve
  */
 export function readPickle(bytes: Uint8Array, options: PickleOptions = {}): { readonly value: PickleValue; readonly end: number } {
-  return new Machine(bytes, options.file).run();
+  return new Machine(bytes, options).run();
 }
 
 class Mark {}
@@ -87,12 +92,14 @@ class Machine {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
   readonly #file: string | undefined;
+  readonly #classOf: NonNullable<PickleOptions['classOf']>;
   readonly #stack: Item[] = [];
   readonly #memo = new Map<number, PickleValue>();
   #at = 0;
   #opcode = 0;
 
-  constructor(bytes: Uint8Array, file: string | undefined) {
+  constructor(bytes: Uint8Array, { file, classOf = () => undefined }: PickleOptions) {
+    this.#classOf = classOf;
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#file = file;
@@ -189,10 +196,11 @@ class Machine {
     this.push(value);
   }
 
-  call(callee: PickleValue, args: PickleValue): void {
+  call(called: PickleValue, args: PickleValue, isInstance = false): void {
+    const callee = called instanceof Persistent ? this.#classOf(called) : called;
     if (!(callee instanceof Global)) throw this.error('E1006', 'what is called must be a global');
     if (!(args instanceof Tuple)) throw this.error('E1006', 'the arguments of a call must be a tuple');
-    this.push(new Call(callee, args.items));
+    this.push(new Call(callee, args.items, isInstance));
   }
   append(items: readonly PickleValue[]): void {
     const target = this.top();
@@ -305,7 +313,7 @@ const table: Readonly<Record<string, (m: Machine) => void>> = {
   '\x80': m => m.protocol(m.unsigned(1)),
   '\x81': m => {
     const args = m.pop();
-    m.call(m.pop(), args);
+    m.call(m.pop(), args, true);
   },
   '\x82': unresolvable('the extension registry'),
   '\x83': unresolvable('the extension registry'),

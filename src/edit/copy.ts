@@ -2,6 +2,7 @@
 // Nothing is inferred, so a model keeps its opset. Knows no operator.
 import { fail } from '../errors.ts';
 import { type Attribute, type Attributes, Graph, type Meta, Model, Node, type Output, Value } from '../ir/graph.ts';
+import type { Tensor } from '../ir/tensor.ts';
 import type { ValueType } from '../ir/types.ts';
 
 /** What is different in the copy. */
@@ -13,6 +14,8 @@ export interface Changes {
   readonly op?: (node: Node) => string;
   /** The type of a value, or the one that `output` declares of it. */
   readonly type?: (type: ValueType | undefined, value: Value, output?: Output) => ValueType | undefined;
+  /** The content of an initializer or constant. */
+  readonly tensor?: (tensor: Tensor, value: Value) => Tensor;
 }
 
 export class Copy {
@@ -20,8 +23,8 @@ export class Copy {
   readonly values = new Map<Value, Value | undefined>();
   readonly #changes: Required<Changes>;
 
-  constructor({ name = same, nodeName = same, op = node => node.op, type = t => t }: Changes = {}) {
-    this.#changes = { name, nodeName, op, type };
+  constructor({ name = same, nodeName = same, op = node => node.op, type = t => t, tensor = t => t }: Changes = {}) {
+    this.#changes = { name, nodeName, op, type, tensor };
   }
 
   /** The model with another graph; functions are shared. */
@@ -139,9 +142,10 @@ export class Copy {
 
   #like(v: Value): Value {
     const { name, type } = this.#changes;
-    const { tensor, sparse, parameter, meta } = v;
+    const { sparse, parameter, meta } = v;
+    const tensor = v.tensor && this.#changes.tensor(v.tensor, v);
     const copy = new Value(name(v.name), type(v.type, v), { tensor, ...(sparse && { sparse }), parameter, meta });
-    copy.contents = v.contents;
+    if (tensor === v.tensor) copy.contents = v.contents;
     return copy;
   }
 

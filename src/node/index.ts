@@ -1,12 +1,24 @@
 // The library in Node: the same verbs over paths, and writing that never leaves half a file.
 import { readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { type Loaded, load as loadInput, read as readInput, type WriteModelOptions, type Written, write } from '../api.ts';
+import {
+  type Loaded,
+  type LoadedWeights,
+  load as loadInput,
+  read as readInput,
+  readWeights,
+  type WriteModelOptions,
+  type Written,
+  write,
+} from '../api.ts';
 import type { Source } from '../codec/source.ts';
+import { fail } from '../errors.ts';
 import { readArrays, writeArray, writeArrays } from '../formats/arrays.ts';
 import { bytesOfFile, type ReadOptions } from '../formats/format.ts';
+import { weightFormatNamed, weightFormatOfName } from '../formats/weights/index.ts';
 import type { Model } from '../ir/graph.ts';
 import type { Tensor } from '../ir/tensor.ts';
+import type { Weights } from '../ir/weights.ts';
 import { openBeside } from './beside.ts';
 import { FileSource, writeFileAtomic, writeFilesAtomic } from './files.ts';
 
@@ -86,6 +98,29 @@ export async function convert(
 ): Promise<Converted> {
   const loaded = await read(input, { allowCustom, limits });
   return { loaded, ...(await save(loaded.model, output, options)) };
+}
+
+/**
+ * The named tensors of a checkpoint or a model; the files of a checkpoint in several are looked for beside its index.
+ * @throws ModelError with every problem found, E5001 where there is no such file
+ */
+export async function loadWeights(input: PathOrInput, options: FileReadOptions = {}): Promise<LoadedWeights> {
+  if (typeof input !== 'string') return readWeights(input, options);
+  return readWeights(await FileSource.open(input), { ...options, open: openBeside(input) });
+}
+
+/**
+ * Write tensors as a checkpoint, in the format that the name asks for unless it is given. Gives the number of bytes.
+ * @throws ModelError E2002 for what the format cannot hold, E2003 for a format that is not written, E4002 where the file exists
+ */
+export async function saveWeights(
+  path: string,
+  weights: Weights,
+  { format: wanted, overwrite = false }: { readonly format?: string | undefined; readonly overwrite?: boolean } = {},
+): Promise<number> {
+  const format = wanted === undefined ? weightFormatOfName(path) : weightFormatNamed(wanted);
+  if (!format?.write) throw fail('E2003', `${wanted ?? path} is no format of weights that is written`);
+  return writeFileAtomic(path, format.write(weights, basename(path)), { overwrite });
 }
 
 /** Arrays of an .npz file by name, or the one of an .npy file as `array`. */

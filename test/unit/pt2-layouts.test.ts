@@ -150,7 +150,7 @@ describe('size expressions as people read them', () => {
     ['2*(s0 + 1)', '2*s0+2'],
     ['((s0 - 1)//2) + 1', 'floordiv(s0-1,2)+1'],
     ['Mod(s0, 3)', 'mod(s0,3)'],
-    ['Max(1, s0)', 'max(1,s0)'],
+    ['Max(1, s0)', 'max(s0,1)'],
     ['s0/2', '?'],
     ['1.5*s0', '?1*s0'],
     ['floor(s0/2)', '?'],
