@@ -9,6 +9,7 @@ import { bfloat16, float16 } from '../src/kernels/storage.ts';
 import { FileSource } from '../src/node/files.ts';
 import { matchArrays } from '../src/validate/compare.ts';
 import type { Output } from './output.ts';
+import { randomNumbers } from './random.ts';
 import { shown } from './terminal.ts';
 
 export type Arrays = Readonly<Record<string, Tensor>>;
@@ -78,7 +79,7 @@ const openSize = 2;
  * indices nearly everywhere. Errors: E3009 an input whose rank or type is not known or has no such arrays.
  */
 export function randomArrays(inputs: readonly ValueInfo[], { seed = 0, size = openSize }: RandomOptions = {}): Arrays {
-  const next = mulberry32(0x6f6d6e69 + seed);
+  const next = randomNumbers(0x6f6d6e69 + seed);
   return Object.fromEntries(inputs.map(input => [input.name, randomTensor(input, next, size)]));
 }
 
@@ -105,15 +106,4 @@ function sizeOf(dim: Dim, open: number): number {
   if (typeof dim === 'number') return dim;
   const size = substitute(dim, new Map([...symbolsOf(dim)].map(name => [name, open])));
   return typeof size === 'number' && size > 0 ? size : open;
-}
-
-/** A generator of numbers in [0, 1): Mulberry32, by Tommy Ettinger, in the public domain. */
-function mulberry32(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

@@ -37,9 +37,12 @@ export function inferNode(node: Node, schema: OpSchema | undefined): void {
   }
 }
 
-/** That no size is negative, to which an attribute or a content can come. */
+/** That no size is negative, to which an attribute or a content can come, and none of an axis that an input lacks. */
 function requireSizes(op: string, type: ValueType | undefined): void {
-  const negative = type?.kind === 'tensor' ? type.shape?.find(d => typeof d === 'number' && d < 0) : undefined;
+  if (type?.kind !== 'tensor' || !type.shape) return;
+  // The cast: rows take the rank that their operator asks for as given.
+  if ((type.shape as readonly (Dim | undefined)[]).includes(undefined)) throw fail('E1305', `${op}: an input has too few axes`);
+  const negative = type.shape.find(d => typeof d === 'number' && d < 0);
   if (negative !== undefined) throw fail('E1305', `${op}: a size comes to ${negative}`);
 }
 

@@ -15,7 +15,11 @@ const list = (attributes: Attributes, name: string): readonly number[] => {
 type OfOne = (x: Value, attributes: Attributes, b: Builder) => Value;
 const ofOne =
   (body: OfOne): Step =>
-  ({ inputs, attributes }, b) => [body(inputs[0]!, attributes, b)];
+  ({ inputs: [x], attributes }, b, { op }) => {
+    // No schema says so.
+    if (!x) throw fail('E1302', `${op}: has 0 inputs, expected 1`);
+    return [body(x, attributes, b)];
+  };
 
 /** A constant shape, or one that the input has, with `extra_shape` after it. */
 function filledShape(x: Value | undefined, attributes: Attributes, b: Builder): Value {

@@ -47,7 +47,7 @@ const fuelFor = (nodes: number): number => 1000 + 200 * nodes;
 export function rewrite(graph: Graph, pass: Pass): number {
   const uses = countUses(graph);
   const context: Context = { uses: v => uses.get(v) ?? 0, producer: v => v?.producer };
-  const sweep = new Sweep(pass, context, fuelFor(graph.nodes.length));
+  const sweep = new Sweep(pass, context, uses, fuelFor(graph.nodes.length));
   if (pass.same) sweep.replaceAll(pass.same(graph), uses);
   sweep.run(graph);
   removeUnread(graph);
@@ -91,13 +91,16 @@ class Sweep {
   readonly leftOut = new Map<Value, Node>();
   readonly #pass: Pass;
   readonly #context: Context;
+  /** How often each value is read, kept true while nodes are replaced. */
+  readonly #uses: Map<Value, number>;
   readonly #replaced = new Map<Value, Value>();
   readonly #applied = new Map<string, number>();
   #fuel: number;
 
-  constructor(pass: Pass, context: Context, fuel: number) {
+  constructor(pass: Pass, context: Context, uses: Map<Value, number>, fuel: number) {
     this.#pass = pass;
     this.#context = context;
+    this.#uses = uses;
     this.#fuel = fuel;
   }
 
@@ -131,6 +134,7 @@ class Sweep {
     }
     this.edits++;
     this.#spend(node);
+    this.#count(node, b.nodes);
     this.#replace(node, result instanceof Value ? [result] : result, new Set(b.nodes));
     for (let i = b.nodes.length - 1; i >= 0; i--) pending.push(b.nodes[i]!);
   }
@@ -143,7 +147,19 @@ class Sweep {
       if (!after.type && before.type) after.type = before.type;
       if (after.producer && made.has(after.producer) && before.name) after.name = before.name;
       this.#replaced.set(before, after);
+      this.#use(after, this.#uses.get(before) ?? 0);
     });
+  }
+
+  /** What the new nodes read, in the place of what the old one did. */
+  #count(node: Node, made: readonly Node[]): void {
+    for (const v of node.inputs) if (v) this.#use(v, -1);
+    for (const { inputs } of made) for (const v of inputs) if (v) this.#use(v, 1);
+    for (const inner of made.flatMap(n => [...subgraphs(n)])) for (const [v, n] of countUses(inner[1])) this.#use(v, n);
+  }
+
+  #use(v: Value, times: number): void {
+    this.#uses.set(v, (this.#uses.get(v) ?? 0) + times);
   }
 
   #now(v: Value): Value {

@@ -1,8 +1,15 @@
-// Mutants of valid models: one to three changes each, the same for the same seed and number.
-import { decodeBytes, encodeBytes } from '../../src/codec/protobuf.ts';
-import { type ModelProto, onnxSchema } from '../../src/formats/onnx/proto.gen.ts';
-import { mutators } from './mutators.ts';
-import { type Random, randomFrom } from './random.ts';
+// What is mutated and what mutants go through, kind by kind. A mutant is the same for the same seed and number.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { casesOfArchive } from '../conformance/cases.ts';
+import { archiveMutants } from './archives.ts';
+import { arrayMutants } from './arrays.ts';
+import { externalMutants } from './external.ts';
+import { modelMutants } from './models.ts';
+import type { Outcome } from './pipeline.ts';
+import type { Random } from './random.ts';
+import { textMutants } from './texts.ts';
 
 export interface Seed {
   readonly name: string;
@@ -10,33 +17,40 @@ export interface Seed {
 }
 
 export interface Mutant {
+  /** The seed that it was made of. */
   readonly name: string;
   /** The changes that were made. */
   readonly changes: readonly string[];
   readonly bytes: Uint8Array;
+  /** Everything that it goes through. @throws what is no answer */
+  readonly drive: (random: Random) => Promise<Pick<Outcome, 'ended'> & Partial<Outcome>>;
 }
 
-const kinds = Object.keys(mutators);
-const mostTries = 50;
+/** Makes the mutant that a random generator chooses. */
+export type Mutants = (random: Random) => Mutant | Promise<Mutant>;
 
-/** Mutant number `index` of a run. */
-export function mutantOf(seeds: readonly Seed[], run: number, index: number): Mutant {
-  const random = randomFrom(Math.imul(run + 1, 0x9e3779b1) ^ index);
-  const seed = seeds[random(seeds.length)]!;
-  const model = decodeBytes<ModelProto>(onnxSchema, 'ModelProto', Uint8Array.from(seed.bytes));
-  const changes: string[] = [];
-  for (let wanted = 1 + (random(4) === 0 ? 1 + random(2) : 0), tries = 0; changes.length < wanted && tries < mostTries; tries++) {
-    const kind = kinds[random(kinds.length)]!;
-    if (mutators[kind]!(model, random)) changes.push(kind);
+const root = fileURLToPath(new URL('../../../', import.meta.url));
+/** Larger models tell nothing that smaller ones do not, slowly. */
+const largest = 20_000;
+const largestText = 3000;
+
+/** The conformance models of the selection of at most so many bytes. */
+async function models(bytes: number): Promise<Seed[]> {
+  const seeds: Seed[] = [];
+  for (const c of await casesOfArchive(join(root, 'test/conformance/selection.zip'))) {
+    const seed = { name: c.name, bytes: await c.file('model.onnx') };
+    if (seed.bytes.length <= bytes) seeds.push(seed);
   }
-  const bytes = encodeBytes(onnxSchema, 'ModelProto', model);
-  return { name: seed.name, changes, bytes: random(20) === 0 ? bitesOf(bytes, random, changes) : bytes };
+  return seeds;
 }
 
-/** The same with a few bytes changed, cut off or added. */
-function bitesOf(bytes: Uint8Array, random: Random, changes: string[]): Uint8Array {
-  changes.push('bytes');
-  const copy = Uint8Array.from(bytes);
-  for (let n = random(3); n >= 0; n--) copy[random(copy.length)] = random(256);
-  return random(3) === 0 ? copy.subarray(0, random(copy.length)) : copy;
-}
+const exported = ['torch-2.1.2', 'torch-2.3.1', 'torch-2.5.1', 'torch-2.7.1'].map(name => `test/fixtures/exported/${name}.pt2`);
+
+export const kinds: Readonly<Record<string, () => Promise<Mutants>>> = {
+  models: async () => modelMutants(await models(largest)),
+  texts: async () => textMutants(await models(largestText)),
+  arrays: arrayMutants,
+  archives: () =>
+    archiveMutants(['models/simple-nn/model.pt2', ...exported].map(name => ({ name, bytes: readFileSync(join(root, name)) }))),
+  external: async () => externalMutants(await models(largest)),
+};

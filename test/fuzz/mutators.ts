@@ -1,53 +1,16 @@
 // Changes that turn a valid model into one that is nearly valid. Each works on the messages of the file, not on its bytes, so that what
 // comes out is read to the end and judged for what it says. A mutator returns false where the model has nothing to change.
-import {
-  type AttributeProto,
-  type GraphProto,
-  AttributeProto_AttributeType as Kind,
-  type ModelProto,
-  type NodeProto,
-  type TensorProto,
-  type TypeProto,
-  type ValueInfoProto,
-} from '../../src/formats/onnx/proto.gen.ts';
+import { type GraphProto, AttributeProto_AttributeType as Kind, type ModelProto } from '../../src/formats/onnx/proto.gen.ts';
 import { elementTypes } from '../../src/ir/types.ts';
 import { newestOpset, operatorNames } from '../../src/ops/schema.ts';
+import { attributesOf, graphsOf, infosOf, type Mutable, namesOf, nodesOf, shapeOf, tensorsOf } from './messages.ts';
 import { pick, type Random } from './random.ts';
 
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 type Mutator = (model: Mutable<ModelProto>, random: Random) => boolean;
 
 const codes = Object.values(elementTypes).map(t => t.code);
 /** Numbers at which code that counts goes wrong. */
 const edges = [0, 1, -1, 2, 3, -2, 7, 100, -100, 2 ** 31 - 1, -(2 ** 31), 2 ** 31, 2 ** 40];
-
-function* graphsOf(graph: GraphProto | undefined): Generator<GraphProto> {
-  if (!graph) return;
-  yield graph;
-  for (const node of graph.node ?? [])
-    for (const a of node.attribute ?? []) {
-      if (a.g) yield* graphsOf(a.g);
-      for (const inner of a.graphs ?? []) yield* graphsOf(inner);
-    }
-}
-const nodesOf = (model: ModelProto): NodeProto[] => [
-  ...[...graphsOf(model.graph)].flatMap(g => g.node ?? []),
-  ...(model.functions ?? []).flatMap(f => f.node ?? []),
-];
-const infosOf = (model: ModelProto): ValueInfoProto[] => {
-  const { input = [], output = [], value_info = [] } = model.graph ?? {};
-  return [...input, ...output, ...value_info];
-};
-const tensorsOf = (model: ModelProto): TensorProto[] => [
-  ...(model.graph?.initializer ?? []),
-  ...nodesOf(model).flatMap(n => (n.attribute ?? []).flatMap(a => (a.t ? [a.t] : []))),
-];
-const namesOf = (model: ModelProto): string[] => [
-  ...infosOf(model).map(v => v.name ?? ''),
-  ...nodesOf(model).flatMap(n => n.output ?? []),
-  ...(model.graph?.initializer ?? []).map(t => t.name ?? ''),
-];
-const shapeOf = (type: TypeProto | undefined) => type?.tensor_type?.shape;
 
 /** Apply `change` to one of the items. */
 const onOne = <T>(random: Random, items: readonly T[], change: (item: Mutable<T>) => unknown): boolean => {
@@ -59,7 +22,6 @@ const changed = <T>(list: readonly T[] | undefined, change: (copy: T[]) => void)
   change(copy);
   return copy;
 };
-const attributesOf = (model: ModelProto): AttributeProto[] => nodesOf(model).flatMap(n => n.attribute ?? []);
 
 export const mutators: Readonly<Record<string, Mutator>> = {
   attributeValue: (model, random) =>

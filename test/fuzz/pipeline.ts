@@ -1,12 +1,17 @@
-// One mutant through everything: read, check, infer, write, run. What may never happen is thrown: any error that is no ModelError,
-// or a defect of our own (E9001).
-import { load } from '../../src/api.ts';
+// One mutant through everything: read, check, infer, write, run, say it anew and run that. What may never happen is thrown: any error that
+// is no ModelError, a defect of our own (E9001), and an oracle's difference.
+import { read } from '../../src/api.ts';
 import type { Finding } from '../../src/errors.ts';
-import { MemorySource, ModelError, referenceBackend, Session, Tensor, write } from '../../src/index.ts';
-import { allNodes, type Model } from '../../src/ir/graph.ts';
+import type { ReadOptions } from '../../src/formats/format.ts';
+import { detect } from '../../src/formats/index.ts';
+import { type Model, ModelError, referenceBackend, Session, type Source, Tensor, write } from '../../src/index.ts';
+import { allNodes } from '../../src/ir/graph.ts';
 import { arrayFor } from '../../src/ir/tensor.ts';
 import { elementTypes, isDataType, type ValueType } from '../../src/ir/types.ts';
+import { randomOperators } from '../../src/ops/random.ts';
 import { checkModel } from '../../src/validate/check.ts';
+import { judge } from './oracles.ts';
+import type { Random } from './random.ts';
 
 export interface Outcome {
   /** Findings of severity error; none says that the model is valid. */
@@ -14,6 +19,8 @@ export interface Outcome {
   readonly ended: 'refused' | 'not run' | 'ran' | 'run refused';
   /** What the model computes of `patterned` inputs, where that is a few numbers that do not depend on chance. */
   readonly results?: readonly Numbers[] | undefined;
+  /** The oracle that it went through. */
+  readonly oracle?: string | undefined;
 }
 
 /** A tensor as numbers; NaN and infinities are text. */
@@ -27,26 +34,45 @@ const limits = { memory: 2 ** 24, timeout: 1000 };
 /** Most elements of an output that is compared. */
 const most = 256;
 
-export async function outcomeOf(bytes: Uint8Array): Promise<Outcome> {
-  const { findings } = await checkModel(new MemorySource(bytes, 'mutant'));
-  const errors = findings.filter(f => f.severity === 'error');
-  const own = errors.find(f => f.code === 'E9001');
-  if (own) throw new Error(own.message);
-  return { errors, ...(await driven(bytes)) };
+export interface OutcomeOptions {
+  readonly open?: ReadOptions['open'];
+  /** Chooses an oracle; none without it. */
+  readonly random?: Random | undefined;
 }
 
-async function driven(bytes: Uint8Array): Promise<Omit<Outcome, 'errors'>> {
+export async function outcomeOf(source: Source, { open, random }: OutcomeOptions = {}): Promise<Outcome> {
+  const errors = await errorsOf(source, { open });
+  const own = errors.find(f => f.code === 'E9001');
+  if (own) throw new Error(own.message);
+  return { errors, ...(await driven(source, { open, random }, errors.length === 0)) };
+}
+
+/** What `check` finds in a model of any format. */
+async function errorsOf(source: Source, options: ReadOptions): Promise<readonly Finding[]> {
+  try {
+    const { spelling } = (await detect(source)).format;
+    const { findings } = spelling ? await checkModel(source, { ...options, spelling }) : await read(source, options);
+    return findings.filter(f => f.severity === 'error');
+  } catch (error) {
+    if (error instanceof ModelError) return error.findings;
+    throw error;
+  }
+}
+
+async function driven(source: Source, { open, random }: OutcomeOptions, isValid: boolean): Promise<Omit<Outcome, 'errors'>> {
   let stage: Outcome['ended'] = 'refused';
   try {
-    const model = await load(new MemorySource(bytes, 'mutant'));
+    const load = async (): Promise<Model> => (await read(source, { open })).model;
+    const model = await load();
     stage = 'run refused';
     await write(model, { name: 'mutant.onnx' });
     const session = await Session.create(model, { backend: referenceBackend({ memory: limits.memory }) });
     const feeds = session.inputs.map(({ name, type }) => [name, patterned(type)] as const);
     if (feeds.some(([, tensor]) => tensor === undefined)) return { ended: 'not run' };
-    const made = await session.evaluate(Object.fromEntries(feeds) as Record<string, Tensor>, limits);
-    const results = isRandom(model) ? undefined : numbersOf(Object.values(made));
-    return { ended: 'ran', results };
+    const made = Object.values(await session.evaluate(Object.fromEntries(feeds) as Record<string, Tensor>, limits));
+    if (isRandom(model)) return { ended: 'ran' };
+    const ran = { read: load, feeds: feeds.map(([, tensor]) => tensor!), made, isValid };
+    return { ended: 'ran', results: numbersOf(made), oracle: random && (await judge(ran, random)) };
   } catch (error) {
     if (error instanceof ModelError && error.code !== 'E9001') return { ended: stage };
     throw error;
@@ -54,7 +80,7 @@ async function driven(bytes: Uint8Array): Promise<Omit<Outcome, 'errors'>> {
 }
 
 const isRandom = (model: Model): boolean =>
-  [...allNodes(model.graph)].some(n => /^Random|^Bernoulli$|^Multinomial$|^Dropout$/.test(n.op)) || model.functions.length > 0;
+  [model.graph, ...model.functions.map(f => f.body)].some(graph => [...allNodes(graph)].some(n => randomOperators.has(n.op)));
 
 /** Undefined where one is no tensor of numbers as JavaScript has them, or a large one. */
 function numbersOf(data: readonly unknown[]): Numbers[] | undefined {

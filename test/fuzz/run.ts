@@ -1,15 +1,15 @@
-// npm run fuzz -- --seconds N --seed S [--count N] [--from I]: mutants of the conformance models of the selection through the whole
-// pipeline. Ends with `N passed, N failed`; each failure is named by its seed and number, which make it again.
-//   --write DIR    writes the mutants and what we say of them (DIR/ours.json), for anchors.py
+// npm run fuzz -- --seconds N --seed S [--count N] [--from I] [--of KINDS]: mutants of models, of their texts, of arrays, of exported
+// programs and of models with weights beside them through the whole pipeline, in turn. Ends with `N passed, N failed`; each failure is
+// named by its kind, seed and number, which make it again.
+//   --of models,texts  only mutants of these kinds
+//   --write DIR    writes the mutants of models and what we say of them (DIR/ours.json), for anchors.py
 //   --compare DIR  compares that with what anchors.py wrote (DIR/anchors.json)
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { casesOfArchive } from '../conformance/cases.ts';
 import { compareVerdicts, type OurVerdict, type TheirVerdict } from './compare.ts';
-import { mutantOf, type Seed } from './mutants.ts';
-import { outcomeOf } from './pipeline.ts';
+import { kinds, type Mutants } from './mutants.ts';
+import { randomFrom } from './random.ts';
 
 const { values } = parseArgs({
   options: {
@@ -17,43 +17,44 @@ const { values } = parseArgs({
     count: { type: 'string' },
     seed: { type: 'string', default: '1' },
     from: { type: 'string', default: '0' },
+    of: { type: 'string' },
     write: { type: 'string' },
     compare: { type: 'string' },
   },
 });
-const root = fileURLToPath(new URL('../../../', import.meta.url));
 /** The longest that one mutant may take, in milliseconds. */
 const slowest = 2000;
-/** Larger models tell nothing that smaller ones do not, slowly. */
-const largest = 20_000;
 
-async function seedsOf(): Promise<Seed[]> {
-  const seeds: Seed[] = [];
-  for (const c of await casesOfArchive(join(root, 'test/conformance/selection.zip'))) {
-    const bytes = await c.file('model.onnx');
-    if (bytes.length <= largest) seeds.push({ name: c.name, bytes });
-  }
-  return seeds;
+/** The kinds that are wanted, by name; only those that are known. */
+function wantedKinds(): string[] {
+  const wanted = values.write ? ['models'] : (values.of?.split(',') ?? Object.keys(kinds));
+  for (const name of wanted) if (!Object.hasOwn(kinds, name)) throw new Error(`there is no kind ${name}; there are ${Object.keys(kinds)}`);
+  return wanted;
 }
 
 async function fuzz(): Promise<void> {
-  const seeds = await seedsOf();
+  const wanted = wantedKinds();
+  const mutants = new Map<string, Mutants>();
+  for (const kind of wanted) mutants.set(kind, await kinds[kind]!());
   const run = Number(values.seed);
   const first = Number(values.from);
   const count = values.count ? Number(values.count) : values.seconds ? Number.POSITIVE_INFINITY : 1000;
   const end = performance.now() + Number(values.seconds ?? 1e9) * 1000;
-  const tally: Record<string, number> = {};
+  const tallies: Record<string, Record<string, number>> = {};
   const ours: Record<string, OurVerdict> = {};
   let failed = 0;
   let i = 0;
   if (values.write) mkdirSync(values.write, { recursive: true });
   for (; i < count && performance.now() < end; i++) {
     const index = first + i;
-    const { name, changes, bytes } = mutantOf(seeds, run, index);
+    const kind = wanted[index % wanted.length]!;
+    const random = randomFrom(Math.imul(run + 1, 0x9e3779b1) ^ index);
+    const { name, changes, bytes, drive } = await mutants.get(kind)!(random);
     const started = performance.now();
     try {
-      const { errors, ended, results } = await outcomeOf(bytes);
-      tally[ended] = (tally[ended] ?? 0) + 1;
+      const { errors = [], ended, results, oracle } = await drive(random);
+      const tally = (tallies[kind] ??= {});
+      for (const what of oracle === undefined ? [ended] : [ended, `oracle ${oracle}`]) tally[what] = (tally[what] ?? 0) + 1;
       const ms = performance.now() - started;
       if (ms > slowest) throw new Error(`took ${Math.round(ms)} ms`);
       if (values.write) {
@@ -62,17 +63,15 @@ async function fuzz(): Promise<void> {
       }
     } catch (error) {
       failed++;
-      console.log(
-        `seed ${run} number ${index} (${name}: ${changes}): ${error instanceof Error ? error.stack?.split('\n').slice(0, 4).join(' ') : error}`,
-      );
+      const said = error instanceof Error ? error.stack?.split('\n').slice(0, 5).join(' ') : error;
+      console.log(`--of ${wanted} --seed ${run} --from ${index} --count 1 (${name}: ${changes}): ${said}`);
     }
   }
   if (values.write) writeFileSync(join(values.write, 'ours.json'), JSON.stringify(ours));
-  console.log(
-    Object.entries(tally)
-      .map(([name, n]) => `${name} ${n}`)
-      .join(', '),
-  );
+  for (const [kind, tally] of Object.entries(tallies)) {
+    const counts = Object.entries(tally).sort(([a], [b]) => (a < b ? -1 : 1));
+    console.log(`${kind}: ${counts.map(([what, n]) => `${what} ${n}`).join(', ')}`);
+  }
   console.log(`${i - failed} passed, ${failed} failed`);
   process.exitCode = failed > 0 ? 1 : 0;
 }

@@ -17,6 +17,23 @@ export type Beside = Readonly<Record<string, Uint8Array | string | ((path: strin
 
 export type CommandName = 'check' | 'info' | 'convert' | 'run';
 
+/** What reading the main file comes to from some byte on: an error of the disk, or its end, as where somebody cuts it off. */
+export interface Fault {
+  readonly kind: 'EIO' | 'ends';
+  readonly at: number;
+}
+
+/** What `meter.ts` says of a process. */
+export interface Measured {
+  readonly megabytes: number;
+  /** Seconds of processor time. */
+  readonly processor: number;
+  /** Paths of files that it opened. */
+  readonly opened: readonly string[];
+  /** Connections and processes that it began. */
+  readonly reached: readonly string[];
+}
+
 export interface Case {
   /** Row of the catalogue. */
   readonly row: string;
@@ -41,6 +58,8 @@ export interface Case {
   readonly notes?: readonly string[] | undefined;
   /** Text that standard output must hold. */
   readonly prints: readonly string[];
+  /** Only for processes of their own. */
+  readonly fault?: Fault | undefined;
   /** Only for processes of their own: a file so large that it would hold up all other tests. */
   readonly large?: boolean | undefined;
   /** For a sound model of great size, which is read and not refused: seconds and MiB beyond the start of Node instead of the usual ones. */

@@ -2,6 +2,7 @@
 import { arrayCases } from './array-cases.ts';
 import type { Case } from './case.ts';
 import { containerCases } from './container-cases.ts';
+import { diskCases } from './disk-cases.ts';
 import { externalCases } from './external-cases.ts';
 import { graphCases } from './graph-cases.ts';
 import { nameCases } from './name-cases.ts';
@@ -16,4 +17,5 @@ export const cases: readonly Case[] = [
   ...nameCases,
   ...externalCases,
   ...arrayCases,
+  ...diskCases,
 ];

@@ -2,13 +2,14 @@
 // npm run hostile -- [--only REGEX] [--rows] [--write DIR] [--anchors FILE] [--kills N]
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, realpathSync, rmSync } from 'node:fs';
 import { availableParallelism, loadavg, tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { basename, dirname, join, resolve, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { codes, exitCodes } from '../../src/errors.ts';
 import { printAnchors, writeCases } from './anchors.ts';
-import type { Case, Expected } from './case.ts';
+import type { Case, Expected, Fault, Measured } from './case.ts';
 import { cases } from './cases.ts';
 import { lay, meant } from './judge.ts';
 import { runKills } from './kills.ts';
@@ -32,15 +33,9 @@ const tries = 3;
 
 const main = resolve('dist/cli/main.js');
 const root = mkdtempSync(join(tmpdir(), 'omnix-hostile-'));
-const meter = join(root, 'meter.mjs');
-writeFileSync(
-  meter,
-  `import { writeFileSync } from 'node:fs';
-process.on('exit', () => {
-  const { maxRSS, userCPUTime, systemCPUTime } = process.resourceUsage();
-  writeFileSync(process.env.HOSTILE_METER, [maxRSS / 1024, (userCPUTime + systemCPUTime) / 1e6].join(' '));
-});`,
-);
+const meter = fileURLToPath(new URL('meter.js', import.meta.url));
+/** The code itself: what lies there is no part of a case. */
+const code = resolve('.') + sep;
 
 const isBusy = (): boolean => loadavg()[0]! > availableParallelism();
 
@@ -50,9 +45,11 @@ interface Ran {
   readonly err: string;
   readonly seconds: number;
   readonly megabytes: number;
+  readonly opened: readonly string[];
+  readonly reached: readonly string[];
 }
 
-function node(args: readonly string[], cwd: string): Promise<Ran> {
+function node(args: readonly string[], cwd: string, fault?: Fault & { readonly file: string }): Promise<Ran> {
   const meterFile = join(root, 'meter.txt');
   rmSync(meterFile, { force: true });
   return new Promise(done => {
@@ -60,7 +57,7 @@ function node(args: readonly string[], cwd: string): Promise<Ran> {
     const child = spawn(process.execPath, ['--import', meter, ...args], {
       cwd,
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, HOSTILE_METER: meterFile, NO_COLOR: '1' },
+      env: { ...process.env, HOSTILE_METER: meterFile, ...(fault && { HOSTILE_FAULT: JSON.stringify(fault) }), NO_COLOR: '1' },
       timeout: 120_000,
     });
     const text = { out: '', err: '' };
@@ -68,11 +65,12 @@ function node(args: readonly string[], cwd: string): Promise<Ran> {
     child.stderr.setEncoding('utf8').on('data', (chunk: string) => (text.err += chunk));
     child.on('close', (code, signal) => {
       const wall = (performance.now() - started) / 1000;
-      const measured = existsSync(meterFile) ? readFileSync(meterFile, 'utf8').split(' ').map(Number) : [];
-      const [megabytes = Number.POSITIVE_INFINITY, processor = wall] = measured;
+      // The cast: meter.ts writes it.
+      const measured = existsSync(meterFile) ? (JSON.parse(readFileSync(meterFile, 'utf8')) as Measured) : undefined;
+      const { megabytes = Number.POSITIVE_INFINITY, processor = wall, opened = [], reached = [] } = measured ?? {};
       // Where more processes want to run than can, the clock says more of the others than of this one. One that hangs is stopped.
       const seconds = isBusy() ? Math.min(wall, processor) : wall;
-      done({ status: code ?? signal ?? 'none', ...text, seconds, megabytes });
+      done({ status: code ?? signal ?? 'none', ...text, seconds, megabytes, opened, reached });
     });
   });
 }
@@ -111,6 +109,23 @@ function changes(before: Map<string, string>, after: Map<string, string>, writes
     ...writes.filter(name => !after.has(name)).map(name => `the file ${name} was not made`),
   ];
 }
+
+/** Where a path leads; a file that is gone by now lay in its folder. */
+function real(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return join(existsSync(dirname(path)) ? realpathSync(dirname(path)) : dirname(path), basename(path));
+  }
+}
+
+/** What a process opened outside of the folder of the model, and whatever it began to reach beyond it. */
+const outside = ({ opened, reached }: Ran, folder: string): string[] => [
+  ...opened
+    .filter(path => !path.startsWith(code) && !real(path).startsWith(real(folder) + sep) && real(path) !== real(folder))
+    .map(path => `opened ${path}`),
+  ...reached.map(what => `began ${what}`),
+];
 
 /** Controls, and what reorders or hides text: none of it may reach a terminal. */
 const unsafe = /(?!\n)[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
@@ -160,11 +175,12 @@ async function runCase(c: Case, bare: { seconds: number; megabytes: number }): P
   let best: Result | undefined;
   for (let i = 0; i < tries && !(best && best.seconds <= seconds); i++) {
     if (i > 0) for (const name of c.writes) rmSync(join(folder, name), { force: true });
-    const ran = await node(args, folder);
+    const ran = await node(args, folder, c.fault && { ...c.fault, file: c.file });
     const taken = { seconds: ran.seconds - bare.seconds, megabytes: ran.megabytes - bare.megabytes };
     const after = snapshot(join(folder, '..'));
     const problems = [
       ...judgeText(c, ran, piece),
+      ...outside(ran, folder),
       ...changes(
         before,
         after,
@@ -196,6 +212,7 @@ const families: readonly (readonly [string, string])[] = [
   ['X', 'external data'],
   ['N', 'arrays'],
   ['O', 'output'],
+  ['D', 'disk'],
 ];
 const familyOf = ({ row, limits }: Case): string => {
   const [letter, name] = families.find(([l]) => row.startsWith(l))!;

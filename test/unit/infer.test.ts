@@ -360,3 +360,25 @@ test('inferShapes declares every type and changes nothing else', async () => {
   expect(formatType(typed.graph.nodes[0]!.outputs[0]!.type)).toBe('float32[N,3]');
   expect([typed.opsets, typed.irVersion, typed.graph.nodes.map(n => n.op)]).toEqual([model.opsets, model.irVersion, ['Relu', 'Exp']]);
 });
+
+test('an operator of which there is no schema says that it has no input', async () => {
+  const proto = modelOf(
+    { node: [node('MeanVarianceNormalization', [], ['y'])], output: [open('y', 1)] },
+    { opset_import: [{ domain: '', version: 3 }] },
+  );
+  expect(await findingsOf(proto)).toEqual(['E1302 graph.node[0]: MeanVarianceNormalization: has 0 inputs, expected 1']);
+});
+
+test('an input that lacks an axis which its operator asks for is a finding', async () => {
+  const inputs = ['q', 'k', 'v'];
+  const proto = modelOf(
+    { input: inputs.map(name => info(name, [3, 4, 5])), node: [{ ...node('FlexAttention', inputs, ['y']), domain: 'ai.onnx.preview' }] },
+    {
+      opset_import: [
+        { domain: '', version: 26 },
+        { domain: 'ai.onnx.preview', version: 1 },
+      ],
+    },
+  );
+  expect(await findingsOf(proto)).toEqual(['E1305 graph.node[0]: ai.onnx.preview.FlexAttention: an input has too few axes']);
+});

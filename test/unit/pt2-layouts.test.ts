@@ -11,7 +11,7 @@ import { ModelError } from '../../src/errors.ts';
 import { flatProgram } from '../../src/formats/torch/legacy.ts';
 import { parseExpression } from '../../src/formats/torch/sizes.ts';
 import { formatDim } from '../../src/ir/dims.ts';
-import { load, loadArrays, read, Session, Tensor } from '../../src/node/index.ts';
+import { bytesOfFile, load, loadArrays, read, Session, Tensor, write } from '../../src/node/index.ts';
 
 const folder = fileURLToPath(new URL('../fixtures/exported/', import.meta.url));
 const files = readdirSync(folder).filter(name => name.endsWith('.pt2'));
@@ -49,6 +49,15 @@ describe('programs saved by', () => {
       const steps = nameIn(file, 'steps');
       const results = await session.run({ [session.inputNames[0]!]: x, [steps]: new Tensor('float32', Float32Array.of(41), [1]) });
       expect([...(results[`${steps}.updated`]!.data as Float32Array)]).toEqual([42]);
+    });
+    test('keep what their buffer begins with when they are written', async () => {
+      const { files: written } = await write(await load(join(folder, file)), { name: 'm.onnx' });
+      const parts: Uint8Array[] = [];
+      for await (const part of bytesOfFile(written[0]!)) parts.push(part);
+      const session = await Session.create(Buffer.concat(parts));
+      const results = await session.run({ [session.inputNames[0]!]: new Tensor('float32', new Float32Array(12), [2, 6]) });
+      expect(session.inputNames).toHaveLength(1);
+      expect([...(results[`${nameIn(file, 'steps')}.updated`]!.data as Float32Array)]).toEqual([1]);
     });
   });
 });

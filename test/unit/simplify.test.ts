@@ -468,3 +468,11 @@ describe('passes', () => {
     await expect(simplify(given)).rejects.toMatchObject({ code: 'E2002' });
   });
 });
+
+test('outputs that are read stay where one between them goes', async () => {
+  const v = x(3, 3);
+  const unique = node('Unique', [v], { axis: 0 }, ['y', 'indices', 'inverse', 'counts']);
+  const outputs = [out(unique, 'y'), out(unique, 'inverse', undefined, 2), out(unique, 'counts', undefined, 3)];
+  const got = await same(model({ inputs: [v], nodes: [unique], outputs }));
+  expect(got.graph.nodes[0]!.outputs.map(o => o?.name)).toEqual(['y', undefined, 'inverse', 'counts']);
+});

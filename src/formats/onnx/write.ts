@@ -103,7 +103,8 @@ function refuseExternalTraining({ training_info }: ModelProto): void {
 }
 
 /**
- * Constants that nodes read where no graph around them lists them: they go to the outermost graph, in the order of their use.
+ * Constants that nodes read where no graph around them lists them, and defaults of inputs that are not listed: they go to the outermost
+ * graph, in the order of their use.
  * `dropped` are those that some other graph lists.
  */
 function strayConstants(graph: Graph): { hoisted: readonly Value[]; dropped: ReadonlySet<Value> } {
@@ -114,8 +115,9 @@ function strayConstants(graph: Graph): { hoisted: readonly Value[]; dropped: Rea
     if (v && (v.tensor || v.sparse) && !visible.has(v)) hoisted.add(v);
   };
   const walk = (g: Graph): void => {
-    const own = [...g.inputs, ...g.initializers].filter(v => !visible.has(v));
+    const own = (g === graph ? g.initializers : [...g.inputs, ...g.initializers]).filter(v => !visible.has(v));
     for (const v of own) visible.add(v);
+    if (g === graph) g.inputs.forEach(read);
     for (const v of g.initializers) listed.add(v);
     for (const node of g.nodes) {
       node.inputs.forEach(read);
