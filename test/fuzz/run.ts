@@ -1,7 +1,7 @@
 // npm run fuzz -- --seconds N --seed S [--count N] [--from I]: mutants of the conformance models of the selection through the whole
 // pipeline. Ends with `N passed, N failed`; each failure is named by its seed and number, which make it again.
 //   --write DIR    writes the mutants and what we say of them (DIR/ours.json), for anchors.py
-//   --compare DIR  compares that with what anchors.py wrote (DIR/anchors.json)
+//   --compare DIR  compares that with what anchors.py wrote (DIR/anchors.json); --json FILE for the counts
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -19,6 +19,7 @@ const { values } = parseArgs({
     from: { type: 'string', default: '0' },
     write: { type: 'string' },
     compare: { type: 'string' },
+    json: { type: 'string' },
   },
 });
 const root = fileURLToPath(new URL('../../../', import.meta.url));
@@ -79,12 +80,16 @@ async function fuzz(): Promise<void> {
 
 function compare(folder: string): void {
   const read = <T>(name: string): T => JSON.parse(readFileSync(join(folder, name), 'utf8')) as T;
-  const { lines, failed, agreed, total } = compareVerdicts(
+  const { lines, failed, agreed, total, verdicts, classes } = compareVerdicts(
     read<Record<string, OurVerdict>>('ours.json'),
     read<Record<string, TheirVerdict>>('anchors.json'),
   );
   for (const line of lines) console.log(line);
   console.log(`agreement ${((100 * agreed) / total).toFixed(2)} % of ${total}`);
+  if (values.json) {
+    const counts = { total, agreed, verdicts, classes: classes.map(([{ side, reason }, count]) => ({ side, reason, count })) };
+    writeFileSync(values.json, `${JSON.stringify(counts, null, 1)}\n`);
+  }
   console.log(`${total - failed} passed, ${failed} failed`);
   process.exitCode = failed > 0 ? 1 : 0;
 }
