@@ -128,7 +128,7 @@ suite types 120 types
 suite fuzz 90 fuzz
 suite verdicts $((150 * whole)) verdicts
 suite hostile 300 hostile
-suite opsets $((200 * whole)) opsets
+suite opsets $((90 * whole)) opsets
 suite simplify $((60 * whole)) simplify
 suite narrow $((90 * whole)) narrow
 suite edit 200 edit
