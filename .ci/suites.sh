@@ -55,7 +55,7 @@ core_aten() { "$python" test/interop/architectures.py --third "$third" --limit "
 # The standard's own backend tests, and cases of our own, through the reference backend.
 conformance_cases() {
   local key stamp
-  key=$(cat test/conformance/*.py | sha256sum | cut -c1-12)
+  key=$(cat test/conformance/{write,own}_cases.py | sha256sum | cut -c1-12)
   stamp="$cache/conformance/.cases-$key"
   [ -f "$stamp" ] && return 0
   rm -rf "$cache/conformance"
@@ -68,6 +68,12 @@ conformance() {
   node dist/test/conformance/run.js "$cache/conformance" --kind "$kinds"
 }
 selection() { conformance_cases && "$python" test/conformance/write_cases.py "$cache/conformance" --only - --check; }
+# Models written in other opsets, run by the reference backend and by ONNX Runtime.
+opsets() {
+  conformance_cases || return 1
+  rm -rf build/opsets && node dist/test/conformance/opsets.js "$cache/conformance" build/opsets --third "$third" &&
+    "$python" test/conformance/opsets.py "$cache/conformance" build/opsets --no-converter
+}
 microsoft() { "$python" test/interop/microsoft.py; }
 optimised() { "$python" test/interop/optimised.py; }
 # Edited models, and folders of test data that the standard's package wrote.
@@ -87,6 +93,14 @@ verdicts() {
 hostile() { node dist/test/hostile/run.js; }
 # Every text that the onnx package writes and reads, against ours.
 text_formats() { conformance_cases && "$python" test/interop/text_formats.py --sample $([ "$third" = all ] && echo 1000 || echo 300); }
+# Simplified models, and models in shorter float types, run beside the originals: those of models/, and the corpus where every case is run.
+whole_corpus() { [ "$third" = all ] && make_corpus all --set open >&2 && echo "--corpus $corpus/torch"; }
+simplify() { "$python" test/interop/simplify.py $(whole_corpus); }
+narrow() {
+  "$python" test/interop/narrow.py $(whole_corpus)
+  local status=$?
+  "$python" test/interop/narrow.py --dtype bf16 && return $status
+}
 fresh() { "$python" test/interop/export_fresh.py --third "$third"; }
 # Every ONNX file there is: the corpus, the models that the onnx package ships, and our own.
 onnx_files() { find "$corpus" "$venv/lib" models -name "*.onnx" | sort; }
@@ -114,6 +128,9 @@ suite types 120 types
 suite fuzz 90 fuzz
 suite verdicts $((150 * whole)) verdicts
 suite hostile 300 hostile
+suite opsets $((90 * whole)) opsets
+suite simplify $((60 * whole)) simplify
+suite narrow $((90 * whole)) narrow
 suite edit 200 edit
 suite text_formats 200 text_formats
 suite data_sets 120 data_sets

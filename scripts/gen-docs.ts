@@ -6,6 +6,7 @@ import { atenCoverage } from '../src/formats/torch/aten/gaps.ts';
 import { rowTables } from '../src/ops/index.ts';
 import type { OtherFamily } from '../src/ops/row.ts';
 import { newestOpset } from '../src/ops/schema.ts';
+import { checkingPage, conformancePage } from './measured-pages.ts';
 
 const root = new URL('../../', import.meta.url);
 
@@ -70,6 +71,8 @@ for (const [name, text] of [
   ['docs/errors.md', errorsPage()],
   ['docs/operators.md', operatorsPage()],
   ['docs/aten.md', atenPage()],
+  ['docs/conformance.md', conformancePage()],
+  ['docs/checking.md', checkingPage()],
 ] as const) {
   const path = fileURLToPath(new URL(name, root));
   if (!process.argv.includes('--check')) writeFileSync(path, text);

@@ -43,10 +43,15 @@ export function knownNumbers(v: Value | undefined): readonly number[] | undefine
   return contents as readonly number[] | undefined;
 }
 
-/** The sizes that a vector holds, for types only: unknown ones where its length is all that is known. */
+/**
+ * The sizes that a vector holds, for types only: unknown ones where its length is all that is known.
+ * @throws ModelError E1009 for a number beyond 2^53
+ */
 export function sizesIn(v: Value): Shape {
   const contents = contentsOf(v);
   if (contents) return contents;
+  // Of a constant only a number that no size can be is not known, and this names it.
+  if (v.tensor?.isResident && v.tensor.size <= maxContents && isInteger(v.tensor.type)) return numbersOf(v.tensor);
   const shape = shapeOf(v);
   if (shape.length !== 1) throw fail('E1305', `${v.name || 'a value'} ${formatShape(shape)} must be a vector`);
   const [count] = shape;

@@ -2,7 +2,7 @@
 """Judges what test/conformance/opsets.ts wrote: every model by onnx.checker and, where ONNX Runtime runs it, by the case's outputs;
 beside it what onnx.version_converter makes of the same models.
 
-    python test/conformance/opsets.py CASES OUT [--report FILE]
+    python test/conformance/opsets.py CASES OUT [--report FILE] [--json FILE] [--no-converter]
 
 A failure is a model that was written but computes something else than the original in ONNX Runtime or in the reference backend, or that
 onnx.checker refuses though it takes the original. A refusal with its reason is none.
@@ -142,25 +142,27 @@ def main():
     parser.add_argument("cases", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--report", type=Path)
+    parser.add_argument("--json", type=Path, help="the numbers of the table")
+    parser.add_argument("--no-converter", action="store_true", help="leave onnx.version_converter out")
     args = parser.parse_args()
     ours = json.loads((args.out / "ours.json").read_text())
     names, opsets = list(ours), [o for o in next(iter(ours.values())) if o != "original"]
-    if not (args.out / "converter").exists():
+    if not args.no_converter and not (args.out / "converter").exists():
         for opset in opsets:
             (args.out / "converter" / opset).mkdir(parents=True)
         jobs = [(args.cases / name / "model.onnx", args.out / "converter" / o / f"{name}.onnx", o) for name in names for o in opsets]
         apart(jobs, convert, False)
     lost = {o: {"ort": "not run: ended the process"} for o in ["original", *opsets]}
     results = dict(zip(names, apart([(name, args.cases, args.out, opsets) for name in names], judge, lost)))
-    print_tables(ours, results, opsets, args.report)
+    print_tables(ours, results, opsets, args)
 
 
-def print_tables(ours, results, opsets, report):
-    passed, failures, lines = 0, [], []
+def print_tables(ours, results, opsets, args):
+    passed, failures, lines, counts = 0, [], [], {}
     print(f"{len(ours)} models")
     print(f"{'opset':>6} {'written':>8} {'same here':>10} {'of':>5} {'same in ORT':>12} {'of':>5}   {'converter':>9} {'same in ORT':>12} {'of':>5}")
     for opset in opsets:
-        count = collections.Counter()
+        count = counts[opset] = collections.Counter()
         for name, row in ours.items():
             one, runtime, before = row[opset], results[name].get(opset, {}), results[name]["original"]
             if "refused" in one:
@@ -183,8 +185,11 @@ def print_tables(ours, results, opsets, report):
             print(f"         {n:>5} {reason}")
     for line in failures:
         print(line)
-    if report:
-        report.write_text("\n".join(lines + failures) + "\n")
+    if args.report:
+        args.report.write_text("\n".join(lines + failures) + "\n")
+    if args.json:
+        before = sum(r["original"]["ort"] == "same" for r in results.values())
+        args.json.write_text(json.dumps({"models": len(ours), "in ORT": before, "opsets": counts}, indent=1, sort_keys=True) + "\n")
     print(f"{passed} passed, {len(failures)} failed")
     sys.exit(1 if failures else 0)
 

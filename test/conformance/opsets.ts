@@ -1,4 +1,4 @@
-// node dist/test/conformance/opsets.js CASES OUT [--only 'test_add*'] [--opsets 12,9,7]: every case upgraded to the newest opset and written in older ones,
+// node dist/test/conformance/opsets.js CASES OUT [--only 'test_add*'] [--opsets 12,9,7] [--third 0|1|2|all]: every case upgraded to the newest opset and written in older ones,
 // as OUT/OPSET/CASE.onnx, and run by the reference backend where the original runs there. OUT/ours.json says what became of each;
 // opsets.py runs the written models with ONNX Runtime and prints the table.
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -12,14 +12,19 @@ import { target } from '../../src/opset/target.ts';
 import { upgrade } from '../../src/opset/upgrade.ts';
 import { type Case, casesIn, judge } from './cases.ts';
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { only: { type: 'string' }, opsets: { type: 'string' } } });
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { only: { type: 'string' }, opsets: { type: 'string' }, third: { type: 'string', default: 'all' } },
+});
 const [folder, out] = positionals;
 if (!folder || !out) {
   console.error('Give the folder that test/conformance/write_cases.py wrote, and one for the written models.');
   process.exit(2);
 }
 const pattern = values.only && new RegExp(`^${values.only.replaceAll('*', '.*')}$`);
-const cases = casesIn(folder).filter(c => c.kind !== 'light' && (!pattern || pattern.test(c.name)));
+const cases = casesIn(folder)
+  .filter(c => c.kind !== 'light' && (!pattern || pattern.test(c.name)))
+  .filter((_, i) => values.third === 'all' || i % 3 === Number(values.third));
 const opsets = values.opsets?.split(',').map(Number) ?? [newestOpset('')!, 21, 18, 17, 13];
 
 /** `refused` is why the opset cannot say the model; `ours` is `same`, or what differs, or why the reference backend does not run it. */

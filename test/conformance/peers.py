@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How many of the standard's backend tests the onnx package's reference evaluator and ONNX Runtime pass on this machine.
 
-    python test/conformance/peers.py FOLDER [--kind node]
+    python test/conformance/peers.py FOLDER [--kind node,simple] [--json FILE]
 
 FOLDER is what write_cases.py wrote. Judged as the standard's runner does: types and shapes equal, numbers within the tolerances of the case.
 Each case runs in a process of its own, as some crash. Random operators count where their outputs happen to be equal.
@@ -94,24 +94,30 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--kind", default="node")
+    parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     import onnx.reference  # noqa: F401, once for all children
     import onnxruntime  # noqa: F401
 
-    counts, total = {"onnx.reference": 0, "ONNX Runtime": 0}, 0
+    peers = (("onnx.reference", reference), ("ONNX Runtime", runtime))
+    counts = {kind: {"cases": 0, **{name: 0 for name, _ in peers}} for kind in args.kind.split(",")}
     for folder in sorted(args.folder.iterdir()):
         if not (folder / "case.json").exists():
             continue
         case = json.loads((folder / "case.json").read_text())
-        if case["kind"] != args.kind:
+        if case["kind"] not in counts:
             continue
-        total += 1
-        for name, make in (("onnx.reference", reference), ("ONNX Runtime", runtime)):
-            counts[name] += alone(folder, case, make)
+        count = counts[case["kind"]]
+        count["cases"] += 1
+        for name, make in peers:
+            count[name] += alone(folder, case, make)
         if sys.stderr.isatty():
-            print(f"\r{total}", end="", file=sys.stderr)
-    for name, count in counts.items():
-        print(f"{name:16} {count} of {total}")
+            print(f"\r{sum(c['cases'] for c in counts.values())}", end="", file=sys.stderr)
+    for kind, count in counts.items():
+        for name, _ in peers:
+            print(f"{kind:20} {name:16} {count[name]} of {count['cases']}")
+    if args.json:
+        args.json.write_text(json.dumps(counts, indent=1) + "\n")
 
 
 if __name__ == "__main__":

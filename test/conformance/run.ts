@@ -1,5 +1,6 @@
-// npm run conformance -- FOLDER [--only 'test_add*'] [--kind node,simple] [--quick]: every case of a folder through the reference backend, as the oracle,
-// optimised, and simplified (not with --quick), with a table by kind. Ends with `N passed, N failed`.
+// npm run conformance -- FOLDER [--only 'test_add*'] [--kind node,simple] [--quick] [--json FILE]: every case of a folder through the reference
+// backend, as the oracle, optimised, and simplified (not with --quick), with a table by kind, for FILE too. Ends with `N passed, N failed`.
+import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { simplify } from '../../src/edit/simplify.ts';
 import { ModelError } from '../../src/errors.ts';
@@ -8,7 +9,7 @@ import { knownFailures } from './known-failures.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { only: { type: 'string' }, quick: { type: 'boolean' }, kind: { type: 'string' } },
+  options: { only: { type: 'string' }, quick: { type: 'boolean' }, kind: { type: 'string' }, json: { type: 'string' } },
 });
 const folder = positionals[0] ?? process.env['OMNIX_CONFORMANCE'];
 if (!folder) {
@@ -77,6 +78,10 @@ if (process.stderr.isTTY) process.stderr.write('\r');
 if (expected.length > 0) console.log(`known failures:\n  ${expected.join('\n  ')}`);
 for (const line of failures) console.log(line);
 for (const [kind, { passed, failed, known }] of kinds) console.log(`${kind.padEnd(20)} ${passed} of ${passed + failed + known}`);
+if (values.json) {
+  const counts = [...kinds].map(([kind, { passed, failed, known }]) => [kind, { cases: passed + failed + known, passed }]);
+  writeFileSync(values.json, `${JSON.stringify(Object.fromEntries(counts), null, 1)}\n`);
+}
 const failed = failures.length;
 console.log(`${cases.length - failed - expected.length} passed, ${failed} failed`);
 process.exitCode = failed > 0 ? 1 : 0;

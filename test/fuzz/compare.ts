@@ -1,6 +1,6 @@
 // Our verdicts and numbers beside those of others. Where verdicts differ, ONNX Runtime is the third judge, and a class of known differences
 // must say why; where numbers differ, two of three are right.
-import { knownDifferences, type Side } from './known-differences.ts';
+import { type KnownDifference, knownDifferences, type Side } from './known-differences.ts';
 import type { Numbers } from './pipeline.ts';
 
 export interface OurVerdict {
@@ -21,20 +21,23 @@ export interface TheirVerdict {
 
 export interface Compared {
   readonly lines: readonly string[];
+  readonly verdicts: Readonly<Record<'both' | 'neither' | 'ours' | 'theirs' | 'crash', number>>;
+  /** How many differences each class explains, most first. */
+  readonly classes: readonly (readonly [KnownDifference, number])[];
   readonly agreed: number;
   readonly failed: number;
   readonly total: number;
 }
 
 export function compareVerdicts(ours: Readonly<Record<string, OurVerdict>>, theirs: Readonly<Record<string, TheirVerdict>>): Compared {
-  const classes = new Map<string, number>();
+  const byClass = new Map<KnownDifference, number>();
   const lines: string[] = [];
   const count = { both: 0, neither: 0, ours: 0, theirs: 0, crash: 0 };
   const numbers = { compared: 0, same: 0, outvoted: 0, alone: 0 };
   let [agreed, failed, total] = [0, 0, 0];
   const explain = (side: Side, text: string, label: string): void => {
     const known = knownDifferences.find(d => d.side === side && d.says.test(text));
-    if (known) classes.set(known.reason, (classes.get(known.reason) ?? 0) + 1);
+    if (known) byClass.set(known, (byClass.get(known) ?? 0) + 1);
     else {
       failed++;
       lines.push(`${label}: ${side}: ${text.replaceAll('\n', ' ')}`);
@@ -57,12 +60,13 @@ export function compareVerdicts(ours: Readonly<Record<string, OurVerdict>>, thei
     if (vote !== 'same')
       explain(vote === 'outvoted' ? 'outvoted' : 'numbers', our.seed, `${label} ${JSON.stringify(our.results).slice(0, 120)}`);
   }
-  for (const [reason, n] of [...classes].sort((a, b) => b[1] - a[1])) lines.push(`${String(n).padStart(6)}  ${reason}`);
+  const classes = [...byClass].sort((a, b) => b[1] - a[1]);
+  for (const [{ side, reason }, n] of classes) lines.push(`${String(n).padStart(6)}  ${side}: ${reason}`);
   lines.push(
     `verdicts: both refuse ${count.both}, both accept ${count.neither}, only we refuse ${count.ours}, only onnx.checker ${count.theirs}, it crashed ${count.crash}`,
     `numbers: ${numbers.compared} compared, ${numbers.same} as one of the others at least, ${numbers.alone} where all three differ or only one ran, ${numbers.outvoted} outvoted`,
   );
-  return { lines, agreed, failed, total };
+  return { lines, verdicts: count, classes, agreed, failed, total };
 }
 
 /** Whether ours are the numbers of one of the others; `outvoted` where those agree with each other and not with ours. */

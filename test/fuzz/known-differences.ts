@@ -63,7 +63,7 @@ export const knownDifferences: readonly KnownDifference[] = [
   ),
   difference(
     'only we refuse',
-    /^E1306 (ai\.onnx\.ml\.\w+|\w+Window|STFT|Reduce\w+|Add|NonMaxSuppression|Col2Im|TfIdfVectorizer|StringNormalizer) declares/,
+    /^E1306 (ai\.onnx\.ml\.\w+|\w+Window|STFT|Reduce\w+|Add|NonMaxSuppression|Col2Im|TfIdfVectorizer|StringNormalizer|CenterCropPad) declares/,
     'a declared type that the rules of an operator exclude which onnx.shape_inference does not follow, or not this far',
   ),
   difference(
@@ -78,4 +78,11 @@ export const knownDifferences: readonly KnownDifference[] = [
     /^E1305 QLinearConv: \d+ input channels/,
     'channels that the weights contradict, which onnx.shape_inference does not look at',
   ),
+  difference(
+    'only we refuse',
+    /^E1305 (PRelu|Squeeze|GatherElements|RMSNormalization|Reshape|Softmax|LpNormalization|ai\.onnx\.ml\.(LinearRegressor|SVMRegressor)):/,
+    'axes and shapes that cannot go together, which onnx.shape_inference does not look at and ONNX Runtime refuses when it runs them',
+  ),
+  difference('only we refuse', /^E1305 CenterCropPad: shape \[\] must be a vector/, 'a list of sizes that is a scalar'),
+  difference('only we refuse', /^E1110 /, 'a name that is not valid UTF-8, as protobuf demands; its C++ reader takes any bytes'),
 ];

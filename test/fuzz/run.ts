@@ -3,7 +3,7 @@
 // named by its kind, seed and number, which make it again.
 //   --of models,texts  only mutants of these kinds
 //   --write DIR    writes the mutants of models and what we say of them (DIR/ours.json), for anchors.py
-//   --compare DIR  compares that with what anchors.py wrote (DIR/anchors.json)
+//   --compare DIR  compares that with what anchors.py wrote (DIR/anchors.json); --json FILE for the counts
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -20,6 +20,7 @@ const { values } = parseArgs({
     of: { type: 'string' },
     write: { type: 'string' },
     compare: { type: 'string' },
+    json: { type: 'string' },
   },
 });
 /** The longest that one mutant may take, in milliseconds. */
@@ -78,12 +79,16 @@ async function fuzz(): Promise<void> {
 
 function compare(folder: string): void {
   const read = <T>(name: string): T => JSON.parse(readFileSync(join(folder, name), 'utf8')) as T;
-  const { lines, failed, agreed, total } = compareVerdicts(
+  const { lines, failed, agreed, total, verdicts, classes } = compareVerdicts(
     read<Record<string, OurVerdict>>('ours.json'),
     read<Record<string, TheirVerdict>>('anchors.json'),
   );
   for (const line of lines) console.log(line);
   console.log(`agreement ${((100 * agreed) / total).toFixed(2)} % of ${total}`);
+  if (values.json) {
+    const counts = { total, agreed, verdicts, classes: classes.map(([{ side, reason }, count]) => ({ side, reason, count })) };
+    writeFileSync(values.json, `${JSON.stringify(counts, null, 1)}\n`);
+  }
   console.log(`${total - failed} passed, ${failed} failed`);
   process.exitCode = failed > 0 ? 1 : 0;
 }

@@ -28,8 +28,12 @@ interface Answer {
 }
 type Answers = Readonly<Record<string, Readonly<Record<'checker' | 'onnxruntime', Answer>>>>;
 
-/** A line a case: ours, the checker's and onnxruntime's verdict, and totals. `folder` is for the files of our own run. */
-export async function printAnchors(file: string, folder: string): Promise<void> {
+/** What an anchor made of a file: its verdict, but that it ran out of memory is none. */
+const verdictOf = ({ verdict, message }: Answer): string =>
+  verdict === 'refuses' && /MemoryError|bad.alloc|failed to allocate|out of memory/i.test(message) ? 'memory' : verdict;
+
+/** A line a case: ours, the checker's and onnxruntime's verdict, and totals, for `json` too. `folder` is for the files of our own run. */
+export async function printAnchors(file: string, folder: string, json?: string): Promise<void> {
   // The cast: anchors.py writes this form.
   const answers = JSON.parse(readFileSync(file, 'utf8')) as Answers;
   const totals = new Map<string, number>();
@@ -41,11 +45,15 @@ export async function printAnchors(file: string, folder: string): Promise<void> 
     const place = mkdtempSync(join(folder, 'case-'));
     lay(c, place);
     const ours = (await judge(c, place)).findings.some(f => f.severity === 'error') ? 'refuses' : 'accepts';
-    const row = [ours, theirs.checker.verdict, theirs.onnxruntime.verdict];
+    const row = [ours, verdictOf(theirs.checker), verdictOf(theirs.onnxruntime)];
     console.log(`${idOf(c).slice(0, 63).padEnd(64)} ${row.map(word => word.padEnd(8)).join(' ')}`.trimEnd());
     const key = row.join(' / ');
     totals.set(key, (totals.get(key) ?? 0) + 1);
   }
   for (const [key, count] of [...totals].sort((a, b) => b[1] - a[1]))
     console.log(`${String(count).padStart(4)}  ours / checker / onnxruntime: ${key}`);
+  if (json) {
+    const counts = [...totals].map(([key, count]) => ({ verdicts: key.split(' / '), count }));
+    writeFileSync(json, `${JSON.stringify(counts, null, 1)}\n`);
+  }
 }

@@ -1,5 +1,5 @@
 // Runs every hostile case through the command line, in a process of its own, and measures it:
-// npm run hostile -- [--only REGEX] [--rows] [--write DIR] [--anchors FILE] [--kills N]
+// npm run hostile -- [--only REGEX] [--rows] [--write DIR] [--anchors FILE] [--kills N] [--json FILE]
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, realpathSync, rmSync } from 'node:fs';
@@ -22,6 +22,7 @@ const { values: options } = parseArgs({
     write: { type: 'string' },
     anchors: { type: 'string' },
     kills: { type: 'string' },
+    json: { type: 'string' },
   },
 });
 
@@ -196,16 +197,28 @@ async function runCase(c: Case, bare: { seconds: number; megabytes: number }): P
   return { ...rest, problems: rest.seconds > seconds ? [...problems, `${rest.seconds.toFixed(1)} s, at most ${seconds}`] : problems };
 }
 
-/** Rows of a table: name, cases, failures, and the worst time and memory. */
-function table(results: readonly Result[], groupOf: (c: Case) => string): string[] {
+/** The rows of a table. */
+interface Group {
+  readonly name: string;
+  readonly cases: number;
+  readonly failed: number;
+  /** The worst of each, beyond the bare start of Node. */
+  readonly seconds: number;
+  readonly megabytes: number;
+}
+
+function groups(results: readonly Result[], groupOf: (c: Case) => string): Group[] {
   const byGroup = new Map<string, Result[]>();
   for (const result of results) byGroup.set(groupOf(result.c), [...(byGroup.get(groupOf(result.c)) ?? []), result]);
   return [...byGroup].map(([name, list]) => {
+    const worst = (of: (r: Result) => number): number => Number(Math.max(...list.map(of)).toFixed(1));
     const failed = list.filter(r => r.problems.length > 0).length;
-    const worst = (of: (r: Result) => number): string => Math.max(...list.map(of)).toFixed(1);
-    return `${name.padEnd(22)} ${String(list.length).padStart(5)} ${String(failed).padStart(6)} ${worst(r => r.seconds).padStart(8)} ${worst(r => r.megabytes).padStart(8)}`;
+    return { name, cases: list.length, failed, seconds: worst(r => r.seconds), megabytes: worst(r => r.megabytes) };
   });
 }
+
+const lineOfGroup = ({ name, cases, failed, seconds, megabytes }: Group): string =>
+  `${name.padEnd(22)} ${String(cases).padStart(5)} ${String(failed).padStart(6)} ${seconds.toFixed(1).padStart(8)} ${megabytes.toFixed(1).padStart(8)}`;
 
 const families: readonly (readonly [string, string])[] = [
   ['P', 'ONNX'],
@@ -230,7 +243,9 @@ async function catalogue(): Promise<number> {
     for (const problem of result.problems) console.log(`FAILED ${c.row} ${c.variant}: ${problem}`);
   }
   console.log(`${'family'.padEnd(22)} cases failed seconds      MiB`);
-  for (const line of table(results, options.rows ? c => c.row : familyOf)) console.log(line);
+  const rows = groups(results, options.rows ? c => c.row : familyOf);
+  for (const row of rows) console.log(lineOfGroup(row));
+  if (options.json) writeFileSync(options.json, `${JSON.stringify(rows, null, 1)}\n`);
   const failed = results.filter(r => r.problems.length > 0).length;
   console.log(`${results.length - failed} passed, ${failed} failed`);
   return failed;
@@ -238,7 +253,7 @@ async function catalogue(): Promise<number> {
 
 try {
   if (options.write !== undefined) writeCases(options.write);
-  else if (options.anchors !== undefined) await printAnchors(options.anchors, join(root, 'anchors'));
+  else if (options.anchors !== undefined) await printAnchors(options.anchors, join(root, 'anchors'), options.json);
   else if (options.kills !== undefined) process.exitCode = (await runKills(Number(options.kills), root)) === 0 ? 0 : 1;
   else process.exitCode = (await catalogue()) === 0 ? 0 : 1;
 } finally {

@@ -1,7 +1,8 @@
-// node dist/test/interop/inferred.js INDEX: our types of whole models beside those of onnx.shape_inference, which inferred.py wrote. Never less
-// known, never contradicting; how often more is counted. Ends with `N passed, N failed`.
-import { readFileSync } from 'node:fs';
+// node dist/test/interop/inferred.js INDEX [--json FILE]: our types of whole models beside those of onnx.shape_inference, which inferred.py wrote. Never less
+// known, never contradicting; how often more is counted, for FILE too. Ends with `N passed, N failed`.
+import { readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
+import { parseArgs } from 'node:util';
 import { ModelError } from '../../src/errors.ts';
 import { hasUnknown } from '../../src/ir/dims.ts';
 import type { Model, Value } from '../../src/ir/graph.ts';
@@ -20,7 +21,8 @@ const wrongThere: Readonly<Record<string, string>> = {
   'test_loop13_seq seq_res': 'the elements are vectors, it says scalars',
 };
 
-const index = JSON.parse(readFileSync(process.argv[2]!, 'utf8')) as Readonly<Record<string, Result>>;
+const { values: options, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'string' } } });
+const index = JSON.parse(readFileSync(positionals[0]!, 'utf8')) as Readonly<Record<string, Result>>;
 const count = { models: 0, same: 0, more: 0, less: 0, contradicting: 0, onlyWeRefuse: 0, onlyTheyRefuse: 0, bothRefuse: 0 };
 const lines: string[] = [];
 
@@ -93,6 +95,7 @@ console.log(
     .map(([name, n]) => `${name} ${n}`)
     .join('  '),
 );
+if (options.json) writeFileSync(options.json, `${JSON.stringify(count, null, 1)}\n`);
 const failed = count.less + count.contradicting + count.onlyWeRefuse;
 console.log(`${count.same + count.more} passed, ${failed} failed`);
 process.exitCode = failed > 0 ? 1 : 0;

@@ -88,7 +88,7 @@ def main():
             except Exception as error:  # noqa: BLE001 every failure is a row of its own
                 failed += 1
                 print(f"{label:45} FAILED {type(error).__name__}: {str(error)[:200]}")
-    print(f"{len(models)} models, {failed} failed")
+    print(f"{len(models) - failed} passed, {failed} failed")
     return 1 if failed else 0
 
 

@@ -166,7 +166,8 @@ def main():
             if best and total > sum(best.values()):
                 more.append(label)
                 print(f"    more: {differing(own, best)}")
-    print(f"{len(models)} models: {len(failed)} failed, {len(more)} with more nodes than the better peer")
+    print(f"{len(more)} with more nodes than the better peer")
+    print(f"{len(models) - len(failed)} passed, {len(failed)} failed")
     return 1 if failed else 0
 
 

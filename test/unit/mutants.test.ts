@@ -6,21 +6,13 @@ import { writeOnnx } from '../../src/formats/onnx/index.ts';
 import { MemorySource, ModelError, read, referenceBackend, Session, Tensor } from '../../src/index.ts';
 import { arrayFor } from '../../src/ir/tensor.ts';
 import { elementTypes, isDataType, type ValueType } from '../../src/ir/types.ts';
+import { type Random, randomFrom } from '../fuzz/random.ts';
 import { modelOf, samples } from '../samples/samples.ts';
 
 const cases = 6000;
 const models = fileURLToPath(new URL('../../models/', import.meta.url));
 
-/** A generator of integers below n that is the same on every machine. */
-function randomFrom(seed: number): (n: number) => number {
-  let state = seed;
-  return n => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((state / 2 ** 32) * n);
-  };
-}
-
-function mutate(bytes: Uint8Array, random: (n: number) => number): Uint8Array {
+function mutate(bytes: Uint8Array, random: Random): Uint8Array {
   const copy = Uint8Array.from(bytes);
   for (let k = 1 + random(4); k > 0; k--) {
     const at = random(copy.length);
