@@ -101,6 +101,13 @@ narrow() {
   local status=$?
   "$python" test/interop/narrow.py --dtype bf16 && return $status
 }
+# Conformance models as programs of PyTorch, which loads and runs them.
+to_torch() {
+  conformance_cases || return 1
+  rm -rf build/to-torch && node dist/test/interop/to_torch.js "$cache/conformance" build/to-torch --third "$third" >/dev/null &&
+    "$python" test/interop/to_torch.py "$cache/conformance" build/to-torch
+}
+weights() { "$python" test/interop/weights.py; }
 fresh() { "$python" test/interop/export_fresh.py --third "$third"; }
 # Every ONNX file there is: the corpus, the models that the onnx package ships, and our own.
 onnx_files() { find "$corpus" "$venv/lib" models -name "*.onnx" | sort; }
@@ -139,5 +146,7 @@ suite programs 400 programs
 suite aten $((500 * whole)) aten
 suite architectures $((500 * whole)) architectures
 suite core_aten $((400 * whole)) core_aten
+suite to_torch $((200 * whole)) to_torch
+suite weights 120 weights
 suite fresh $((240 * whole)) fresh
 suite roundtrip $((240 * whole)) roundtrip

@@ -110,6 +110,8 @@ function numbersIn(v: Value | undefined, what: string): readonly number[] {
 const transformations: Readonly<Record<string, (p: Value, axis: Axis, f: Builder) => Value>> = {
   half_pixel: halfPixel,
   asymmetric: (p, { scale }, f) => f.Div(p, scale),
+  // Of opset 11 only; files of tf2onnx have it in later ones too, and ONNX Runtime reads them.
+  tf_half_pixel_for_nn: (p, { scale }, f) => f.Div(f.Add(p, f.like(0.5, p)), scale),
   pytorch_half_pixel: (p, axis, f) => f.Where(f.Less(f.like(1, p), axis.length), halfPixel(p, axis, f), f.like(0, p)),
   half_pixel_symmetric(p, axis, f) {
     const missing = f.Sub(f.like(1, p), f.Div(axis.output, axis.length));

@@ -17,7 +17,7 @@ interface WindowAttributes {
 }
 
 /** Window facts with every default worked out for an input of this shape. */
-interface Window {
+export interface Window {
   readonly kernel: readonly number[];
   readonly strides: readonly number[];
   readonly dilations: readonly number[];
@@ -27,7 +27,7 @@ interface Window {
   readonly output: readonly Dim[];
 }
 
-function windowOf(op: string, input: Shape, kernel: readonly Dim[], at: WindowAttributes): Window {
+export function windowOf(op: string, input: Shape, kernel: readonly Dim[], at: WindowAttributes): Window {
   const spatial = input.slice(2);
   const rank = spatial.length;
   const taps = kernel.map(k => {
@@ -52,7 +52,7 @@ function windowOf(op: string, input: Shape, kernel: readonly Dim[], at: WindowAt
  * The window of a pool. Its padding is narrower than its kernel, as every runtime asks: a window beyond would see nothing of the input.
  * @throws ModelError E1305
  */
-function poolWindow(op: string, x: Shape, at: WindowAttributes & { readonly kernel_shape: readonly number[] }): Window {
+export function poolWindow(op: string, x: Shape, at: WindowAttributes & { readonly kernel_shape: readonly number[] }): Window {
   const window = windowOf(op, x, at.kernel_shape, at);
   const rank = window.kernel.length;
   const fits = (pad: number, i: number): boolean => pad >= 0 && pad < window.kernel[i % rank]!;
@@ -235,7 +235,7 @@ interface TransposedWindow {
   readonly output: Shape;
 }
 
-function transposedWindow(x: Shape, w: Shape, at: At<'ConvTranspose'>): TransposedWindow {
+export function transposedWindow(x: Shape, w: Shape, at: At<'ConvTranspose'>): TransposedWindow {
   const rank = x.length - 2;
   if (x.length < 3 || w.length !== x.length)
     throw fail('E1305', `ConvTranspose: X ${formatShape(x)} and W ${formatShape(w)} need one rank of at least 3`);

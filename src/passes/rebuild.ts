@@ -14,7 +14,7 @@ export type Visit = (
   b: Builder,
 ) => readonly (Value | undefined)[];
 
-const emitAgain: Visit = (node, inputs, attributes, b) =>
+export const emitAgain: Visit = (node, inputs, attributes, b) =>
   b.emit(node.op, inputs, attributes, {
     domain: node.domain,
     overload: node.overload,

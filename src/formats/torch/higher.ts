@@ -2,6 +2,7 @@
 // Source: PyTorch, torch/_higher_order_ops; the operands of a call are given one by one, graphs among them.
 import { fail } from '../../errors.ts';
 import { Graph, Value } from '../../ir/graph.ts';
+import type { TensorType } from '../../ir/types.ts';
 import type { Builder } from '../../ops/builder.ts';
 import { isScalar, type Scalar, Symbolic } from './aten/row.ts';
 import type { Operand } from './calls.ts';
@@ -63,7 +64,8 @@ const whileLoop: HigherRow = ([condition, body, carried, additional], reader) =>
   const others = operandsOf(additional ? [additional] : [], reader);
   const first = reader.inline(graphOf(condition), [...state.map(TensorRef.of), ...others]);
   const inner = reader.nested(graphOf(body), []);
-  const inputs = state.map((v, i) => new Value(`carried_${i}`, v.type));
+  // A state that grows is declared with an open size.
+  const inputs = state.map((v, i) => new Value(`carried_${i}`, declaredInput(inner, i) ?? v.type));
   bindInputs(inner, [...inputs, ...others]);
   inner.run();
   const results = inner.outputs.map(output => inner.value(output));
@@ -119,6 +121,12 @@ function scanOver(
   const names = outputs.map((_, i) => `scan_${i}`);
   const made = b.emit('Scan', [...states, ...sequences], { body: graph, num_scan_inputs: sequences.length }, { outputs: names });
   return made.map(v => TensorRef.of(v!));
+}
+
+/** The type that a graph states for its input, where that is a tensor. */
+function declaredInput(inner: GraphReader, i: number): TensorType | undefined {
+  const { tag, of } = inner.inputs[i]!.union();
+  return tag === 'as_tensor' ? inner.declared(of.get('name').text) : undefined;
 }
 
 function bindInputs(inner: GraphReader, values: readonly (Value | Operand)[]): void {

@@ -5,6 +5,8 @@ import { ModelError } from '../../errors.ts';
 import type { Format } from '../format.ts';
 import { isPt2, openArchive } from './pt2.ts';
 import { translate } from './translate.ts';
+import { programOf } from './write/emit.ts';
+import { writeProgram } from './write/pt2.ts';
 
 /** Programs of `torch.export.save`. */
 export const pt2: Format = {
@@ -30,5 +32,12 @@ export const pt2: Format = {
       .replace(/\.[^.]*$/, '');
     const { model, findings } = translate(archive, stem, { allowCustom });
     return { model, findings: [...archive.findings, ...findings] };
+  },
+  async write(model, { name }) {
+    const program = programOf(model);
+    const root = name.replace(/\.[^.]*$/, '').replace(/[^\w.-]/g, '_') || 'archive';
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of writeProgram(program, root)) chunks.push(chunk);
+    return [{ name, length: chunks.reduce((n, c) => n + c.length, 0), chunks }];
   },
 };

@@ -34,6 +34,15 @@ export function elementOfCode(code: Cursor): DataType {
   throw fail('E1201', `${code.path}: element type ${code.number} does not exist`, { path: code.path });
 }
 
+const codes = new Map(Object.entries(elements).map(([code, type]) => [type, Number(code)]));
+
+/** @throws ModelError E2002 for a type that programs do not have */
+export function codeOfElement(type: DataType): number {
+  const code = codes.get(type);
+  if (code !== undefined) return code;
+  throw fail('E2002', `PyTorch has no ${type} tensors`);
+}
+
 /** `{as_int}` or `{as_expr: {expr_str, hint}}`. */
 export function readSize(size: Cursor): Dim {
   const { tag, of } = size.union();
