@@ -1,6 +1,6 @@
 // Operators of ONNX as ATen calls. A row says the whole operator or, by giving nothing, that this form of it has no call of its own: then a
 // composite is written as its body, and a pointwise one as its formula.
-import { productOf, unknownDim } from '../../../ir/dims.ts';
+import { addDims, productOf, unknownDim } from '../../../ir/dims.ts';
 import { numbersOf, type Tensor } from '../../../ir/tensor.ts';
 import { type DataType, elementTypes, isFloat, isInteger, type TensorType, tensorType } from '../../../ir/types.ts';
 import type { OpName } from '../../../ops/names.gen.ts';
@@ -355,23 +355,21 @@ const products = {
   MaxPool(n) {
     if (n.isUsed(1)) throw gap('MaxPool with indices');
     const w = poolWindow('MaxPool', n.shape(), n.at);
-    const { x, pads } = paddedEvenly(n, w, isFloat(n.element()) ? Number.NEGATIVE_INFINITY : 0, true);
+    const { x, pads } = paddedEvenly(n, w, isFloat(n.element()) ? Number.NEGATIVE_INFINITY : 0, n.x());
     return n.call(`aten.max_pool${dimensions(w)}d.default`, [x, w.kernel, w.strides, pads, w.dilations, n.at.ceil_mode !== 0]);
   },
   AveragePool(n) {
     const w = poolWindow('AveragePool', n.shape(), n.at);
     if (w.dilations.some(d => d !== 1)) throw gap('AveragePool with dilations');
     const isPlain = evenPads(w) && isNarrow(w);
-    if (!isPlain && !n.at.count_include_pad) throw gap('AveragePool whose padding is uneven or wide, and not counted');
-    const { x, pads } = paddedEvenly(n, w, 0, true);
-    return n.call(`aten.avg_pool${dimensions(w)}d.default`, [
-      x,
-      w.kernel,
-      w.strides,
-      pads,
-      n.at.ceil_mode !== 0,
-      n.at.count_include_pad !== 0,
-    ]);
+    const average = (input: Ref, counts: boolean): Ref => {
+      const { x, pads } = paddedEvenly(n, w, 0, input);
+      return n.call(`aten.avg_pool${dimensions(w)}d.default`, [x, w.kernel, w.strides, pads, n.at.ceil_mode !== 0, counts]);
+    };
+    if (isPlain || n.at.count_include_pad) return average(n.x(), n.at.count_include_pad !== 0);
+    // Padding that is no element: the average over all, by the share of what is there.
+    const ones = n.t.call('aten.ones_like.default', [n.x()], tensorType(n.element(), n.shape()));
+    return n.call('aten.div.Tensor', [average(n.x(), true), average(ones, true)]);
   },
 } satisfies Rows;
 
@@ -534,13 +532,15 @@ function paddedEvenly(
   n: Of<'Conv'> | Of<'MaxPool'> | Of<'AveragePool'>,
   w: Window,
   fill: number,
-  isPool = false,
+  pooled?: Ref,
 ): { x: Ref; pads: readonly number[] } {
   const rank = w.kernel.length;
-  if (evenPads(w) && (!isPool || isNarrow(w))) return { x: n.x(), pads: w.pads.slice(0, rank) as number[] };
+  const input = pooled ?? n.x();
+  if (evenPads(w) && (!pooled || isNarrow(w))) return { x: input, pads: w.pads.slice(0, rank) as number[] };
   const around = range(rank)
     .reverse()
     .flatMap(d => [n.e.dim(w.pads[d]!), n.e.dim(w.pads[rank + d]!)]);
-  const x = n.t.call('aten.constant_pad_nd.default', [n.x(), around, fill], tensorType(n.element(), n.shape()));
+  const padded = n.shape().map((d, axis) => (axis < 2 ? d : addDims(d, addDims(w.pads[axis - 2]!, w.pads[rank + axis - 2]!))));
+  const x = n.t.call('aten.constant_pad_nd.default', [input, around, fill], tensorType(n.element(), padded));
   return { x, pads: w.kernel.map(() => 0) };
 }
