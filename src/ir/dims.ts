@@ -49,6 +49,11 @@ export const sameDim = (a: Dim, b: Dim): boolean => a === b || (typeof a !== 'nu
 export const sameShape = (a: readonly Dim[], b: readonly Dim[]): boolean => a.length === b.length && a.every((d, i) => sameDim(d, b[i]!));
 export const isStatic = (shape: readonly Dim[] | undefined): shape is readonly number[] =>
   shape?.every(d => typeof d === 'number') ?? false;
+/** Whether a size is the smaller of 1 and another: what a slice of one element leaves of an axis. It is 1 unless that axis is empty. */
+export const isAtMostOne = (d: Dim): boolean =>
+  d === 1 || (typeof d !== 'number' && d.constant === 0 && d.terms.length === 1 && isMinimumWithOne(d.terms[0]!));
+const isMinimumWithOne = ({ factor, atoms: [atom, ...rest] }: Term): boolean =>
+  factor === 1 && rest.length === 0 && atom?.kind === 'min' && (atom.a === 1 || atom.b === 1);
 export const formatDim = (d: Dim): string => (typeof d === 'number' ? String(d) : isUnknownDim(d) ? '?' : d.key);
 
 export function addDims(a: Dim, b: Dim): Dim {

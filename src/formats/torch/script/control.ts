@@ -283,6 +283,11 @@ interface Carried {
 /** A loop of which the run decides the number of rounds. Its body is followed until the types of what it carries stay the same. */
 function runLoop(e: Interpreter, parts: LoopParts): undefined {
   const names = [...assigned(parts.body)].filter(name => e.frame.variables.has(name));
+  const carried = (): Host[] => names.flatMap(name => leavesOf(e.frame.variables.get(name)));
+  const isOpen = (leaf: Host): boolean => leaf instanceof TensorRef && !leaf.memory.value.type;
+  // Inputs get their types where the body first uses them.
+  if (carried().some(isOpen)) new Moment(e).aside(() => e.block(parts.body));
+  e.settleAll('loop', carried());
   const moment = new Moment(e);
   const variables = new Map(e.frame.variables);
   const initial = (memories: readonly Memory[]): Value[] => [

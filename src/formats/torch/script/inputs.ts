@@ -22,7 +22,7 @@ const takesIndices: Readonly<Record<string, number | undefined>> = {
 };
 
 /** Ranks by operator, the likely one first. */
-function ranksFor({ op, args }: Use): readonly number[] {
+function ranksFor({ op, args, module }: Use): readonly number[] {
   const pooled = /(?:^|_)(?:pool|conv|batch_norm|instance_norm|pad|upsample\w*|fold|shuffle)\w*?([123])d(?:_|$)/.exec(op)?.[1];
   const n = Number(pooled);
   if (pooled !== undefined) return [n + 2, n + 1];
@@ -31,8 +31,17 @@ function ranksFor({ op, args }: Use): readonly number[] {
   if (/^(?:lstm|gru|rnn_\w+)$/.test(op)) return [3, 2];
   if (/^(?:item|int|float|bool|_local_scalar_dense)$/.test(op)) return [0, 1];
   if (/^embedding/.test(op)) return [2, 1, 3];
-  return [...ranksOf(args.find(arg => rankOf(arg) !== undefined && rankOf(arg) !== 0 && !isWeight(arg))), 2, 3, 4, 1, 5, 0];
+  const usual = usualRanks.find(([name]) => name.test(module))?.[1] ?? [];
+  return [...usual, ...ranksOf(args.find(arg => rankOf(arg) !== undefined && rankOf(arg) !== 0 && !isWeight(arg))), 2, 3, 4, 1, 5, 0];
 }
+
+/** Ranks of what modules take, with a batch. */
+const usualRanks: readonly (readonly [RegExp, readonly number[]])[] = [
+  [/\.(?:LSTM|GRU|RNN|MultiheadAttention|Transformer\w*)$/, [3]],
+  [/(?:1d|1D)$/, [3]],
+  [/(?:2d|2D)$/, [4]],
+  [/(?:3d|3D)$/, [5]],
+];
 
 const isWeight = (v: Host): boolean => v instanceof TensorRef && !v.memory.value.producer && v.memory.value.tensor !== undefined;
 const rankOf = (v: Host | undefined): number | undefined => (v instanceof TensorRef ? v.memory.value.shape?.length : undefined);

@@ -22,6 +22,8 @@ export interface Use {
   /** Its place among the arguments. */
   readonly position: number;
   readonly args: readonly Host[];
+  /** The class of the innermost module that runs. */
+  readonly module: string;
 }
 
 export interface World {
@@ -335,7 +337,7 @@ export class Interpreter {
       case 'float':
       case 'bool': {
         const value = argument(0);
-        this.#settleAll(name, [value]);
+        this.settleAll(name, [value]);
         return convertNumber(name, value, this.b);
       }
       case 'isinstance':
@@ -353,27 +355,35 @@ export class Interpreter {
   #annotated(type: Expression | undefined, value: Host): Host {
     const name = type?.kind === 'name' ? type.name : undefined;
     if (value instanceof TensorRef && (name === 'int' || name === 'float' || name === 'bool' || name === 'number')) {
-      this.#settleAll(name, [value]);
+      this.settleAll(name, [value]);
       return convertNumber(name === 'number' ? 'any' : name, value, this.b);
     }
     return value;
   }
 
+  get #module(): string {
+    for (const frame of [...this.frames].reverse()) {
+      const self = frame.variables.get('self');
+      if (self instanceof Instance) return self.className;
+    }
+    return '';
+  }
+
   /** Inputs of a type that nothing says get one where they are first used. */
-  #settleAll(op: string, args: readonly Host[]): void {
+  settleAll(op: string, args: readonly Host[]): void {
     args.forEach((arg, position) => {
       const refs = arg instanceof TensorRef ? [arg] : arg instanceof List || arg instanceof Tuple ? arg.items : [];
       for (const ref of refs)
         if (ref instanceof TensorRef && !ref.isWritten) {
           const value = ref.read(this.b);
-          if (!value.type && !value.producer) this.world.settle(value, { op, position, args });
+          if (!value.type && !value.producer) this.world.settle(value, { op, position, args, module: this.#module });
         }
     });
   }
 
   /** Carry out an operator: on host values by the table of those, on tensors by that of ATen. */
   operator(domain: string, name: string, args: readonly Host[], keywords: ReadonlyMap<string, Host> = new Map()): Host {
-    this.#settleAll(name, [...args, ...keywords.values()]);
+    this.settleAll(name, [...args, ...keywords.values()]);
     const key = `${domain}.${name}`;
     try {
       const builtin = Object.hasOwn(builtins, key) ? builtins[key] : undefined;
@@ -416,5 +426,4 @@ function label(value: Value, name: string): void {
   const { producer } = value;
   if (!producer || value.name !== producer.op.toLowerCase()) return;
   value.name = name;
-  if (!producer.name) producer.name = name;
 }

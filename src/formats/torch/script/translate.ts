@@ -12,9 +12,10 @@ import { SavedObject, type SavedValue } from '../rebuild.ts';
 import { State } from '../state.ts';
 import type { TranslateOptions } from '../translate.ts';
 import type { ScriptArchive } from './archive.ts';
-import { type Openness, tracedType, typesFor } from './inputs.ts';
+import { type Openness, openType, tracedType, typesFor } from './inputs.ts';
 import { Interpreter, Raised, type Use } from './interpret.ts';
 import type { Expression, FunctionDef, Parameter } from './parse.ts';
+import { openRanks } from './ranks.ts';
 import { scalarValue, symbolicOf } from './scalars.ts';
 import { Callable, Device, Dict, floatHost, type Host, Instance, isNumber, kindOf, List, Tuple } from './values.ts';
 
@@ -31,8 +32,10 @@ export function translateScript(
   { allowCustom = false }: TranslateOptions = {},
 ): { readonly model: Model; readonly findings: readonly Finding[] } {
   const made = firstThatFits(archive, allowCustom);
+  const graph = made.graph(name);
+  if (made.guesses.size > 0) withOpenRanks(made, graph);
   const opsets = new Map([['', newestOpset('')!], ...made.domains.map(domain => [domain, 1] as const)]);
-  const model = new Model(made.graph(name), {
+  const model = new Model(graph, {
     irVersion: irVersionFor(opsets),
     opsets,
     producer: { name: 'pytorch', version: undefined },
@@ -60,17 +63,38 @@ function firstThatFits(archive: ScriptArchive, allowCustom: boolean): Attempt {
   throw best!.error;
 }
 
+/** What computes the same for inputs of other ranks does not say their rank. */
+function withOpenRanks(made: Attempt, graph: Graph): void {
+  const more = (types: ReadonlyMap<string, TensorType>, only?: string): Map<string, TensorType> =>
+    new Map(
+      [...types].map(([input, type]) => [
+        input,
+        only === undefined || only === input ? openType(input, type.element, type.shape!.length + 1) : type,
+      ]),
+    );
+  const tryWith = (types: ReadonlyMap<string, TensorType>): boolean => {
+    const other = made.again(types);
+    return other.failure() === undefined && openRanks(graph, other.graph(graph.name));
+  };
+  if (!tryWith(more(made.guesses)) && made.guesses.size > 1) for (const input of made.guesses.keys()) tryWith(more(made.guesses, input));
+  for (const [input] of made.guesses) made.report(graph.inputs.find(v => v.name === input)!);
+}
+
 interface AttemptOptions {
   readonly allowCustom: boolean;
   readonly open: Openness;
   /** Which of the possible types each input gets, in the order in which they are first used. */
   readonly choices: readonly number[];
   readonly changing: ReadonlySet<string>;
+  /** Types that are not to be guessed. */
+  readonly types?: ReadonlyMap<string, TensorType>;
 }
 
 /** One way to take the inputs. */
 class Attempt {
   readonly findings: Finding[] = [];
+  /** Types that were guessed. */
+  readonly guesses = new Map<string, TensorType>();
   readonly #archive: ScriptArchive;
   readonly #options: AttemptOptions;
   readonly #state: State;
@@ -131,6 +155,17 @@ class Attempt {
     return again;
   }
 
+  /** The same with types for the inputs that this one guessed. */
+  again(types: ReadonlyMap<string, TensorType>): Attempt {
+    return new Attempt(this.#archive, { ...this.#options, choices: [], types });
+  }
+
+  /** Say what an input was taken for. */
+  report(input: Value): void {
+    const message = `TorchScript does not say the type of ${input.name}; it is taken for ${formatType(input.type)}`;
+    this.findings.push(warning('E3009', message, { hint: 'Save a traced program, or check the type.' }));
+  }
+
   /** The next choice: the last input that has another possible type takes it. */
   advance(choices: number[]): boolean {
     const now = this.#candidates.map((_, i) => this.#options.choices[i] ?? 0);
@@ -155,15 +190,12 @@ class Attempt {
   }
 
   #settle(value: Value, use: Use): void {
-    const types = typesFor(value.name, use);
+    const known = this.#options.types?.get(value.name);
+    const types = known ? [known] : typesFor(value.name, use);
     const choice = this.#options.choices[this.#candidates.length] ?? 0;
     this.#candidates.push(types.length);
     value.type = types[choice]!;
-    this.findings.push(
-      warning('E3009', `TorchScript does not say the type of ${value.name}; it is taken for ${formatType(value.type)}`, {
-        hint: 'Save a traced program, or check the type.',
-      }),
-    );
+    this.guesses.set(value.name, types[choice]!);
   }
 
   #run(): void {
