@@ -286,7 +286,11 @@ function runLoop(e: Interpreter, parts: LoopParts): undefined {
   const carried = (): Host[] => names.flatMap(name => leavesOf(e.frame.variables.get(name)));
   const isOpen = (leaf: Host): boolean => leaf instanceof TensorRef && !leaf.memory.value.type;
   // Inputs get their types where the body first uses them.
-  if (carried().some(isOpen)) new Moment(e).aside(() => e.block(parts.body));
+  if (carried().some(isOpen))
+    new Moment(e).aside(() => {
+      if ('count' in parts) e.assign(parts.target, parts.start);
+      e.block(parts.body);
+    });
   e.settleAll('loop', carried());
   const moment = new Moment(e);
   const variables = new Map(e.frame.variables);

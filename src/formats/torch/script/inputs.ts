@@ -38,6 +38,7 @@ function ranksFor({ op, args, module }: Use): readonly number[] {
 /** Ranks of what modules take, with a batch. */
 const usualRanks: readonly (readonly [RegExp, readonly number[]])[] = [
   [/\.(?:LSTM|GRU|RNN|MultiheadAttention|Transformer\w*)$/, [3]],
+  [/\.Embedding(?:Bag)?$/, [2]],
   [/(?:1d|1D)$/, [3]],
   [/(?:2d|2D)$/, [4]],
   [/(?:3d|3D)$/, [5]],
@@ -50,9 +51,12 @@ const ranksOf = (v: Host | undefined): number[] => {
   return rank === undefined ? [] : [rank];
 };
 
+/** Whether the module that runs looks its inputs up. */
+const isEmbedding = ({ module }: Use): boolean => /\.Embedding(?:Bag)?$/.test(module);
+
 /** Types that an input may have, the likely one first. */
 export function typesFor(name: string, use: Use): readonly TensorType[] {
-  const isWhole = takesIndices[use.op] === use.position || use.op === 'item' || use.op === 'int' || whole.test(name);
+  const isWhole = takesIndices[use.op] === use.position || use.op === 'item' || use.op === 'int' || whole.test(name) || isEmbedding(use);
   const elements: readonly DataType[] = isWhole ? ['int64', 'float32'] : ['float32', 'int64', 'bool'];
   const ranks = [...new Set(ranksFor(use))];
   return elements.flatMap(element => ranks.map(rank => openType(name, element, rank)));

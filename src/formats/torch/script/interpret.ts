@@ -392,6 +392,9 @@ export class Interpreter {
       if (domain !== 'aten') return this.#unknown(domain, name, args, keywords);
       return callOverload(chooseOverload(name, args, keywords), this.b);
     } catch (error) {
+      // Rows rely on ranks that programs for torch.export state and TorchScript does not.
+      if (error instanceof TypeError)
+        throw fail('E1305', `${key}: the arguments do not fit together`, { node: { op: key } }, { cause: error });
       if (!(error instanceof ModelError) || error.code !== 'E2001' || error.findings[0]!.node) throw error;
       if (!atenOverloads(name).some(overload => atenRow(name, overload))) this.hopeless = true;
       if (this.world.custom && domain === 'aten' && this.hopeless) return this.#custom(domain, name, args, keywords);
