@@ -191,8 +191,8 @@ class Containers(nn.Module):
 
     def forward(self, x):
         ys = []
-        for layer, scale in zip(self.layers, self.scales):
-            x = layer(x) * scale
+        for i, layer in enumerate(self.layers):
+            x = layer(x) * self.scales[i]
             ys.append(x)
         for name, act in self.named.items():
             x = act(x)
@@ -383,8 +383,8 @@ class StringsAndNumbers(nn.Module):
         n = 0
         for c in ["a", "b", "max"]:
             if c == self.mode:
-                n += self.k ** 2
-        n = max(n, 4) % 5 + abs(-2) + (7 // 2) + int(2.7) + round(1.5)
+                n += self.k * 2
+        n = max(n, 4) % 5 + abs(-2) + (7 // 2) + int(2.7) + int(round(1.5))
         return x * n + float(n) / 2, min([3, 1, 2]) + x.size(0)
 
 

@@ -45,9 +45,9 @@ export const torchscript: Format = {
       throw error;
     }
   },
-  async read(source, { allowCustom = false }) {
+  async read(source, { allowCustom = false, inputShapes = {} }) {
     const archive = await openScript(source);
-    const { model, findings } = translateScript(archive, stemOf(source), { allowCustom });
+    const { model, findings } = translateScript(archive, stemOf(source), { allowCustom, inputShapes });
     return { model, findings: [...archive.findings, ...findings] };
   },
 };

@@ -170,7 +170,36 @@ const slice: Builtin = ([of, start, end, step]) => {
   return typeof of === 'string' ? taken.join('') : of instanceof Tuple ? new Tuple(taken) : new List(taken);
 };
 
-const getItem: Builtin = ([of, index]) => {
+/** Lists that a loop of the run has filled. */
+const lengthOf = (list: List, rows: Value, e: Interpreter): Host =>
+  computeScalar('add', [list.known.length, sizeOf(rows, 0, e.b) as Scalar], e.b);
+
+/** All of its items along a new axis. */
+function stacked(list: List, rows: Value, axis: number, e: Interpreter): Value {
+  const known = list.known.map(item => e.b.Unsqueeze(tensorOf(item, e), [0]));
+  const all = known.length > 0 ? e.b.Concat([...known, rows], 0) : rows;
+  const rank = rankOf(all);
+  const at = axis < 0 ? axis + rank : axis;
+  const others = range(rank - 1, 1);
+  return at === 0 ? all : e.b.Transpose(all, [...others.slice(0, at), 0, ...others.slice(at)]);
+}
+
+const stack: Builtin = ([list, axis = 0], e) =>
+  list instanceof List && list.rows ? TensorRef.of(stacked(list, list.rows, numberAt(axis, 'an axis'), e)) : notMine;
+
+/** Its items one behind the other: the new axis is merged with the one behind it. */
+const concatenate: Builtin = ([list, axis = 0], e) => {
+  if (!(list instanceof List && list.rows)) return notMine;
+  const rank = rankOf(list.rows) - 1;
+  const given = numberAt(axis, 'an axis');
+  const at = given < 0 ? given + rank : given;
+  const whole = stacked(list, list.rows, at, e);
+  const sizes = range(rank + 1).map(i => e.b.dim(whole, i));
+  return TensorRef.of(e.b.Reshape(whole, [...sizes.slice(0, at), -1, ...sizes.slice(at + 2)]));
+};
+
+const getItem: Builtin = ([of, index], e) => {
+  if (of instanceof List && of.rows && of.known.length === 0) return TensorRef.of(e.b.Gather(of.rows, scalarValue(index, e.b), 0));
   if (of instanceof List || of instanceof Tuple) return of.items[placeIn(of.items.length, index)];
   if (of instanceof Dict) {
     if (!of.entries.has(index)) throw new Raised(`a dict has no ${written(index)}`);
@@ -192,8 +221,8 @@ const always =
 /** Of lists: what changes them in place. */
 const inPlace: Readonly<Record<string, (list: List, args: readonly Host[]) => Host>> = {
   append(list, [item]) {
-    if (list.items.length > maxItems) throw fail('E1009', `a list of more than ${maxItems} items`);
-    list.items.push(item);
+    if (list.known.length > maxItems) throw fail('E1009', `a list of more than ${maxItems} items`);
+    list.push(item);
     return list;
   },
   extend(list, [items]) {
@@ -299,6 +328,7 @@ export const builtins: Readonly<Record<string, Builtin | undefined>> = {
   'aten.numel': aboutTensor((value, { b }) => sizeOf(b.Reshape(value, [-1]), 0, b)),
   'aten.len'([of], e) {
     if (typeof of === 'string') return of.length;
+    if (of instanceof List && of.rows) return lengthOf(of, of.rows, e);
     return of instanceof TensorRef ? sizeOf(of.read(e.b), 0, e.b) : (sequence(of)?.length ?? notMine);
   },
   'aten.item': ([of], { b }) => convertNumber('any', of, b),
@@ -392,6 +422,9 @@ export const builtins: Readonly<Record<string, Builtin | undefined>> = {
         )
       : notMine,
   'aten.slice': slice,
+  'aten.stack': stack,
+  'aten.cat': concatenate,
+  'aten.concat': concatenate,
   'aten.tensor': ([data], { b }, keywords) => tensor(data, elementIn(keywords), b),
   'aten.as_tensor': ([data, type], { b }, keywords) =>
     data instanceof TensorRef ? notMine : tensor(data, type === undefined ? elementIn(keywords) : elementOfCode(Number(type)), b),

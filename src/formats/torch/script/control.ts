@@ -1,6 +1,6 @@
 // Branches and loops. What is known decides at once; what only the run knows becomes If and Loop, and their results are every variable,
 // every tensor written in place and every item of a list that the code in them may have changed.
-import { fail } from '../../../errors.ts';
+import { fail, type ModelError } from '../../../errors.ts';
 import { type Dim, isUnknownDim, sameDim, unknownDim } from '../../../ir/dims.ts';
 import { Graph, Value } from '../../../ir/graph.ts';
 import { type TensorType, tensorType } from '../../../ir/types.ts';
@@ -11,7 +11,20 @@ import { numberValue } from '../numbers.ts';
 import { type Interpreter, Raised, type Returned } from './interpret.ts';
 import type { Block, Expression, Statement } from './parse.ts';
 import { scalarValue, settled, symbolicOf, truth } from './scalars.ts';
-import { Conflict, Dict, type Host, type Instance, isKnownNumber, isNumber, isSame, kindOf, List, plain, Tuple } from './values.ts';
+import {
+  Conflict,
+  Dict,
+  floatHost,
+  type Host,
+  type Instance,
+  isKnownNumber,
+  isNumber,
+  isSame,
+  kindOf,
+  List,
+  plain,
+  Tuple,
+} from './values.ts';
 
 /** Most rounds of a loop that is written out. */
 const maxRounds = 100_000;
@@ -29,10 +42,15 @@ function raises(block: Block): boolean {
 type Container = List | Dict | Instance;
 type Content = readonly (readonly [Host, Host])[];
 const contentOf = (c: Container): Content =>
-  c instanceof List ? c.items.map((item, i) => [i, item] as const) : [...(c instanceof Dict ? c.entries : c.attributes)];
+  c instanceof List
+    ? [...c.known, ...(c.pending ?? [])].map((item, i) => [i, item] as const)
+    : [...(c instanceof Dict ? c.entries : c.attributes)];
 function setContent(c: Container, content: Content): void {
-  if (c instanceof List) c.items = content.map(([, item]) => item);
-  else if (c instanceof Dict) c.entries = new Map(content);
+  if (c instanceof List) {
+    const items = content.map(([, item]) => item);
+    if (c.pending) c.pending = items.slice(c.known.length);
+    else c.items = items;
+  } else if (c instanceof Dict) c.entries = new Map(content);
   else {
     c.attributes.clear();
     for (const [key, item] of content) c.attributes.set(String(key), item);
@@ -186,6 +204,8 @@ class Merge {
   /** What a value is after both branches, asked for when the node is made. */
   #host(a: Host, c: Host): () => Host {
     if (isSame(a, c)) return () => a;
+    if (a instanceof Conflict && a.isEmpty) return this.#host(placeholder(c, this.#then.b, this.#else.b), c);
+    if (c instanceof Conflict && c.isEmpty) return this.#host(a, placeholder(a, this.#else.b, this.#then.b));
     if (a instanceof TensorRef && c instanceof TensorRef) {
       const [x, y] = [a.read(this.#then.b), c.read(this.#else.b)];
       if (x.element !== y.element) return () => new Conflict(`it is ${x.element} or ${y.element} by a condition that only the run knows`);
@@ -212,6 +232,22 @@ class Merge {
     }
     return () => new Conflict(`it is ${kindOf(a)} or ${kindOf(c)} by a condition that only the run knows`);
   }
+}
+
+/** Something of the kind of a value, which is made in `there`, for a branch that gives none: nothing ever reads it. */
+function placeholder(v: Host, here: Builder, there: Builder): Host {
+  if (v instanceof TensorRef) {
+    const { element, shape } = typeOfValue(v.read(there));
+    const dims = shape!.map(d => (typeof d === 'number' ? d : 1));
+    return TensorRef.of(here.Expand(here.Cast(here.constant(0n, 'int64'), element), dims));
+  }
+  if (isNumber(v)) return kindOf(v) === 'bool' ? false : kindOf(v) === 'int' ? 0 : floatHost(0);
+  if (v instanceof Tuple)
+    return new Tuple(
+      v.items.map(item => placeholder(item, here, there)),
+      v.fields,
+    );
+  return v instanceof List ? new List(v.items.map(item => placeholder(item, here, there))) : v;
 }
 
 const itemsOf = (v: Host): readonly Host[] | undefined => (v instanceof Tuple || v instanceof List ? v.items : undefined);
@@ -278,6 +314,8 @@ interface Carried {
   readonly names: readonly string[];
   readonly memories: readonly Memory[];
   readonly types: readonly TensorType[];
+  /** Lists that every round appends a tensor to. */
+  readonly grown: readonly List[];
 }
 
 /** A loop of which the run decides the number of rounds. Its body is followed until the types of what it carries stay the same. */
@@ -299,29 +337,38 @@ function runLoop(e: Interpreter, parts: LoopParts): undefined {
     ...memories.map(memory => memory.value),
   ];
   let memories: readonly Memory[] = [];
+  let grown: readonly List[] = [];
   let types: readonly TensorType[] = initial(memories).map(typeOfValue);
   for (let attempt = 0; attempt < 12; attempt++) {
-    const tried = tryBody(e, moment, parts, { names, memories, types });
-    if (tried.written.length > memories.length) {
+    const tried = tryBody(e, moment, parts, { names, memories, types, grown });
+    if (tried.grown.length > grown.length) grown = tried.grown;
+    else if (tried.written.length > memories.length) {
       memories = tried.written;
       types = initial(memories).map(typeOfValue);
     } else if (tried.types.every((type, i) => sameType(type, types[i]!))) {
-      finish(e, parts, tried.graph, { names, memories, types }, initial(memories));
+      finish(e, parts, tried.graph, { names, memories, types, grown }, initial(memories));
       return undefined;
     } else types = tried.types;
   }
   throw fail('E2001', 'the shapes in a loop do not settle', { node: { op: 'loop' } });
 }
 
-function finish(e: Interpreter, parts: LoopParts, body: Graph, { names, memories, types }: Carried, initial: readonly Value[]): void {
+function finish(
+  e: Interpreter,
+  parts: LoopParts,
+  body: Graph,
+  { names, memories, types, grown }: Carried,
+  initial: readonly Value[],
+): void {
   const { b } = e;
   const count = 'count' in parts ? scalarValue(parts.count, b) : undefined;
   const going = 'count' in parts ? undefined : b.Reshape(parts.first.value, []);
-  const outputs = initial.map((_, i) => `loop_${i}`);
+  const outputs = [...initial, ...grown].map((_, i) => `loop_${i}`);
   const made = b.emit('Loop', [count, going, ...initial], { body }, { outputs }) as readonly Value[];
   made.forEach((v, i) => {
-    v.type = types[i];
+    if (i < types.length) v.type = types[i];
   });
+  for (const [i, list] of grown.entries()) list.rows = typedRows(made[types.length + i]!, body.outputs[types.length + 1 + i]!.value);
   let at = 0;
   for (const name of names) {
     const before = e.frame.variables.get(name);
@@ -338,35 +385,64 @@ interface Tried {
   /** Types that hold what goes into a round and what comes out of it. */
   readonly types: readonly TensorType[];
   readonly written: readonly Memory[];
+  readonly grown: readonly List[];
 }
 
-function tryBody(e: Interpreter, moment: Moment, parts: LoopParts, { names, memories, types }: Carried): Tried {
-  return moment.aside(b => {
-    const round = new Value('round', tensorType('int64', []));
-    const going = new Value('going', tensorType('bool', []));
-    const inputs = types.map((type, i) => new Value(`carried_${i}`, type));
-    const { variables } = e.frame;
-    let at = 0;
-    const before = names.map(name => {
-      const value = variables.get(name);
-      const leaves = inputs.slice(at, at + leavesOf(value).length);
-      at += leaves.length;
-      variables.set(name, rebuilt(value, leaves, b));
-      return value;
-    });
-    for (const [i, memory] of memories.entries()) overwrite(memory, inputs[at + i]!);
-    if ('count' in parts) e.assign(parts.target, roundNumber(e, round, parts.start, parts.step));
-    if (e.block(parts.body))
-      throw fail('E2001', 'a return in a loop of which the run decides has no conversion', { node: { op: 'return' } });
-    const again = 'count' in parts ? b.Identity(going) : scalarValue(truth(e.evaluate(parts.condition), b), b);
-    const after = names.flatMap((name, i) => leavesAfter(name, before[i], variables.get(name)));
-    const results = [...after.map((leaf, i) => asType(scalarValue(leaf, b), types[i]!, b)), ...memories.map(memory => memory.value)];
-    if (moment.changed.size > 0)
-      throw fail('E2001', 'a list or dict changes in a loop of which only the run knows the number of rounds', { node: { op: 'loop' } });
-    const outputs = [again, ...results].map((v, i) => ({ name: `next_${i}`, value: produced(v, b) }));
-    const graph = new Graph('body', { inputs: [round, going, ...inputs], outputs, nodes: b.nodes });
-    return { graph, types: results.map((v, i) => commonType(types[i]!, typeOfValue(v))), written: moment.memories.written };
+/** What the rounds appended: one more axis than in a round. */
+function typedRows(rows: Value, row: Value): Value {
+  const { element, shape } = typeOfValue(row);
+  rows.type = tensorType(element, [rows.shape?.[0] ?? unknownDim(), ...shape!]);
+  return rows;
+}
+
+function tryBody(e: Interpreter, moment: Moment, parts: LoopParts, carried: Carried): Tried {
+  for (const list of carried.grown) list.pending = [];
+  try {
+    return moment.aside(b => followBody(e, moment, parts, carried, b));
+  } finally {
+    for (const list of carried.grown) list.pending = undefined;
+  }
+}
+
+function followBody(e: Interpreter, moment: Moment, parts: LoopParts, { names, memories, types, grown }: Carried, b: Builder): Tried {
+  const round = new Value('round', tensorType('int64', []));
+  const going = new Value('going', tensorType('bool', []));
+  const inputs = types.map((type, i) => new Value(`carried_${i}`, type));
+  const { variables } = e.frame;
+  let at = 0;
+  const before = names.map(name => {
+    const value = variables.get(name);
+    const leaves = inputs.slice(at, at + leavesOf(value).length);
+    at += leaves.length;
+    variables.set(name, rebuilt(value, leaves, b));
+    return value;
   });
+  for (const [i, memory] of memories.entries()) overwrite(memory, inputs[at + i]!);
+  if ('count' in parts) e.assign(parts.target, roundNumber(e, round, parts.start, parts.step));
+  if (e.block(parts.body)) throw fail('E2001', 'a return in a loop of which the run decides has no conversion', { node: { op: 'return' } });
+  const again = 'count' in parts ? b.Identity(going) : scalarValue(truth(e.evaluate(parts.condition), b), b);
+  const after = names.flatMap((name, i) => leavesAfter(name, before[i], variables.get(name)));
+  const results = [...after.map((leaf, i) => asType(scalarValue(leaf, b), types[i]!, b)), ...memories.map(memory => memory.value)];
+  const lists = [...moment.changed].map(([container, content]) => growing(container, content, moment));
+  const rows = grown.map(list => (list.pending ?? []).map(item => (item instanceof TensorRef ? item.read(b) : undefined)));
+  if (lists.length === grown.length && rows.some(row => row.length !== 1 || !row[0])) throw changes();
+  const outputs = [again, ...results, ...rows.flat().filter(row => row !== undefined)].map((v, i) => ({
+    name: `next_${i}`,
+    value: produced(v, b),
+  }));
+  const graph = new Graph('body', { inputs: [round, going, ...inputs], outputs, nodes: b.nodes });
+  return { graph, types: results.map((v, i) => commonType(types[i]!, typeOfValue(v))), written: moment.memories.written, grown: lists };
+}
+
+const changes = (): ModelError =>
+  fail('E2001', 'a list or dict changes in a loop of which only the run knows the number of rounds', { node: { op: 'loop' } });
+
+/** A list that only got longer. */
+function growing(container: Container, content: Content, moment: Moment): List {
+  const before = moment.contentOf(container);
+  const isLonger = content.length > before.length && sameContent(before, content.slice(0, before.length));
+  if (!(container instanceof List) || container.rows || !isLonger) throw changes();
+  return container;
 }
 
 function roundNumber(e: Interpreter, round: Value, start: Host, step: Host): Host {

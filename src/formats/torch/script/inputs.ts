@@ -4,6 +4,7 @@ import { symbol } from '../../../ir/dims.ts';
 import { type DataType, type TensorType, tensorType } from '../../../ir/types.ts';
 import { TensorRef } from '../memory.ts';
 import type { Use } from './interpret.ts';
+import type { FunctionDef } from './parse.ts';
 import type { Host } from './values.ts';
 
 /** Names that people give to whole numbers. */
@@ -55,11 +56,60 @@ const ranksOf = (v: Host | undefined): number[] => {
 const isEmbedding = ({ module }: Use): boolean => /\.Embedding(?:Bag)?$/.test(module);
 
 /** Types that an input may have, the likely one first. */
-export function typesFor(name: string, use: Use): readonly TensorType[] {
+export function typesFor(name: string, use: Use, { ranks: likely, sizes }: Said): readonly TensorType[] {
   const isWhole = takesIndices[use.op] === use.position || use.op === 'item' || use.op === 'int' || whole.test(name) || isEmbedding(use);
   const elements: readonly DataType[] = isWhole ? ['int64', 'float32'] : ['float32', 'int64', 'bool'];
-  const ranks = [...new Set(ranksFor(use))];
+  if (sizes) return elements.map(element => givenType(element, sizes));
+  const ranks = [
+    ...new Set([
+      ...ranksFor(use)
+        .slice(0, 1)
+        .filter(rank => rank === 0),
+      ...likely,
+      ...ranksFor(use),
+    ]),
+  ];
   return elements.flatMap(element => ranks.map(rank => openType(name, element, rank)));
+}
+
+/** What is known of an input beside its first use. */
+export interface Said {
+  /** Ranks that the program makes likely. */
+  readonly ranks: readonly number[];
+  /** Sizes that somebody gave. */
+  readonly sizes: readonly (number | string)[] | undefined;
+}
+
+export const givenType = (element: DataType, sizes: readonly (number | string)[]): TensorType =>
+  tensorType(
+    element,
+    sizes.map(size => (typeof size === 'string' ? symbol(size) : size)),
+  );
+
+/** The rank that the first operator of a function that has a usual one makes likely: of frozen programs the modules are gone. */
+export function likelyRanks({ body }: FunctionDef): readonly number[] {
+  for (const op of operatorsOf(body)) {
+    const rank = usualOfOperator.find(([name]) => name.test(op))?.[1];
+    if (rank !== undefined) return [rank];
+  }
+  return [];
+}
+
+const usualOfOperator: readonly (readonly [RegExp, number])[] = [
+  [/^(?:lstm|gru|rnn_\w+|conv\w*1d|max_pool1d|avg_pool1d|_transformer_encoder_layer_fwd|_native_multi_head_attention)$/, 3],
+  [/^(?:conv\w*2d|max_pool2d|avg_pool2d|adaptive_avg_pool2d|pixel_shuffle)$/, 4],
+  [/^(?:conv\w*3d|max_pool3d|avg_pool3d|adaptive_avg_pool3d)$/, 5],
+  [/^(?:linear|addmm|embedding(?:_bag)?)$/, 2],
+];
+
+/** The names of the operators that code calls, in order. */
+function* operatorsOf(part: unknown): Generator<string> {
+  if (Array.isArray(part)) for (const item of part) yield* operatorsOf(item);
+  else if (typeof part === 'object' && part !== null) {
+    const { kind, of, name } = part as { kind?: string; of?: { kind?: string; name?: string }; name?: string };
+    for (const inner of Object.values(part)) yield* operatorsOf(inner);
+    if (kind === 'attribute' && of?.kind === 'name' && of.name === 'torch' && name) yield name;
+  }
 }
 
 /** A type of which only the rank is said; every size has a name. */

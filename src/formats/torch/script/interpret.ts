@@ -328,7 +328,7 @@ export class Interpreter {
       case 'unchecked_cast':
         return argument(1);
       case 'uninitialized':
-        return new Conflict('it has no value');
+        return new Conflict('it has no value', true);
       case 'getattr': {
         const attribute = argument(1);
         return this.attributeOf(argument(0), String(attribute));

@@ -12,12 +12,17 @@ import { SavedObject, type SavedValue } from '../rebuild.ts';
 import { State } from '../state.ts';
 import type { TranslateOptions } from '../translate.ts';
 import type { ScriptArchive } from './archive.ts';
-import { type Openness, openType, tracedType, typesFor } from './inputs.ts';
+import { givenType, likelyRanks, type Openness, openType, tracedType, typesFor } from './inputs.ts';
 import { Interpreter, Raised, type Use } from './interpret.ts';
 import type { Expression, FunctionDef, Parameter } from './parse.ts';
 import { openRanks } from './ranks.ts';
 import { scalarValue, symbolicOf } from './scalars.ts';
 import { Callable, Device, Dict, floatHost, type Host, Instance, isNumber, kindOf, List, Tuple } from './values.ts';
+
+export interface ScriptOptions extends TranslateOptions {
+  /** Sizes of inputs by name. */
+  readonly inputShapes?: Readonly<Record<string, readonly (number | string)[]>>;
+}
 
 /** Most ways in which the types of inputs are guessed. */
 const maxAttempts = 200;
@@ -29,9 +34,9 @@ const maxAttempts = 200;
 export function translateScript(
   archive: ScriptArchive,
   name: string,
-  { allowCustom = false }: TranslateOptions = {},
+  { allowCustom = false, inputShapes = {} }: ScriptOptions = {},
 ): { readonly model: Model; readonly findings: readonly Finding[] } {
-  const made = firstThatFits(archive, allowCustom);
+  const made = firstThatFits(archive, { allowCustom, inputShapes });
   const graph = made.graph(name);
   if (made.guesses.size > 0) withOpenRanks(made, graph);
   const opsets = new Map([['', newestOpset('')!], ...made.domains.map(domain => [domain, 1] as const)]);
@@ -45,14 +50,14 @@ export function translateScript(
 }
 
 /** Programs that were traced are tried with all sizes open first; of others the types of inputs are guessed one after the other. */
-function firstThatFits(archive: ScriptArchive, allowCustom: boolean): Attempt {
+function firstThatFits(archive: ScriptArchive, options: Required<ScriptOptions>): Attempt {
   const modes: readonly Openness[] = archive.traced.size > 0 ? ['all', 'first', 'none'] : ['all'];
   let best: { readonly error: ModelError; readonly steps: number } | undefined;
   let attempts = 0;
   for (const open of modes) {
     const choices: number[] = [];
     for (;;) {
-      const attempt = new Attempt(archive, { allowCustom, open, choices, changing: new Set() });
+      const attempt = new Attempt(archive, { ...options, open, choices, changing: new Set() });
       const error = attempt.failure();
       if (!error) return attempt.settledState();
       if (attempt.isHopeless) throw error;
@@ -69,7 +74,7 @@ function withOpenRanks(made: Attempt, graph: Graph): void {
     new Map(
       [...types].map(([input, type]) => [
         input,
-        only === undefined || only === input ? openType(input, type.element, type.shape!.length + 1) : type,
+        (only === undefined || only === input) && !made.isGiven(input) ? openType(input, type.element, type.shape!.length + 1) : type,
       ]),
     );
   const tryWith = (types: ReadonlyMap<string, TensorType>): boolean => {
@@ -80,8 +85,7 @@ function withOpenRanks(made: Attempt, graph: Graph): void {
   for (const [input] of made.guesses) made.report(graph.inputs.find(v => v.name === input)!);
 }
 
-interface AttemptOptions {
-  readonly allowCustom: boolean;
+interface AttemptOptions extends Required<ScriptOptions> {
   readonly open: Openness;
   /** Which of the possible types each input gets, in the order in which they are first used. */
   readonly choices: readonly number[];
@@ -121,6 +125,7 @@ class Attempt {
     this.#constants = constants;
   }
   readonly #constants: Host[];
+  #likely: readonly number[] = [];
 
   get domains(): readonly string[] {
     return [...this.#custom];
@@ -160,6 +165,11 @@ class Attempt {
     return new Attempt(this.#archive, { ...this.#options, choices: [], types });
   }
 
+  /** Whether somebody said the sizes of an input. */
+  isGiven(input: string): boolean {
+    return Object.hasOwn(this.#options.inputShapes, input);
+  }
+
   /** Say what an input was taken for. */
   report(input: Value): void {
     const message = `TorchScript does not say the type of ${input.name}; it is taken for ${formatType(input.type)}`;
@@ -191,7 +201,10 @@ class Attempt {
 
   #settle(value: Value, use: Use): void {
     const known = this.#options.types?.get(value.name);
-    const types = known ? [known] : typesFor(value.name, use);
+    const { inputShapes } = this.#options;
+    const sizes = Object.hasOwn(inputShapes, value.name) ? inputShapes[value.name] : undefined;
+    const ranks = use.module === this.#archive.root.className ? this.#likely : [];
+    const types = known ? [known] : typesFor(value.name, use, { ranks, sizes });
     const choice = this.#options.choices[this.#candidates.length] ?? 0;
     this.#candidates.push(types.length);
     value.type = types[choice]!;
@@ -206,6 +219,7 @@ class Attempt {
     const self = this.#object(root, '') as Instance;
     const forward = this.#e.classOf(root.className)?.methods.get('forward');
     if (!forward) throw fail('E2002', `${root.className} has no method forward`);
+    this.#likely = likelyRanks(forward);
     const args = this.#arguments(forward);
     const result = this.#e.call(new Callable(root.className, forward, self), args);
     this.#output(result, '');
@@ -238,7 +252,9 @@ class Attempt {
   }
 
   #tensorInput(name: string, traced: TensorType | undefined): TensorRef {
-    const value = new Value(name, traced && tracedType(name, traced, this.#options.open));
+    const { inputShapes, open } = this.#options;
+    const given = Object.hasOwn(inputShapes, name) ? inputShapes[name] : undefined;
+    const value = new Value(name, traced && (given ? givenType(traced.element, given) : tracedType(name, traced, open)));
     const ref = TensorRef.of(value);
     this.#inputs.push({ value, ref });
     return ref;

@@ -1,5 +1,7 @@
 // What TorchScript's code computes with: tensors of the model to be, and everything else as a value that is known now or, for
 // numbers, symbolic.
+import { fail } from '../../../errors.ts';
+import type { Value } from '../../../ir/graph.ts';
 import type { Float, Symbolic } from '../aten/row.ts';
 import { Float as FloatClass, Symbolic as SymbolicClass } from '../aten/row.ts';
 import { TensorRef } from '../memory.ts';
@@ -25,9 +27,30 @@ export type Host =
 
 /** A list; code that shares it sees what is written into it. */
 export class List {
-  items: Host[];
+  #items: Host[];
+  /** What a loop of the run appends in one round, while its body is followed: then the rest of the list cannot be read. */
+  pending: Host[] | undefined;
+  /** After such a loop: what it appended, along a new first axis. */
+  rows: Value | undefined;
+
   constructor(items: Iterable<Host>) {
-    this.items = [...items];
+    this.#items = [...items];
+  }
+
+  /** @throws ModelError E2001 for a list of which only the run knows the length */
+  get items(): Host[] {
+    if (this.pending || this.rows) throw fail('E2001', 'a list of which only the run knows the length has no conversion here');
+    return this.#items;
+  }
+  set items(items: Host[]) {
+    this.#items = items;
+  }
+  /** The items that are known, whatever follows them. */
+  get known(): readonly Host[] {
+    return this.#items;
+  }
+  push(item: Host): void {
+    (this.pending ?? this.items).push(item);
   }
 }
 
@@ -80,11 +103,14 @@ export class Device {
   }
 }
 
-/** What a variable holds after branches of which the run decides gave it values of different kinds. */
+/** What a variable holds that must not be read: it has no value, or branches of which the run decides gave it values of different kinds. */
 export class Conflict {
   readonly why: string;
-  constructor(why: string) {
+  /** Whether it is to get its value elsewhere, and whatever stands in its place is never read. */
+  readonly isEmpty: boolean;
+  constructor(why: string, isEmpty = false) {
     this.why = why;
+    this.isEmpty = isEmpty;
   }
 }
 
@@ -104,7 +130,7 @@ export function kindOf(v: Host): string {
   if (v === undefined) return 'None';
   if (v instanceof TensorRef) return 'Tensor';
   if (v instanceof SymbolicClass) return v.value.element === 'bool' ? 'bool' : v.value.element === 'int64' ? 'int' : 'float';
-  if (v instanceof List) return v.items.length > 0 ? `List[${kindOf(v.items[0])}]` : 'List';
+  if (v instanceof List) return v.known.length > 0 ? `List[${kindOf(v.known[0])}]` : 'List';
   if (v instanceof Dict) return 'Dict';
   if (v instanceof Tuple) return `Tuple[${v.items.slice(0, 8).map(kindOf).join(', ')}]`;
   if (v instanceof Instance) return v.className;
@@ -142,7 +168,12 @@ export function reachable(roots: Iterable<Host>): { tensors: Set<TensorRef>; con
     else if (v instanceof Tuple) open.push(...v.items);
     else if (v instanceof List || v instanceof Dict || v instanceof Instance) {
       containers.add(v);
-      for (const item of v instanceof List ? v.items : v instanceof Dict ? v.entries.values() : v.attributes.values()) open.push(item);
+      for (const item of v instanceof List
+        ? [...v.known, ...(v.pending ?? [])]
+        : v instanceof Dict
+          ? v.entries.values()
+          : v.attributes.values())
+        open.push(item);
     } else if (v instanceof Callable) open.push(v.self);
   }
   return { tensors, containers };
