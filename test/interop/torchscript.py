@@ -124,7 +124,7 @@ class LoopWritesRows(nn.Module):
         return y
 
 
-@program((rand(4) * 10,), (rand(4) * 0.1,), ways=("script", "freeze"))
+@program((rand(2, 4) * 10,), (rand(2, 4) * 0.1,), ways=("script", "freeze"))
 class WhileByData(nn.Module):
     def forward(self, x):
         k = 0
@@ -134,7 +134,7 @@ class WhileByData(nn.Module):
         return x, torch.tensor(k)
 
 
-@program((rand(4) * 10,), (rand(4) * 0.1,), ways=("script", "freeze"))
+@program((rand(2, 4) * 10,), (rand(2, 4) * 0.1,), ways=("script", "freeze"))
 class BreakAndContinue(nn.Module):
     def forward(self, x):
         total = torch.zeros(4)
@@ -298,8 +298,12 @@ class TupleInput(nn.Module):
 
 @program((rand(4, 6),), (rand(2, 6),), ways=("script", "freeze"))
 class Comprehension(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(6, 6)
+
     def forward(self, x):
-        parts = x.split(2, dim=1)
+        parts = self.fc(x).split(2, dim=1)
         ys = [p * float(i) for i, p in enumerate(parts)]
         sizes = [int(p.size(1)) for p in parts]
         assert sum(sizes) == 6

@@ -10,7 +10,7 @@ import { type Memory, overwrite, Snapshot, TensorRef } from '../memory.ts';
 import { numberValue } from '../numbers.ts';
 import { type Interpreter, Raised, type Returned } from './interpret.ts';
 import type { Block, Expression, Statement } from './parse.ts';
-import { scalarValue, settled, symbolicOf, truth } from './scalars.ts';
+import { scalarValue, settled, symbolicOf } from './scalars.ts';
 import {
   Conflict,
   Dict,
@@ -296,7 +296,7 @@ function itemsIn(v: Host): readonly Host[] {
 /** Rounds are written out as long as the condition is known. */
 export function runWhile(e: Interpreter, s: Statement & { readonly kind: 'while' }): Returned | undefined {
   for (let round = 0; round <= maxRounds; round++) {
-    const condition = truth(e.evaluate(s.condition), e.b);
+    const condition = e.holds(s.condition);
     if (condition === false) return undefined;
     if (condition instanceof Symbolic) return runLoop(e, { condition: s.condition, first: condition, body: s.body });
     const returned = e.block(s.body);
@@ -420,7 +420,7 @@ function followBody(e: Interpreter, moment: Moment, parts: LoopParts, { names, m
   for (const [i, memory] of memories.entries()) overwrite(memory, inputs[at + i]!);
   if ('count' in parts) e.assign(parts.target, roundNumber(e, round, parts.start, parts.step));
   if (e.block(parts.body)) throw fail('E2001', 'a return in a loop of which the run decides has no conversion', { node: { op: 'return' } });
-  const again = 'count' in parts ? b.Identity(going) : scalarValue(truth(e.evaluate(parts.condition), b), b);
+  const again = 'count' in parts ? b.Identity(going) : scalarValue(e.holds(parts.condition), b);
   const after = names.flatMap((name, i) => leavesAfter(name, before[i], variables.get(name)));
   const results = [...after.map((leaf, i) => asType(scalarValue(leaf, b), types[i]!, b)), ...memories.map(memory => memory.value)];
   const lists = [...moment.changed].map(([container, content]) => growing(container, content, moment));

@@ -163,7 +163,7 @@ export class Interpreter {
       case 'return':
         return { value: s.value && this.evaluate(s.value) };
       case 'if': {
-        const condition = truth(this.evaluate(s.condition), this.b);
+        const condition = this.holds(s.condition);
         if (condition instanceof Symbolic) return runIf(this, condition, s.then, s.else);
         return this.block(condition ? s.then : s.else);
       }
@@ -172,13 +172,20 @@ export class Interpreter {
       case 'while':
         return runWhile(this, s);
       case 'assert':
-        if (truth(this.evaluate(s.condition), this.b) === false) throw new Raised('an assertion does not hold');
+        if (this.holds(s.condition) === false) throw new Raised('an assertion does not hold');
         return undefined;
       case 'pass':
         return undefined;
       default:
         return s satisfies never;
     }
+  }
+
+  /** Whether a condition holds, where it is known. */
+  holds(condition: Expression): boolean | Symbolic {
+    const value = this.evaluate(condition);
+    if (value instanceof Conflict) throw unread(value);
+    return truth(value, this.b);
   }
 
   assign(target: Expression, value: Host): void {
@@ -246,9 +253,7 @@ export class Interpreter {
   #named(name: string): Host {
     const { variables } = this.frame;
     if (!variables.has(name)) throw fail('E1104', `nothing is called ${name}`);
-    const value = variables.get(name);
-    if (value instanceof Conflict) throw fail('E2001', `${name}: ${value.why}`);
-    return value;
+    return variables.get(name);
   }
 
   /** The text of a dotted name that begins with no variable. */
@@ -372,7 +377,7 @@ export class Interpreter {
   /** Inputs of a type that nothing says get one where they are first used. */
   settleAll(op: string, args: readonly Host[]): void {
     args.forEach((arg, position) => {
-      const refs = arg instanceof TensorRef ? [arg] : arg instanceof List || arg instanceof Tuple ? arg.items : [];
+      const refs = arg instanceof TensorRef ? [arg] : arg instanceof List ? arg.known : arg instanceof Tuple ? arg.items : [];
       for (const ref of refs)
         if (ref instanceof TensorRef && !ref.isWritten) {
           const value = ref.read(this.b);
@@ -383,6 +388,7 @@ export class Interpreter {
 
   /** Carry out an operator: on host values by the table of those, on tensors by that of ATen. */
   operator(domain: string, name: string, args: readonly Host[], keywords: ReadonlyMap<string, Host> = new Map()): Host {
+    for (const arg of [...args, ...keywords.values()]) if (arg instanceof Conflict) throw unread(arg);
     this.settleAll(name, [...args, ...keywords.values()]);
     const key = `${domain}.${name}`;
     try {
@@ -421,6 +427,8 @@ export class Interpreter {
     return made && TensorRef.of(made);
   }
 }
+
+const unread = ({ why }: Conflict): ModelError => fail('E2001', `a variable is read, but ${why}`, { node: { op: 'name' } });
 
 const typeText = (type: Expression | undefined): string =>
   type?.kind === 'name' ? type.name : type?.kind === 'index' ? typeText(type.of) : type?.kind === 'attribute' ? type.name : '';
