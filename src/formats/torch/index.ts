@@ -41,7 +41,7 @@ export const torchscript: Format = {
     try {
       return scriptRoot(await openZip(source)) !== undefined;
     } catch (error) {
-      if (error instanceof ModelError) return source.name.endsWith('.jit') || source.name.endsWith('.torchscript');
+      if (error instanceof ModelError) return torchscript.extensions.some(extension => source.name.endsWith(extension));
       throw error;
     }
   },

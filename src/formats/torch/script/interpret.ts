@@ -7,6 +7,7 @@ import { atenRow } from '../aten/index.ts';
 import { Symbolic } from '../aten/row.ts';
 import { callCustom } from '../custom.ts';
 import { TensorRef } from '../memory.ts';
+import type { Problems } from '../problems.ts';
 import { atenOverloads } from '../schema.ts';
 import type { ScriptArchive } from './archive.ts';
 import { builtins, notMine } from './builtins.ts';
@@ -33,6 +34,7 @@ export interface World {
   settle(value: Value, use: Use): void;
   /** Keep operators without a conversion as nodes of domains of their own; the domains that occurred. */
   readonly custom: Set<string> | undefined;
+  readonly problems: Problems;
 }
 
 export interface Frame {
@@ -56,7 +58,7 @@ export class Interpreter {
   b: Builder;
   readonly world: World;
   readonly frames: Frame[] = [];
-  /** Whether an operator was met that has no conversion for any arguments. */
+  /** Whether an operator was met that has no conversion for any arguments: no types of inputs help. */
   hopeless = false;
   /** Statements and expressions that were carried out. */
   steps = 0;
@@ -184,7 +186,10 @@ export class Interpreter {
   /** Whether a condition holds, where it is known. */
   holds(condition: Expression): boolean | Symbolic {
     const value = this.evaluate(condition);
-    if (value instanceof Conflict) throw unread(value);
+    if (value instanceof Conflict) {
+      this.world.problems.throwIfAny();
+      throw unread(value);
+    }
     return truth(value, this.b);
   }
 
@@ -197,6 +202,10 @@ export class Interpreter {
       this.frame.variables.set(target.name, value);
       if (from?.kind === 'call' && value instanceof TensorRef && !target.name.startsWith('_')) label(value.read(this.b), target.name);
     } else if (target.kind === 'tuple') {
+      if (value instanceof Conflict && value.isLost) {
+        for (const part of target.items) this.#assign(part, value, from);
+        return;
+      }
       if (!(value instanceof Tuple || value instanceof List)) throw fail('E1304', `${kindOf(value)} cannot be unpacked`);
       if (value.items.length !== target.items.length)
         throw fail('E1305', `${value.items.length} values for ${target.items.length} variables`);
@@ -333,7 +342,7 @@ export class Interpreter {
       case 'unchecked_cast':
         return argument(1);
       case 'uninitialized':
-        return new Conflict('it has no value', true);
+        return new Conflict('it has no value', { isEmpty: true });
       case 'getattr': {
         const attribute = argument(1);
         return this.attributeOf(argument(0), String(attribute));
@@ -342,6 +351,7 @@ export class Interpreter {
       case 'float':
       case 'bool': {
         const value = argument(0);
+        if (value instanceof Conflict && value.isLost) return value;
         this.settleAll(name, [value]);
         return convertNumber(name, value, this.b);
       }
@@ -388,7 +398,11 @@ export class Interpreter {
 
   /** Carry out an operator: on host values by the table of those, on tensors by that of ATen. */
   operator(domain: string, name: string, args: readonly Host[], keywords: ReadonlyMap<string, Host> = new Map()): Host {
-    for (const arg of [...args, ...keywords.values()]) if (arg instanceof Conflict) throw unread(arg);
+    const empty = conflictIn([...args, ...keywords.values()]);
+    if (empty) {
+      if (empty.isLost) return empty;
+      throw unread(empty);
+    }
     this.settleAll(name, [...args, ...keywords.values()]);
     const key = `${domain}.${name}`;
     try {
@@ -402,20 +416,20 @@ export class Interpreter {
       if (error instanceof TypeError)
         throw fail('E1305', `${key}: the arguments do not fit together`, { node: { op: key } }, { cause: error });
       if (!(error instanceof ModelError) || error.code !== 'E2001' || error.findings[0]!.node) throw error;
-      if (!atenOverloads(name).some(overload => atenRow(name, overload))) this.hopeless = true;
-      if (this.world.custom && domain === 'aten' && this.hopeless) return this.#custom(domain, name, args, keywords);
+      if (!hasConversion(domain, name)) return this.#unknown(domain, name, args, keywords);
       throw new ModelError(error.findings.map(f => ({ ...f, message: `${key}: ${f.message}`, node: { op: key } })));
     }
   }
 
+  /** An operator without a conversion: kept where that is allowed, else its result is lost and all such are reported at once. */
   #unknown(domain: string, name: string, args: readonly Host[], keywords: ReadonlyMap<string, Host>): Host {
     if (this.world.custom && domain !== 'prim') return this.#custom(domain, name, args, keywords);
+    this.world.problems.add(`${domain}.${name}`, 'no conversion', this.b.meta);
     this.hopeless = true;
-    throw fail('E2001', 'no conversion');
+    return new Conflict(`${domain}.${name} has no conversion`, { isLost: true });
   }
 
   #custom(domain: string, name: string, args: readonly Host[], keywords: ReadonlyMap<string, Host>): Host {
-    this.hopeless = false;
     const operand = (v: Host): Parameters<typeof callCustom>[1][number][1] => {
       if (v instanceof List || v instanceof Tuple) return v.items.map(operand);
       if (v instanceof Dict || v instanceof Instance || v instanceof Callable || v instanceof Device || v instanceof Conflict)
@@ -429,6 +443,21 @@ export class Interpreter {
 }
 
 const unread = ({ why }: Conflict): ModelError => fail('E2001', `a variable is read, but ${why}`, { node: { op: 'name' } });
+
+/** Whether an operator has a meaning for some arguments. */
+const hasConversion = (domain: string, name: string): boolean =>
+  Object.hasOwn(builtins, `${domain}.${name}`) || (domain === 'aten' && atenOverloads(name).some(overload => atenRow(name, overload)));
+
+/** The first value among arguments, or in lists among them, that must not be read. */
+function conflictIn(values: readonly Host[]): Conflict | undefined {
+  for (const v of values) {
+    if (v instanceof Conflict) return v;
+    const inner = v instanceof List ? v.known : v instanceof Tuple ? v.items : [];
+    const found = inner.find(item => item instanceof Conflict);
+    if (found) return found as Conflict;
+  }
+  return undefined;
+}
 
 const typeText = (type: Expression | undefined): string =>
   type?.kind === 'name' ? type.name : type?.kind === 'index' ? typeText(type.of) : type?.kind === 'attribute' ? type.name : '';

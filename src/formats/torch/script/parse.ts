@@ -299,7 +299,7 @@ class Parser {
   #postfix(): Expression {
     let made = this.#atom();
     for (let steps = 0; ; steps++) {
-      const { line, column } = this.#token;
+      const { line, column }: At = made;
       if (steps > maxDepth) throw failAt('E1008', `code is nested deeper than ${maxDepth}`, this.#file, this.#token);
       if (this.#sign('.')) made = { kind: 'attribute', of: made, name: this.#name(), line, column };
       else if (this.#sign('(')) made = this.#call(made);

@@ -8,6 +8,7 @@ import { irVersionFor, newestOpset } from '../../../ops/schema.ts';
 import { removeUnread, rewriteAll } from '../../../passes/rewrite.ts';
 import { simplify } from '../../../passes/simplify.ts';
 import { TensorRef } from '../memory.ts';
+import { Problems } from '../problems.ts';
 import { SavedObject, type SavedValue } from '../rebuild.ts';
 import { State } from '../state.ts';
 import type { TranslateOptions } from '../translate.ts';
@@ -105,6 +106,7 @@ class Attempt {
   readonly #b = newBuilder();
   readonly #e: Interpreter;
   readonly #custom = new Set<string>();
+  readonly #problems = new Problems();
   readonly #inputs: { readonly value: Value; readonly ref: TensorRef | undefined }[] = [];
   readonly #outputs: Output[] = [];
   readonly #candidates: number[] = [];
@@ -120,6 +122,7 @@ class Attempt {
       constants,
       settle: (value: Value, use: Use): void => this.#settle(value, use),
       custom: options.allowCustom ? this.#custom : undefined,
+      problems: this.#problems,
     };
     this.#e = new Interpreter(world, this.#b);
     this.#constants = constants;
@@ -143,10 +146,17 @@ class Attempt {
       this.#run();
       return undefined;
     } catch (error) {
-      if (error instanceof Raised) return fail('E2002', `the program raises: ${error.message.slice(0, 300)}`);
-      if (error instanceof ModelError) return error;
-      if (error instanceof RangeError && /call stack/.test(error.message)) return fail('E1008', 'code and calls are nested too deeply');
-      throw error;
+      return this.#reported() ?? asModelError(error);
+    }
+  }
+
+  /** What was collected on the way, which weighs more than what came of it. */
+  #reported(): ModelError | undefined {
+    try {
+      this.#problems.throwIfAny();
+      return undefined;
+    } catch (error) {
+      return error as ModelError;
     }
   }
 
@@ -222,6 +232,7 @@ class Attempt {
     this.#likely = likelyRanks(forward);
     const args = this.#arguments(forward);
     const result = this.#e.call(new Callable(root.className, forward, self), args);
+    this.#problems.throwIfAny();
     this.#output(result, '');
     for (const { value } of this.#inputs) if (!value.type) value.type = tensorType('float32', []);
   }
@@ -315,6 +326,13 @@ class Attempt {
       this.#outputs.push({ name, value: scalarValue(v, this.#b) });
     } else throw fail('E2002', `the program returns a ${kindOf(v)}, which has no conversion`);
   }
+}
+
+function asModelError(error: unknown): ModelError {
+  if (error instanceof ModelError) return error;
+  if (error instanceof Raised) return fail('E2002', `the program raises: ${error.message.slice(0, 300)}`);
+  if (error instanceof RangeError && /call stack/.test(error.message)) return fail('E1008', 'code and calls are nested too deeply');
+  throw error;
 }
 
 /** The outermost part of a type, and the types in it. */

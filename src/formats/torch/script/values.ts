@@ -108,9 +108,12 @@ export class Conflict {
   readonly why: string;
   /** Whether it is to get its value elsewhere, and whatever stands in its place is never read. */
   readonly isEmpty: boolean;
-  constructor(why: string, isEmpty = false) {
+  /** Whether an operator without a conversion, which is reported, made it. */
+  readonly isLost: boolean;
+  constructor(why: string, { isEmpty = false, isLost = false } = {}) {
     this.why = why;
     this.isEmpty = isEmpty;
+    this.isLost = isLost;
   }
 }
 
