@@ -101,10 +101,7 @@ describe('the text', () => {
     [`def f():\n  x = ${'('.repeat(300)}\n`, 'E1008 a.py:2:207: brackets are nested deeper than 200'],
     [`def f():\n  x = ${'not '.repeat(300)}y\n`, 'E1008 a.py:2:803: code is nested deeper than 200'],
     [`def f():\n  x = a${'.b'.repeat(300)}\n`, 'E1008 a.py:2:410: code is nested deeper than 200'],
-    [
-      Array.from({ length: 300 }, (_, i) => `${' '.repeat(i)}if a:`).join('\n'),
-      'E1008 a.py:202:202: blocks are nested deeper than 200',
-    ],
+    [Array.from({ length: 300 }, (_, i) => `${' '.repeat(i)}if a:`).join('\n'), 'E1008 a.py:202:202: blocks are nested deeper than 200'],
   ])('%#: %.20j', async (text, message) => {
     const [found] = await errorsOf(() => parseSource(text, 'a.py'));
     expect(found?.slice(0, message.length)).toBe(message);
