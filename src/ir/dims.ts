@@ -67,6 +67,7 @@ export function mulDims(a: Dim, b: Dim): Dim {
   if (typeof a === 'number' && typeof b === 'number') return a * b + 0;
   const terms: Term[] = [];
   let constant = 0;
+  if (termsOf(a).length * termsOf(b).length > mostTerms) return unknownDim();
   const all = (d: Dim): readonly Term[] => [...termsOf(d), { key: '', factor: constantOf(d), atoms: [] }];
   for (const x of all(a))
     for (const y of all(b)) {
@@ -178,10 +179,16 @@ function sum(terms: readonly Term[], constant: number): Dim {
     merged.set(t.key, before ? { ...t, factor: t.factor + before.factor } : t);
   }
   const kept = [...merged.values()].filter(t => t.factor !== 0).sort(compare);
+  if (kept.reduce((n, t) => n + t.key.length, 0) > longest) return unknownDim();
   return kept.length === 0 ? constant : new SymbolicDim(kept, constant);
 }
 
+/** Longer expressions say too little to be worth carrying: they are sizes of their own. */
+const longest = 4000;
+const mostTerms = 1000;
+
 function operation(kind: Operation, a: Dim, b: Dim): Dim {
+  if (keyOf(a).length + keyOf(b).length > longest) return unknownDim();
   return fromAtom({ kind, key: `${kind}(${keyOf(a)},${keyOf(b)})`, a, b });
 }
 
