@@ -6,7 +6,7 @@ export type Dim = number | SymbolicDim;
 
 /** A factor of a term: a named size, or an operation that does not distribute over sums. */
 type Atom =
-  | { readonly kind: 'symbol'; readonly key: string }
+  | { readonly kind: 'symbol'; readonly key: string /** Whether it may be negative, as no size is. */; readonly signed?: true }
   | { readonly kind: Operation; readonly key: string; readonly a: Dim; readonly b: Dim };
 type Operation = 'floordiv' | 'mod' | 'max' | 'min';
 
@@ -39,6 +39,9 @@ let anonymous = 0;
 /** A size about which nothing is known; equal only to itself. Written to files without a name. */
 export const unknownDim = (): Dim => symbol(`?${anonymous++}`);
 
+/** The same for what sizes are computed from, which may be negative. */
+const unknownNumber = (): Dim => fromAtom({ kind: 'symbol', key: `?${anonymous++}`, signed: true });
+
 /** Whether the size is exactly one made by `unknownDim`. */
 export const isUnknownDim = (d: Dim): boolean => typeof d !== 'number' && d.key.startsWith('?') && /^\?\d+$/.test(d.key);
 
@@ -67,7 +70,7 @@ export function mulDims(a: Dim, b: Dim): Dim {
   if (typeof a === 'number' && typeof b === 'number') return a * b + 0;
   const terms: Term[] = [];
   let constant = 0;
-  if (termsOf(a).length * termsOf(b).length > mostTerms) return unknownDim();
+  if (termsOf(a).length * termsOf(b).length > mostTerms) return unknownNumber();
   const all = (d: Dim): readonly Term[] => [...termsOf(d), { key: '', factor: constantOf(d), atoms: [] }];
   for (const x of all(a))
     for (const y of all(b)) {
@@ -179,7 +182,7 @@ function sum(terms: readonly Term[], constant: number): Dim {
     merged.set(t.key, before ? { ...t, factor: t.factor + before.factor } : t);
   }
   const kept = [...merged.values()].filter(t => t.factor !== 0).sort(compare);
-  if (kept.reduce((n, t) => n + t.key.length, 0) > longest) return unknownDim();
+  if (kept.reduce((n, t) => n + t.key.length, 0) > longest) return unknownNumber();
   return kept.length === 0 ? constant : new SymbolicDim(kept, constant);
 }
 
@@ -188,7 +191,7 @@ const longest = 4000;
 const mostTerms = 1000;
 
 function operation(kind: Operation, a: Dim, b: Dim): Dim {
-  if (keyOf(a).length + keyOf(b).length > longest) return unknownDim();
+  if (keyOf(a).length + keyOf(b).length > longest) return unknownNumber();
   return fromAtom({ kind, key: `${kind}(${keyOf(a)},${keyOf(b)})`, a, b });
 }
 
@@ -198,7 +201,7 @@ export const isNatural = (d: Dim): boolean => constantOf(d) >= 0 && termsOf(d).e
 function isNaturalAtom(atom: Atom): boolean {
   switch (atom.kind) {
     case 'symbol':
-      return true;
+      return !atom.signed;
     case 'max':
       return isNatural(atom.a) || isNatural(atom.b);
     case 'mod':
