@@ -8,6 +8,7 @@ import { callAten, type Operand } from '../calls.ts';
 import { TensorRef } from '../memory.ts';
 import { type AtenArg, type AtenSchema, atenOverloads, atenSchema } from '../schema.ts';
 import { settled, symbolicOf } from './scalars.ts';
+import { noteOrder } from './strides.ts';
 import { Device, Dict, type Host, isKnownFloat, isKnownInt, isNumber, kindOf, List, Tuple } from './values.ts';
 
 /** c10's numbers of element types. Source: PyTorch, c10/core/ScalarType. */
@@ -137,6 +138,7 @@ export function callOverload({ schema, target, args }: Chosen, b: Builder): Host
   const types = new Map(schema.args.map(arg => [arg.name, arg.type]));
   const given = new Map([...args].map(([name, v]) => [name, operandOf(v, types.get(name)!)]));
   const results = callAten(target, given, b);
+  noteOrder(schema.name, given.values(), results, b);
   const one = (type: string, ref: TensorRef | undefined): Host => {
     if (type === 'Tensor' || !ref) return ref;
     return settled(symbolicOf(ref.read(b), b));

@@ -267,6 +267,7 @@ class Attempt {
     const given = Object.hasOwn(inputShapes, name) ? inputShapes[name] : undefined;
     const value = new Value(name, traced && (given ? givenType(traced.element, given) : tracedType(name, traced, open)));
     const ref = TensorRef.of(value);
+    ref.contiguous = true;
     this.#inputs.push({ value, ref });
     return ref;
   }
@@ -288,7 +289,7 @@ class Attempt {
     if (value === null) return undefined;
     if (kind === 'Optional') return this.#host(value, items[0], path);
     if (value instanceof SavedObject) return this.#object(value, path);
-    if (value instanceof Tensor) return this.#state.add(path, value);
+    if (value instanceof Tensor) return this.#weight(path, value);
     if (typeof value === 'number') return kind === 'float' ? floatHost(value) : value;
     if (typeof value === 'string') return kind === 'Device' ? new Device(value) : value;
     if (value instanceof Map)
@@ -306,7 +307,13 @@ class Attempt {
     if (!(value instanceof Tensor)) return this.#host(value, undefined, name);
     const { class: kind } = elementTypes[value.type];
     const isPlain = value.size <= 1 || (kind !== 'float' && value.size <= 1024);
-    return isPlain ? TensorRef.of(new Value(name, undefined, { tensor: value })) : this.#state.add(name, value);
+    return isPlain ? TensorRef.of(new Value(name, undefined, { tensor: value })) : this.#weight(name, value);
+  }
+
+  #weight(name: string, tensor: Tensor): TensorRef {
+    const ref = this.#state.add(name, tensor);
+    ref.contiguous = true;
+    return ref;
   }
 
   #output(v: Host, path: string): void {
