@@ -27,6 +27,8 @@ export interface ScriptOptions extends TranslateOptions {
 
 /** Most ways in which the types of inputs are guessed. */
 const maxAttempts = 200;
+/** Most steps of all of them together, after which no other is begun. */
+const maxSteps = 4_000_000;
 
 /**
  * The model of an archive, in the newest opset.
@@ -55,6 +57,7 @@ function firstThatFits(archive: ScriptArchive, options: Required<ScriptOptions>)
   const modes: readonly Openness[] = archive.traced.size > 0 ? ['all', 'first', 'none'] : ['all'];
   let best: { readonly error: ModelError; readonly steps: number } | undefined;
   let attempts = 0;
+  let steps = 0;
   for (const open of modes) {
     const choices: number[] = [];
     for (;;) {
@@ -63,7 +66,8 @@ function firstThatFits(archive: ScriptArchive, options: Required<ScriptOptions>)
       if (!error) return attempt.settledState();
       if (attempt.isHopeless) throw error;
       if (!best || attempt.steps > best.steps) best = { error, steps: attempt.steps };
-      if (++attempts >= maxAttempts || !attempt.advance(choices)) break;
+      steps += attempt.steps;
+      if (++attempts >= maxAttempts || steps > maxSteps || !attempt.advance(choices)) break;
     }
   }
   throw best!.error;
