@@ -47,6 +47,15 @@ programs() {
   "$python" "$shared/corpus/evaluate.py" "$corpus/torch" --repo . --only "$(echo $names | tr ' ' ,)" --kinds pt2 --out build/ci/programs.json || return 1
   node -e 'const r=JSON.parse(require("fs").readFileSync("build/ci/programs.json")); const n=r.filter(x=>x.ok).length; console.log(`${n} passed, ${r.length-n} failed`); process.exit(n===r.length&&n>0?0:1)'
 }
+# The TorchScript programs of the corpus, and those of test/interop.
+torchscript() {
+  "$python" test/interop/torchscript.py --third "$third" || return 1
+  local names
+  names=$("$python" "$shared/corpus/make_torch.py" --set open --list | awk '{ print ($2 == "full" ? $3 : $2) }' | awk -v third="$third" 'third == "all" || NR % 3 == third')
+  if [ ! -f "$corpus/.torch-$(sha256sum "$shared/corpus/make_torch.py" | cut -c1-12)-all" ]; then make_corpus "programs-$third" --only $names || return 1; fi
+  "$python" "$shared/corpus/evaluate.py" "$corpus/torch" --repo . --only "$(echo $names | tr ' ' ,)" --kinds torchscript --out build/ci/torchscript.json || return 1
+  node -e 'const r=JSON.parse(require("fs").readFileSync("build/ci/torchscript.json")); const n=r.filter(x=>x.ok).length; console.log(`${n} passed, ${r.length-n} failed`); process.exit(n===r.length&&n>0?0:1)'
+}
 # Every case instead of a third: three times as many, and no end after so many seconds.
 if [ "$third" = all ]; then whole=4 most=100000; else whole=1 most=300; fi
 aten() { "$python" test/interop/aten.py --third "$third"; }
@@ -143,6 +152,7 @@ suite text_formats 200 text_formats
 suite data_sets 120 data_sets
 suite interop 240 interop
 suite programs 400 programs
+suite torchscript 400 torchscript
 suite aten $((500 * whole)) aten
 suite architectures $((500 * whole)) architectures
 suite core_aten $((400 * whole)) core_aten

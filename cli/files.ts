@@ -23,9 +23,9 @@ export async function openInput(path: string, options: ReadOptions = {}): Promis
 /** Read a model. Errors: as `read`. */
 export async function readModel(
   path: string,
-  { allowCustom, limit }: ReadLimitOptions & { readonly allowCustom?: boolean | undefined } = {},
+  { allowCustom, limit, inputShapes }: ReadLimitOptions & Pick<ReadOptions, 'allowCustom' | 'inputShapes'> = {},
 ): Promise<Loaded & { readonly source: Source }> {
-  const { source, options } = await openInput(path, { allowCustom, limits: limit });
+  const { source, options } = await openInput(path, { allowCustom, limits: limit, inputShapes });
   return { ...(await read(source, options)), source };
 }
 

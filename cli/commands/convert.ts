@@ -35,7 +35,7 @@ export async function convert(args: readonly string[], options: ConvertOptions, 
   checkOutput(output, overwrite, isText);
   if (output === '-' && options.verify) throw fail('E4001', '--verify reads the written file again; it needs -o with a path');
 
-  const loaded = await out.stage('read', () => readModel(input, options), readWords);
+  const loaded = await out.stage('read', () => readModel(input, { ...options, inputShapes: shapes }), readWords);
   const shaped = shapes ? await out.stage('shapes', async () => withInputShapes(loaded.model, shapes)) : loaded.model;
   const { model: source, findings: unused } = await withWeights(shaped, options.weights, rename, out);
   const { written, findings: left } = await writeModel(source, options, out);

@@ -3,10 +3,10 @@ import type { Source } from '../codec/source.ts';
 import { type Finding, fail, warning } from '../errors.ts';
 import type { Format } from './format.ts';
 import { onnx, onnxJson, onnxText, textProto } from './onnx/format.ts';
-import { pt2 } from './torch/index.ts';
+import { pt2, torchscript } from './torch/index.ts';
 
 /** In the order in which contents are tried; the first that fits wins. Texts come before bytes: they tell themselves by more of them. */
-export const formats: readonly Format[] = [pt2, onnxText, onnxJson, textProto, onnx];
+export const formats: readonly Format[] = [pt2, torchscript, onnxText, onnxJson, textProto, onnx];
 
 export const formatNamed = (name: string): Format | undefined => formats.find(f => f.name === name);
 

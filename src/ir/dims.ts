@@ -6,7 +6,7 @@ export type Dim = number | SymbolicDim;
 
 /** A factor of a term: a named size, or an operation that does not distribute over sums. */
 type Atom =
-  | { readonly kind: 'symbol'; readonly key: string }
+  | { readonly kind: 'symbol'; readonly key: string /** Whether it may be negative, as no size is. */; readonly signed?: true }
   | { readonly kind: Operation; readonly key: string; readonly a: Dim; readonly b: Dim };
 type Operation = 'floordiv' | 'mod' | 'max' | 'min';
 
@@ -39,6 +39,9 @@ let anonymous = 0;
 /** A size about which nothing is known; equal only to itself. Written to files without a name. */
 export const unknownDim = (): Dim => symbol(`?${anonymous++}`);
 
+/** The same for what sizes are computed from, which may be negative. */
+const unknownNumber = (): Dim => fromAtom({ kind: 'symbol', key: `?${anonymous++}`, signed: true });
+
 /** Whether the size is exactly one made by `unknownDim`. */
 export const isUnknownDim = (d: Dim): boolean => typeof d !== 'number' && d.key.startsWith('?') && /^\?\d+$/.test(d.key);
 
@@ -49,6 +52,11 @@ export const sameDim = (a: Dim, b: Dim): boolean => a === b || (typeof a !== 'nu
 export const sameShape = (a: readonly Dim[], b: readonly Dim[]): boolean => a.length === b.length && a.every((d, i) => sameDim(d, b[i]!));
 export const isStatic = (shape: readonly Dim[] | undefined): shape is readonly number[] =>
   shape?.every(d => typeof d === 'number') ?? false;
+/** Whether a size is the smaller of 1 and another: what a slice of one element leaves of an axis. It is 1 unless that axis is empty. */
+export const isAtMostOne = (d: Dim): boolean =>
+  d === 1 || (typeof d !== 'number' && d.constant === 0 && d.terms.length === 1 && isMinimumWithOne(d.terms[0]!));
+const isMinimumWithOne = ({ factor, atoms: [atom, ...rest] }: Term): boolean =>
+  factor === 1 && rest.length === 0 && atom?.kind === 'min' && (atom.a === 1 || atom.b === 1);
 export const formatDim = (d: Dim): string => (typeof d === 'number' ? String(d) : isUnknownDim(d) ? '?' : d.key);
 
 export function addDims(a: Dim, b: Dim): Dim {
@@ -62,6 +70,7 @@ export function mulDims(a: Dim, b: Dim): Dim {
   if (typeof a === 'number' && typeof b === 'number') return a * b + 0;
   const terms: Term[] = [];
   let constant = 0;
+  if (termsOf(a).length * termsOf(b).length > mostTerms) return unknownNumber();
   const all = (d: Dim): readonly Term[] => [...termsOf(d), { key: '', factor: constantOf(d), atoms: [] }];
   for (const x of all(a))
     for (const y of all(b)) {
@@ -173,10 +182,16 @@ function sum(terms: readonly Term[], constant: number): Dim {
     merged.set(t.key, before ? { ...t, factor: t.factor + before.factor } : t);
   }
   const kept = [...merged.values()].filter(t => t.factor !== 0).sort(compare);
+  if (kept.reduce((n, t) => n + t.key.length, 0) > longest) return unknownNumber();
   return kept.length === 0 ? constant : new SymbolicDim(kept, constant);
 }
 
+/** Longer expressions say too little to be worth carrying: they are sizes of their own. */
+const longest = 4000;
+const mostTerms = 1000;
+
 function operation(kind: Operation, a: Dim, b: Dim): Dim {
+  if (keyOf(a).length + keyOf(b).length > longest) return unknownNumber();
   return fromAtom({ kind, key: `${kind}(${keyOf(a)},${keyOf(b)})`, a, b });
 }
 
@@ -186,7 +201,7 @@ export const isNatural = (d: Dim): boolean => constantOf(d) >= 0 && termsOf(d).e
 function isNaturalAtom(atom: Atom): boolean {
   switch (atom.kind) {
     case 'symbol':
-      return true;
+      return !atom.signed;
     case 'max':
       return isNatural(atom.a) || isNatural(atom.b);
     case 'mod':

@@ -4,6 +4,8 @@ import { openZip } from '../../codec/zip.ts';
 import { ModelError } from '../../errors.ts';
 import type { Format } from '../format.ts';
 import { isPt2, openArchive } from './pt2.ts';
+import { openScript, scriptRoot } from './script/archive.ts';
+import { translateScript } from './script/translate.ts';
 import { translate } from './translate.ts';
 import { programOf } from './write/emit.ts';
 import { writeProgram } from './write/pt2.ts';
@@ -26,11 +28,7 @@ export const pt2: Format = {
     const archive = await openArchive(source);
     const errors = archive.findings.filter(f => f.severity === 'error');
     if (errors.length > 0) throw new ModelError(errors);
-    const stem = source.name
-      .split(/[\\/]/)
-      .at(-1)!
-      .replace(/\.[^.]*$/, '');
-    const { model, findings } = translate(archive, stem, { allowCustom });
+    const { model, findings } = translate(archive, stemOf(source), { allowCustom });
     return { model, findings: [...archive.findings, ...findings] };
   },
   async write(model, { name }) {
@@ -41,3 +39,31 @@ export const pt2: Format = {
     return [{ name, length: chunks.reduce((n, c) => n + c.length, 0), chunks }];
   },
 };
+
+/** Programs of `torch.jit.save`, traced, scripted or frozen. */
+export const torchscript: Format = {
+  name: 'torchscript',
+  title: 'TorchScript program',
+  extensions: ['.pt', '.jit', '.torchscript', '.ptl'],
+  async detect(head, source) {
+    if (head[0] !== 0x50 || head[1] !== 0x4b) return false;
+    try {
+      return scriptRoot(await openZip(source)) !== undefined;
+    } catch (error) {
+      if (error instanceof ModelError) return torchscript.extensions.some(extension => source.name.endsWith(extension));
+      throw error;
+    }
+  },
+  async read(source, { allowCustom = false, inputShapes = {} }) {
+    const archive = await openScript(source);
+    const { model, findings } = translateScript(archive, stemOf(source), { allowCustom, inputShapes });
+    return { model, findings: [...archive.findings, ...findings] };
+  },
+};
+
+/** The name of a file without folders and extension. */
+const stemOf = (source: Source): string =>
+  source.name
+    .split(/[\\/]/)
+    .at(-1)!
+    .replace(/\.[^.]*$/, '');

@@ -9,7 +9,8 @@ import { contentsOf, range, rankOf, shapeOf } from '../../ops/shapes.ts';
 /** A step from a tensor to a view of it; called again when the tensor has changed. */
 export type ViewStep = (base: Value, b: Builder) => Value;
 
-interface Storage {
+/** What tensors that are views of each other share. */
+export interface Memory {
   value: Value;
   /** How many writes have gone into it. */
   version: number;
@@ -17,7 +18,7 @@ interface Storage {
 
 /** A tensor of the program. Several may share one storage. */
 export class TensorRef {
-  readonly #storage: Storage;
+  readonly #storage: Memory;
   readonly #steps: readonly ViewStep[];
   /** Whether only PyTorch's strides decide if this is a view or a copy, and they are not known. */
   readonly #uncertain: boolean;
@@ -26,7 +27,7 @@ export class TensorRef {
   /** Whether its elements lie in row-major order without gaps; undefined where the program does not say. */
   contiguous: boolean | undefined;
 
-  private constructor(storage: Storage, steps: readonly ViewStep[], value: Value, uncertain: boolean) {
+  private constructor(storage: Memory, steps: readonly ViewStep[], value: Value, uncertain: boolean) {
     this.#storage = storage;
     this.#steps = steps;
     this.#value = value;
@@ -39,6 +40,15 @@ export class TensorRef {
     return new TensorRef({ value, version: 0 }, [], value, false);
   }
 
+  /** A tensor of which only the run knows whose memory it shares: it must not be written. */
+  static uncertain(value: Value): TensorRef {
+    return new TensorRef({ value, version: 0 }, [], value, true);
+  }
+
+  get memory(): Memory {
+    return this.#storage;
+  }
+
   /**
    * A tensor that shares this one's memory.
    * @param value what it holds now
@@ -46,6 +56,10 @@ export class TensorRef {
    */
   view(step: ViewStep, value: Value, { uncertain = false } = {}): TensorRef {
     return new TensorRef(this.#storage, [...this.#steps, step], value, uncertain || this.#uncertain);
+  }
+
+  get isUncertain(): boolean {
+    return this.#uncertain;
   }
 
   /** Whether anything was written into its memory. */
@@ -62,6 +76,16 @@ export class TensorRef {
     return this.#value;
   }
 
+  /** Takes back what was looked up since, and what was written. */
+  save(): () => void {
+    const { value, version } = this.#storage;
+    const [seen, at] = [this.#value, this.#version];
+    return () => {
+      Object.assign(this.#storage, { value, version });
+      [this.#value, this.#version] = [seen, at];
+    };
+  }
+
   /** Replace its content, and with it that of every tensor that shares its memory. */
   write(value: Value, b: Builder): void {
     if (this.#uncertain) throw fail('E2001', 'writes into a tensor that may or may not share its memory with another');
@@ -73,6 +97,39 @@ export class TensorRef {
     this.#version = ++this.#storage.version;
     this.#value = value;
   }
+}
+
+/**
+ * What tensors hold now, to be put back after code was followed that may not run, or runs in a graph of its own.
+ * @param refs every tensor that the code can reach
+ */
+export class Snapshot {
+  readonly #restores: readonly (() => void)[];
+  readonly #versions: ReadonlyMap<Memory, number>;
+
+  constructor(refs: Iterable<TensorRef>, b: Builder) {
+    const all = [...refs];
+    for (const ref of all) if (!ref.isUncertain) ref.read(b);
+    this.#restores = all.map(ref => ref.save());
+    this.#versions = new Map(all.map(({ memory }) => [memory, memory.version]));
+  }
+
+  has(memory: Memory): boolean {
+    return this.#versions.has(memory);
+  }
+  /** What was written since. */
+  get written(): Memory[] {
+    return [...this.#versions].filter(([memory, version]) => memory.version !== version).map(([memory]) => memory);
+  }
+  restore(): void {
+    for (const restore of this.#restores) restore();
+  }
+}
+
+/** Give memory as a whole another content. */
+export function overwrite(memory: Memory, value: Value): void {
+  memory.value = value;
+  memory.version++;
 }
 
 /** `base` with the elements that `view` shows replaced by `written`. */

@@ -17,7 +17,18 @@ export type SavedValue =
   | Uint8Array
   | Tensor
   | readonly SavedValue[]
-  | ReadonlyMap<SavedValue, SavedValue>;
+  | ReadonlyMap<SavedValue, SavedValue>
+  | SavedObject;
+
+/** An instance of a class of TorchScript, whose code is elsewhere: what it holds, by name. */
+export class SavedObject {
+  readonly className: string;
+  readonly attributes: ReadonlyMap<string, SavedValue>;
+  constructor(className: string, attributes: ReadonlyMap<string, SavedValue>) {
+    this.className = className;
+    this.attributes = attributes;
+  }
+}
 
 /** Deepest nesting of values. */
 const maxDepth = 1000;
@@ -98,6 +109,14 @@ const rebuilds: Readonly<Record<string, Rebuild | undefined>> = {
   },
 };
 
+/** What torch.jit.save names beside: lists with the type of their elements. */
+const scriptRebuilds: Readonly<Record<string, Rebuild | undefined>> = Object.fromEntries(
+  ['restore_type_tag', 'build_intlist', 'build_tensorlist', 'build_doublelist', 'build_boollist'].map(name => [
+    `torch.jit._pickle.${name}`,
+    (call, r, depth) => r.convert(call.args[0] ?? null, depth),
+  ]),
+);
+
 const moduleParts = ['_parameters', '_buffers', '_modules'] as const;
 
 /** What BUILD hands to an instance of a class of torch.nn; undefined for every other call. The class itself does not matter. */
@@ -141,14 +160,17 @@ export interface Records {
 export class Rebuilder {
   readonly #records: Records;
   readonly #file: string;
+  readonly #script: boolean;
   readonly #made = new Map<PickleValue, SavedValue>();
   readonly #open = new Set<PickleValue>();
   readonly #tensors = new Map<string, Tensor>();
   readonly #typeOfKey = new Map<string, string>();
 
-  constructor(records: Records, file: string) {
+  /** @param options `script` for the pickles of torch.jit.save, which hold instances of classes of their own */
+  constructor(records: Records, file: string, { script = false } = {}) {
     this.#records = records;
     this.#file = file;
+    this.#script = script;
   }
 
   wrong(what: string): ModelError {
@@ -203,6 +225,8 @@ export class Rebuilder {
     const { name } = call.callee;
     const rebuild = Object.hasOwn(rebuilds, name) ? rebuilds[name] : undefined;
     if (rebuild) return rebuild(call, this, depth);
+    if (this.#script && Object.hasOwn(scriptRebuilds, name)) return scriptRebuilds[name]!(call, this, depth);
+    if (this.#script && call.isInstance && name.startsWith('__torch__.')) return this.#object(call, depth);
     const state = stateOfModule(call);
     if (state) return this.#module(state, depth);
     if (unsupported.test(name) || name === 'torch._export.serde.serialize._reconstruct_fake_tensor')
@@ -224,6 +248,13 @@ export class Rebuilder {
           made.set(await this.convert(name, depth), await this.convert(member, depth));
     }
     return made;
+  }
+
+  async #object({ callee, state }: Call, depth: number): Promise<SavedValue> {
+    if (!(state instanceof Map)) throw fail('E2002', `the state of ${callee.name.slice(0, 200)} is no dict, which has no conversion`);
+    const attributes = new Map<string, SavedValue>();
+    for (const [name, value] of state) attributes.set(String(name), await this.convert(value, depth));
+    return new SavedObject(callee.name, attributes);
   }
 
   #refusal({ name, offset }: Global, does: string): ModelError {

@@ -42,11 +42,12 @@ async function readArchive(source: Source): Promise<Saved> {
   return { value: made, findings: [...zip.warnings, ...findings] };
 }
 
-const recordsOf = (zip: Zip, root: string, file: string): Records => ({
+/** The storages of a pickle: entries of the archive in a folder of the pickle's name. */
+export const recordsOf = (zip: Zip, root: string, file: string, folder = 'data'): Records => ({
   async storage(key, element, count) {
-    const entry = zip.entries.get(`${root}data/${key}`);
-    if (!entry) throw fail('E1013', `the record data/${key} is missing`, { file });
-    requireLength(key, element, count, entry.size, { file, path: `data/${key}` });
+    const entry = zip.entries.get(`${root}${folder}/${key}`);
+    if (!entry) throw fail('E1013', `the record ${folder}/${key} is missing`, { file });
+    requireLength(key, element, count, entry.size, { file, path: `${folder}/${key}` });
     return entry.method === 0 ? entry.range() : entry.bytes();
   },
 });

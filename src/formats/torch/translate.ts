@@ -1,7 +1,7 @@
 // From an exported program to a model: its signature here, its nodes by a reader of graphs.
 import { type Finding, fail, ModelError, warning } from '../../errors.ts';
 import { Graph, Model, type Output, Value } from '../../ir/graph.ts';
-import { Tensor } from '../../ir/tensor.ts';
+import type { Tensor } from '../../ir/tensor.ts';
 import { formatType, tensorType } from '../../ir/types.ts';
 import { irVersionFor, newestOpset } from '../../ops/schema.ts';
 import { removeUnread, rewriteAll } from '../../passes/rewrite.ts';
@@ -12,6 +12,7 @@ import type { Cursor } from './json.ts';
 import { TensorRef } from './memory.ts';
 import { Problems } from './problems.ts';
 import type { Archive } from './pt2.ts';
+import { State } from './state.ts';
 
 export interface TranslateOptions {
   /** Keep operators without a conversion as nodes of domains of their own. */
@@ -62,20 +63,16 @@ class Program {
   readonly #reader: GraphReader;
   readonly #problems = new Problems();
   readonly #custom = new Set<string>();
-  /** Names of buffers whose content changes while the program runs. */
-  readonly #state: ReadonlySet<string>;
+  readonly #state: State;
   readonly #inputs: Value[] = [];
   readonly #userTensors = new Map<string, TensorRef>();
-  /** Parameters and buffers by their names in the state dict. */
-  readonly #weights = new Map<string, { readonly ref: TensorRef; readonly value: Value }>();
-  readonly #byTensor = new Map<Tensor, string>();
   /** New contents of buffers that the signature names. */
   readonly #mutations = new Map<string, Value>();
   readonly #outputs: Output[] = [];
 
   constructor(archive: Archive, allowCustom: boolean, state: ReadonlySet<string>) {
     this.#archive = archive;
-    this.#state = state;
+    this.#state = new State(state);
     const graph = archive.program.get('graph_module').get('graph');
     this.#reader = new GraphReader(graph, { problems: this.#problems, custom: allowCustom ? this.#custom : undefined });
   }
@@ -91,17 +88,12 @@ class Program {
     this.#reader.run();
     this.#problems.throwIfAny();
     for (const spec of signature.get('output_specs').items) this.#readOutput(spec);
-    const written = [...this.#weights].filter(([fqn, { ref }]) => ref.isWritten || this.#mutations.has(fqn)).map(([fqn]) => fqn);
-    return new Set(written.filter(fqn => !this.#state.has(fqn)));
+    return this.#state.newlyWritten(this.#mutations.keys());
   }
 
   graph(name: string): Graph {
-    const state = [...this.#weights].filter(([fqn]) => this.#state.has(fqn));
-    const outputs = [
-      ...this.#outputs,
-      ...state.map(([fqn, { ref }]) => ({ name: `${fqn}.updated`, value: this.#mutations.get(fqn) ?? ref.read(this.#reader.b) })),
-    ];
-    const inputs = [...this.#inputs, ...state.map(([, { value }]) => value)];
+    const outputs = [...this.#outputs, ...this.#state.outputs(this.#reader.b, this.#mutations)];
+    const inputs = [...this.#inputs, ...this.#state.inputs];
     for (const [input, ref] of this.#userTensors) if (ref.isWritten) this.#writesInput(input);
     const graph = new Graph(name, { inputs, outputs, nodes: this.#reader.b.nodes });
     removeUnread(graph);
@@ -145,21 +137,13 @@ class Program {
       throw fail('E2002', `${arg.path}: an input of kind ${tag} has no conversion`, { path: arg.path });
   }
 
-  /** Weights that share all of their memory are one value, under the first of their names. */
   #weight(arg: string, fqn: string, tensor: Tensor): void {
     const meta = this.#reader.declared(arg);
     if (meta && meta.element !== tensor.type)
       throw fail('E1306', `${fqn}: the program declares ${formatType(meta)}, the archive holds ${tensor.type}[${tensor.dims}]`, {
         tensor: fqn,
       });
-    const same = this.#weights.get(this.#byTensor.get(tensor) ?? '');
-    const value = same?.value ?? new Value(fqn, undefined, { tensor: this.#state.has(fqn) ? unread(tensor) : tensor, parameter: true });
-    const ref = same?.ref ?? TensorRef.of(value);
-    if (!same) {
-      this.#weights.set(fqn, { ref, value });
-      this.#byTensor.set(tensor, fqn);
-    }
-    this.#reader.bindTensor(arg, ref);
+    this.#reader.bindTensor(arg, this.#state.add(fqn, tensor));
   }
 
   #readOutput(spec: Cursor): void {
@@ -204,11 +188,3 @@ const missingWeight = (fqn: string, path: string): Finding => ({
   path,
   tensor: fqn,
 });
-
-/** The same tensor in a form whose content nothing looks at before execution: what callers may replace is no constant. */
-function unread(tensor: Tensor): Tensor {
-  if (!tensor.isResident) return tensor;
-  const bytes = tensor.bytes();
-  const read = async (offset = 0, length = bytes.length - offset): Promise<Uint8Array> => bytes.subarray(offset, offset + length);
-  return new Tensor(tensor.type, { length: bytes.length, read }, tensor.dims);
-}

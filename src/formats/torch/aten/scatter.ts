@@ -1,4 +1,5 @@
 // ATen overloads that read and write elements at positions along one axis.
+import { fail } from '../../../errors.ts';
 import { sameDim } from '../../../ir/dims.ts';
 import type { Value } from '../../../ir/graph.ts';
 import { isFloat } from '../../../ir/types.ts';
@@ -85,6 +86,7 @@ const gather: AtenRow = (x, b) => {
 
 /** The part of `source` that an index of its rank has positions for. */
 function croppedTo(b: Builder, source: Value, index: Value): Value {
+  if (rankOf(source) !== rankOf(index)) throw fail('E1305', `an index of rank ${rankOf(index)} for a source of rank ${rankOf(source)}`);
   const axes = range(rankOf(source)).filter(axis => !sameDim(shapeOf(source)[axis]!, shapeOf(index)[axis]!));
   if (axes.length === 0) return source;
   return b.Slice(source, { axes, starts: axes.map(() => 0), ends: axes.map(axis => b.dim(index, axis)) });

@@ -1,4 +1,5 @@
 // ATen overloads that look at the same elements in another shape or order of axes; joins, parts and copies are in files of their own.
+import { isAtMostOne } from '../../../ir/dims.ts';
 import { elementTypes } from '../../../ir/types.ts';
 import type { Size } from '../../../ops/builder.ts';
 import { axesOf, axisOf, elementOf, range, rankOf, shapeOf } from '../../../ops/shapes.ts';
@@ -68,7 +69,7 @@ const squeeze =
     const self = x.tensor('self');
     const rank = rankOf(self);
     const wanted = axesWanted(x, rank).map(axis => wrappedAxis(axis, rank));
-    const axes = range(rank).filter(axis => wanted.includes(axis) && shapeOf(self)[axis] === 1);
+    const axes = range(rank).filter(axis => wanted.includes(axis) && isAtMostOne(shapeOf(self)[axis]!));
     return axes.length === 0 ? self : b.Squeeze(self, axes);
   };
 

@@ -26,9 +26,18 @@ export function weighAxis(b: Builder, x: Value, axis: number, weights: Weights):
     const columns = weights[0]!.map((_, j) => weights.map(row => row[j]!));
     return b.MatMul(x, matrix(b, columns, type));
   }
+  return weighInner(b, x, axis, matrix(b, weights, type), weights.length);
+}
+
+/** The same by a matrix of `count` rows that only the run knows. */
+export function weighAxisBy(b: Builder, x: Value, axis: number, weights: Value, count: number): Value {
+  return axis === rankOf(x) - 1 ? b.MatMul(x, b.Transpose(weights, [1, 0])) : weighInner(b, x, axis, weights, count);
+}
+
+function weighInner(b: Builder, x: Value, axis: number, weights: Value, count: number): Value {
   const sizes = sizesOf(b, x);
-  const y = b.MatMul(matrix(b, weights, type), reshapeTo(b, x, [...sizes.slice(0, axis + 1), -1]));
-  return reshapeTo(b, y, [...sizes.slice(0, axis), weights.length, ...sizes.slice(axis + 1)]);
+  const y = b.MatMul(weights, reshapeTo(b, x, [...sizes.slice(0, axis + 1), -1]));
+  return reshapeTo(b, y, [...sizes.slice(0, axis), count, ...sizes.slice(axis + 1)]);
 }
 
 function matrix(b: Builder, rows: Weights, type: DataType): Value {

@@ -1,7 +1,7 @@
 // ATen overloads that slide windows over the axes after batch and channels: pooling here, the rest spread in by topic.
 import { sameDim } from '../../../ir/dims.ts';
 import type { Value } from '../../../ir/graph.ts';
-import { isFloat, isInteger } from '../../../ir/types.ts';
+import { type DataType, isFloat, isInteger } from '../../../ir/types.ts';
 import type { Builder, Size } from '../../../ops/builder.ts';
 import { elementOf, range, rankOf, shapeOf } from '../../../ops/shapes.ts';
 import { perAxis } from './layers.ts';
@@ -9,8 +9,8 @@ import { padding } from './padding.ts';
 import { patches } from './patches.ts';
 import { resample } from './resample.ts';
 import { type Args, type AtenRow, type AtenRows, unsupported } from './row.ts';
-import { dimOf, mulSizes, reshapeTo, sizesOf } from './sizing.ts';
-import { batched, maximumOfTaps, type Taps, weighAxis } from './taps.ts';
+import { dimOf, iota, mulSizes, reshapeTo, sizesOf, sizeValue } from './sizing.ts';
+import { batched, maximumOfTaps, type Taps, weighAxis, weighAxisBy } from './taps.ts';
 
 /** What ONNX's pooling operators take, with `pads` at both ends. */
 interface Window {
@@ -187,9 +187,21 @@ function averageAxis(b: Builder, x: Value, target: Target): Value {
   const { axis, taps } = target;
   if (target.size === 1) return b.ReduceMean({ data: x, axes: b.ints([axis]) });
   const size = shapeOf(x)[axis];
-  if (!taps || typeof size !== 'number') throw openAxis(target);
+  if (!taps || typeof size !== 'number')
+    return weighAxisBy(b, x, axis, openWeights(b, b.dim(x, axis), target.size!, elementOf(x)), target.size!);
   const weights = taps.map(t => range(size).map(j => (t.includes(j) ? 1 / t.length : 0)));
   return weighAxis(b, x, axis, weights);
+}
+
+/** The weights of adaptive pooling of an axis whose size only the run knows: one over the length of its window where one reads, else 0. */
+function openWeights(b: Builder, size: Size, count: number, type: DataType): Value {
+  const length = sizeValue(b, size);
+  const column = (from: number): Value => b.constant(BigInt64Array.from(range(count, from), BigInt), 'int64', [count, 1]);
+  const starts = b.Div(b.Mul(column(0), length), b.ints([count]));
+  const ends = b.Div(b.Add(b.Mul(column(1), length), b.ints([count - 1])), b.ints([count]));
+  const places = iota(b, size);
+  const reads = b.And(b.GreaterOrEqual({ A: places, B: starts }), b.Less(places, ends));
+  return b.Div(b.Cast(reads, type), b.Cast(b.Sub(ends, starts), type));
 }
 
 const adaptiveMaximum =

@@ -1,0 +1,130 @@
+// Archives of torch.jit.save: the code, the objects it works on, constants, and the shapes of the inputs it was traced with.
+import { Call, Persistent, type PickleValue, readPickle, Tuple } from '../../../codec/pickle.ts';
+import type { Source } from '../../../codec/source.ts';
+import { openZip, type Zip } from '../../../codec/zip.ts';
+import { type Finding, fail } from '../../../errors.ts';
+import { type TensorType, tensorType } from '../../../ir/types.ts';
+import { Rebuilder, SavedObject, type SavedValue, storageId } from '../rebuild.ts';
+import { recordsOf } from '../saved.ts';
+import { parseSource, type SourceFile } from './parse.ts';
+
+export interface ScriptArchive {
+  /** The program itself. */
+  readonly root: SavedObject;
+  /** What the code calls `CONSTANTS.c0` and so on. */
+  readonly constants: readonly SavedValue[];
+  /** The tree of a source file by its dotted name, such as `__torch__.torch.nn.functional`; undefined where there is none. */
+  source(name: string): SourceFile | undefined;
+  /** Types of the tensors that the program was traced with, by method; undefined for inputs that were no tensors. */
+  readonly traced: ReadonlyMap<string, readonly (TensorType | undefined)[]>;
+  readonly findings: readonly Finding[];
+}
+
+const newestVersion = 10;
+/** Most bytes of code in one archive. */
+const maxCode = 256 * 1024 * 1024;
+
+/** The folder of the archive, with its slash. */
+export function scriptRoot(zip: Zip): string | undefined {
+  for (const name of zip.entries.keys()) {
+    const root = /^([^/]+\/)(?:constants\.pkl|bytecode\.pkl)$/.exec(name)?.[1];
+    if (root !== undefined && zip.entries.has(`${root}data.pkl`)) return root;
+  }
+  return undefined;
+}
+
+/**
+ * Read what an archive holds; weights stay ranges of it, code is parsed when it is asked for.
+ * @throws ModelError E1013 for missing parts, E1015 for pickles that call anything but what makes tensors and containers, E2002 for
+ * programs of the lite interpreter and versions from the future
+ */
+export async function openScript(source: Source): Promise<ScriptArchive> {
+  const zip = await openZip(source);
+  const root = scriptRoot(zip);
+  if (root === undefined) throw fail('E1013', 'the archive has no data.pkl and constants.pkl of torch.jit.save');
+  const codes = [...zip.entries.values()].filter(entry => entry.name.startsWith(`${root}code/`) && entry.name.endsWith('.py'));
+  if (codes.length === 0 && zip.entries.has(`${root}bytecode.pkl`))
+    throw fail('E2002', 'this is a program of the lite interpreter, bytecode without source; save it with torch.jit.save', {
+      path: 'bytecode.pkl',
+    });
+  await requireVersion(zip, root);
+  const total = codes.reduce((n, entry) => n + entry.size, 0);
+  if (total > maxCode) throw fail('E1009', `${total} bytes of code`, { limit: { name: 'torchscript.code', value: maxCode } });
+  const texts = new Map<string, { readonly path: string; readonly text: string }>();
+  for (const entry of codes) {
+    const path = entry.name.slice(root.length + 'code/'.length);
+    texts.set(path.slice(0, -'.py'.length).replaceAll('/', '.'), {
+      path: `code/${path}`,
+      text: new TextDecoder().decode(await entry.bytes()),
+    });
+  }
+  const value = await readObjects(zip, root, source.name, 'data');
+  if (!(value instanceof SavedObject)) throw fail('E1006', 'data.pkl holds no instance of a class of the code', { path: 'data.pkl' });
+  const constants = zip.entries.has(`${root}constants.pkl`) ? await readObjects(zip, root, source.name, 'constants') : [];
+  if (!Array.isArray(constants)) throw fail('E1006', 'constants.pkl holds no tuple', { path: 'constants.pkl' });
+  const trees = new Map<string, SourceFile>();
+  return {
+    root: value,
+    constants: constants as readonly SavedValue[],
+    source(name) {
+      const text = texts.get(name);
+      if (!text) return undefined;
+      const tree = trees.get(name) ?? parseSource(text.text, text.path);
+      trees.set(name, tree);
+      return tree;
+    },
+    traced: await readTraced(zip, root, source.name),
+    findings: [...zip.warnings],
+  };
+}
+
+async function requireVersion(zip: Zip, root: string): Promise<void> {
+  const text = async (name: string): Promise<string | undefined> => {
+    const entry = zip.entries.get(`${root}${name}`);
+    return entry && new TextDecoder().decode((await entry.bytes()).subarray(0, 40)).trim();
+  };
+  const version = await text('version');
+  if (version !== undefined && !(Number(version) >= 1 && Number(version) <= newestVersion))
+    throw fail('E2002', `version: expected at most ${newestVersion}, found ${JSON.stringify(version)}`, { path: 'version' });
+  const order = await text('byteorder');
+  if (order !== undefined && order !== 'little')
+    throw fail('E2002', `byteorder: expected little, found ${JSON.stringify(order)}`, { path: 'byteorder' });
+}
+
+async function readPickleOf(zip: Zip, root: string, file: string, name: string): Promise<PickleValue> {
+  const entry = zip.entries.get(`${root}${name}.pkl`);
+  if (!entry) throw fail('E1013', `the archive has no ${name}.pkl`);
+  const bytes = await entry.bytes();
+  const { value, end } = readPickle(bytes, { file: `${file}:${name}.pkl` });
+  if (end !== bytes.length) throw fail('E1007', `${bytes.length - end} bytes follow the pickle`, { path: `${name}.pkl` });
+  return value;
+}
+
+async function readObjects(zip: Zip, root: string, file: string, name: string): Promise<SavedValue> {
+  const value = await readPickleOf(zip, root, file, name);
+  return new Rebuilder(recordsOf(zip, root, file, name), file, { script: true }).convert(value, 0);
+}
+
+/** The types alone: the tensors have no content. */
+async function readTraced(zip: Zip, root: string, file: string): Promise<Map<string, (TensorType | undefined)[]>> {
+  if (!zip.entries.has(`${root}traced_inputs.pkl`)) return new Map();
+  const methods = untagged(await readPickleOf(zip, root, file, 'traced_inputs'));
+  if (!(methods instanceof Map)) return new Map();
+  return new Map(
+    [...methods].map(([name, inputs]) => {
+      const list = untagged(inputs);
+      return [String(name), Array.isArray(list) ? list.map(typeOfTraced) : []];
+    }),
+  );
+}
+
+const untagged = (value: PickleValue): PickleValue =>
+  value instanceof Call && value.callee.name === 'torch.jit._pickle.restore_type_tag' ? (value.args[0] ?? null) : value;
+
+function typeOfTraced(value: PickleValue): TensorType | undefined {
+  const [storage, , size] = value instanceof Call ? value.args : [];
+  const element = storage instanceof Persistent ? storageId(storage)?.element : undefined;
+  if (!element || !(size instanceof Tuple)) return undefined;
+  const isSize = (n: PickleValue): n is number => typeof n === 'number' && Number.isSafeInteger(n) && n >= 0;
+  return size.items.every(isSize) ? tensorType(element, size.items as number[]) : undefined;
+}

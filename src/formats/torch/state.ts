@@ -1,0 +1,56 @@
+// Parameters and buffers of a program, and which of them it writes: those are inputs of the model that have a default, and outputs that
+// hold what is in them after a run.
+import { type Output, Value } from '../../ir/graph.ts';
+import { Tensor } from '../../ir/tensor.ts';
+import type { Builder } from '../../ops/builder.ts';
+import { TensorRef } from './memory.ts';
+
+export class State {
+  /** Names of buffers whose content changes while the program runs. */
+  readonly #changing: ReadonlySet<string>;
+  /** By their names in the state dict. */
+  readonly #weights = new Map<string, { readonly ref: TensorRef; readonly value: Value }>();
+  readonly #byTensor = new Map<Tensor, TensorRef>();
+
+  constructor(changing: ReadonlySet<string>) {
+    this.#changing = changing;
+  }
+
+  /** Weights that share all of their memory are one value, under the first of their names. */
+  add(fqn: string, tensor: Tensor): TensorRef {
+    const same = this.#byTensor.get(tensor);
+    if (same) return same;
+    const value = new Value(fqn, undefined, { tensor: this.#changing.has(fqn) ? unread(tensor) : tensor, parameter: true });
+    const ref = TensorRef.of(value);
+    this.#weights.set(fqn, { ref, value });
+    this.#byTensor.set(tensor, ref);
+    return ref;
+  }
+
+  /** Names that were written and were not known to be; `others` are known to be written by other means. */
+  newlyWritten(others: Iterable<string> = []): ReadonlySet<string> {
+    const written = [...this.#weights].filter(([, { ref }]) => ref.isWritten).map(([fqn]) => fqn);
+    return new Set([...written, ...others].filter(fqn => this.#weights.has(fqn) && !this.#changing.has(fqn)));
+  }
+
+  get inputs(): readonly Value[] {
+    return this.#changed.map(([, { value }]) => value);
+  }
+
+  /** New contents; `given` are those that are known by name. */
+  outputs(b: Builder, given: ReadonlyMap<string, Value> = new Map()): readonly Output[] {
+    return this.#changed.map(([fqn, { ref }]) => ({ name: `${fqn}.updated`, value: given.get(fqn) ?? ref.read(b) }));
+  }
+
+  get #changed(): [string, { readonly ref: TensorRef; readonly value: Value }][] {
+    return [...this.#weights].filter(([fqn]) => this.#changing.has(fqn));
+  }
+}
+
+/** The same tensor in a form whose content nothing looks at before execution: what callers may replace is no constant. */
+function unread(tensor: Tensor): Tensor {
+  if (!tensor.isResident) return tensor;
+  const bytes = tensor.bytes();
+  const read = async (offset = 0, length = bytes.length - offset): Promise<Uint8Array> => bytes.subarray(offset, offset + length);
+  return new Tensor(tensor.type, { length: bytes.length, read }, tensor.dims);
+}

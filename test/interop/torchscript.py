@@ -1,0 +1,500 @@
+#!/usr/bin/env python3
+"""Programs of torch.jit, traced, scripted and frozen: converted, and judged by PyTorch and ONNX Runtime.
+
+    python test/interop/torchscript.py [--only 'loop*'] [--third 0|1|2|all] [--vision] [--keep FOLDER] [-v]
+
+Every program is one below, of the language TorchScript has; --vision adds torchvision's architectures, scripted and frozen. Each runs on
+two sets of inputs. The last line is `N passed, N failed`.
+"""
+import argparse
+import fnmatch
+import subprocess
+import sys
+import tempfile
+import warnings
+import zlib
+from pathlib import Path
+from typing import Dict, List, NamedTuple, Optional, Tuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+warnings.filterwarnings("ignore")
+ROOT = Path(__file__).resolve().parents[2]
+rand = torch.randn
+PROGRAMS = {}
+
+
+def program(*inputs, ways=("script", "trace", "freeze")):
+    """Adds a module under its name with the sets of inputs that it runs on."""
+
+    def add(kind):
+        PROGRAMS[kind.__name__] = (kind, inputs, ways)
+        return kind
+
+    return add
+
+
+@program((rand(2, 6),), (rand(5, 6),))
+class InPlaceViews(nn.Module):
+    def forward(self, x):
+        y = x.clone()
+        y[:, 0] = 1.0
+        y[:, 1:3].add_(2.0)
+        z = y.view(-1, 3)
+        z.mul_(2)
+        y[0].zero_()
+        return y, z
+
+
+@program((rand(3, 4),), (rand(3, 4) - 5,), ways=("script", "freeze"))
+class BranchOnData(nn.Module):
+    def forward(self, x):
+        if x.sum() > 0:
+            y = x * 2
+            n = 1
+        else:
+            y = x - 1
+            n = 2
+        return y + n
+
+
+@program((rand(3, 4),), (rand(3, 4) - 5,), ways=("script", "freeze"))
+class BranchWritesInPlace(nn.Module):
+    def forward(self, x):
+        y = x.clone()
+        v = y[0]
+        if x.sum() > 0:
+            v.add_(1)
+        else:
+            y[1].mul_(3)
+        return y, v
+
+
+@program((rand(3, 4), torch.tensor(3)), (rand(3, 4), torch.tensor(0)), ways=("script", "freeze"))
+class LoopByData(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x, n):
+        total = 0.0
+        for i in range(int(n.item())):
+            x = torch.tanh(self.fc(x)) + i
+            total += 0.5
+        return x * total
+
+
+@program((rand(7, 2, 4),), (rand(3, 2, 4),), ways=("script", "freeze"))
+class LoopOverTime(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.cell = nn.GRUCell(4, 5)
+
+    def forward(self, x):
+        h = torch.zeros(x.size(1), 5)
+        for t in range(x.size(0)):
+            h = self.cell(x[t], h)
+        return h
+
+
+@program((rand(7, 2, 4),), (rand(3, 2, 4),), ways=("script", "freeze"))
+class LoopCollects(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.cell = nn.LSTMCell(4, 5)
+
+    def forward(self, x):
+        outputs: List[Tensor] = []
+        h = torch.zeros(x.size(1), 5)
+        c = torch.zeros(x.size(1), 5)
+        for t in range(x.size(0)):
+            h, c = self.cell(x[t], (h, c))
+            outputs.append(h)
+        return torch.stack(outputs), h
+
+
+@program((rand(6, 4),), (rand(2, 4),), ways=("script", "freeze"))
+class LoopWritesRows(nn.Module):
+    def forward(self, x):
+        y = torch.zeros_like(x)
+        for i in range(x.size(0)):
+            y[i] = x[i] * i
+        return y
+
+
+@program((rand(2, 4) * 10,), (rand(2, 4) * 0.1,), ways=("script", "freeze"))
+class WhileByData(nn.Module):
+    def forward(self, x):
+        k = 0
+        while bool(x.abs().max() > 1.0) and k < 50:
+            x = x / 2
+            k += 1
+        return x, torch.tensor(k)
+
+
+@program((rand(2, 4) * 10,), (rand(2, 4) * 0.1,), ways=("script", "freeze"))
+class BreakAndContinue(nn.Module):
+    def forward(self, x):
+        total = torch.zeros(4)
+        for i in range(10):
+            if i == 2:
+                continue
+            total = total + x * i
+            if bool(total.sum() > 20.0):
+                break
+        return total
+
+
+@program((rand(3, 4),), (rand(1, 4),), ways=("script", "freeze"))
+class EarlyReturn(nn.Module):
+    def pick(self, x: Tensor) -> Tensor:
+        if bool(x.mean() > 0):
+            return x + 1
+        if bool(x.max() > 1):
+            return x * 2
+        return x
+
+    def forward(self, x):
+        return self.pick(x) * 3
+
+
+class Pair(NamedTuple):
+    first: Tensor
+    second: Tensor
+
+
+@program((rand(3, 4),), (rand(5, 4),), ways=("script", "freeze"))
+class NamedResult(nn.Module):
+    def forward(self, x):
+        return Pair(x + 1, x.sum(1))
+
+
+@program((rand(3, 4),), (rand(5, 4),), ways=("script", "freeze"))
+class DictResult(nn.Module):
+    def forward(self, x):
+        out: Dict[str, Tensor] = {}
+        out["a"] = x * 2
+        if "b" not in out:
+            out["b"] = x.mean(dim=1)
+        return {k: v + 1 for k, v in out.items()}
+
+
+@program((rand(3, 4),), (rand(5, 4),))
+class Containers(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Linear(4, 4) for _ in range(3)])
+        self.named = nn.ModuleDict({"x": nn.ReLU(), "y": nn.Tanh()})
+        self.scales = [0.5, 1.0, 2.0]
+
+    def forward(self, x):
+        ys = []
+        for i, layer in enumerate(self.layers):
+            x = layer(x) * self.scales[i]
+            ys.append(x)
+        for name, act in self.named.items():
+            x = act(x)
+        return torch.cat(ys + [x], dim=1)
+
+
+@program((rand(3, 4),), (rand(5, 4),), ways=("script", "freeze"))
+class Optionals(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale: Optional[float] = 2.0
+        self.bias: Optional[Tensor] = None
+
+    def helper(self, x: Tensor, mask: Optional[Tensor] = None, mode: str = "sum") -> Tensor:
+        if mask is not None:
+            x = x.masked_fill(mask, 0.0)
+        if mode == "sum":
+            return x.sum(1)
+        elif mode == "mean":
+            return x.mean(1)
+        raise ValueError("mode {}".format(mode))
+
+    def forward(self, x, y: Optional[Tensor] = None):
+        scale = self.scale
+        if scale is not None:
+            x = x * scale
+        if y is None:
+            y = torch.ones_like(x)
+        return self.helper(x + y, x > 0, "mean")
+
+
+@program((rand(2, 3, 8, 8),), (rand(4, 3, 8, 8),))
+class Resize(nn.Module):
+    def forward(self, x):
+        a = nn.functional.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+        b = nn.functional.interpolate(x, size=[5, 5], mode="nearest")
+        return a, b, nn.functional.avg_pool2d(x, 2), nn.functional.max_pool2d(x, 3, 2, 1)
+
+
+@program((rand(2, 3, 9, 7),), (rand(1, 3, 12, 5),), ways=("script", "trace"))
+class ShapeArithmetic(nn.Module):
+    def forward(self, x):
+        b, c, h, w = x.shape
+        x = x.reshape(b, c * h, w).transpose(1, 2)
+        pad = (4 - h % 4) % 4
+        x = nn.functional.pad(x, [0, pad, 0, 1])
+        return x.flatten(1), torch.arange(w) * 2 + h // 2
+
+
+@program((rand(2, 10, 16),), (rand(3, 4, 16),))
+class Encoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        layer = nn.TransformerEncoderLayer(16, 2, 32, batch_first=True)
+        self.encoder = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+
+    def forward(self, x):
+        return self.encoder(x)
+
+
+@program((rand(2, 10, 16), rand(2, 5, 16)), (rand(3, 4, 16), rand(3, 6, 16)))
+class Decoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.decoder = nn.TransformerDecoder(nn.TransformerDecoderLayer(16, 2, 32, batch_first=True), 1)
+
+    def forward(self, x, memory):
+        return self.decoder(x, memory)
+
+
+@program((rand(5, 2, 8),), (rand(3, 4, 8),))
+class Recurrent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.lstm = nn.LSTM(8, 6, num_layers=2, bidirectional=True)
+        self.gru = nn.GRU(12, 4)
+
+    def forward(self, x):
+        y, (h, c) = self.lstm(x)
+        z, n = self.gru(y)
+        return z, h, c, n
+
+
+@program((rand(3, 4),), (rand(5, 4),), ways=("script", "trace"))
+class Counts(nn.Module):
+    """Writes its own buffers."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("seen", torch.zeros(4))
+
+    def forward(self, x):
+        self.seen.add_(x.sum(0))
+        return x + self.seen
+
+
+@program((rand(3, 4), rand(3, 4)), (rand(2, 4), rand(2, 4)), ways=("script", "freeze"))
+class TupleInput(nn.Module):
+    def forward(self, pair: Tuple[Tensor, Tensor]):
+        a, b = pair
+        return a @ b.t()
+
+
+@program((rand(4, 6),), (rand(2, 6),), ways=("script", "freeze"))
+class Comprehension(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(6, 6)
+
+    def forward(self, x):
+        parts = self.fc(x).split(2, dim=1)
+        ys = [p * float(i) for i, p in enumerate(parts)]
+        sizes = [int(p.size(1)) for p in parts]
+        assert sum(sizes) == 6
+        return torch.cat(ys[::-1] if False else ys, 1), torch.tensor(sizes)
+
+
+@torch.jit.script
+def helper(x: Tensor, factor: float, flags: List[bool]) -> Tensor:
+    for flag in flags:
+        if flag:
+            x = x * factor
+    return x
+
+
+@program((rand(4, 6),), (rand(2, 6),))
+class FreeFunction(nn.Module):
+    def forward(self, x):
+        return helper(x, 1.5, [True, False, True])
+
+
+@program((torch.randint(0, 50, (2, 9)),), (torch.randint(0, 50, (3, 4)),))
+class TokensToLogits(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embed = nn.Embedding(50, 16, padding_idx=0)
+        self.norm = nn.LayerNorm(16)
+        self.register_buffer("positions", torch.arange(32))
+
+    def forward(self, ids):
+        mask = ids.eq(0)
+        x = self.embed(ids) + self.positions[: ids.size(1)].unsqueeze(0).unsqueeze(-1) * 0.01
+        x = self.norm(x).masked_fill(mask.unsqueeze(-1), 0.0)
+        scores = torch.einsum("bqd,bkd->bqk", x, x)
+        causal = torch.ones(ids.size(1), ids.size(1), dtype=torch.bool).tril()
+        return torch.softmax(scores.masked_fill(~causal, float("-inf")), -1) @ x
+
+
+@program((rand(2, 4, 6, 6),), (rand(3, 4, 6, 6),))
+class ConvFamily(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Sequential(
+            nn.Conv2d(4, 8, 3, padding=1, groups=2), nn.BatchNorm2d(8), nn.ReLU6(), nn.ConvTranspose2d(8, 4, 2, stride=2),
+            nn.GroupNorm(2, 4), nn.PReLU(), nn.InstanceNorm2d(4, affine=True), nn.Dropout(), nn.AdaptiveAvgPool2d((3, 2)), nn.Flatten())
+
+    def forward(self, x):
+        return self.net(x)
+
+
+@program((torch.rand(3, 5),), (torch.rand(3, 5) + 1,), ways=("script", "freeze"))
+class NestedControl(nn.Module):
+    def forward(self, x):
+        y = torch.zeros(5)
+        for i in range(3):
+            row = x[i]
+            if bool(row.sum() > 2.5):
+                for j in range(2):
+                    row = row + j
+                    if bool(row.max() > 1.5):
+                        row = row * 0.5
+            else:
+                row = -row
+            y = y + row
+        return y
+
+
+@torch.jit.interface
+class Layer(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        pass
+
+
+@program((rand(2, 4),), (rand(6, 4),), ways=("script", "freeze"))
+class StringsAndNumbers(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.mode = "max"
+        self.k = 3
+
+    def forward(self, x):
+        n = 0
+        for c in ["a", "b", "max"]:
+            if c == self.mode:
+                n += self.k * 2
+        n = max(n, 4) % 5 + abs(-2) + (7 // 2) + int(2.7) + int(round(1.5))
+        return x * n + float(n) / 2, min([3, 1, 2]) + x.size(0)
+
+
+@program((rand(2, 4), rand(2, 4)), (rand(3, 4), rand(3, 4)), ways=("trace",))
+class Keywords(nn.Module):
+    def forward(self, x, y):
+        return torch.addcmul(x, x, y, value=0.5), x.type_as(y), torch.where(x > y, x, y), x.topk(2, dim=1)[0]
+
+
+def compare(got, want, name):
+    if len(got) != len(want):
+        raise AssertionError(f"{len(got)} outputs, expected {len(want)}")
+    for i, (g, w) in enumerate(zip(got, want)):
+        w = np.asarray(w)
+        if g.shape != w.shape:
+            raise AssertionError(f"output {i}: shape {g.shape}, expected {w.shape}")
+        np.testing.assert_allclose(g.astype(np.float64), w.astype(np.float64), rtol=1e-3, atol=1e-4 * max(1.0, np.abs(w).max(initial=0)), err_msg=f"output {i}")
+
+
+def flat(value):
+    if isinstance(value, Tensor):
+        return [value.detach().numpy()]
+    if isinstance(value, dict):
+        return [x for v in value.values() for x in flat(v)]
+    if isinstance(value, (list, tuple)):
+        return [x for v in value for x in flat(v)]
+    return [] if value is None else [np.asarray(value)]
+
+
+def make(kind, way, inputs):
+    torch.manual_seed(0)
+    module = kind().eval()
+    if way == "trace":
+        return torch.jit.trace(module, inputs, check_trace=False)
+    scripted = torch.jit.script(module)
+    return torch.jit.freeze(scripted) if way == "freeze" else scripted
+
+
+def judge(path, program, sets, grouped):
+    import onnxruntime
+
+    onnx = path.with_suffix(".onnx")
+    done = subprocess.run(["node", str(ROOT / "dist" / "cli" / "main.js"), "convert", str(path), "-o", str(onnx), "--overwrite"], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise AssertionError(f"exit {done.returncode}: {(done.stderr.strip().splitlines() or ['?'])[0][-300:]}")
+    settings = onnxruntime.SessionOptions()
+    settings.log_severity_level = 4
+    session = onnxruntime.InferenceSession(str(onnx), settings, providers=["CPUExecutionProvider"])
+    names = [i.name for i in session.get_inputs()]
+    for inputs in sets:
+        given = [t.clone() for t in inputs]
+        with torch.no_grad():
+            want = flat(program(tuple(given)) if grouped else program(*given))
+        got = session.run(None, dict(zip(names, [t.numpy() for t in inputs])))
+        compare(got[: len(want)], want, path.name)
+
+
+def vision():
+    import torchvision.models as models
+
+    small = [(rand(2, 3, 64, 64),), (rand(3, 3, 64, 64),)]
+    for name in ("alexnet", "densenet121", "googlenet", "mnasnet0_5", "regnet_y_400mf", "shufflenet_v2_x0_5", "efficientnet_v2_s", "convnext_tiny", "swin_t", "maxvit_t", "vit_b_32"):
+        sets = [(rand(2, 3, 224, 224),), (rand(3, 3, 224, 224),)] if name in ("vit_b_32", "maxvit_t") else small
+        options = {"init_weights": False, "aux_logits": False} if name == "googlenet" else {}
+        PROGRAMS[name] = ((lambda name=name, options=options: getattr(models, name)(**options)), sets, ("script", "freeze"))
+    for name in ("fcn_resnet50", "deeplabv3_mobilenet_v3_large", "lraspp_mobilenet_v3_large"):
+        PROGRAMS[name] = ((lambda name=name: getattr(models.segmentation, name)(weights=None, weights_backbone=None)), small, ("script", "freeze"))
+    PROGRAMS["r3d_18"] = ((lambda: models.video.r3d_18()), [(rand(1, 3, 8, 32, 32),), (rand(2, 3, 8, 32, 32),)], ("script", "freeze"))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--only", default="*")
+    parser.add_argument("--third", default="all")
+    parser.add_argument("--vision", action="store_true")
+    parser.add_argument("--keep")
+    parser.add_argument("-v", action="store_true")
+    options = parser.parse_args()
+    if options.vision:
+        vision()
+    passed, failures = 0, []
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(options.keep or temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, (kind, sets, ways) in PROGRAMS.items():
+            for way in ways:
+                label = f"{name}.{way}"
+                if not fnmatch.fnmatch(label, options.only) or (options.third != "all" and zlib.crc32(label.encode()) % 3 != int(options.third)):
+                    continue
+                path = folder / f"{label}.pt"
+                try:
+                    grouped = name == "TupleInput"
+                    made = make(kind, way, (tuple(sets[0]),) if grouped else sets[0])
+                    torch.jit.save(made, str(path))
+                    loaded = torch.jit.load(str(path))
+                    judge(path, loaded, sets[:1] if name == "Counts" else sets, grouped)
+                    passed += 1
+                    if options.v:
+                        print(f"ok   {label}", flush=True)
+                except Exception as error:
+                    failures.append(label)
+                    text = " ".join(str(error).split())
+                    print(f"FAIL {label}: {type(error).__name__}: {text[:400]}", flush=True)
+    print(f"{passed} passed, {len(failures)} failed")
+    return 1 if failures or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
