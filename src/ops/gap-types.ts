@@ -69,8 +69,8 @@ export const gapTypes = {
   MatMulInteger: ({ A, B }) => [tensorType('int32', productShape(shapeOf(A), shapeOf(B)))],
   MaxRoiPool: ({ X, rois }, { pooled_shape }) => [tensorType(elementOf(X), [ranked(rois, 2)[0]!, ranked(X, 4)[1]!, ...pooled_shape])],
   MaxUnpool({ X, output_shape }, at) {
-    if (output_shape) return [tensorType(elementOf(X), sizesIn(output_shape))];
-    return [tensorType(elementOf(X), [...shapeOf(X).slice(0, 2), ...spread('MaxUnpool', ranked(X, [3]), at.kernel_shape, at)])];
+    const window = spread('MaxUnpool', ranked(X, [3]), at.kernel_shape, at);
+    return [tensorType(elementOf(X), output_shape ? sizesIn(output_shape) : [...shapeOf(X).slice(0, 2), ...window])];
   },
   MelWeightMatrix: ({ num_mel_bins, dft_length }, { output_datatype }) => [
     tensorType(elementCoded(output_datatype), [onesidedBins(contentOf(dft_length)), contentOf(num_mel_bins)]),

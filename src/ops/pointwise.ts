@@ -3,9 +3,10 @@
 import { fail } from '../errors.ts';
 import { apply, cast, constant, type Expr } from '../expr/expr.ts';
 import { type Primitive, type ScalarType, scalarTypes } from '../expr/primitives.ts';
+import { agreed } from '../ir/agree.ts';
 import { type Datum, tensorOf } from '../ir/datum.ts';
 import type { Value } from '../ir/graph.ts';
-import { dataTypeOfCode, elementTypes } from '../ir/types.ts';
+import { dataTypeOfCode, elementTypes, formatType } from '../ir/types.ts';
 import { computeType } from '../kernels/storage.ts';
 import { castTarget, castText, castView } from './cast.ts';
 import type { OpName } from './names.gen.ts';
@@ -146,7 +147,11 @@ export const pointwise = {
     body: ({ X }, { alpha }, b) => b.Mul(X, b.Sigmoid(alpha === 1 ? X : b.Mul(X, b.like(alpha, X)))),
   },
   SwiGLU: {
-    infer: ({ A }) => [A.type],
+    infer({ A, B }) {
+      if (agreed(A.type, B.type) === 'contradiction')
+        throw fail('E1305', `SwiGLU: A ${formatType(A.type)} and B ${formatType(B.type)} must have one shape`);
+      return [A.type];
+    },
     lower: ({ A, B }, { alpha }, b) => b.Mul(b.Swish({ X: A }, { alpha }), B),
   },
   Gelu: {
