@@ -25,8 +25,6 @@ function floorDivide(b: Builder, a: Value, c: Value): Value {
   return isSize(a) && isSize(c) ? b.Div(a, c) : b.Div(b.Sub(a, b.Mod({ A: a, B: c })), c);
 }
 
-/** Whether a size is at least 0 for all sizes that it is made of: no term is subtracted. */
-
 const floorMod = (a: number, c: number): number => a - c * Math.floor(a / c);
 const compare = (known: (a: number, c: number) => boolean, run: (b: Builder, a: Value, c: Value) => Value): Operation => ({
   known: known as Operation['known'] & {},

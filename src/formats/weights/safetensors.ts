@@ -5,10 +5,11 @@ import { isJsonArray, isJsonObject, type Json, parseJson, writeJson } from '../.
 import { ByteRange, type Source } from '../../codec/source.ts';
 import { unsafeName } from '../../codec/zip-directory.ts';
 import { type Code, type Finding, fail, ModelError } from '../../errors.ts';
-import { Tensor } from '../../ir/tensor.ts';
+import { type Stored, Tensor } from '../../ir/tensor.ts';
 import { quoted } from '../../ir/text.ts';
 import { type DataType, elementTypes } from '../../ir/types.ts';
 import type { Weights } from '../../ir/weights.ts';
+import { bytesOfFile } from '../format.ts';
 import type { WeightFormat, WeightsRead } from './weights.ts';
 
 const types: Readonly<Record<string, DataType>> = {
@@ -211,17 +212,9 @@ async function* writeSafetensors({ tensors, metadata }: Weights): AsyncGenerator
   new DataView(head.buffer).setBigUint64(0, BigInt(head.length - 8), true);
   head.set(text, 8);
   yield head;
-  for (const [, tensor] of sorted) yield* chunksOf(tensor);
-}
-
-const chunkSize = 8 << 20;
-
-/** The bytes of a tensor, read while they are written. */
-async function* chunksOf(tensor: Tensor): AsyncGenerator<Uint8Array> {
-  const { content } = tensor;
-  if (content instanceof Uint8Array) yield content;
-  else if ('read' in content)
-    for (let at = 0; at < content.length; at += chunkSize) yield await content.read(at, Math.min(chunkSize, content.length - at));
+  // The cast: tensors of texts were refused above.
+  for (const [name, { content, byteLength }] of sorted)
+    yield* bytesOfFile({ name, length: byteLength, chunks: [content as Uint8Array | Stored] });
 }
 
 /** @throws ModelError E1402 for a file that is not there, E1104 for a tensor that its file does not have, and as files are read */

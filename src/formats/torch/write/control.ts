@@ -19,7 +19,7 @@ export interface Part {
 export interface GraphWriter {
   readonly e: Emission;
   nested(): GraphWriter;
-  input(v: Value, wish?: string): Ref;
+  input(v: Value): Ref;
   output(ref: Ref): Ref;
   nodes(graph: Part): void;
   calls(outputs: readonly Ref[]): readonly Call[];

@@ -47,6 +47,8 @@ export class Emission {
   readonly #refs = new Map<Value, Ref>();
   readonly #lists = new Map<Value, readonly Ref[]>();
   readonly #stateNames = new Set<string>();
+  /** What names of the state begin with, up to a dot. */
+  readonly #modules = new Set<string>();
   readonly #isParameter: (v: Value) => boolean;
 
   constructor(isParameter: (v: Value) => boolean, outer?: Emission) {
@@ -150,7 +152,7 @@ export class Emission {
     return size ?? this.literal(v) ?? this.item(this.tensor(v));
   }
 
-  /** Sizes of a shape as arguments; -1 or an item where the inputs do not decide one. @throws ModelError E2001 where they do not */
+  /** Sizes of a shape as arguments. @throws ModelError E2001 where they do not */
   shape(shape: Shape): (number | Ref)[] {
     return shape.map(d => this.dim(d));
   }
@@ -183,10 +185,11 @@ export class Emission {
       .join('.');
     const clashes = (candidate: string): boolean =>
       this.#stateNames.has(candidate) ||
-      [...this.#stateNames].some(other => other.startsWith(`${candidate}.`)) ||
+      this.#modules.has(candidate) ||
       candidate.split('.').some((_, i, parts) => i > 0 && this.#stateNames.has(parts.slice(0, i).join('.')));
     while (clashes(name)) name += '_';
     this.#stateNames.add(name);
+    for (let dot = name.indexOf('.'); dot >= 0; dot = name.indexOf('.', dot + 1)) this.#modules.add(name.slice(0, dot));
     return name;
   }
 

@@ -77,11 +77,11 @@ class Writer implements GraphWriter {
   }
 
   /** Bind an input of the graph. */
-  input(v: Value, wish = v.name): Ref {
+  input(v: Value): Ref {
     const type = v.type;
     if (type?.kind !== 'tensor' || !isTorchType(type.element))
       throw gap(`the input ${quoted(v.name)} is ${formatType(type)}, which PyTorch has not`);
-    const ref = new Ref(this.e.t.unique(wish), type);
+    const ref = new Ref(this.e.t.unique(v.name), type);
     this.e.bind(v, ref);
     return ref;
   }
@@ -165,7 +165,7 @@ class Writer implements GraphWriter {
     if (odd) throw gap(`PyTorch does not compute in ${odd.element}`);
     const n = new NodeEmission<never>(this.e, node, valuesOf(node.attributes, schema) as never);
     const flow = node.domain === '' && Object.hasOwn(controlRows, node.op) ? controlRows[node.op] : undefined;
-    if (flow) return flow(n as NodeEmission<never>, this);
+    if (flow) return flow(n, this);
     const say = node.domain === '' ? (rows[node.op as OpName] as ((n: NodeEmission<never>) => Said) | undefined) : undefined;
     const said = say?.(n);
     if (said) return said;
