@@ -5,6 +5,7 @@ import { Graph, type Output, type Value } from '../ir/graph.ts';
 import { dataTypeOfCode, type Shape, type TensorType, tensorType, type ValueType } from '../ir/types.ts';
 import type { InferTable } from './row.ts';
 import { axisOf, broadcastType, elementOf, shapeOf } from './shapes.ts';
+import { countedPlaces } from './tfidf.ts';
 
 export const nestedTypes = {
   ConcatFromSequence({ input_sequence }, { axis, new_axis }) {
@@ -38,9 +39,7 @@ export const nestedTypes = {
   StringConcat: ({ X, Y }) => [broadcastType('string', [X, Y])],
   StringNormalizer: ({ X }) => [tensorType('string', [...shapeOf(X).slice(0, -1), unknownDim()])],
   StringSplit: ({ X }) => [tensorType('string', [...shapeOf(X), unknownDim()]), tensorType('int64', shapeOf(X))],
-  TfIdfVectorizer: ({ X }, { ngram_indexes }) => [
-    tensorType('float32', [...shapeOf(X).slice(0, -1), ngram_indexes.reduce((a, b) => Math.max(a, b), -1) + 1]),
-  ],
+  TfIdfVectorizer: ({ X }, { ngram_indexes }) => [tensorType('float32', [...shapeOf(X).slice(0, -1), countedPlaces(ngram_indexes)])],
 } satisfies InferTable;
 
 /** The cast is made at run time: attribute tables do not know the graph's type. */

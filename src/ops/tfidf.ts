@@ -23,8 +23,7 @@ export function tfIdf(x: Tensor, at: Attributes, context: HostContext): Tensor {
       'E1303',
       `TfIdfVectorizer: ${at.ngram_indexes.length} indexes and ${at.weights?.length ?? 'no'} weights for ${count} n-grams`,
     );
-  const width = at.ngram_indexes.reduce((a, b) => Math.max(a, b), -1) + 1;
-  if (at.ngram_indexes.some(i => i < 0)) throw fail('E1303', 'TfIdfVectorizer: an index is below 0');
+  const width = countedPlaces(at.ngram_indexes);
   const length = dims.at(-1)!;
   const rows = dims.length === 2 ? dims[0]! : 1;
   context.reserve((rows + 1) * width * 4);
@@ -37,6 +36,13 @@ export function tfIdf(x: Tensor, at: Attributes, context: HostContext): Tensor {
   }
   weigh(counts, width, at);
   return new Tensor('float32', counts, [...dims.slice(0, -1), width]);
+}
+
+/** How many places the counts have: the indexes say where in the output each n-gram of the pool is counted. */
+export function countedPlaces(indexes: readonly number[]): number {
+  if (indexes.length === 0 || indexes.some(i => i < 0))
+    throw fail('E1303', `TfIdfVectorizer: ngram_indexes must be some, none below 0, found [${indexes.slice(0, 8)}]`);
+  return indexes.reduce((a, b) => Math.max(a, b)) + 1;
 }
 
 const numberOrBig = (n: number | bigint): Word => (Number.isSafeInteger(Number(n)) ? Number(n) : n);

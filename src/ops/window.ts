@@ -173,10 +173,12 @@ export const windows = {
     },
   },
   CausalConvWithState: {
-    infer({ input, weight }) {
+    infer({ input, weight, bias }) {
       const [x, w] = [shapeOf(input), shapeOf(weight)];
       if (x.length !== 3 || w.length !== 3)
         throw fail('E1305', `CausalConvWithState: input ${formatShape(x)} and weight ${formatShape(w)} must have 3 axes`);
+      if (bias?.shape && bias.shape.length !== 1)
+        throw fail('E1305', `CausalConvWithState: bias ${formatShape(bias.shape)} must have 1 axis`);
       return [input.type, tensorType(elementOf(input), [x[0]!, x[1]!, subDims(w[2]!, 1)])];
     },
     lower({ input, weight, bias, past_state }, { activation }, b) {

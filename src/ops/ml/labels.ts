@@ -54,7 +54,10 @@ export const labels: OtherFamily = {
     },
   }),
   LabelEncoder: otherHost<X, EncoderAt>({
-    infer: ({ X: x }, at) => [tensorType(valuesIn(at).type, typeOf(x).shape)],
+    infer({ X: x }, at) {
+      keysIn(at);
+      return [tensorType(valuesIn(at).type, typeOf(x).shape)];
+    },
     host({ X: datum }, at) {
       const x = tensorOf(datum);
       const { key, type, pairs, otherwise } = encoding(at);
@@ -118,11 +121,11 @@ function listOf(
   return given[0]!;
 }
 
+const keysIn = (at: EncoderAt): List => listOf('keys', at.keys_floats, at.keys_int64s, at.keys_strings, at.keys_tensor);
 const valuesIn = (at: EncoderAt): List => listOf('values', at.values_floats, at.values_int64s, at.values_strings, at.values_tensor);
 
 const encoding = keyed((at: EncoderAt) => {
-  const from = listOf('keys', at.keys_floats, at.keys_int64s, at.keys_strings, at.keys_tensor);
-  const to = valuesIn(at);
+  const [from, to] = [keysIn(at), valuesIn(at)];
   const [keys, values] = [from.elements(), to.elements()];
   requireSameLength({ keys, values });
   const pairs = lookupOf(keys, i => values[i]!);
