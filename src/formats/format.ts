@@ -13,6 +13,10 @@ export interface ReadLimits {
   readonly graphs?: number | undefined;
   /** The most nodes of a model, those of nested graphs and functions included; 5,000,000. */
   readonly nodes?: number | undefined;
+  /** The most nodes that calls of functions may become where they are inlined, at once or later; 1,000,000. */
+  readonly inlined?: number | undefined;
+  /** The most axes of a tensor or type, at most 64; 64. */
+  readonly rank?: number | undefined;
   /** The most findings of one code that are kept; 1,000. */
   readonly findings?: number | undefined;
 }

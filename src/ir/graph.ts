@@ -10,6 +10,8 @@ export interface Meta {
   readonly rest?: object | undefined;
   /** Byte offset of the source message in its file. */
   readonly at?: number | undefined;
+  /** Of a model: the most nodes that calls of its functions may become; 1,000,000 where it is not said. */
+  readonly inlined?: number | undefined;
 }
 
 /** A dense tensor, or a sparse one in coordinate form. */

@@ -149,11 +149,20 @@ export function viewBytes(type: DataType, bytes: Uint8Array): TypedArray {
 /** The bytes under a typed array, shared. */
 export const bytesOf = (data: ArrayBufferView): Uint8Array => new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
 
-const maxRank = 64;
+/** As many axes as NumPy's arrays have. */
+export const maxRank = 64;
+
+const nameOf = (type: DataType, dims: readonly number[]): string => `${type}[${dims.slice(0, 8).join(',')}${dims.length > 8 ? ',…' : ''}]`;
+
+/** Errors: E1202. */
+export function requireRank(type: DataType, dims: readonly number[], limit: number): void {
+  if (dims.length > limit)
+    throw fail('E1202', `${nameOf(type, dims)} has rank ${dims.length}, the limit is ${limit}`, { limit: { name: 'rank', value: limit } });
+}
 
 function countOf(type: DataType, dims: readonly number[]): number {
-  const name = (): string => `${type}[${dims.slice(0, 8).join(',')}${dims.length > 8 ? ',…' : ''}]`;
-  if (dims.length > maxRank) throw fail('E1202', `${name()} has rank ${dims.length}, the limit is ${maxRank}`);
+  const name = (): string => nameOf(type, dims);
+  requireRank(type, dims, maxRank);
   if (dims.some(d => !Number.isSafeInteger(d) || d < 0)) throw fail('E1202', `${name()} has a size that is negative or no integer`);
   const count = dims.reduce((n, d) => n * d, 1);
   // A size of 0 does not excuse an overflow among the others.

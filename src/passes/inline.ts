@@ -21,16 +21,13 @@ export type Called = (node: Node) => FunctionDefinition | undefined;
 
 /**
  * How calls are told from other nodes.
- * @throws ModelError E1108 for a function that calls itself, E1009 where there would be more than a million nodes without calls
+ * @throws ModelError E1108 for a function that calls itself, E1009 where there would be more nodes without calls than the model's limit, a million otherwise
  */
 export function callsOf(model: Model): Called {
   const functions = new Map(model.functions.map(f => [keyOf(f.domain, f.name, f.overload), f]));
   if (functions.size > 0) refuseExplosion(model, functions);
   return node => functions.get(keyOf(node.domain, node.op, node.overload));
 }
-
-/** Most nodes that inlining may make. */
-const maxNodes = 1_000_000;
 
 /** A copy of the graph without calls of the model's functions. */
 export function inline(model: Model): Graph {
@@ -67,8 +64,9 @@ function refuseExplosion(model: Model, functions: ReadonlyMap<string, FunctionDe
     return count;
   };
   const total = sizeOf(model.graph);
-  if (total > maxNodes)
-    throw fail('E1009', `inlining functions makes ${total} nodes, more than ${maxNodes}`, { limit: { name: 'nodes', value: maxNodes } });
+  const value = model.meta.inlined ?? 1_000_000;
+  if (total > value)
+    throw fail('E1009', `inlining functions makes ${total} nodes, more than ${value}`, { limit: { name: 'inlined', value } });
 }
 
 const outputsOf = (node: Node) => ({

@@ -72,7 +72,14 @@ function readModel(proto: ModelProto, reading: Reading): Model {
   const unsafe = typeof proto.ir_version === 'bigint' ? { ir_version: proto.ir_version } : {};
   const kept = implied && !proto.opset_import ? { opset_import: [] } : imports;
   const producer = { name: proto.producer_name, version: proto.producer_version };
-  return new Model(graph, { irVersion, opsets, functions, producer, meta: { ...meta, rest: { ...meta.rest, ...kept, ...unsafe } } });
+  const { inlined } = reading.limits;
+  return new Model(graph, {
+    irVersion,
+    opsets,
+    functions,
+    producer,
+    meta: { ...meta, rest: { ...meta.rest, ...kept, ...unsafe }, ...(functions.length > 0 && { inlined }) },
+  });
 }
 
 function readIrVersion({ ir_version: version, [at]: offset }: ModelProto, reading: Reading): number {

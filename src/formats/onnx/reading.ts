@@ -3,6 +3,7 @@ import { at, hasEscapedBytes, type Message } from '../../codec/protobuf.ts';
 import type { Source } from '../../codec/source.ts';
 import { type Code, type Finding, fail, ModelError, type Place } from '../../errors.ts';
 import { type Dim, symbol, unknownDim } from '../../ir/dims.ts';
+import { maxRank } from '../../ir/tensor.ts';
 import { quoted } from '../../ir/text.ts';
 import { nearestName } from '../../ops/nearest.ts';
 import type { ReadLimits } from '../format.ts';
@@ -32,6 +33,8 @@ export class Reading {
       depth: limits.depth ?? 100,
       graphs: limits.graphs ?? 64,
       nodes: limits.nodes ?? 5e6,
+      inlined: limits.inlined ?? 1e6,
+      rank: Math.min(limits.rank ?? maxRank, maxRank),
       findings: limits.findings ?? 1000,
     };
   }

@@ -2,7 +2,7 @@
 import { at, type Bytes } from '../../codec/protobuf.ts';
 import { type Code, fail, ModelError, type Place } from '../../errors.ts';
 import type { SparseTensor } from '../../ir/graph.ts';
-import { Tensor, type TensorOrigin } from '../../ir/tensor.ts';
+import { requireRank, Tensor, type TensorOrigin } from '../../ir/tensor.ts';
 import { byteLength, type DataType, dataTypeOfCode, elementTypes } from '../../ir/types.ts';
 import { externalRange } from './external.ts';
 import { type SparseTensorProto, type TensorProto, TensorProto_DataLocation } from './proto.gen.ts';
@@ -33,6 +33,7 @@ export function readTensor(proto: TensorProto, path: string, reading: Reading, n
   return reading.attempt(place, () => {
     const type = typeOf(proto);
     const dims = dimsOf(proto.dims ?? []);
+    requireRank(type, dims, reading.limits.rank);
     if (proto.segment) throw fail('E1204', 'the tensor is a segment of a larger one, and nothing says how to join them');
     const external = proto.data_location === TensorProto_DataLocation.EXTERNAL;
     const field = external ? 'external' : dataField(proto, type);

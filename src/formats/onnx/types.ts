@@ -57,13 +57,11 @@ function readElement(code = 0, place: Place, reading: Reading): DataType {
   return element ?? 'undefined';
 }
 
-const maxRank = 64;
-
 function readShape(proto: TensorShapeProto, path: string, reading: Reading): Shape | undefined {
   const dims = proto.dim ?? [];
-  if (dims.length > maxRank) {
-    const limit = { name: 'rank', value: maxRank };
-    reading.add('E1202', `the type has rank ${dims.length}, the limit is ${maxRank}`, { path, offset: proto[at], limit });
+  const limit = { name: 'rank', value: reading.limits.rank };
+  if (dims.length > limit.value) {
+    reading.add('E1202', `the type has rank ${dims.length}, the limit is ${limit.value}`, { path, offset: proto[at], limit });
     return undefined;
   }
   return dims.map((dim, i) => readDim(dim, `${path}.dim[${i}]`, reading));
