@@ -318,7 +318,8 @@ export const layout = {
     },
   },
   DepthToSpace: {
-    infer({ input }, { blocksize: by }) {
+    infer({ input }, { blocksize: by, mode }) {
+      if (mode !== 'DCR' && mode !== 'CRD') throw fail('E1303', `DepthToSpace: there is no mode ${mode}`);
       const [n, c, h, w] = imageShape('DepthToSpace', input);
       return [tensorType(elementOf(input), [n, floorDivDims(c, by * by), mulDims(h, by), mulDims(w, by)])];
     },

@@ -136,7 +136,10 @@ export const norms = {
     },
   },
   LpNormalization: {
-    infer: ({ input }, { axis }) => [likeAlong(input, axis)],
+    infer({ input }, { axis, p }) {
+      if (p !== 1 && p !== 2) throw fail('E1303', `LpNormalization: p is ${p}, expected 1 or 2`);
+      return [likeAlong(input, axis)];
+    },
     lower({ input: x }, { axis, p }, b) {
       const axes = [axisOf(axis, rankOf(x))];
       const length = p === 1 ? b.ReduceSum(b.Abs(x), { axes }) : b.Sqrt(b.ReduceSum(b.Mul(x, x), { axes }));

@@ -66,7 +66,7 @@ export const labels: OtherFamily = {
     },
   }),
   OneHotEncoder: otherHost<X, OneHotAt>({
-    infer: ({ X: x }, at) => [tensorType('float32', [...shapeOf(x), (at.cats_strings ?? at.cats_int64s ?? []).length])],
+    infer: ({ X: x }, at) => [tensorType('float32', [...shapeOf(x), categoriesOf(at).length])],
     host({ X: datum }, at, context) {
       const x = tensorOf(datum);
       const { count, places } = places1Hot(at);
@@ -91,8 +91,10 @@ const categories = keyed(({ cats_int64s, cats_strings }: MapperAt) => {
   };
 });
 
-const places1Hot = keyed(({ cats_int64s, cats_strings }: OneHotAt) => {
-  const list: readonly Label[] = labelsOf(cats_int64s, cats_strings);
+const categoriesOf = ({ cats_int64s, cats_strings }: OneHotAt): readonly Label[] => labelsOf(cats_int64s, cats_strings);
+
+const places1Hot = keyed((at: OneHotAt) => {
+  const list = categoriesOf(at);
   return { count: list.length, places: lookupOf<Element | undefined, number>(list, i => i) };
 });
 
