@@ -44,11 +44,14 @@ export interface WriteOptions {
   readonly warn?: ((finding: Finding) => void) | undefined;
 }
 
-/** One file to write; parts are bytes, or ranges that are streamed. */
+/** A part of a file: bytes, or a range that is streamed. */
+export type Chunk = Uint8Array | Stored | ByteRange;
+
+/** One file to write; its parts may be made when they are asked for, each time anew. */
 export interface OutputFile {
   readonly name: string;
   readonly length: number;
-  readonly chunks: readonly (Uint8Array | Stored | ByteRange)[];
+  readonly chunks: Iterable<Chunk> | AsyncIterable<Chunk>;
 }
 
 export interface Format {
@@ -70,7 +73,7 @@ export interface Format {
 
 /** Bytes of an output file, range by range. */
 export async function* bytesOfFile(file: OutputFile, step = 8 << 20): AsyncGenerator<Uint8Array> {
-  for (const chunk of file.chunks) {
+  for await (const chunk of file.chunks) {
     if (chunk instanceof Uint8Array) yield chunk;
     else for (let at = 0; at < chunk.length; at += step) yield await chunk.read(at, Math.min(step, chunk.length - at));
   }

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MemorySource, type Source } from '../../src/codec/source.ts';
 import { openZip, type Zip } from '../../src/codec/zip.ts';
-import { writeZip, type ZipInput } from '../../src/codec/zip-write.ts';
+import { writeZip, type ZipInput, zipLength } from '../../src/codec/zip-write.ts';
 import { ModelError } from '../../src/errors.ts';
 
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -248,6 +248,18 @@ describe('openZip', () => {
 });
 
 describe('writeZip', () => {
+  it('is as long as zipLength says', async () => {
+    const read = { length: 5, read: (at: number, length: number) => utf8('hello').subarray(at, at + length) };
+    for (const entries of [
+      [],
+      [{ name: 'a', data: utf8('hello') }],
+      [
+        { name: 'é/b', data: read, align: 64 },
+        { name: 'c', data: new Uint8Array(0), align: 64 },
+      ],
+    ] as ZipInput[][])
+      expect(zipLength(entries)).toBe((await zipOf(...entries)).length);
+  });
   it('gives the same bytes for the same entries', async () => {
     const entries: ZipInput[] = [
       { name: 'a', data: utf8('x'.repeat(500)), method: 'deflate' },
