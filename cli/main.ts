@@ -63,6 +63,7 @@ withReadLimits(
     .option('--input-shape <name:dims>', 'a shape for an input, such as x:1,3,224,224 or x:batch,3; repeatable', collect)
     .option('--weights <path>', 'a checkpoint or model whose tensors replace the weights, by name')
     .option('--rename <old=new>', 'with --weights: other names for its tensors, such as module.*=*; repeatable', collect)
+    .option('--map <path>', 'also write where each node and weight went, for swap-weights')
     .option('--verify [arrays...]', 'run what was written and compare: [IN.npz [OUT.npz]]')
     .option('--overwrite', 'replace an existing file'),
 )
@@ -206,6 +207,7 @@ withOutput(
     .option('--skip <names>', 'leave out passes', collect)
     .option('--list-passes', 'list the passes and what they do')
     .option('--fold-limit <bytes>', 'the largest constant that folding makes, such as 64k; 16M, or four times its inputs, otherwise', bytes)
+    .option('--map <path>', 'also write where each node and weight went, for swap-weights')
     .option('--no-check', 'do not run both models to compare their numbers'),
   '--output',
   false,
@@ -265,6 +267,18 @@ program
     examples('weights model.safetensors', 'weights checkpoint.pth -o weights.safetensors', 'weights model.onnx --stats'),
   )
   .action(lazily(async () => (await import('./commands/weights.ts')).weights));
+
+program
+  .command('swap-weights')
+  .description('put other weights into a converted model, by the map of the conversion')
+  .argument('<model>', 'a model that convert or simplify wrote with --map')
+  .requiredOption('--map <path>', 'the map that was written with it')
+  .requiredOption('--weights <path>', 'a checkpoint or model with the weights of the source, by the names they have there')
+  .requiredOption('-o, --output <path>', 'the file to write, in the format of the model')
+  .option('--rename <old=new>', 'other names for the tensors of --weights, such as module.*=*; repeatable', collect)
+  .option('--overwrite', 'replace an existing file')
+  .addHelpText('before', examples('swap-weights model.onnx --map model.map.json --weights tuned.safetensors -o tuned.onnx'))
+  .action(lazily(async () => (await import('./commands/swap-weights.ts')).swapWeights));
 
 program
   .command('doctor')

@@ -1,18 +1,20 @@
 // The library's verbs over sources and models, for browsers and Node alike.
 import { BlobSource, MemorySource, type Source } from './codec/source.ts';
 import { type Half, type Narrowed, narrow } from './edit/narrow.ts';
+import { markNodes, type Whereabouts, whereabouts as whereaboutsOf } from './edit/provenance.ts';
 import { type InputShapes, shapeBindings } from './edit/set-shapes.ts';
 import { weightsOf } from './edit/weights.ts';
 import { type Finding, fail, ModelError } from './errors.ts';
 import type { Backend } from './exec/backend.ts';
 import { referenceBackend } from './exec/reference.ts';
 import { Session as CoreSession, type RunOptions, type ValueInfo } from './exec/session.ts';
-import type { Format, OutputFile, ReadOptions } from './formats/format.ts';
+import { contentDigest } from './formats/digest.ts';
+import type { Format, OutputFile, ReadOptions, TargetNames } from './formats/format.ts';
 import { detect, formatNamed, formatOfName, writable } from './formats/index.ts';
 import { readDatum } from './formats/onnx/index.ts';
 import { readWeights as weightsIn } from './formats/weights/index.ts';
 import type { Datum } from './ir/datum.ts';
-import type { Model } from './ir/graph.ts';
+import type { Meta, Model } from './ir/graph.ts';
 import type { Tensor } from './ir/tensor.ts';
 import { quoted } from './ir/text.ts';
 import type { Weights } from './ir/weights.ts';
@@ -114,6 +116,8 @@ export interface WriteModelOptions {
   readonly dtype?: Half | undefined;
   /** With `dtype`: inputs and outputs stay float32. */
   readonly keepIoTypes?: boolean | undefined;
+  /** The model whose nodes and weights `whereabouts` are about: this one, or the one that it was made of by passes. */
+  readonly source?: Model | undefined;
 }
 
 export interface Written {
@@ -125,6 +129,8 @@ export interface Written {
   readonly findings: readonly Finding[];
   /** With `dtype`: what could not become that type. */
   readonly narrowed?: Pick<Narrowed, 'clamped' | 'kept'>;
+  /** With `source`: what became of its nodes and weights. */
+  readonly whereabouts?: Whereabouts;
 }
 
 /**
@@ -133,16 +139,20 @@ export interface Written {
  */
 export async function write(
   model: Model,
-  { format: wanted, name, opset, target: runtime, fuse = true, dtype, keepIoTypes, ...options }: WriteModelOptions,
+  { format: wanted, name, opset, target: runtime, fuse = true, dtype, keepIoTypes, source, ...options }: WriteModelOptions,
 ): Promise<Written> {
   const format = wanted === undefined ? formatOfName(name) : formatNamed(wanted);
   if (!format?.write) throw fail('E2003', `${format ? format.title : (wanted ?? name)} cannot be written; written are ${writable()}`);
+  if (source) markNodes(source);
   const ready = inOpset(model, { opset, runtime: runtime === undefined ? undefined : runtimeNamed(runtime), fuse });
   const findings: Finding[] = [];
-  const written = { name, ...options, warn: (finding: Finding) => void findings.push(finding) };
-  if (dtype === undefined) return { format, model: ready, files: await format.write(ready, written), findings };
-  const { model: made, ...narrowed } = await narrow(ready, { type: dtype, keepIoTypes });
-  return { format, model: made, files: await format.write(made, written), findings, narrowed };
+  const named: { weights: [Tensor, string][]; nodes: [Meta, string][] } = { weights: [], nodes: [] };
+  const names: TargetNames = { weight: (...entry) => void named.weights.push(entry), node: (...entry) => void named.nodes.push(entry) };
+  const written = { name, ...options, ...(source && { names }), warn: (finding: Finding) => void findings.push(finding) };
+  const { model: made, ...narrowed } = dtype === undefined ? { model: ready } : await narrow(ready, { type: dtype, keepIoTypes });
+  const files = await format.write(made, written);
+  const whereabouts = source && (await whereaboutsOf(source, named, contentDigest));
+  return { format, model: made, files, findings, ...('kept' in narrowed && { narrowed }), ...(whereabouts && { whereabouts }) };
 }
 
 interface Wanted {

@@ -8,10 +8,11 @@ import { runtimeNamed } from '../../src/opset/runtimes.ts';
 import { checkOutput, readModel } from '../files.ts';
 import type { ReadLimitOptions } from '../limits.ts';
 import type { Outcome, Output } from '../output.ts';
+import { nameRules } from '../rename.ts';
 import { parseShapes } from '../shapes.ts';
 import { plural, shown } from '../terminal.ts';
 import { verify } from '../verify.ts';
-import { checkFormat, dtypeNamed, readWords, type WriteOptions, writeModel } from '../writing.ts';
+import { checkFormat, checkMap, dtypeNamed, readWords, type WriteOptions, writeModel } from '../writing.ts';
 
 export interface ConvertOptions extends WriteOptions, ReadLimitOptions {
   readonly allowCustom?: boolean;
@@ -30,15 +31,16 @@ export async function convert(args: readonly string[], options: ConvertOptions, 
   if (options.target !== undefined) runtimeNamed(options.target);
   const dtype = dtypeNamed(options.dtype);
   if (options.keepIoTypes && dtype === undefined) throw fail('E4001', '--keep-io-types goes with --dtype');
-  const rename = nameRules(options.rename ?? []);
+  const rename = nameRules(options.rename);
   if (rename.length > 0 && options.weights === undefined) throw fail('E4001', '--rename goes with --weights');
   checkOutput(output, overwrite, isText);
+  checkMap(options);
   if (output === '-' && options.verify) throw fail('E4001', '--verify reads the written file again; it needs -o with a path');
 
   const loaded = await out.stage('read', () => readModel(input, { ...options, inputShapes: shapes }), readWords);
   const shaped = shapes ? await out.stage('shapes', async () => withInputShapes(loaded.model, shapes)) : loaded.model;
   const { model: source, findings: unused } = await withWeights(shaped, options.weights, rename, out);
-  const { written, findings: left } = await writeModel(source, options, out);
+  const { written, findings: left } = await writeModel(source, options, out, { model: source, loaded });
   const results = { input, ...written };
   const findings = [...loaded.findings, ...unused, ...left];
   if (!options.verify) return { results, findings };
@@ -72,14 +74,6 @@ async function withWeights(
     ({ count }) => plural(count, 'tensor'),
   );
 }
-
-/** Errors: E4001. */
-const nameRules = (given: readonly string[]): NameRule[] =>
-  given.map(text => {
-    const at = text.indexOf('=');
-    if (at < 1 || at !== text.lastIndexOf('=')) throw fail('E4001', `--rename ${text}: expected OLD=NEW, such as module.*=*`);
-    return { from: text.slice(0, at), to: text.slice(at + 1) };
-  });
 
 /** --verify takes as many words as follow it; only .npz and .npy among them are its own. */
 function inputAndArrays(

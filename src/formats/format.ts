@@ -1,8 +1,8 @@
 // What a format is: how its files are told, read and written. One row a format in `index.ts`.
 import type { ByteRange, Source } from '../codec/source.ts';
 import type { Finding } from '../errors.ts';
-import type { Model } from '../ir/graph.ts';
-import type { Stored } from '../ir/tensor.ts';
+import type { Meta, Model } from '../ir/graph.ts';
+import type { Stored, Tensor } from '../ir/tensor.ts';
 import type { Spelling } from './onnx/spelling.ts';
 
 /** What a file may ask of its reader before it is refused; each error that comes of a limit names it. */
@@ -33,6 +33,12 @@ export interface ReadResult {
   readonly findings: readonly Finding[];
 }
 
+/** Takes what weights and nodes are called in the file; of a node that what it carries is enough to know it by. */
+export interface TargetNames {
+  weight(tensor: Tensor, name: string): void;
+  node(meta: Meta, name: string): void;
+}
+
 export interface WriteOptions {
   /** The name of the main file, from which names of others are made. */
   readonly name: string;
@@ -42,6 +48,7 @@ export interface WriteOptions {
   readonly dataName?: string | undefined;
   /** Takes warnings of what the format has no place for. */
   readonly warn?: ((finding: Finding) => void) | undefined;
+  readonly names?: TargetNames | undefined;
 }
 
 /** A part of a file: bytes, or a range that is streamed. */
@@ -69,6 +76,11 @@ export interface Format {
   read?(source: Source, options: ReadOptions): Promise<ReadResult>;
   /** The files of the model, the main one last, so that it never names one that is not there. */
   write?(model: Model, options: WriteOptions): Promise<readonly OutputFile[]>;
+  /**
+   * A file that `write` made with other tensors of the same types and shapes in it, by their names there, and nothing else changed. Formats
+   * that lose nothing from reading to writing need none.
+   */
+  patch?(source: Source, tensors: ReadonlyMap<string, Tensor>): Promise<readonly Chunk[]>;
 }
 
 /** Bytes of an output file, range by range. */

@@ -9,6 +9,7 @@ import { openScript, scriptRoot } from './script/archive.ts';
 import { translateScript } from './script/translate.ts';
 import { translate } from './translate.ts';
 import { programOf } from './write/emit.ts';
+import { patchArchive } from './write/patch.ts';
 import { programEntries } from './write/pt2.ts';
 
 /** Programs of `torch.export.save`. */
@@ -32,10 +33,11 @@ export const pt2: Format = {
     const { model, findings } = translate(archive, stemOf(source), { allowCustom });
     return { model, findings: [...archive.findings, ...findings] };
   },
-  async write(model, { name }) {
-    const entries = programEntries(programOf(model), name.replace(/\.[^.]*$/, '').replace(/[^\w.-]/g, '_') || 'archive');
+  async write(model, { name, names }) {
+    const entries = programEntries(programOf(model, names), name.replace(/\.[^.]*$/, '').replace(/[^\w.-]/g, '_') || 'archive');
     return [{ name, length: zipLength(entries), chunks: { [Symbol.asyncIterator]: () => writeZip(entries) } }];
   },
+  patch: patchArchive,
 };
 
 /** Programs of `torch.jit.save`, traced, scripted or frozen. */

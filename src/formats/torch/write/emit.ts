@@ -14,21 +14,35 @@ import { upgrade } from '../../../opset/upgrade.ts';
 import { constantValue } from '../../../passes/fold.ts';
 import { bodyValues, rewriteAll, unroll } from '../../../passes/index.ts';
 import { inline } from '../../../passes/inline.ts';
+import type { TargetNames } from '../../format.ts';
 import { controlRows, type GraphWriter, type Part } from './control.ts';
 import { Emission, gap, isComputed, isTorchType, NodeEmission } from './emission.ts';
 import { rows, type Said } from './ops.ts';
-import { type Call, type ProgramBuilder, Ref, RefList, type TorchProgram } from './program.ts';
+import { type Call, GraphArg, type ProgramBuilder, Ref, RefList, type TorchProgram } from './program.ts';
 import { sayMap } from './scalars.ts';
 
 /**
  * The program of a model.
  * @throws ModelError E2001 with every node that no calls can say
  */
-export function programOf(model: Model): TorchProgram {
+export function programOf(model: Model, names?: TargetNames): TorchProgram {
   const newest = upgrade(model);
   const graph = inline(newest);
   rewriteAll(graph, [unroll]);
-  return writeGraph(graph);
+  const program = writeGraph(graph);
+  if (names) {
+    for (const { tensor, name } of program.state) names.weight(tensor, name);
+    for (const { meta, name } of callsIn(program.calls)) names.node(meta, name);
+  }
+  return program;
+}
+
+/** All calls, those of graphs in them too. */
+function* callsIn(calls: readonly Call[]): Generator<Call> {
+  for (const call of calls) {
+    yield call;
+    for (const arg of [...call.args, ...Object.values(call.kwargs)]) if (arg instanceof GraphArg) yield* callsIn(arg.calls);
+  }
 }
 
 /** What all graphs of a model share. */
