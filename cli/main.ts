@@ -51,8 +51,8 @@ withReadLimits(
     .command('convert')
     .description('read a model of one format and write it in another')
     .argument('[input]', 'a model, or - for standard input')
-    .requiredOption('-o, --output <path>', 'the file to write, or - for standard output')
-    .option('--to <format>', 'the format to write, otherwise told from the name')
+    .option('-o, --output <path>', 'the file to write, or - for standard output')
+    .option('--to <format>', 'the format to write, otherwise told from the name; with --dry-run several, such as onnx,pt2')
     .option('--opset <version>', 'the opset to write, otherwise the lowest that says the model exactly', wholeNumber)
     .option('--target <runtime>', 'write no newer opset than a runtime reads, such as ort-1.20')
     .option('--external-data', 'keep the weights in a second file')
@@ -64,6 +64,7 @@ withReadLimits(
     .option('--weights <path>', 'a checkpoint or model whose tensors replace the weights, by name')
     .option('--rename <old=new>', 'with --weights: other names for its tensors, such as module.*=*; repeatable', collect)
     .option('--map <path>', 'also write where each node and weight went, for swap-weights')
+    .option('--dry-run', 'write nothing: list what stands in the way of each format of --to, of all without it')
     .option('--verify [arrays...]', 'run what was written and compare: [IN.npz [OUT.npz]]')
     .option('--overwrite', 'replace an existing file'),
 )
@@ -74,6 +75,7 @@ withReadLimits(
       'convert model.pt2 -o model.onnx --verify inputs.npz outputs.npz',
       'convert model.onnx -o small.onnx --opset 21 --input-shape x:1,3,224,224',
       'convert model.onnx -o half.onnx --dtype fp16 --keep-io-types',
+      'convert model.onnx --to onnx,pt2 --opset 13 --dry-run',
       "convert model.pt2 -o tuned.onnx --weights tuned.safetensors --rename 'module.*=*'",
     ),
   )

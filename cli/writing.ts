@@ -30,7 +30,8 @@ export interface WriteOptions {
 /** Refuse a map before any work is done for it. Errors: E4001, and as `checkOutput`. */
 export function checkMap({ map, output, overwrite = false }: WriteOptions): void {
   if (map === undefined) return;
-  if (output === '-' || map === '-') throw fail('E4001', '--map names the digest of the written file; it needs -o with a path, and one of its own');
+  if (output === '-' || map === '-')
+    throw fail('E4001', '--map names the digest of the written file; it needs -o with a path, and one of its own');
   if (resolve(map) === resolve(output)) throw fail('E4001', '--map and -o name the same file');
   checkOutput(map, overwrite);
 }
@@ -45,7 +46,7 @@ export function dtypeNamed(name: string | undefined): Half | undefined {
 }
 
 /** Whether the result is text, which a terminal may show. Errors: E4001 a format that does not exist or is not told. */
-export function checkFormat({ to, output }: WriteOptions): boolean {
+export function checkFormat({ to, output }: Pick<WriteOptions, 'to' | 'output'>): boolean {
   const names = formats.filter(f => f.write).map(f => f.name);
   if (to !== undefined && !formatNamed(to)) {
     const near = nearestName(to, names);
@@ -133,7 +134,11 @@ function narrowedLines(narrowed: WrittenFiles['narrowed']): string[] {
   ];
 }
 
-async function writeFiles(model: Model, { output, to, externalData, overwrite, ...given }: WriteOptions, mapped?: Mapped): Promise<WrittenFiles> {
+async function writeFiles(
+  model: Model,
+  { output, to, externalData, overwrite, ...given }: WriteOptions,
+  mapped?: Mapped,
+): Promise<WrittenFiles> {
   const { opset, target, fuse, keepIoTypes } = given;
   const options = { opset, target, fuse, keepIoTypes, dtype: dtypeNamed(given.dtype), format: to };
   if (output !== '-') {
@@ -148,7 +153,12 @@ async function writeFiles(model: Model, { output, to, externalData, overwrite, .
   return { ...written, files: [{ path: '<stdout>', bytes: await writeToStdout(bytesOfFile(file)) }] };
 }
 
-const mapOptions = (path: string, { model, loaded: { format, source } }: Mapped): MapOptions => ({ path, model, format: format.name, file: source });
+const mapOptions = (path: string, { model, loaded: { format, source } }: Mapped): MapOptions => ({
+  path,
+  model,
+  format: format.name,
+  file: source,
+});
 
 /** What was read, in words. */
 export const readWords = ({ format, model, findings }: Loaded): string =>
@@ -158,10 +168,10 @@ export const readWords = ({ format, model, findings }: Loaded): string =>
     ...(findings.length > 0 ? [plural(findings.length, 'warning')] : []),
   ].join(', ');
 
-const versions = ({ irVersion, opsets }: Model): Pick<WrittenModel, 'irVersion' | 'opsets'> => ({
+export const versions = ({ irVersion, opsets }: Model): Pick<WrittenModel, 'irVersion' | 'opsets'> => ({
   irVersion,
   opsets: [...opsets].map(([domain, version]) => ({ domain: domain || 'ai.onnx', version })),
 });
 
-const versionsOf = ({ irVersion, opsets }: Model): string =>
+export const versionsOf = ({ irVersion, opsets }: Model): string =>
   `opset ${[...opsets].map(([domain, version]) => `${shown(domain || 'ai.onnx')} ${version}`).join(', ')}, IR version ${irVersion}`;

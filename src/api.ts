@@ -103,7 +103,7 @@ export interface WriteModelOptions {
   readonly format?: string | undefined;
   /** The file name of the result. */
   readonly name: string;
-  /** The opset to write; for ONNX that of the source, else the lowest from 18 up that says the model exactly; operators newer than 22 are said by older ones. */
+  /** The opset to write, in formats that have one; for ONNX that of the source, else the lowest from 18 up that says the model exactly; operators newer than 22 are said by older ones. */
   readonly opset?: number | undefined;
   /** A runtime that is to read the result, such as `ort-1.20`: no newer opset than the one in which it has all of the model's operators is written. */
   readonly target?: string | undefined;
@@ -144,7 +144,8 @@ export async function write(
   const format = wanted === undefined ? formatOfName(name) : formatNamed(wanted);
   if (!format?.write) throw fail('E2003', `${format ? format.title : (wanted ?? name)} cannot be written; written are ${writable()}`);
   if (source) markNodes(source);
-  const ready = inOpset(model, { opset, runtime: runtime === undefined ? undefined : runtimeNamed(runtime), fuse });
+  const versions = format.spelling ? { opset, runtime: runtime === undefined ? undefined : runtimeNamed(runtime) } : {};
+  const ready = inOpset(model, { ...versions, fuse });
   const findings: Finding[] = [];
   const named: { weights: [Tensor, string][]; nodes: [Meta, string][] } = { weights: [], nodes: [] };
   const names: TargetNames = { weight: (...entry) => void named.weights.push(entry), node: (...entry) => void named.nodes.push(entry) };
@@ -156,8 +157,8 @@ export async function write(
 }
 
 interface Wanted {
-  readonly opset: number | undefined;
-  readonly runtime: Runtime | undefined;
+  readonly opset?: number | undefined;
+  readonly runtime?: Runtime | undefined;
   readonly fuse: boolean;
 }
 

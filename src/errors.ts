@@ -211,6 +211,8 @@ export interface Finding extends Place {
   readonly code: Code;
   readonly severity: 'error' | 'warning';
   readonly message: string;
+  /** Where else the same is, by names, the first one included; of findings about several places. */
+  readonly places?: readonly string[] | undefined;
 }
 
 /** The one error class. `findings` holds every problem found; `message` prints the first and the count. */

@@ -12,12 +12,13 @@
  */
 export * from './api.ts';
 export { BlobSource, MemorySource, type Source } from './codec/source.ts';
+export { type Blocker, type DryRun, dryRun } from './dry-run.ts';
 export { type ExtractOptions, extract } from './edit/extract.ts';
 export { inferShapes } from './edit/infer-shapes.ts';
 export { inlineFunctions } from './edit/inline.ts';
 export { type MergeOptions, merge } from './edit/merge.ts';
-export type { Whereabouts } from './edit/provenance.ts';
 export { type Half, type Narrowed, type NarrowOptions, narrow } from './edit/narrow.ts';
+export type { Whereabouts } from './edit/provenance.ts';
 export { type Renames, rename } from './edit/rename.ts';
 export { type InputShapes, setShapes } from './edit/set-shapes.ts';
 export { type SimplifyOptions, simplify } from './edit/simplify.ts';
@@ -36,8 +37,8 @@ export { referenceBackend } from './exec/reference.ts';
 export { readArrays, writeArray, writeArrays } from './formats/arrays.ts';
 export { bytesOfFile, type Format, type OutputFile, type ReadLimits } from './formats/format.ts';
 export { formats } from './formats/index.ts';
-export { type WeightFormat, weightFormats } from './formats/weights/index.ts';
 export { parseMap, printMap } from './formats/map.ts';
+export { type WeightFormat, weightFormats } from './formats/weights/index.ts';
 export { Graph, Model, Node, Value } from './ir/graph.ts';
 export type { ConversionMap, Expression, FileFacts, MappedNode, MappedTensor, MappedWeight } from './ir/provenance.ts';
 export { resident, Tensor } from './ir/tensor.ts';

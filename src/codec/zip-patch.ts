@@ -26,9 +26,7 @@ const block = 2 ** 22;
 export async function patchZip(source: Source, contents: ReadonlyMap<string, Readable>): Promise<(Uint8Array | Readable)[]> {
   const zip = await openZip(source);
   const end = await findEnd(source);
-  const rows = new Map(
-    readDirectory(await source.read(end.directoryAt, end.directorySize), end, source.name).map(row => [row.name, row]),
-  );
+  const rows = new Map(readDirectory(await source.read(end.directoryAt, end.directorySize), end, source.name).map(row => [row.name, row]));
   const patches: Patch[] = [];
   for (const [name, data] of contents) {
     const entry = zip.entries.get(name);

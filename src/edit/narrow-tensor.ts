@@ -37,7 +37,8 @@ export interface OutOfRange {
 /** The tensor in the type, with finite numbers where it had such. */
 export function narrowTensor(tensor: Tensor, half: Half): Tensor {
   const range = ranges[half];
-  const recipe = { op: 'Narrow', attributes: new Map([['to', { kind: 'string', value: half } as const]]), inputs: [tensor], output: 0 };
+  const attributes = new Map([['to', { kind: 'string', value: half } as const]]);
+  const recipe = { op: 'Narrow', attributes, inputs: [tensor], output: 0, outputs: 1 };
   if (tensor.isResident) return new Tensor(half, halves(tensor.data as Float32Array, range), tensor.dims, undefined, recipe);
   const source = tensor.content as Stored;
   const content: Stored = {

@@ -32,11 +32,7 @@ export function markNodes({ graph, functions, meta }: Model): void {
 export type Whereabouts = Pick<ConversionMap, 'nodes' | 'weights' | 'tensors'>;
 
 /** Where the nodes and weights of a model went that `markNodes` was given before it was converted. `digest` is of their content. */
-export async function whereabouts(
-  source: Model,
-  written: Named,
-  digest: (tensor: Tensor) => Promise<string>,
-): Promise<Whereabouts> {
+export async function whereabouts(source: Model, written: Named, digest: (tensor: Tensor) => Promise<string>): Promise<Whereabouts> {
   const program = source.meta.program?.weights;
   const own = program && new Set(program.map(w => w.name));
   const constants = new Map([...namedConstants(source.graph)].filter(([name]) => own?.has(name) ?? true));
@@ -101,8 +97,9 @@ function liveIn(graph: Graph): Live {
   return { nodes, values };
 }
 
-/** Most operators in the expression of one tensor, and most bytes of a constant in it. */
+/** Most operators in the expression of one tensor, in all and in a row, and most bytes of a constant in it. */
 const mostOperators = 1000;
+const mostInARow = 200;
 const mostBytes = 65536;
 
 /** Tensors that follow from weights; `lost` are weights in tensors of which this cannot be said. */
@@ -143,22 +140,22 @@ function sourcesOf(tensor: Tensor, origins: ReadonlyMap<Tensor, string>): Set<st
 /** Undefined where it would be too long, or would hold a large constant. */
 async function expressionOf(tensor: Tensor, origins: ReadonlyMap<Tensor, string>): Promise<Expression | undefined> {
   let operators = 0;
-  const walk = async (t: Tensor): Promise<Expression | undefined> => {
+  const walk = async (t: Tensor, depth: number): Promise<Expression | undefined> => {
     const weight = origins.get(t);
     if (weight !== undefined) return { weight };
     if (!t.recipe) return t.type !== 'string' && t.byteLength <= mostBytes ? { constant: await resident(t) } : undefined;
-    if (++operators > mostOperators) return undefined;
-    const { op, attributes, output } = t.recipe;
+    if (++operators > mostOperators || depth > mostInARow) return undefined;
+    const { op, attributes, output, outputs } = t.recipe;
     if (![...attributes.values()].every(a => plainKinds.has(a.kind))) return undefined;
     const inputs: (Expression | undefined)[] = [];
     for (const input of t.recipe.inputs) {
-      const made = input && (await walk(input));
+      const made = input && (await walk(input, depth + 1));
       if (input && !made) return undefined;
       inputs.push(made);
     }
-    return op === 'Identity' ? inputs[0] : { op, attributes, inputs, output };
+    return op === 'Identity' ? inputs[0] : { op, attributes, inputs, output, outputs };
   };
-  return walk(tensor);
+  return walk(tensor, 0);
 }
 
 /** Kinds of attributes that have a place in a file of the map. */
@@ -200,7 +197,8 @@ function mappedNodes(
     if (made.length === 0) return { targets: [], removed: 'known' };
     if (!made.some(node => live.nodes.has(node)) && source.functions.length === 0) return { targets: [], removed: 'unused' };
     const weights = made.flatMap(weightsOnly);
-    if (weights.length > 0) return { targets: [], removed: 'folded', into: [...new Set(weights.flatMap(w => (places.get(w) ?? []).map(p => p.name)))] };
+    if (weights.length > 0)
+      return { targets: [], removed: 'folded', into: [...new Set(weights.flatMap(w => (places.get(w) ?? []).map(p => p.name)))] };
     const into = near(made, node => targets.get(node.meta));
     return { targets: [], removed: into.length > 0 ? 'joined' : 'known', ...(into.length > 0 && { into }) };
   };

@@ -15,8 +15,10 @@ import { type Half, narrowTensor } from './narrow-tensor.ts';
 type WeightNamed = (name: string) => Promise<Tensor>;
 type Operation = Extract<Expression, { op: string }>;
 
-/** Most bytes that one operator may make. */
-const mostBytes = 2 ** 33;
+/** Most bytes that one operator may make, and how many times those that it is given, where that is more. */
+const mostBytes = 2 ** 28;
+const mostTimes = 16;
+const mostOutputs = 4096;
 
 /**
  * A tensor of the map with other weights; what is computed is computed when it is read, and kept until its last byte was.
@@ -36,7 +38,7 @@ export async function replayed({ name, type, dims, from }: MappedTensor, weightN
   let whole: Promise<Uint8Array> | undefined;
   const compute = async (): Promise<Uint8Array> => {
     try {
-      return (await resident(made(await valueOf(from, weightNamed)))).bytes();
+      return (await resident(made(await tensorOf(from, weightNamed)))).bytes();
     } catch (error) {
       throw error instanceof ModelError ? error.within({ tensor: name }) : error;
     }
@@ -53,32 +55,36 @@ export async function replayed({ name, type, dims, from }: MappedTensor, weightN
   return new Tensor(type, content, dims);
 }
 
-async function valueOf(e: Expression, weightNamed: WeightNamed): Promise<Tensor> {
+async function tensorOf(e: Expression, weightNamed: WeightNamed): Promise<Tensor> {
   if ('weight' in e) return weightNamed(e.weight);
   if ('constant' in e) return e.constant;
   const inputs: (Tensor | undefined)[] = [];
-  for (const input of e.inputs) inputs.push(input && (await resident(await valueOf(input, weightNamed))));
+  for (const input of e.inputs) inputs.push(input && (await resident(await tensorOf(input, weightNamed))));
   return e.op === 'Narrow' ? narrowed(e, inputs[0]) : computed(e, inputs);
 }
 
 function narrowed({ attributes }: Operation, input: Tensor | undefined): Tensor {
   const to = attributes.get('to')?.value;
-  if (input?.type !== 'float32' || (to !== 'float16' && to !== 'bfloat16')) throw fail('E1006', 'Narrow: expected float32 and a shorter type');
+  if (input?.type !== 'float32' || (to !== 'float16' && to !== 'bfloat16'))
+    throw fail('E1006', 'Narrow: expected float32 and a shorter type');
   return narrowTensor(input, to satisfies Half);
 }
 
-function computed({ op, attributes, inputs: given, output }: Operation, inputs: readonly (Tensor | undefined)[]): Tensor {
+function computed({ op, attributes, inputs: given, output, outputs }: Operation, inputs: readonly (Tensor | undefined)[]): Tensor {
   const [row, schema] = [rowOf(op), newestSchema('', op)];
   if (!row || !schema) throw fail('E1006', `there is no operator ${op}`);
+  if (outputs > Math.min(schema.maxOutputs, mostOutputs) || output >= outputs)
+    throw fail('E1006', `${op} has no output ${output} of ${outputs}`);
   const values = given.map((_, i) => inputs[i] && new Value(`input_${i}`, undefined, { tensor: inputs[i] }));
   const node = new Node(
     { op, inputs: values, attributes },
-    Array.from({ length: output + 1 }, (_, i) => ({ name: `output_${i}` })),
+    Array.from({ length: outputs }, (_, i) => ({ name: `output_${i}` })),
   );
   requireSignature(node, schema);
   inferNode(node, schema);
+  const most = Math.max(mostBytes, mostTimes * inputs.reduce((n, t) => n + (t?.byteLength ?? 0), 0));
   const reserve = (bytes: number): void => {
-    if (bytes > mostBytes) throw fail('E3007', `${op} makes a tensor of ${bytes} bytes`, { limit: { name: 'map.bytes', value: mostBytes } });
+    if (bytes > most) throw fail('E3007', `${op} makes a tensor of ${bytes} bytes`, { limit: { name: 'map.bytes', value: most } });
   };
   const made = evaluate(row, schema, node, inputs, reserve)?.[output];
   if (made) return made;

@@ -43,12 +43,12 @@ function withReason(fields: Readonly<Record<string, unknown>>, removed: Removal 
 function expressionJson(e: Expression): Json {
   if ('weight' in e) return { weight: e.weight };
   if ('constant' in e) return { constant: tensorJson(e.constant) };
-  const { op, attributes, inputs, output } = e;
+  const { op, attributes, inputs, output, outputs } = e;
   return {
     op,
     ...(attributes.size > 0 && { attributes: Object.fromEntries([...attributes].map(([name, a]) => [name, attributeJson(a)])) }),
     inputs: inputs.map(input => (input ? expressionJson(input) : null)),
-    ...(output > 0 && { output }),
+    ...(outputs > 1 && { output, outputs }),
   };
 }
 
@@ -62,7 +62,7 @@ const attributeJson = (a: Attribute): Json => ({ [a.kind]: a.kind === 'tensor' ?
  */
 export function parseMap(bytes: Uint8Array, file: string): ConversionMap {
   try {
-    const root = new Cursor(parseJson(bytes, { file, pythonFloats: true }), 'map');
+    const root = new Cursor(parseJson(bytes, { file, depth: 1000 }), 'map');
     const found = root.value && typeof root.value === 'object' ? root.find('omnix_map')?.value : undefined;
     if (found === undefined) throw fail('E1002', 'this is no map of a conversion');
     if (found !== version) throw fail('E2002', `omnix_map: expected ${version}, found ${JSON.stringify(found)}`, { path: 'omnix_map' });
@@ -128,12 +128,13 @@ function expression(c: Cursor): Expression {
   const [weight, constant] = [c.find('weight'), c.find('constant')];
   if (weight) return { weight: weight.text };
   if (constant) return { constant: tensor(constant) };
-  const output = c.find('output');
+  const [output, outputs] = [c.find('output'), c.find('outputs')];
   return {
     op: c.get('op').text,
     attributes: attributes(c.find('attributes')),
     inputs: c.get('inputs').items.map(input => (input.isNull ? undefined : expression(input))),
     output: output ? whole(output) : 0,
+    outputs: outputs ? whole(outputs) : 1,
   };
 }
 

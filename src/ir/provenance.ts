@@ -72,5 +72,7 @@ export type Expression =
       readonly op: string;
       readonly attributes: Attributes;
       readonly inputs: readonly (Expression | undefined)[];
+      /** Which of how many outputs it is. */
       readonly output: number;
+      readonly outputs: number;
     };

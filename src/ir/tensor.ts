@@ -25,8 +25,9 @@ export interface Recipe {
   readonly op: string;
   readonly attributes: Attributes;
   readonly inputs: readonly (Tensor | undefined)[];
-  /** Which output of the operator it is. */
+  /** Which output of the operator it is, and how many it has there. */
   readonly output: number;
+  readonly outputs: number;
 }
 
 const arrays = {
@@ -151,7 +152,7 @@ export function storedOf({ content }: Tensor): Stored {
 }
 
 /** The recipe of a tensor that holds what another one does. */
-export const sameAs = (tensor: Tensor): Recipe => ({ op: 'Identity', attributes: new Map(), inputs: [tensor], output: 0 });
+export const sameAs = (tensor: Tensor): Recipe => ({ op: 'Identity', attributes: new Map(), inputs: [tensor], output: 0, outputs: 1 });
 
 /** Elements of a resident integer, boolean or float tensor as numbers; int64 beyond 2^53 is refused. */
 export function numbersOf(tensor: Tensor): number[] {

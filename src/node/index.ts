@@ -115,7 +115,10 @@ async function* digested(chunks: AsyncIterable<Uint8Array>, sum: Sha256): AsyncG
   }
 }
 
-async function mapText({ format, file, written }: MapOptions & { readonly written: Written }, files: readonly FileFacts[]): Promise<string> {
+async function mapText(
+  { format, file, written }: MapOptions & { readonly written: Written },
+  files: readonly FileFacts[],
+): Promise<string> {
   const source = { name: basename(file.name), size: file.size, sha256: await fileDigest(file) };
   return printMap({ source: { format, files: [source] }, target: { format: written.format.name, files }, ...written.whereabouts! });
 }

@@ -169,7 +169,7 @@ class BuilderBase {
       );
     if (!tensors) return undefined;
     const { op, attributes } = node;
-    const made = { op, attributes, inputs: inputs.map(v => v?.tensor) };
+    const made = { op, attributes, inputs: inputs.map(v => v?.tensor), outputs: node.outputs.length };
     return node.outputs.map((v, output) => v && new Value(v.name, undefined, { tensor: tensors[output]!.madeBy({ ...made, output }) }));
   }
 

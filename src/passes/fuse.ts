@@ -78,7 +78,8 @@ export function derived(node: Node, { isSaid = true } = {}): Tensor {
   };
   const rest = isSaid ? { metadata_props: [{ key: 'derived', value: textOf(node) }] } : undefined;
   const { op, attributes, inputs } = node;
-  return new Tensor(y.element!, content, dims, { field: 'raw_data', rest }, { op, attributes, inputs: inputs.map(v => v?.tensor), output: 0 });
+  const recipe = { op, attributes, inputs: inputs.map(v => v?.tensor), output: 0, outputs: 1 };
+  return new Tensor(y.element!, content, dims, { field: 'raw_data', rest }, recipe);
 }
 
 async function compute(node: Node): Promise<Uint8Array> {

@@ -60,7 +60,7 @@ function writeGraph(graph: Graph): TorchProgram {
   const e = new Emission(v => (v.parameter || named.has(v)) && isFloat(v) && !statistics.has(v));
   const shared: Shared = { findings: [], lost: new Set() };
   const writer = new Writer(e, shared);
-  const inputs = graph.inputs.filter(v => !v.tensor).map(v => ({ name: v.name, ref: writer.input(v) }));
+  const inputs = graph.inputs.filter(v => !v.tensor).flatMap(v => writer.offered(v) ?? []);
   for (const { ref } of inputs) e.t.declare(ref);
   writer.nodes(graph);
   if (shared.findings.length > 0) throw new ModelError(shared.findings);
@@ -88,6 +88,18 @@ class Writer implements GraphWriter {
 
   nested(): Writer {
     return new Writer(this.e.nested(), this.#shared);
+  }
+
+  /** The same of an input of the model; one that PyTorch has not is noted. */
+  offered(v: Value): { readonly name: string; readonly ref: Ref } | undefined {
+    try {
+      return { name: v.name, ref: this.input(v) };
+    } catch (error) {
+      if (!(error instanceof ModelError) || error.code !== 'E2001') throw error;
+      this.#lost.add(v);
+      this.#findings.push({ ...error.findings[0]!, path: 'graph.input' });
+      return undefined;
+    }
   }
 
   /** Bind an input of the graph. */
@@ -121,7 +133,7 @@ class Writer implements GraphWriter {
     const lose = (): void => {
       for (const v of node.outputs) if (v) this.#lost.add(v);
     };
-    if (node.inputs.some(v => v && this.#lost.has(v))) {
+    if (this.#lost.size > 0 && [...readsOf(node)].some(v => this.#lost.has(v))) {
       lose();
       return;
     }
