@@ -116,7 +116,7 @@ export interface WriteModelOptions {
   readonly dtype?: Half | undefined;
   /** With `dtype`: inputs and outputs stay float32. */
   readonly keepIoTypes?: boolean | undefined;
-  /** The model whose nodes and weights `whereabouts` are about: this one, or the one that it was made of by passes. */
+  /** The model whose nodes and weights `whereabouts` are about: this one, or the one that `simplify` made it of. */
   readonly source?: Model | undefined;
 }
 
