@@ -117,6 +117,8 @@ to_torch() {
     "$python" test/interop/to_torch.py "$cache/conformance" build/to-torch
 }
 weights() { "$python" test/interop/weights.py; }
+# Other weights in converted programs, by PyTorch and ONNX Runtime.
+swap() { "$python" test/interop/swap.py $(whole_corpus); }
 fresh() { "$python" test/interop/export_fresh.py --third "$third"; }
 # Every ONNX file there is: the corpus, the models that the onnx package ships, and our own.
 onnx_files() { find "$corpus" "$venv/lib" models -name "*.onnx" | sort; }
@@ -158,5 +160,6 @@ suite architectures $((500 * whole)) architectures
 suite core_aten $((400 * whole)) core_aten
 suite to_torch $((200 * whole)) to_torch
 suite weights 120 weights
+suite swap $((400 * whole)) swap
 suite fresh $((240 * whole)) fresh
 suite roundtrip $((240 * whole)) roundtrip

@@ -51,8 +51,8 @@ withReadLimits(
     .command('convert')
     .description('read a model of one format and write it in another')
     .argument('[input]', 'a model, or - for standard input')
-    .requiredOption('-o, --output <path>', 'the file to write, or - for standard output')
-    .option('--to <format>', 'the format to write, otherwise told from the name')
+    .option('-o, --output <path>', 'the file to write, or - for standard output')
+    .option('--to <format>', 'the format to write, otherwise told from the name; with --dry-run several, such as onnx,pt2')
     .option('--opset <version>', 'the opset to write, otherwise the lowest that says the model exactly', wholeNumber)
     .option('--target <runtime>', 'write no newer opset than a runtime reads, such as ort-1.20')
     .option('--external-data', 'keep the weights in a second file')
@@ -63,6 +63,8 @@ withReadLimits(
     .option('--input-shape <name:dims>', 'a shape for an input, such as x:1,3,224,224 or x:batch,3; repeatable', collect)
     .option('--weights <path>', 'a checkpoint or model whose tensors replace the weights, by name')
     .option('--rename <old=new>', 'with --weights: other names for its tensors, such as module.*=*; repeatable', collect)
+    .option('--map <path>', 'also write where each node and weight went, for swap-weights')
+    .option('--dry-run', 'write nothing: list what stands in the way of each format of --to, of all without it')
     .option('--verify [arrays...]', 'run what was written and compare: [IN.npz [OUT.npz]]')
     .option('--overwrite', 'replace an existing file'),
 )
@@ -73,6 +75,7 @@ withReadLimits(
       'convert model.pt2 -o model.onnx --verify inputs.npz outputs.npz',
       'convert model.onnx -o small.onnx --opset 21 --input-shape x:1,3,224,224',
       'convert model.onnx -o half.onnx --dtype fp16 --keep-io-types',
+      'convert model.onnx --to onnx,pt2 --opset 13 --dry-run',
       "convert model.pt2 -o tuned.onnx --weights tuned.safetensors --rename 'module.*=*'",
     ),
   )
@@ -206,6 +209,7 @@ withOutput(
     .option('--skip <names>', 'leave out passes', collect)
     .option('--list-passes', 'list the passes and what they do')
     .option('--fold-limit <bytes>', 'the largest constant that folding makes, such as 64k; 16M, or four times its inputs, otherwise', bytes)
+    .option('--map <path>', 'also write where each node and weight went, for swap-weights')
     .option('--no-check', 'do not run both models to compare their numbers'),
   '--output',
   false,
@@ -265,6 +269,18 @@ program
     examples('weights model.safetensors', 'weights checkpoint.pth -o weights.safetensors', 'weights model.onnx --stats'),
   )
   .action(lazily(async () => (await import('./commands/weights.ts')).weights));
+
+program
+  .command('swap-weights')
+  .description('put other weights into a converted model, by the map of the conversion')
+  .argument('<model>', 'a model that convert or simplify wrote with --map')
+  .requiredOption('--map <path>', 'the map that was written with it')
+  .requiredOption('--weights <path>', 'a checkpoint or model with the weights of the source, by the names they have there')
+  .requiredOption('-o, --output <path>', 'the file to write, in the format of the model')
+  .option('--rename <old=new>', 'other names for the tensors of --weights, such as module.*=*; repeatable', collect)
+  .option('--overwrite', 'replace an existing file')
+  .addHelpText('before', examples('swap-weights model.onnx --map model.map.json --weights tuned.safetensors -o tuned.onnx'))
+  .action(lazily(async () => (await import('./commands/swap-weights.ts')).swapWeights));
 
 program
   .command('doctor')

@@ -1,13 +1,15 @@
 // Models to files or standard output, for every command that writes one, and what is said about it.
+import { resolve } from 'node:path';
 import { type Loaded, write } from '../src/api.ts';
+import type { Source } from '../src/codec/source.ts';
 import type { Half, Narrowed } from '../src/edit/narrow.ts';
 import { type Finding, fail } from '../src/errors.ts';
 import { bytesOfFile } from '../src/formats/format.ts';
 import { formatNamed, formatOfName, formats } from '../src/formats/index.ts';
 import type { Model } from '../src/ir/graph.ts';
-import { save } from '../src/node/index.ts';
+import { type MapOptions, save } from '../src/node/index.ts';
 import { nearestName } from '../src/ops/nearest.ts';
-import { whileWriting, writeToStdout } from './files.ts';
+import { checkOutput, whileWriting, writeToStdout } from './files.ts';
 import { fileText, type Output } from './output.ts';
 import { plural, shown } from './terminal.ts';
 
@@ -21,6 +23,17 @@ export interface WriteOptions {
   readonly overwrite?: boolean;
   readonly dtype?: string;
   readonly keepIoTypes?: boolean;
+  /** The file of a map. */
+  readonly map?: string;
+}
+
+/** Refuse a map before any work is done for it. Errors: E4001, and as `checkOutput`. */
+export function checkMap({ map, output, overwrite = false }: WriteOptions): void {
+  if (map === undefined) return;
+  if (output === '-' || map === '-')
+    throw fail('E4001', '--map names the digest of the written file; it needs -o with a path, and one of its own');
+  if (resolve(map) === resolve(output)) throw fail('E4001', '--map and -o name the same file');
+  checkOutput(map, overwrite);
 }
 
 const halves: Readonly<Record<string, Half>> = { fp16: 'float16', float16: 'float16', bf16: 'bfloat16', bfloat16: 'bfloat16' };
@@ -33,7 +46,7 @@ export function dtypeNamed(name: string | undefined): Half | undefined {
 }
 
 /** Whether the result is text, which a terminal may show. Errors: E4001 a format that does not exist or is not told. */
-export function checkFormat({ to, output }: WriteOptions): boolean {
+export function checkFormat({ to, output }: Pick<WriteOptions, 'to' | 'output'>): boolean {
   const names = formats.filter(f => f.write).map(f => f.name);
   if (to !== undefined && !formatNamed(to)) {
     const near = nearestName(to, names);
@@ -57,6 +70,8 @@ interface WrittenFiles {
 export interface WrittenModel {
   readonly format: string;
   readonly files: WrittenFiles['files'];
+  /** The file of the map, where one was asked for. */
+  readonly map?: string | undefined;
   readonly irVersion: number;
   readonly opsets: readonly { readonly domain: string; readonly version: number }[];
   /** With --dtype. */
@@ -66,22 +81,36 @@ export interface WrittenModel {
   };
 }
 
+/** The model that a map is about, and what it was read from. */
+export interface Mapped {
+  readonly model: Model;
+  readonly loaded: Pick<Loaded, 'format'> & { readonly source: Source };
+}
+
 /** Write a model and say what was written; findings are warnings of what the format has no place for. Errors: as `save`. */
 export async function writeModel(
   model: Model,
   options: WriteOptions,
   out: Output,
+  mapped?: Mapped,
 ): Promise<{ readonly written: WrittenModel; readonly findings: readonly Finding[] }> {
   const written = await out.stage(
     'write',
-    () => writeFiles(model, options),
+    () => writeFiles(model, options, mapped),
     w => `${plural(w.files.length, 'file')}`,
   );
   for (const f of written.files) out.note(`wrote ${fileText(f.path, f.bytes)}`);
+  if (options.map !== undefined) out.note(`wrote ${shown(options.map, 200)}`);
   out.note(`  ${written.format.title}, ${versionsOf(written.model)}`);
   for (const line of narrowedLines(written.narrowed)) out.note(line);
   return {
-    written: { format: written.format.name, files: written.files, ...versions(written.model), ...narrowedJson(written.narrowed) },
+    written: {
+      format: written.format.name,
+      files: written.files,
+      map: options.map,
+      ...versions(written.model),
+      ...narrowedJson(written.narrowed),
+    },
     findings: written.findings,
   };
 }
@@ -105,11 +134,16 @@ function narrowedLines(narrowed: WrittenFiles['narrowed']): string[] {
   ];
 }
 
-async function writeFiles(model: Model, { output, to, externalData, overwrite, ...given }: WriteOptions): Promise<WrittenFiles> {
+async function writeFiles(
+  model: Model,
+  { output, to, externalData, overwrite, ...given }: WriteOptions,
+  mapped?: Mapped,
+): Promise<WrittenFiles> {
   const { opset, target, fuse, keepIoTypes } = given;
   const options = { opset, target, fuse, keepIoTypes, dtype: dtypeNamed(given.dtype), format: to };
   if (output !== '-') {
-    const saved = await whileWriting(() => save(model, output, { ...options, externalData, overwrite }));
+    const map = given.map === undefined || !mapped ? undefined : mapOptions(given.map, mapped);
+    const saved = await whileWriting(() => save(model, output, { ...options, externalData, overwrite, map }));
     return { ...saved, files: saved.files.map((f, i) => ({ path: saved.paths[i]!, bytes: f.length })) };
   }
   if (externalData) throw fail('E4001', '--external-data writes two files; standard output takes one');
@@ -119,6 +153,13 @@ async function writeFiles(model: Model, { output, to, externalData, overwrite, .
   return { ...written, files: [{ path: '<stdout>', bytes: await writeToStdout(bytesOfFile(file)) }] };
 }
 
+const mapOptions = (path: string, { model, loaded: { format, source } }: Mapped): MapOptions => ({
+  path,
+  model,
+  format: format.name,
+  file: source,
+});
+
 /** What was read, in words. */
 export const readWords = ({ format, model, findings }: Loaded): string =>
   [
@@ -127,10 +168,10 @@ export const readWords = ({ format, model, findings }: Loaded): string =>
     ...(findings.length > 0 ? [plural(findings.length, 'warning')] : []),
   ].join(', ');
 
-const versions = ({ irVersion, opsets }: Model): Pick<WrittenModel, 'irVersion' | 'opsets'> => ({
+export const versions = ({ irVersion, opsets }: Model): Pick<WrittenModel, 'irVersion' | 'opsets'> => ({
   irVersion,
   opsets: [...opsets].map(([domain, version]) => ({ domain: domain || 'ai.onnx', version })),
 });
 
-const versionsOf = ({ irVersion, opsets }: Model): string =>
+export const versionsOf = ({ irVersion, opsets }: Model): string =>
   `opset ${[...opsets].map(([domain, version]) => `${shown(domain || 'ai.onnx')} ${version}`).join(', ')}, IR version ${irVersion}`;

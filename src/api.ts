@@ -1,18 +1,20 @@
 // The library's verbs over sources and models, for browsers and Node alike.
 import { BlobSource, MemorySource, type Source } from './codec/source.ts';
 import { type Half, type Narrowed, narrow } from './edit/narrow.ts';
+import { markNodes, type Whereabouts, whereabouts as whereaboutsOf } from './edit/provenance.ts';
 import { type InputShapes, shapeBindings } from './edit/set-shapes.ts';
 import { weightsOf } from './edit/weights.ts';
 import { type Finding, fail, ModelError } from './errors.ts';
 import type { Backend } from './exec/backend.ts';
 import { referenceBackend } from './exec/reference.ts';
 import { Session as CoreSession, type RunOptions, type ValueInfo } from './exec/session.ts';
-import type { Format, OutputFile, ReadOptions } from './formats/format.ts';
+import { contentDigest } from './formats/digest.ts';
+import type { Format, OutputFile, ReadOptions, TargetNames } from './formats/format.ts';
 import { detect, formatNamed, formatOfName, writable } from './formats/index.ts';
 import { readDatum } from './formats/onnx/index.ts';
 import { readWeights as weightsIn } from './formats/weights/index.ts';
 import type { Datum } from './ir/datum.ts';
-import type { Model } from './ir/graph.ts';
+import type { Meta, Model } from './ir/graph.ts';
 import type { Tensor } from './ir/tensor.ts';
 import { quoted } from './ir/text.ts';
 import type { Weights } from './ir/weights.ts';
@@ -101,7 +103,7 @@ export interface WriteModelOptions {
   readonly format?: string | undefined;
   /** The file name of the result. */
   readonly name: string;
-  /** The opset to write; for ONNX that of the source, else the lowest from 18 up that says the model exactly; operators newer than 22 are said by older ones. */
+  /** The opset to write, in formats that have one; for ONNX that of the source, else the lowest from 18 up that says the model exactly; operators newer than 22 are said by older ones. */
   readonly opset?: number | undefined;
   /** A runtime that is to read the result, such as `ort-1.20`: no newer opset than the one in which it has all of the model's operators is written. */
   readonly target?: string | undefined;
@@ -114,6 +116,8 @@ export interface WriteModelOptions {
   readonly dtype?: Half | undefined;
   /** With `dtype`: inputs and outputs stay float32. */
   readonly keepIoTypes?: boolean | undefined;
+  /** The model whose nodes and weights `whereabouts` are about: this one, or the one that `simplify` made it of. */
+  readonly source?: Model | undefined;
 }
 
 export interface Written {
@@ -125,6 +129,8 @@ export interface Written {
   readonly findings: readonly Finding[];
   /** With `dtype`: what could not become that type. */
   readonly narrowed?: Pick<Narrowed, 'clamped' | 'kept'>;
+  /** With `source`: what became of its nodes and weights. */
+  readonly whereabouts?: Whereabouts;
 }
 
 /**
@@ -133,21 +139,26 @@ export interface Written {
  */
 export async function write(
   model: Model,
-  { format: wanted, name, opset, target: runtime, fuse = true, dtype, keepIoTypes, ...options }: WriteModelOptions,
+  { format: wanted, name, opset, target: runtime, fuse = true, dtype, keepIoTypes, source, ...options }: WriteModelOptions,
 ): Promise<Written> {
   const format = wanted === undefined ? formatOfName(name) : formatNamed(wanted);
   if (!format?.write) throw fail('E2003', `${format ? format.title : (wanted ?? name)} cannot be written; written are ${writable()}`);
-  const ready = inOpset(model, { opset, runtime: runtime === undefined ? undefined : runtimeNamed(runtime), fuse });
+  if (source) markNodes(source);
+  const versions = format.spelling ? { opset, runtime: runtime === undefined ? undefined : runtimeNamed(runtime) } : {};
+  const ready = inOpset(model, { ...versions, fuse });
   const findings: Finding[] = [];
-  const written = { name, ...options, warn: (finding: Finding) => void findings.push(finding) };
-  if (dtype === undefined) return { format, model: ready, files: await format.write(ready, written), findings };
-  const { model: made, ...narrowed } = await narrow(ready, { type: dtype, keepIoTypes });
-  return { format, model: made, files: await format.write(made, written), findings, narrowed };
+  const named: { weights: [Tensor, string][]; nodes: [Meta, string][] } = { weights: [], nodes: [] };
+  const names: TargetNames = { weight: (...entry) => void named.weights.push(entry), node: (...entry) => void named.nodes.push(entry) };
+  const written = { name, ...options, ...(source && { names }), warn: (finding: Finding) => void findings.push(finding) };
+  const { model: made, ...narrowed } = dtype === undefined ? { model: ready } : await narrow(ready, { type: dtype, keepIoTypes });
+  const files = await format.write(made, written);
+  const whereabouts = source && (await whereaboutsOf(source, named, contentDigest));
+  return { format, model: made, files, findings, ...('kept' in narrowed && { narrowed }), ...(whereabouts && { whereabouts }) };
 }
 
 interface Wanted {
-  readonly opset: number | undefined;
-  readonly runtime: Runtime | undefined;
+  readonly opset?: number | undefined;
+  readonly runtime?: Runtime | undefined;
   readonly fuse: boolean;
 }
 

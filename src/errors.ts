@@ -150,6 +150,12 @@ export const codes = {
     'The runtime that was asked about cannot run a part of the model.',
     'Write the model with --target, or use a newer runtime.',
   ),
+  E2008: row(
+    'fixed-weight',
+    'unsupported',
+    'The form of a converted model was decided by what is in a weight, and the new one holds something else.',
+    'Convert the source again with the new weights.',
+  ),
   E3001: row(
     'input-name',
     'usage',
@@ -174,6 +180,7 @@ export const codes = {
   E3012: row('element', 'input', 'An element is none that the operator takes.', 'Check the input values.'),
   E4001: row('usage', 'usage', 'The command line or call is wrong.', 'See --help.'),
   E4002: row('exists', 'usage', 'The output file exists.', 'Pass --overwrite.'),
+  E4003: row('other-map', 'usage', 'The map was written with another file.', 'Use the map that was written with this one.'),
   E5001: row('not-found', 'io', 'The file does not exist.', 'Check the path.'),
   E5002: row('permission', 'io', 'The file may not be read or written.', 'Check its permissions.'),
   E5003: row('disk-full', 'io', 'The disk is full or the file size limit is reached.', 'Free some space.'),
@@ -204,6 +211,8 @@ export interface Finding extends Place {
   readonly code: Code;
   readonly severity: 'error' | 'warning';
   readonly message: string;
+  /** Where else the same is, by names, the first one included; of findings about several places. */
+  readonly places?: readonly string[] | undefined;
 }
 
 /** The one error class. `findings` holds every problem found; `message` prints the first and the count. */

@@ -8,39 +8,54 @@ import { runtimeNamed } from '../../src/opset/runtimes.ts';
 import { checkOutput, readModel } from '../files.ts';
 import type { ReadLimitOptions } from '../limits.ts';
 import type { Outcome, Output } from '../output.ts';
+import { nameRules } from '../rename.ts';
 import { parseShapes } from '../shapes.ts';
 import { plural, shown } from '../terminal.ts';
 import { verify } from '../verify.ts';
-import { checkFormat, dtypeNamed, readWords, type WriteOptions, writeModel } from '../writing.ts';
+import { checkFormat, checkMap, dtypeNamed, readWords, type WriteOptions, writeModel } from '../writing.ts';
+import { dryRuns, refuseWriting, targetsOf } from './dry-run.ts';
 
-export interface ConvertOptions extends WriteOptions, ReadLimitOptions {
+export interface ConvertOptions extends Omit<WriteOptions, 'output'>, ReadLimitOptions {
+  readonly output?: string;
   readonly allowCustom?: boolean;
   readonly inputShape?: readonly string[];
   readonly weights?: string;
   readonly rename?: readonly string[];
   /** True without arrays. */
   readonly verify?: true | readonly string[];
+  readonly dryRun?: boolean;
 }
 
 export async function convert(args: readonly string[], options: ConvertOptions, out: Output): Promise<Outcome> {
   const { input, arrays } = inputAndArrays(args, options.verify);
   const { output, overwrite = false } = options;
   const shapes = parseShapes('--input-shape', options.inputShape ?? []);
-  const isText = checkFormat(options);
   if (options.target !== undefined) runtimeNamed(options.target);
   const dtype = dtypeNamed(options.dtype);
   if (options.keepIoTypes && dtype === undefined) throw fail('E4001', '--keep-io-types goes with --dtype');
-  const rename = nameRules(options.rename ?? []);
+  const rename = nameRules(options.rename);
   if (rename.length > 0 && options.weights === undefined) throw fail('E4001', '--rename goes with --weights');
+  const prepare = async (): Promise<Prepared> => {
+    const loaded = await out.stage('read', () => readModel(input, { ...options, inputShapes: shapes }), readWords);
+    const shaped = shapes ? await out.stage('shapes', async () => withInputShapes(loaded.model, shapes)) : loaded.model;
+    const { model, findings } = await withWeights(shaped, options.weights, rename, out);
+    return { model, loaded, findings: [...loaded.findings, ...findings] };
+  };
+  if (options.dryRun) {
+    refuseWriting({ ...options });
+    return dryRuns(input, targetsOf(options), options, prepare, out);
+  }
+  if (output === undefined) throw fail('E4001', "required option '-o, --output <path>' not specified");
+  const writing = { ...options, output };
+  const isText = checkFormat(writing);
   checkOutput(output, overwrite, isText);
+  checkMap(writing);
   if (output === '-' && options.verify) throw fail('E4001', '--verify reads the written file again; it needs -o with a path');
 
-  const loaded = await out.stage('read', () => readModel(input, { ...options, inputShapes: shapes }), readWords);
-  const shaped = shapes ? await out.stage('shapes', async () => withInputShapes(loaded.model, shapes)) : loaded.model;
-  const { model: source, findings: unused } = await withWeights(shaped, options.weights, rename, out);
-  const { written, findings: left } = await writeModel(source, options, out);
+  const { model: source, loaded, findings: found } = await prepare();
+  const { written, findings: left } = await writeModel(source, writing, out, { model: source, loaded });
   const results = { input, ...written };
-  const findings = [...loaded.findings, ...unused, ...left];
+  const findings = [...found, ...left];
   if (!options.verify) return { results, findings };
   try {
     const verified = await out.stage(
@@ -58,6 +73,11 @@ export async function convert(args: readonly string[], options: ConvertOptions, 
   }
 }
 
+/** The model to write, and what it was read from. */
+interface Prepared extends Pick<ReplacedWeights, 'model' | 'findings'> {
+  readonly loaded: Awaited<ReturnType<typeof readModel>>;
+}
+
 /** The model with the weights of a file, where one is given. */
 async function withWeights(
   model: Model,
@@ -72,14 +92,6 @@ async function withWeights(
     ({ count }) => plural(count, 'tensor'),
   );
 }
-
-/** Errors: E4001. */
-const nameRules = (given: readonly string[]): NameRule[] =>
-  given.map(text => {
-    const at = text.indexOf('=');
-    if (at < 1 || at !== text.lastIndexOf('=')) throw fail('E4001', `--rename ${text}: expected OLD=NEW, such as module.*=*`);
-    return { from: text.slice(0, at), to: text.slice(at + 1) };
-  });
 
 /** --verify takes as many words as follow it; only .npz and .npy among them are its own. */
 function inputAndArrays(

@@ -10,7 +10,7 @@ import { type EditOptions, listOf } from '../edit.ts';
 import { checkOutput, readModel } from '../files.ts';
 import type { Outcome, Output } from '../output.ts';
 import { bytesText, columns, plural, shown } from '../terminal.ts';
-import { checkFormat, readWords, writeModel } from '../writing.ts';
+import { checkFormat, checkMap, readWords, writeModel } from '../writing.ts';
 
 export interface SimplifyOptions extends Omit<EditOptions, 'output'> {
   readonly output?: string;
@@ -29,6 +29,7 @@ export async function simplify([input]: readonly string[], options: SimplifyOpti
   if (output === undefined) throw fail('E4001', "required option '-o, --output <path>' not specified");
   checkFormat({ ...rest, output });
   checkOutput(output, options.overwrite ?? false);
+  checkMap({ ...rest, output });
   const loaded = await out.stage('read', () => readModel(input, options), readWords);
   // The casts: names that are none are refused by the library.
   const names = { passes: passes && (listOf(passes) as PassName[]), skip: listOf(skip) as PassName[] };
@@ -37,7 +38,7 @@ export async function simplify([input]: readonly string[], options: SimplifyOpti
     () => simplifyModel(loaded.model, { ...names, foldLimit }),
     m => `${plural(countOf(loaded.model), 'node')} → ${countOf(m)}`,
   );
-  const { written, findings: left } = await writeModel(model, { ...rest, output }, out);
+  const { written, findings: left } = await writeModel(model, { ...rest, output }, out, { model: loaded.model, loaded });
   const sizes = { before: loaded.source.size, after: written.files.reduce((n, f) => n + f.bytes, 0) };
   const operators = changes(loaded.model, model);
   const compared = check ? await out.stage('check', () => agreement(loaded.model, model)) : undefined;

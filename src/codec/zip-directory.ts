@@ -32,6 +32,8 @@ export interface Row {
   readonly compressedSize: number;
   readonly size: number;
   readonly headerAt: number;
+  /** Where this itself is said. */
+  readonly recordAt: number;
 }
 
 /** The reason why an entry name could leave the archive or be read in two ways, or undefined for a sound one. */
@@ -196,6 +198,7 @@ function readRow(v: DataView, nameBytes: Uint8Array, extra: Uint8Array, shift: n
     crc32: v.getUint32(16, true),
     ...sizes,
     headerAt: sizes.headerAt + shift,
+    recordAt: spot.offset,
   };
   refuseRow(row, disk, v.getUint16(4, true) >>> 8, v.getUint32(38, true), spot);
   return row;

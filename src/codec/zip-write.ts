@@ -61,6 +61,26 @@ export async function* writeZip(entries: AsyncIterable<ZipInput> | Iterable<ZipI
   yield endRecords(directory.length, directoryAt, at - directoryAt);
 }
 
+/**
+ * The length of the archive that `writeZip` makes of entries that are all stored, without reading them.
+ * Errors: those of `writeZip` for names and alignments.
+ */
+export function zipLength(entries: Iterable<ZipInput>): number {
+  const names = new Set<string>();
+  const directory: Written[] = [];
+  let at = 0;
+  for (const input of entries) {
+    refuseInput(input, names);
+    const { entry, wide } = begun(input, at);
+    const { length } = input.data;
+    directory.push({ ...entry, size: length, compressedSize: length });
+    at += localHeader(entry, input.align ?? 1, wide).length + length;
+    if (!(input.data instanceof Uint8Array)) at += descriptor(entry, wide).length;
+  }
+  const directorySize = directory.reduce((n, entry) => n + centralRecord(entry).length, 0);
+  return at + directorySize + endRecords(directory.length, at, directorySize).length;
+}
+
 function refuseInput({ name, align = 1 }: ZipInput, names: Set<string>): void {
   const unsafe = unsafeName(name);
   if (unsafe || /\p{Surrogate}/u.test(name))
@@ -71,29 +91,34 @@ function refuseInput({ name, align = 1 }: ZipInput, names: Set<string>): void {
   names.add(name);
 }
 
+/** What the local header says of an entry before its data is known, and whether sizes need eight bytes there. */
+function begun({ name: text, data, method }: ZipInput, headerAt: number): { readonly entry: Written; readonly wide: boolean } {
+  const name = new TextEncoder().encode(text);
+  if (name.length > u16Max) throw fail('E4001', `archive entry name of ${name.length} bytes, at most ${u16Max} are possible`);
+  const utf8 = name.length === text.length ? 0 : flag.utf8;
+  const later = data instanceof Uint8Array ? 0 : flag.descriptor;
+  // Deflate can grow data by five bytes in every 16 KiB block, so whether sizes need eight bytes is known beforehand.
+  const wide = data.length + (later === 0 ? 0 : (data.length >>> 10) + 1024) >= u32Max || data.length >= u32Max;
+  const entry = { name, flags: utf8 | later, method: method === 'deflate' ? deflated : stored, headerAt };
+  return { entry: { ...entry, crc32: 0, size: 0, compressedSize: 0 }, wide };
+}
+
 async function* writeEntry(input: ZipInput, headerAt: number, directory: Written[]): AsyncGenerator<Uint8Array> {
   const { data, align = 1 } = input;
-  const name = new TextEncoder().encode(input.name);
-  if (name.length > u16Max) throw fail('E4001', `archive entry name of ${name.length} bytes, at most ${u16Max} are possible`);
-  const utf8 = name.length === input.name.length ? 0 : flag.utf8;
+  const { entry, wide } = begun(input, headerAt);
   if (data instanceof Uint8Array) {
     const packed = input.method === 'deflate' ? await deflateWhole(data) : undefined;
     const body = packed && packed.length < data.length ? packed : data;
     const method = body === data ? stored : deflated;
-    const sizes = { crc32: crc32(data), size: data.length, compressedSize: body.length };
-    const entry: Written = { name, flags: utf8, method, headerAt, ...sizes };
-    directory.push(entry);
-    yield localHeader(entry, align, Math.max(body.length, data.length) >= u32Max);
+    const known: Written = { ...entry, method, crc32: crc32(data), size: data.length, compressedSize: body.length };
+    directory.push(known);
+    yield localHeader(known, align, wide);
     if (body.length > 0) yield body;
     return;
   }
-  const method = input.method === 'deflate' ? deflated : stored;
-  const entry: Written = { name, flags: utf8 | flag.descriptor, method, headerAt, crc32: 0, size: 0, compressedSize: 0 };
-  // Deflate can grow data by five bytes in every 16 KiB block, so whether sizes need eight bytes is known beforehand.
-  const wide = data.length + (data.length >>> 10) + 1024 >= u32Max || data.length >= u32Max;
   yield localHeader(entry, align, wide);
   const plain = readAll(data, entry);
-  for await (const chunk of method === deflated ? deflate(plain) : plain) {
+  for await (const chunk of entry.method === deflated ? deflate(plain) : plain) {
     entry.compressedSize += chunk.length;
     yield chunk;
   }

@@ -37,7 +37,9 @@ export interface OutOfRange {
 /** The tensor in the type, with finite numbers where it had such. */
 export function narrowTensor(tensor: Tensor, half: Half): Tensor {
   const range = ranges[half];
-  if (tensor.isResident) return new Tensor(half, halves(tensor.data as Float32Array, range), tensor.dims);
+  const attributes = new Map([['to', { kind: 'string', value: half } as const]]);
+  const recipe = { op: 'Narrow', attributes, inputs: [tensor], output: 0, outputs: 1 };
+  if (tensor.isResident) return new Tensor(half, halves(tensor.data as Float32Array, range), tensor.dims, undefined, recipe);
   const source = tensor.content as Stored;
   const content: Stored = {
     length: source.length / 2,
@@ -50,7 +52,7 @@ export function narrowTensor(tensor: Tensor, half: Half): Tensor {
       return new Uint8Array(made.buffer as ArrayBuffer).subarray(offset - from, offset - from + length);
     },
   };
-  return new Tensor(half, content, tensor.dims);
+  return new Tensor(half, content, tensor.dims, undefined, recipe);
 }
 
 const aligned = (bytes: Uint8Array): Uint8Array => (bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes));

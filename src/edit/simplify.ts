@@ -11,6 +11,7 @@ import { callsOf } from '../passes/inline.ts';
 import { ownOutputs, type Pass, removeUnread, rewrite } from '../passes/rewrite.ts';
 import { contentKeys } from './content-keys.ts';
 import { Copy, refuseTraining } from './copy.ts';
+import { markNodes } from './provenance.ts';
 import { foldingFor, type Part, type PassName, passNames, passTable } from './simplify-passes.ts';
 
 export interface SimplifyOptions {
@@ -28,6 +29,7 @@ export interface SimplifyOptions {
  */
 export async function simplify(model: Model, options: SimplifyOptions = {}): Promise<Model> {
   refuseTraining(model);
+  markNodes(model);
   const chosen = chosenPasses(options);
   const work = new Work(model, foldingFor(options.foldLimit));
   const keyOf = await contentKeys(work.model);

@@ -14,15 +14,22 @@ export function weightsOf(model: Model): Weights {
   return { tensors: new Map([...namedConstants(model.graph)].map(([name, v]) => [name, v.tensor!])), metadata: new Map() };
 }
 
-function namedConstants(graph: Graph): Map<string, Value> {
+/** The same as values. */
+export function namedConstants(graph: Graph): ReadonlyMap<string, Value> {
+  const found = allConstants(graph);
+  const parameters = [...found].filter(([, v]) => v.parameter);
+  return parameters.length > 0 ? new Map(parameters) : found;
+}
+
+/** Every constant that has a name, the first of each. */
+export function allConstants(graph: Graph): ReadonlyMap<string, Value> {
   const found = new Map<string, Value>();
   const collect = (g: Graph): void => {
     for (const v of constantsOf(g)) if (v.tensor && v.name !== '' && !found.has(v.name)) found.set(v.name, v);
     for (const node of g.nodes) for (const [, inner] of subgraphs(node)) collect(inner);
   };
   collect(graph);
-  const parameters = [...found].filter(([, v]) => v.parameter);
-  return parameters.length > 0 ? new Map(parameters) : found;
+  return found;
 }
 
 /** A pattern for names and what they become: `*` stands for any text, which the `*` in the other one repeats in order. */
@@ -56,11 +63,9 @@ export async function replaceWeights(model: Model, { tensors }: Weights, options
   const replaced = new Map<Tensor, Tensor>();
   for (const [name, { tensor: before }] of wanted) {
     const after = given.get(name);
+    const why = after && misfit(name, after, before!);
     if (!after) findings.unknown('tensor', name, given.keys(), 'the file of weights');
-    else if (!sameSizes(before!, after))
-      findings.add('E3003', `${quoted(name)} has the shape ${formatShape(after.dims)}, the model has ${formatShape(before!.dims)}`);
-    else if (before!.type !== after.type && !(isFloat(before!) && isFloat(after)))
-      findings.add('E3002', `${quoted(name)} is ${after.type}, the model has ${before!.type}`);
+    else if (why) findings.add(...why);
     else replaced.set(before!, after);
   }
   findings.throw();
@@ -74,16 +79,30 @@ export async function replaceWeights(model: Model, { tensors }: Weights, options
   };
 }
 
-const sameSizes = (a: Tensor, b: Tensor): boolean => a.dims.length === b.dims.length && a.dims.every((d, i) => d === b.dims[i]);
-const isFloat = ({ type }: Tensor): boolean => elementTypes[type].class === 'float';
+/** What a model says of a weight. */
+type Facts = Pick<Tensor, 'type' | 'dims'>;
 
-async function inType(tensor: Tensor, { type }: Tensor): Promise<Tensor> {
+/** Why a tensor cannot be in the place of another; undefined where it can. */
+export function misfit(name: string, after: Tensor, before: Facts): readonly [Finding['code'], string] | undefined {
+  if (!sameSizes(before, after))
+    return ['E3003', `${quoted(name)} has the shape ${formatShape(after.dims)}, the model has ${formatShape(before.dims)}`];
+  if (before.type !== after.type && !(isFloat(before) && isFloat(after)))
+    return ['E3002', `${quoted(name)} is ${after.type}, the model has ${before.type}`];
+  return undefined;
+}
+
+const sameSizes = (a: Facts, b: Facts): boolean => a.dims.length === b.dims.length && a.dims.every((d, i) => d === b.dims[i]);
+const isFloat = ({ type }: Facts): boolean => elementTypes[type].class === 'float';
+
+/** A tensor in an element type, floats converted. */
+export async function inType(tensor: Tensor, { type }: Facts): Promise<Tensor> {
   if (tensor.type === type) return tensor;
   const b = newBuilder({ fold: { elements: Number.POSITIVE_INFINITY, floats: true, parameters: true } });
   return b.Cast(new Value('weight', undefined, { tensor: await resident(tensor) }), type).tensor!;
 }
 
-function renamed(tensors: ReadonlyMap<string, Tensor>, rules: readonly NameRule[]): Map<string, Tensor> {
+/** Tensors by their names after the first rule that fits each. */
+export function renamed(tensors: ReadonlyMap<string, Tensor>, rules: readonly NameRule[]): Map<string, Tensor> {
   const split = rules.map(({ from, to }) => ({ from: from.split('*'), to: to.split('*') }));
   return new Map([...tensors].map(([name, tensor]) => [newName(name, split), tensor]));
 }

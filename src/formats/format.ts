@@ -1,8 +1,8 @@
 // What a format is: how its files are told, read and written. One row a format in `index.ts`.
 import type { ByteRange, Source } from '../codec/source.ts';
 import type { Finding } from '../errors.ts';
-import type { Model } from '../ir/graph.ts';
-import type { Stored } from '../ir/tensor.ts';
+import type { Meta, Model } from '../ir/graph.ts';
+import type { Stored, Tensor } from '../ir/tensor.ts';
 import type { Spelling } from './onnx/spelling.ts';
 
 /** What a file may ask of its reader before it is refused; each error that comes of a limit names it. */
@@ -37,6 +37,12 @@ export interface ReadResult {
   readonly findings: readonly Finding[];
 }
 
+/** Takes what weights and nodes are called in the file; of a node that what it carries is enough to know it by. */
+export interface TargetNames {
+  weight(tensor: Tensor, name: string): void;
+  node(meta: Meta, name: string): void;
+}
+
 export interface WriteOptions {
   /** The name of the main file, from which names of others are made. */
   readonly name: string;
@@ -46,13 +52,17 @@ export interface WriteOptions {
   readonly dataName?: string | undefined;
   /** Takes warnings of what the format has no place for. */
   readonly warn?: ((finding: Finding) => void) | undefined;
+  readonly names?: TargetNames | undefined;
 }
 
-/** One file to write; parts are bytes, or ranges that are streamed. */
+/** A part of a file: bytes, or a range that is streamed. */
+export type Chunk = Uint8Array | Stored | ByteRange;
+
+/** One file to write; its parts may be made when they are asked for, each time anew. */
 export interface OutputFile {
   readonly name: string;
   readonly length: number;
-  readonly chunks: readonly (Uint8Array | Stored | ByteRange)[];
+  readonly chunks: Iterable<Chunk> | AsyncIterable<Chunk>;
 }
 
 export interface Format {
@@ -70,11 +80,16 @@ export interface Format {
   read?(source: Source, options: ReadOptions): Promise<ReadResult>;
   /** The files of the model, the main one last, so that it never names one that is not there. */
   write?(model: Model, options: WriteOptions): Promise<readonly OutputFile[]>;
+  /**
+   * A file that `write` made with other tensors of the same types and shapes in it, by their names there, and nothing else changed. Formats
+   * that lose nothing from reading to writing need none.
+   */
+  patch?(source: Source, tensors: ReadonlyMap<string, Tensor>): Promise<readonly Chunk[]>;
 }
 
 /** Bytes of an output file, range by range. */
 export async function* bytesOfFile(file: OutputFile, step = 8 << 20): AsyncGenerator<Uint8Array> {
-  for (const chunk of file.chunks) {
+  for await (const chunk of file.chunks) {
     if (chunk instanceof Uint8Array) yield chunk;
     else for (let at = 0; at < chunk.length; at += step) yield await chunk.read(at, Math.min(step, chunk.length - at));
   }

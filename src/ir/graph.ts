@@ -12,6 +12,25 @@ export interface Meta {
   readonly at?: number | undefined;
   /** Of a model: the most nodes that calls of its functions may become; 1,000,000 where it is not said. */
   readonly inlined?: number | undefined;
+  /** The node of the source file, where that is none of ONNX. */
+  readonly node?: { readonly name: string; readonly op: string } | undefined;
+  /** Of a model: what its file holds, where that is more than the graph says. */
+  readonly program?: SourceProgram | undefined;
+}
+
+/** Nodes and weights of a file that is no graph of ONNX. */
+export interface SourceProgram {
+  /** Of each node what those made of it carry; it has a `node`. Those of the graph, where absent. */
+  readonly nodes?: readonly Meta[];
+  readonly weights: readonly SourceWeight[];
+}
+
+export interface SourceWeight {
+  readonly name: string;
+  readonly type: DataType;
+  readonly dims: readonly number[];
+  /** The name under which the graph has it, where another weight is the same memory. */
+  readonly same?: string | undefined;
 }
 
 /** A dense tensor, or a sparse one in coordinate form. */

@@ -1,5 +1,6 @@
 // Tensors: an element type, sizes, and content that is resident in memory or a range of a file not read yet.
 import { fail } from '../errors.ts';
+import type { Attributes } from './graph.ts';
 import { byteLength, type DataType, elementTypes } from './types.ts';
 
 /** Bytes that are read on demand: a range of a file or Blob. */
@@ -16,6 +17,17 @@ export interface TensorOrigin {
   readonly at?: number | undefined;
   /** Fields of the message with no other place, by name. */
   readonly rest?: object | undefined;
+}
+
+/** How the content of a tensor follows from that of others, so that it can be made again of others in their place. */
+export interface Recipe {
+  /** An operator of the standard in its newest opset, or `Narrow`, a shorter float type. */
+  readonly op: string;
+  readonly attributes: Attributes;
+  readonly inputs: readonly (Tensor | undefined)[];
+  /** Which output of the operator it is, and how many it has there. */
+  readonly output: number;
+  readonly outputs: number;
 }
 
 const arrays = {
@@ -66,6 +78,10 @@ export class Tensor {
   /** The content as it is held: little-endian bytes, a range not read yet, or the bytes of each string. */
   readonly content: Content;
   readonly origin: TensorOrigin | undefined;
+  /** Undefined where the content is a file's own, or a number that nobody but a rule gave. */
+  readonly recipe: Recipe | undefined;
+  /** Whether a graph got its form because of what is in the tensor: with other content it would be another. */
+  isDecisive = false;
   #data: TypedArray | readonly string[] | undefined;
 
   /**
@@ -73,12 +89,13 @@ export class Tensor {
    *   Uint16Array; types below 8 bits are packed bytes.
    * @throws ModelError E1202 for sizes that are no sizes, E1203 where the data contradicts them
    */
-  constructor(type: DataType, data: TensorData, dims: readonly number[] = [data.length], origin?: TensorOrigin) {
+  constructor(type: DataType, data: TensorData, dims: readonly number[] = [data.length], origin?: TensorOrigin, recipe?: Recipe) {
     const count = countOf(type, dims);
     this.type = type;
     this.dims = dims;
     this.content = contentOf(type, data);
     this.origin = origin;
+    this.recipe = recipe;
     const expected = type === 'string' ? count : byteLength(type, count);
     if (this.content.length !== expected) {
       const unit = type === 'string' ? 'strings' : 'bytes';
@@ -116,13 +133,26 @@ export class Tensor {
   reshape(dims: readonly number[]): Tensor {
     return new Tensor(this.type, this.content, dims);
   }
+  /** The same tensor, saying how it was made. */
+  madeBy(recipe: Recipe): Tensor {
+    return new Tensor(this.type, this.content, this.dims, this.origin, recipe);
+  }
 }
 
 /** The tensor with its content in memory. */
 export async function resident(tensor: Tensor): Promise<Tensor> {
   if (tensor.isResident) return tensor;
-  return new Tensor(tensor.type, await (tensor.content as Stored).read(), tensor.dims, tensor.origin);
+  return new Tensor(tensor.type, await (tensor.content as Stored).read(), tensor.dims, tensor.origin, sameAs(tensor));
 }
+
+/** The content of a tensor that is no text, as it is read. */
+export function storedOf({ content }: Tensor): Stored {
+  if (!(content instanceof Uint8Array)) return content as Stored;
+  return { length: content.length, read: async (at = 0, length = content.length - at) => content.subarray(at, at + length) };
+}
+
+/** The recipe of a tensor that holds what another one does. */
+export const sameAs = (tensor: Tensor): Recipe => ({ op: 'Identity', attributes: new Map(), inputs: [tensor], output: 0, outputs: 1 });
 
 /** Elements of a resident integer, boolean or float tensor as numbers; int64 beyond 2^53 is refused. */
 export function numbersOf(tensor: Tensor): number[] {

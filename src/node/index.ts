@@ -7,18 +7,25 @@ import {
   load as loadInput,
   read as readInput,
   readWeights,
+  toSource,
   type WriteModelOptions,
   type Written,
   write,
 } from '../api.ts';
+import { Sha256 } from '../codec/sha256.ts';
 import type { Source } from '../codec/source.ts';
+import type { ReplaceWeightsOptions } from '../edit/weights.ts';
 import { fail } from '../errors.ts';
 import { readArrays, writeArray, writeArrays } from '../formats/arrays.ts';
-import { bytesOfFile, type ReadOptions } from '../formats/format.ts';
+import { fileDigest } from '../formats/digest.ts';
+import { bytesOfFile, type OutputFile, type ReadOptions } from '../formats/format.ts';
+import { parseMap, printMap } from '../formats/map.ts';
 import { weightFormatNamed, weightFormatOfName } from '../formats/weights/index.ts';
 import type { Model } from '../ir/graph.ts';
+import type { ConversionMap, FileFacts } from '../ir/provenance.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import type { Weights } from '../ir/weights.ts';
+import { swapWeights } from '../swap.ts';
 import { openBeside } from './beside.ts';
 import { FileSource, writeFileAtomic, writeFilesAtomic } from './files.ts';
 
@@ -47,8 +54,19 @@ export async function load(input: PathOrInput, options: FileReadOptions = {}): P
   return (await read(input, options)).model;
 }
 
-export interface SaveOptions extends Omit<WriteModelOptions, 'name' | 'dataName'> {
+export interface SaveOptions extends Omit<WriteModelOptions, 'name' | 'dataName' | 'source'> {
   readonly overwrite?: boolean | undefined;
+  /** Write a map of the conversion beside the model. */
+  readonly map?: MapOptions | undefined;
+}
+
+export interface MapOptions {
+  /** The file of the map. */
+  readonly path: string;
+  /** The model that was read, and from what. */
+  readonly model: Model;
+  readonly format: string;
+  readonly file: Source;
 }
 
 export interface Saved extends Written {
@@ -59,15 +77,83 @@ export interface Saved extends Written {
  * Write a model. The files appear whole or not at all.
  * @throws ModelError E4002 where a file exists and `overwrite` is not set, E5xxx for what the disk says
  */
-export async function save(model: Model, path: string, { overwrite = false, ...options }: SaveOptions = {}): Promise<Saved> {
+export async function save(model: Model, path: string, { overwrite = false, map, ...options }: SaveOptions = {}): Promise<Saved> {
   const name = basename(path);
   const before = await dataFilesOf(path);
   const dataName = freeName(name, before);
-  const written = await write(model, { dataName, ...options, name });
-  const files = written.files.map(file => ({ path: join(dirname(path), file.name), chunks: bytesOfFile(file) }));
-  await writeFilesAtomic(files, { overwrite });
+  const written = await write(model, { dataName, ...options, source: map?.model, name });
+  return { ...written, paths: await saveFiles(path, written.files, { before, overwrite, map: map && { ...map, written } }) };
+}
+
+interface SaveFilesOptions {
+  /** Data files of what was at the path before. */
+  readonly before: readonly string[];
+  readonly overwrite: boolean;
+  readonly map?: (MapOptions & { readonly written: Written }) | undefined;
+}
+
+/** Put the files of a model in place, and with them the map, which knows their digests; the paths of the model. */
+async function saveFiles(path: string, outputs: readonly OutputFile[], { before, overwrite, map }: SaveFilesOptions): Promise<string[]> {
+  const digests = outputs.map(() => new Sha256());
+  const files = outputs.map((file, i) => ({
+    path: join(dirname(path), file.name),
+    chunks: map ? digested(bytesOfFile(file), digests[i]!) : bytesOfFile(file),
+  }));
+  const text = async function* (): AsyncGenerator<Uint8Array> {
+    const facts = outputs.map(({ name, length: size }, i) => ({ name, size, sha256: digests[i]!.digest() }));
+    yield new TextEncoder().encode(await mapText(map!, facts));
+  };
+  await writeFilesAtomic(map ? [...files, { path: map.path, chunks: text() }] : files, { overwrite });
   if (overwrite) await Promise.all(before.map(old => rm(join(dirname(path), old), { force: true })));
-  return { ...written, paths: files.map(f => f.path) };
+  return files.map(f => f.path);
+}
+
+async function* digested(chunks: AsyncIterable<Uint8Array>, sum: Sha256): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) {
+    sum.update(chunk);
+    yield chunk;
+  }
+}
+
+async function mapText(
+  { format, file, written }: MapOptions & { readonly written: Written },
+  files: readonly FileFacts[],
+): Promise<string> {
+  const source = { name: basename(file.name), size: file.size, sha256: await fileDigest(file) };
+  return printMap({ source: { format, files: [source] }, target: { format: written.format.name, files }, ...written.whereabouts! });
+}
+
+export interface SwapFileOptions extends ReplaceWeightsOptions {
+  /** The map that was written with the model. */
+  readonly map: string;
+  /** A checkpoint or a model with the weights of the source, by the names they have there. */
+  readonly weights: string;
+  readonly overwrite?: boolean | undefined;
+}
+
+/**
+ * Write a converted model with other weights of its source in it.
+ * @throws ModelError E4003 for the map of another file, and with every weight that does not fit: E3001, E3002, E3003, E2008
+ */
+export async function saveSwapped(
+  target: string,
+  output: string,
+  { map, weights, rename, overwrite = false }: SwapFileOptions,
+): Promise<Omit<Saved, 'model'> & { readonly map: ConversionMap }> {
+  const known = await loadMap(map);
+  const given = await loadWeights(weights);
+  const name = basename(output);
+  const before = await dataFilesOf(output);
+  const options = { name, dataName: freeName(name, before), rename, open: openBeside(target) };
+  const swapped = await swapWeights(await FileSource.open(target), known, given, options);
+  const findings = [...given.findings, ...swapped.findings];
+  return { ...swapped, findings, map: known, paths: await saveFiles(output, swapped.files, { before, overwrite }) };
+}
+
+/** The map in a file. @throws ModelError E1002 for what is none */
+export async function loadMap(path: string): Promise<ConversionMap> {
+  const source = await FileSource.open(path);
+  return parseMap(await source.read(0, source.size), path);
 }
 
 /**
@@ -90,14 +176,17 @@ export interface Converted extends Saved {
   readonly loaded: Loaded;
 }
 
-/** Read a model of one format and write it in another, told from the name of the output unless given. */
+/** Read a model of one format and write it in another, told from the name of the output unless given; `map` is the file of a map. */
 export async function convert(
   input: PathOrInput,
   output: string,
-  { allowCustom, limits, ...options }: SaveOptions & FileReadOptions = {},
+  { allowCustom, limits, map, ...options }: Omit<SaveOptions, 'map'> & FileReadOptions & { readonly map?: string | undefined } = {},
 ): Promise<Converted> {
-  const loaded = await read(input, { allowCustom, limits });
-  return { loaded, ...(await save(loaded.model, output, options)) };
+  const file = typeof input === 'string' ? await FileSource.open(input) : toSource(input);
+  const loaded = await read(file, { allowCustom, limits, ...(typeof input === 'string' && { open: openBeside(input) }) });
+  const { model, format } = loaded;
+  const mapped = map === undefined ? undefined : { path: map, model, format: format.name, file };
+  return { loaded, ...(await save(model, output, { ...options, map: mapped })) };
 }
 
 /**

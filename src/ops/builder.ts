@@ -167,7 +167,10 @@ class BuilderBase {
         node,
         inputs.map(v => v?.tensor),
       );
-    return tensors && node.outputs.map((v, i) => v && new Value(v.name, undefined, { tensor: tensors[i] }));
+    if (!tensors) return undefined;
+    const { op, attributes } = node;
+    const made = { op, attributes, inputs: inputs.map(v => v?.tensor), outputs: node.outputs.length };
+    return node.outputs.map((v, output) => v && new Value(v.name, undefined, { tensor: tensors[output]!.madeBy({ ...made, output }) }));
   }
 
   #isFoldable(v: Value): boolean {

@@ -77,7 +77,9 @@ export function derived(node: Node, { isSaid = true } = {}): Tensor {
     },
   };
   const rest = isSaid ? { metadata_props: [{ key: 'derived', value: textOf(node) }] } : undefined;
-  return new Tensor(y.element!, content, dims, { field: 'raw_data', rest });
+  const { op, attributes, inputs } = node;
+  const recipe = { op, attributes, inputs: inputs.map(v => v?.tensor), output: 0, outputs: 1 };
+  return new Tensor(y.element!, content, dims, { field: 'raw_data', rest }, recipe);
 }
 
 async function compute(node: Node): Promise<Uint8Array> {

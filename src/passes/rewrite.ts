@@ -2,6 +2,7 @@
 // through nested graphs, drops what is no longer read, and stops rules that undo each other.
 import { fail, ModelError } from '../errors.ts';
 import { countUses, type Graph, type Model, Node, subgraphs, Value } from '../ir/graph.ts';
+import type { Tensor } from '../ir/tensor.ts';
 import { type Builder, type BuilderOptions, newBuilder } from '../ops/builder.ts';
 import { newestSchema } from '../ops/schema.ts';
 
@@ -108,7 +109,10 @@ class Sweep {
   replaceAll(same: ReadonlyMap<Value, Value>, uses: ReadonlyMap<Value, number>): void {
     for (const [before, after] of same) {
       this.#replaced.set(before, after);
-      if (uses.has(before)) this.edits++;
+      if (!uses.has(before)) continue;
+      this.edits++;
+      // Constants stand for each other because they are equal.
+      for (const { tensor } of [before, after]) if (tensor) tensor.isDecisive = true;
     }
   }
 
@@ -134,8 +138,10 @@ class Sweep {
     }
     this.edits++;
     this.#spend(node);
+    const values = result instanceof Value ? [result] : result;
+    noteDecisive(node, b.nodes, values);
     this.#count(node, b.nodes);
-    this.#replace(node, result instanceof Value ? [result] : result, new Set(b.nodes));
+    this.#replace(node, values, new Set(b.nodes));
     for (let i = b.nodes.length - 1; i >= 0; i--) pending.push(b.nodes[i]!);
   }
 
@@ -174,6 +180,26 @@ class Sweep {
     const busiest = [...this.#applied].sort((a, b) => b[1] - a[1]).slice(0, 3);
     throw fail('E9001', `pass ${this.#pass.name} does not end: its rules for ${busiest.map(([op]) => op).join(', ')} undo each other`);
   }
+}
+
+/** Constants that a node reads and what replaces it is not made of have decided what that is. */
+function noteDecisive(node: Node, made: readonly Node[], values: readonly (Value | undefined)[]): void {
+  const given = node.inputs.flatMap(v => v?.tensor ?? []);
+  if (given.length === 0) return;
+  const kept = new Set<Tensor>();
+  const keep = (tensor: Tensor): void => {
+    if (kept.has(tensor)) return;
+    kept.add(tensor);
+    for (const input of tensor.recipe?.inputs ?? []) if (input) keep(input);
+  };
+  for (const v of [...values, ...made.flatMap(n => n.inputs)]) if (v?.tensor) keep(v.tensor);
+  for (const [, inner] of made.flatMap(n => [...subgraphs(n)])) for (const v of countUses(inner).keys()) if (v.tensor) keep(v.tensor);
+  const decide = (tensor: Tensor): void => {
+    if (tensor.isDecisive) return;
+    tensor.isDecisive = true;
+    for (const input of tensor.recipe?.inputs ?? []) if (input) decide(input);
+  };
+  for (const tensor of given) if (!kept.has(tensor)) decide(tensor);
 }
 
 /** Remove nodes, and constants, that nothing reads, in nested graphs too. Graph inputs stay. */

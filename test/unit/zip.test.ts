@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MemorySource, type Source } from '../../src/codec/source.ts';
 import { openZip, type Zip } from '../../src/codec/zip.ts';
-import { writeZip, type ZipInput } from '../../src/codec/zip-write.ts';
+import { patchZip } from '../../src/codec/zip-patch.ts';
+import { writeZip, type ZipInput, zipLength } from '../../src/codec/zip-write.ts';
 import { ModelError } from '../../src/errors.ts';
 
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -247,7 +248,48 @@ describe('openZip', () => {
   });
 });
 
+describe('patchZip', () => {
+  const read = (content: string) => ({
+    length: content.length,
+    read: async (at = 0, length = content.length - at) => utf8(content).subarray(at, at + length),
+  });
+  const patched = async (zip: Uint8Array, contents: Record<string, string>): Promise<Uint8Array> => {
+    const parts: Uint8Array[] = [];
+    for (const part of await patchZip(source(zip), new Map(Object.entries(contents).map(([name, c]) => [name, read(c)]))))
+      parts.push(part instanceof Uint8Array ? part : await part.read(0, part.length));
+    return join(...parts);
+  };
+  const entries = (a: string, b: string): ZipInput[] => [
+    { name: 'a', data: utf8(a) },
+    { name: 'between', data: utf8('stays'), align: 64 },
+    { name: 'b', data: read(b), align: 64 },
+  ];
+
+  it('gives what writing the other content gives', async () => {
+    const found = await patched(await zipOf(...entries('hello', 'there')), { a: 'other', b: 'words' });
+    expect(found).toEqual(await zipOf(...entries('other', 'words')));
+    expect(await failure(found)).toBe('accepted');
+  });
+  it('refuses content of another length, and entries that are not there', async () => {
+    const zip = await zipOf(...entries('hello', 'there'));
+    await expect(patched(zip, { a: 'longer' })).rejects.toMatchObject({ code: 'E1203' });
+    await expect(patched(zip, { c: 'hello' })).rejects.toMatchObject({ code: 'E1013' });
+  });
+});
+
 describe('writeZip', () => {
+  it('is as long as zipLength says', async () => {
+    const read = { length: 5, read: (at: number, length: number) => utf8('hello').subarray(at, at + length) };
+    for (const entries of [
+      [],
+      [{ name: 'a', data: utf8('hello') }],
+      [
+        { name: 'é/b', data: read, align: 64 },
+        { name: 'c', data: new Uint8Array(0), align: 64 },
+      ],
+    ] as ZipInput[][])
+      expect(zipLength(entries)).toBe((await zipOf(...entries)).length);
+  });
   it('gives the same bytes for the same entries', async () => {
     const entries: ZipInput[] = [
       { name: 'a', data: utf8('x'.repeat(500)), method: 'deflate' },

@@ -15,8 +15,8 @@ interface Row extends Pick<Format, 'name' | 'title' | 'extensions' | 'detect' | 
 const format = (row: Row): Format => ({
   ...row,
   read: async (source, { open, limits }) => loadable(await readOnnx(source, { open, limits, spelling: row.spelling })),
-  async write(model, { name, externalData = hasExternalData(model), dataName = `${name}.data`, warn }) {
-    const files = await writeSpelt(model, row.spelling, externalData ? { external: { location: dataName } } : {});
+  async write(model, { name, externalData = hasExternalData(model), dataName = `${name}.data`, warn, names }) {
+    const files = await writeSpelt(model, row.spelling, { names, ...(externalData && { external: { location: dataName } }) });
     for (const finding of files.findings) warn?.(finding);
     const main = { name, ...files.model };
     return files.data ? [{ name: dataName, ...files.data }, main] : [main];

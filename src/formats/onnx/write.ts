@@ -13,6 +13,7 @@ import {
   type Value,
 } from '../../ir/graph.ts';
 import type { ValueType } from '../../ir/types.ts';
+import type { TargetNames } from '../format.ts';
 import { writeAttributes } from './attributes.ts';
 import { ExternalFile, type ExternalOptions } from './external.ts';
 import { type Names, nameValues } from './names.ts';
@@ -39,6 +40,7 @@ import { writeType } from './types.ts';
 export interface WriteOptions {
   /** Put large initializers into a file beside the model; without it the model is one file, wherever its data came from. */
   readonly external?: ExternalOptions | undefined;
+  readonly names?: TargetNames | undefined;
 }
 
 /** What to write: chunks that are not in memory are read when they are written. */
@@ -52,9 +54,9 @@ export interface OnnxFiles {
  * Write a model under its own IR version and opsets. Errors: E2005 more than 2 GiB in the model file; E2002 training graphs whose
  * data is external; E1401 and E4001 for the options; E1008, E1110 as `encode`.
  */
-export function writeOnnx(model: Model, { external }: WriteOptions = {}): OnnxFiles {
+export function writeOnnx(model: Model, { external, names }: WriteOptions = {}): OnnxFiles {
   const file = external && new ExternalFile(external);
-  const proto = modelMessage(model, file);
+  const proto = modelMessage(model, { file, names });
   const data = file?.finish();
   return { model: encode(onnxSchema, 'ModelProto', proto), ...(data && data.length > 0 ? { data } : {}) };
 }
@@ -63,16 +65,16 @@ export function writeOnnx(model: Model, { external }: WriteOptions = {}): OnnxFi
 export async function writeSpelt(
   model: Model,
   spelling: Spelling,
-  { external }: WriteOptions = {},
+  { external, names }: WriteOptions = {},
 ): Promise<OnnxFiles & { readonly findings: readonly Finding[] }> {
   const file = external && new ExternalFile(external);
-  const { encoded, findings } = await spelling.encode(modelMessage(model, file));
+  const { encoded, findings } = await spelling.encode(modelMessage(model, { file, names }));
   const data = file?.finish();
   return { model: encoded, findings, ...(data && data.length > 0 ? { data } : {}) };
 }
 
 /** The message of a model; its contents are shared with the model. */
-function modelMessage(model: Model, file?: ExternalFile): ModelProto {
+function modelMessage(model: Model, takers: Takers): ModelProto {
   const rest = writeMeta(model.meta) as ModelProto;
   refuseExternalTraining(rest);
   const { hoisted, dropped } = strayConstants(model.graph);
@@ -80,7 +82,7 @@ function modelMessage(model: Model, file?: ExternalFile): ModelProto {
     const listed = dropped.size > 0 && graph !== model.graph ? graph.initializers.filter(v => !dropped.has(v)) : graph.initializers;
     return graph === model.graph && hoisted.length > 0 ? [...listed, ...hoisted] : listed;
   };
-  const writer = new GraphWriter(nameValues(model.graph, constants), constants, file);
+  const writer = new GraphWriter(nameValues(model.graph, constants), constants, takers);
   return {
     ...rest,
     ir_version: rest.ir_version ?? (model.irVersion || undefined),
@@ -88,7 +90,7 @@ function modelMessage(model: Model, file?: ExternalFile): ModelProto {
     producer_name: model.producer.name,
     producer_version: model.producer.version,
     graph: writer.graph(model.graph),
-    functions: model.functions.map(writeFunction),
+    functions: model.functions.map(f => writeFunction(f, takers)),
   };
 }
 
@@ -130,15 +132,22 @@ function strayConstants(graph: Graph): { hoisted: readonly Value[]; dropped: Rea
   return { hoisted: [...hoisted], dropped: new Set([...hoisted].filter(v => listed.has(v))) };
 }
 
+/** Who takes parts of what is written. */
+interface Takers {
+  /** Contents of large initializers. */
+  readonly file?: ExternalFile | undefined;
+  readonly names?: TargetNames | undefined;
+}
+
 class GraphWriter {
   readonly #names: Names;
   readonly #constants: (graph: Graph) => readonly Value[];
-  readonly #file: ExternalFile | undefined;
+  readonly #takers: Takers;
 
-  constructor(names: Names, constants: (graph: Graph) => readonly Value[], file?: ExternalFile) {
+  constructor(names: Names, constants: (graph: Graph) => readonly Value[], takers: Takers) {
     this.#names = names;
     this.#constants = constants;
-    this.#file = file;
+    this.#takers = takers;
   }
 
   graph(graph: Graph): GraphProto {
@@ -160,8 +169,9 @@ class GraphWriter {
 
   private initializer(v: Value): TensorProto {
     const tensor = v.tensor!;
-    const entries = this.#file?.takes(tensor) ? this.#file.add(tensor) : undefined;
-    return writeTensor(tensor, this.#names.of(v), entries);
+    const { file, names } = this.#takers;
+    names?.weight(tensor, this.#names.of(v));
+    return writeTensor(tensor, this.#names.of(v), file?.takes(tensor) ? file.add(tensor) : undefined);
   }
 
   private info(v: Value, type: ValueType | undefined, meta: Meta | undefined, name = this.#names.of(v)): ValueInfoProto {
@@ -202,6 +212,8 @@ class GraphWriter {
   private node(node: Node): NodeProto {
     const rest = writeMeta(node.meta) as NodeProto;
     const names = (values: readonly (Value | undefined)[]): string[] => values.map(v => (v ? this.#names.of(v) : ''));
+    const output = node.outputs.find(v => v);
+    this.#takers.names?.node(node.meta, node.name || (output ? this.#names.of(output) : ''));
     const attributes = writeAttributes(node.attributes, inner => this.graph(inner));
     return {
       ...rest,
@@ -217,7 +229,7 @@ class GraphWriter {
 }
 
 /** The message of a function. Constants of its body become nodes: a function has no initializers. */
-function writeFunction(f: FunctionDefinition): FunctionProto {
+function writeFunction(f: FunctionDefinition, { names: takesNames }: Takers): FunctionProto {
   const rest = writeMeta(f.meta) as FunctionProto;
   const { hoisted, dropped } = strayConstants(f.body);
   const constants = (graph: Graph): readonly Value[] =>
@@ -227,7 +239,7 @@ function writeFunction(f: FunctionDefinition): FunctionProto {
         ? graph.initializers.filter(v => !dropped.has(v))
         : graph.initializers;
   const names = nameValues(f.body, constants);
-  const writer = new GraphWriter(names, constants);
+  const writer = new GraphWriter(names, constants, { names: takesNames });
   const outputs = names.copiesIn(f.body);
   return {
     ...rest,

@@ -21,6 +21,8 @@ import { elementOfCode, readSize } from './sizes.ts';
 /** What all graphs of a program share. */
 export interface Reading {
   readonly problems: Problems;
+  /** What is said of each node, in order. */
+  readonly nodes: Meta[];
   /** Keep operators without a conversion as nodes of domains of their own; the domains that occurred. */
   readonly custom: Set<string> | undefined;
 }
@@ -118,9 +120,10 @@ export class GraphReader {
 
   #node(node: Cursor): void {
     const target = node.get('target').text;
-    const meta = metaOf(node);
-    this.b.meta = meta;
     const outputs = node.get('outputs').items;
+    const meta = metaOf(node, target, outputs.flatMap(namesOf)[0] ?? '');
+    this.reading.nodes.push(meta);
+    this.b.meta = meta;
     try {
       if (this.#readsLost(node, target, meta)) this.#lose(outputs);
       else this.#call(target, node, outputs);
@@ -310,7 +313,7 @@ function namesOf(arg: Cursor): string[] {
 }
 
 /** Module path and source line of a node, as metadata of what is made from it. */
-function metaOf(node: Cursor): Meta {
+function metaOf(node: Cursor, target: string, output: string): Meta {
   const metadata = node.find('metadata');
   const known = new Map<string, string>();
   const module = modulePath(metadata?.find('nn_module_stack')?.text);
@@ -318,7 +321,7 @@ function metaOf(node: Cursor): Meta {
   const frames = [...(metadata?.find('stack_trace')?.text ?? '').matchAll(/File "([^"]*)", line (\d+)/g)];
   const line = frames.findLast(([, file]) => !/(^|[\\/])torch[\\/]/.test(file!)) ?? frames.at(-1);
   if (line) known.set('source', `${line[1]!.split(/[\\/]/).at(-1)}:${line[2]}`);
-  return { metadata: known };
+  return { metadata: known, node: { name: node.find('name')?.text || output, op: target.replace(/^torch\.ops\./, '') } };
 }
 
 /** The path of the innermost module: entries are `key,path,type`, separated by semicolons. */

@@ -1,6 +1,7 @@
 // PyTorch's formats as rows of the format table.
 import type { Source } from '../../codec/source.ts';
 import { openZip } from '../../codec/zip.ts';
+import { writeZip, zipLength } from '../../codec/zip-write.ts';
 import { ModelError } from '../../errors.ts';
 import type { Format } from '../format.ts';
 import { isPt2, openArchive } from './pt2.ts';
@@ -8,7 +9,8 @@ import { openScript, scriptRoot } from './script/archive.ts';
 import { translateScript } from './script/translate.ts';
 import { translate } from './translate.ts';
 import { programOf } from './write/emit.ts';
-import { writeProgram } from './write/pt2.ts';
+import { patchArchive } from './write/patch.ts';
+import { programEntries } from './write/pt2.ts';
 
 /** Programs of `torch.export.save`. */
 export const pt2: Format = {
@@ -31,13 +33,11 @@ export const pt2: Format = {
     const { model, findings } = translate(archive, stemOf(source), { allowCustom });
     return { model, findings: [...archive.findings, ...findings] };
   },
-  async write(model, { name }) {
-    const program = programOf(model);
-    const root = name.replace(/\.[^.]*$/, '').replace(/[^\w.-]/g, '_') || 'archive';
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of writeProgram(program, root)) chunks.push(chunk);
-    return [{ name, length: chunks.reduce((n, c) => n + c.length, 0), chunks }];
+  async write(model, { name, names }) {
+    const entries = programEntries(programOf(model, names), name.replace(/\.[^.]*$/, '').replace(/[^\w.-]/g, '_') || 'archive');
+    return [{ name, length: zipLength(entries), chunks: { [Symbol.asyncIterator]: () => writeZip(entries) } }];
   },
+  patch: patchArchive,
 };
 
 /** Programs of `torch.jit.save`, traced, scripted or frozen. */

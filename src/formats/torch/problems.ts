@@ -2,14 +2,21 @@
 import { type Finding, ModelError } from '../../errors.ts';
 import type { Meta } from '../../ir/graph.ts';
 
-export class Problems {
-  readonly #found = new Map<string, { target: string; count: number; first: Meta; message: string }>();
+interface Problem {
+  readonly target: string;
+  readonly message: string;
+  /** What the nodes carry, in their order. */
+  readonly nodes: Meta[];
+}
 
-  add(target: string, message: string, first: Meta): void {
+export class Problems {
+  readonly #found = new Map<string, Problem>();
+
+  add(target: string, message: string, at: Meta): void {
     const key = JSON.stringify([target, message]);
     const before = this.#found.get(key);
-    if (before) before.count++;
-    else this.#found.set(key, { target, count: 1, first, message });
+    if (before) before.nodes.push(at);
+    else this.#found.set(key, { target, message, nodes: [at] });
   }
 
   /** @throws ModelError with one E2001 an operator and reason */
@@ -18,15 +25,21 @@ export class Problems {
   }
 }
 
-function finding({ target, count, first, message }: { target: string; count: number; first: Meta; message: string }): Finding {
+/** Of a node: the module and the line that it is of. */
+function whereIs({ metadata }: Meta): string {
+  const [module, source] = [metadata?.get('module'), metadata?.get('source')];
+  return [module && `in ${module}`, source && `at ${source}`].filter(Boolean).join(' ');
+}
+
+function finding({ target, nodes, message }: Problem): Finding {
   const name = target.replace(/^torch\.ops\./, '');
-  const module = first.metadata?.get('module');
-  const source = first.metadata?.get('source');
-  const where = [module && `in ${module}`, source && `at ${source}`].filter(Boolean).join(' ');
+  const count = nodes.length;
+  const where = whereIs(nodes[0]!);
   return {
     code: 'E2001',
     severity: 'error',
     message: `${name}: ${message} (${count} node${count === 1 ? '' : 's'}${where && `, first ${where}`})`,
     node: { op: name },
+    places: nodes.map(meta => [meta.node?.name, whereIs(meta)].filter(Boolean).join(' ')),
   };
 }

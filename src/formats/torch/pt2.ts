@@ -125,6 +125,22 @@ async function readTensors(zip: Zip, root: string, folder: string, config: strin
   }
 }
 
+/** The entry of each tensor that a configuration of the archive names. */
+export async function recordNames(zip: Zip): Promise<Map<string, string>> {
+  const root = rootOf(zip);
+  const records = new Map<string, string>();
+  if (root === undefined) return records;
+  const stem = /([^/]+)\.json$/.exec(nameOfProgram(zip, root))![1]!;
+  for (const kind of ['weights', 'constants']) {
+    const folder = `${root}/data/${kind}`;
+    const config = `${folder}/${stem}_${kind}_config.json`;
+    if (!zip.entries.has(config)) continue;
+    const payloads = new Cursor(await readJson(zip, config), config).get('config');
+    for (const name of payloads.keys) records.set(name, `${folder}/${payloads.get(name).get('path_name').text}`);
+  }
+  return records;
+}
+
 /** Equal for payloads that are the same elements of the same record. */
 function sharingKey(payload: Cursor): string {
   const meta = payload.find('tensor_meta');

@@ -1,7 +1,7 @@
 // Parameters and buffers of a program, and which of them it writes: those are inputs of the model that have a default, and outputs that
 // hold what is in them after a run.
-import { type Output, Value } from '../../ir/graph.ts';
-import { Tensor } from '../../ir/tensor.ts';
+import { type Output, type SourceWeight, Value } from '../../ir/graph.ts';
+import { sameAs, storedOf, Tensor } from '../../ir/tensor.ts';
 import type { Builder } from '../../ops/builder.ts';
 import { TensorRef } from './memory.ts';
 
@@ -10,7 +10,9 @@ export class State {
   readonly #changing: ReadonlySet<string>;
   /** By their names in the state dict. */
   readonly #weights = new Map<string, { readonly ref: TensorRef; readonly value: Value }>();
-  readonly #byTensor = new Map<Tensor, TensorRef>();
+  readonly #byTensor = new Map<Tensor, { readonly ref: TensorRef; readonly fqn: string }>();
+  /** Everything that was added, by name. */
+  readonly sources: SourceWeight[] = [];
 
   constructor(changing: ReadonlySet<string>) {
     this.#changing = changing;
@@ -19,11 +21,12 @@ export class State {
   /** Weights that share all of their memory are one value, under the first of their names. */
   add(fqn: string, tensor: Tensor): TensorRef {
     const same = this.#byTensor.get(tensor);
-    if (same) return same;
+    this.sources.push({ name: fqn, type: tensor.type, dims: tensor.dims, same: same?.fqn });
+    if (same) return same.ref;
     const value = new Value(fqn, undefined, { tensor: this.#changing.has(fqn) ? unread(tensor) : tensor, parameter: true });
     const ref = TensorRef.of(value);
     this.#weights.set(fqn, { ref, value });
-    this.#byTensor.set(tensor, ref);
+    this.#byTensor.set(tensor, { ref, fqn });
     return ref;
   }
 
@@ -50,7 +53,5 @@ export class State {
 /** The same tensor in a form whose content nothing looks at before execution: what callers may replace is no constant. */
 function unread(tensor: Tensor): Tensor {
   if (!tensor.isResident) return tensor;
-  const bytes = tensor.bytes();
-  const read = async (offset = 0, length = bytes.length - offset): Promise<Uint8Array> => bytes.subarray(offset, offset + length);
-  return new Tensor(tensor.type, { length: bytes.length, read }, tensor.dims);
+  return new Tensor(tensor.type, storedOf(tensor), tensor.dims, undefined, sameAs(tensor));
 }

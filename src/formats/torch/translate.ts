@@ -1,6 +1,6 @@
 // From an exported program to a model: its signature here, its nodes by a reader of graphs.
 import { type Finding, fail, ModelError, warning } from '../../errors.ts';
-import { Graph, Model, type Output, Value } from '../../ir/graph.ts';
+import { Graph, type Meta, Model, type Output, type SourceProgram, Value } from '../../ir/graph.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import { formatType, tensorType } from '../../ir/types.ts';
 import { irVersionFor, newestOpset } from '../../ops/schema.ts';
@@ -42,7 +42,7 @@ export function translate(archive: Archive, name: string, { allowCustom = false 
     irVersion: irVersionFor(opsets),
     opsets,
     producer: { name: 'pytorch', version: version?.text },
-    meta: { metadata: new Map([['source_format', 'pt2'], ...rangesOf(archive.program)]) },
+    meta: { metadata: new Map([['source_format', 'pt2'], ...rangesOf(archive.program)]), program: program.source },
   });
   return { model, findings: program.findings };
 }
@@ -62,6 +62,7 @@ class Program {
   readonly #archive: Archive;
   readonly #reader: GraphReader;
   readonly #problems = new Problems();
+  readonly #nodes: Meta[] = [];
   readonly #custom = new Set<string>();
   readonly #state: State;
   readonly #inputs: Value[] = [];
@@ -74,11 +75,23 @@ class Program {
     this.#archive = archive;
     this.#state = new State(state);
     const graph = archive.program.get('graph_module').get('graph');
-    this.#reader = new GraphReader(graph, { problems: this.#problems, custom: allowCustom ? this.#custom : undefined });
+    this.#reader = new GraphReader(graph, {
+      problems: this.#problems,
+      nodes: this.#nodes,
+      custom: allowCustom ? this.#custom : undefined,
+    });
   }
 
   get domains(): readonly string[] {
     return [...this.#custom];
+  }
+
+  /** All nodes, and all weights: those that the program does not take too. */
+  get source(): SourceProgram {
+    const { sources } = this.#state;
+    const taken = new Set(sources.map(w => w.name));
+    const others = [...this.#archive.tensors].filter(([name]) => !taken.has(name)).map(([name, { type, dims }]) => ({ name, type, dims }));
+    return { nodes: this.#nodes, weights: [...sources, ...others] };
   }
 
   /** Read the program; the buffers it writes that were not known to be state. */

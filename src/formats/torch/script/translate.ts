@@ -1,6 +1,6 @@
 // From a TorchScript archive to a model: its objects and inputs here, its code by the interpreter.
 import { type Finding, fail, ModelError, warning } from '../../../errors.ts';
-import { Graph, Model, type Output, Value } from '../../../ir/graph.ts';
+import { Graph, Model, type Output, type SourceWeight, Value } from '../../../ir/graph.ts';
 import { Tensor } from '../../../ir/tensor.ts';
 import { elementTypes, formatType, type TensorType, tensorType } from '../../../ir/types.ts';
 import { newBuilder } from '../../../ops/builder.ts';
@@ -47,7 +47,7 @@ export function translateScript(
     irVersion: irVersionFor(opsets),
     opsets,
     producer: { name: 'pytorch', version: undefined },
-    meta: { metadata: new Map([['source_format', 'torchscript']]) },
+    meta: { metadata: new Map([['source_format', 'torchscript']]), program: { weights: made.weights } },
   });
   return { model, findings: made.findings };
 }
@@ -136,6 +136,9 @@ class Attempt {
 
   get domains(): readonly string[] {
     return [...this.#custom];
+  }
+  get weights(): readonly SourceWeight[] {
+    return this.#state.sources;
   }
   get isHopeless(): boolean {
     return this.#e.hopeless;

@@ -14,21 +14,35 @@ import { upgrade } from '../../../opset/upgrade.ts';
 import { constantValue } from '../../../passes/fold.ts';
 import { bodyValues, rewriteAll, unroll } from '../../../passes/index.ts';
 import { inline } from '../../../passes/inline.ts';
+import type { TargetNames } from '../../format.ts';
 import { controlRows, type GraphWriter, type Part } from './control.ts';
 import { Emission, gap, isComputed, isTorchType, NodeEmission } from './emission.ts';
 import { rows, type Said } from './ops.ts';
-import { type Call, type ProgramBuilder, Ref, RefList, type TorchProgram } from './program.ts';
+import { type Call, GraphArg, type ProgramBuilder, Ref, RefList, type TorchProgram } from './program.ts';
 import { sayMap } from './scalars.ts';
 
 /**
  * The program of a model.
  * @throws ModelError E2001 with every node that no calls can say
  */
-export function programOf(model: Model): TorchProgram {
+export function programOf(model: Model, names?: TargetNames): TorchProgram {
   const newest = upgrade(model);
   const graph = inline(newest);
   rewriteAll(graph, [unroll]);
-  return writeGraph(graph);
+  const program = writeGraph(graph);
+  if (names) {
+    for (const { tensor, name } of program.state) names.weight(tensor, name);
+    for (const { meta, name } of callsIn(program.calls)) names.node(meta, name);
+  }
+  return program;
+}
+
+/** All calls, those of graphs in them too. */
+function* callsIn(calls: readonly Call[]): Generator<Call> {
+  for (const call of calls) {
+    yield call;
+    for (const arg of [...call.args, ...Object.values(call.kwargs)]) if (arg instanceof GraphArg) yield* callsIn(arg.calls);
+  }
 }
 
 /** What all graphs of a model share. */
@@ -46,7 +60,7 @@ function writeGraph(graph: Graph): TorchProgram {
   const e = new Emission(v => (v.parameter || named.has(v)) && isFloat(v) && !statistics.has(v));
   const shared: Shared = { findings: [], lost: new Set() };
   const writer = new Writer(e, shared);
-  const inputs = graph.inputs.filter(v => !v.tensor).map(v => ({ name: v.name, ref: writer.input(v) }));
+  const inputs = graph.inputs.filter(v => !v.tensor).flatMap(v => writer.offered(v) ?? []);
   for (const { ref } of inputs) e.t.declare(ref);
   writer.nodes(graph);
   if (shared.findings.length > 0) throw new ModelError(shared.findings);
@@ -74,6 +88,18 @@ class Writer implements GraphWriter {
 
   nested(): Writer {
     return new Writer(this.e.nested(), this.#shared);
+  }
+
+  /** The same of an input of the model; one that PyTorch has not is noted. */
+  offered(v: Value): { readonly name: string; readonly ref: Ref } | undefined {
+    try {
+      return { name: v.name, ref: this.input(v) };
+    } catch (error) {
+      if (!(error instanceof ModelError) || error.code !== 'E2001') throw error;
+      this.#lost.add(v);
+      this.#findings.push({ ...error.findings[0]!, path: 'graph.input' });
+      return undefined;
+    }
   }
 
   /** Bind an input of the graph. */
@@ -107,7 +133,7 @@ class Writer implements GraphWriter {
     const lose = (): void => {
       for (const v of node.outputs) if (v) this.#lost.add(v);
     };
-    if (node.inputs.some(v => v && this.#lost.has(v))) {
+    if (this.#lost.size > 0 && [...readsOf(node)].some(v => this.#lost.has(v))) {
       lose();
       return;
     }

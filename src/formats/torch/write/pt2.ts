@@ -1,7 +1,7 @@
 // Programs as `.pt2` archives, as `torch.export.load` reads them.
 // Source: PyTorch, torch/export/pt2_archive/_package.py and torch/_export/serde/schema.py (schema 8.20).
 import { type Json, type JsonObject, writeJson } from '../../../codec/json.ts';
-import { writeZip, type ZipInput } from '../../../codec/zip-write.ts';
+import type { ZipInput } from '../../../codec/zip-write.ts';
 import { fail } from '../../../errors.ts';
 import { type Dim, mulDims, type SymbolicDim, symbolsOf } from '../../../ir/dims.ts';
 import type { Meta } from '../../../ir/graph.ts';
@@ -11,27 +11,27 @@ import { atenSchema } from '../schema.ts';
 import { codeOfElement } from '../sizes.ts';
 import { type Arg, type Call, GraphArg, Ref, type State, type TorchProgram, TypeArg } from './program.ts';
 
-/** The archive, chunk by chunk; `root` is the folder in it. */
-export async function* writeProgram(program: TorchProgram, root: string): AsyncGenerator<Uint8Array> {
-  const text = (value: string): Uint8Array => new TextEncoder().encode(value);
+/** What the archive holds, in its order; `root` is the folder in it. Weights are read when they are written. */
+export function programEntries(program: TorchProgram, root: string): readonly ZipInput[] {
+  const entry = (name: string, data: ZipInput['data']): ZipInput => ({ name: `${root}/${name}`, data, align: 64 });
+  const text = (name: string, value: string): ZipInput => entry(name, new TextEncoder().encode(value));
+  // The cast: tensors of texts do not come here.
+  const records = (state: readonly State[], name: string): ZipInput[] =>
+    state.map((s, i) => entry(`${name}_${i}`, s.tensor.content as ZipInput['data']));
   const weights = program.state.filter(s => s.isParameter);
   const constants = program.state.filter(s => !s.isParameter);
-  const entries = function* (): Generator<ZipInput> {
-    yield { name: `${root}/archive_format`, data: text('pt2'), align: 64 };
-    yield { name: `${root}/models/model.json`, data: text(writeJson(new Printer(program).model())), align: 64 };
-    // The casts: tensors of texts do not come here.
-    for (const [i, s] of weights.entries())
-      yield { name: `${root}/data/weights/weight_${i}`, data: s.tensor.content as ZipInput['data'], align: 64 };
-    yield { name: `${root}/data/weights/model_weights_config.json`, data: text(writeJson(payloads(weights, 'weight'))), align: 64 };
-    for (const [i, s] of constants.entries())
-      yield { name: `${root}/data/constants/tensor_${i}`, data: s.tensor.content as ZipInput['data'], align: 64 };
-    yield { name: `${root}/data/constants/model_constants_config.json`, data: text(writeJson(payloads(constants, 'tensor'))), align: 64 };
-    yield { name: `${root}/data/sample_inputs/model.pt`, data: new Uint8Array(0) };
-    yield { name: `${root}/archive_version`, data: text('0'), align: 64 };
-    yield { name: `${root}/.data/version`, data: text('6\n'), align: 64 };
-    yield { name: `${root}/byteorder`, data: text('little'), align: 64 };
-  };
-  yield* writeZip(entries());
+  return [
+    text('archive_format', 'pt2'),
+    text('models/model.json', writeJson(new Printer(program).model())),
+    ...records(weights, 'data/weights/weight'),
+    text('data/weights/model_weights_config.json', writeJson(payloads(weights, 'weight'))),
+    ...records(constants, 'data/constants/tensor'),
+    text('data/constants/model_constants_config.json', writeJson(payloads(constants, 'tensor'))),
+    { name: `${root}/data/sample_inputs/model.pt`, data: new Uint8Array(0) },
+    text('archive_version', '0'),
+    text('.data/version', '6\n'),
+    text('byteorder', 'little'),
+  ];
 }
 
 const payloads = (state: readonly State[], record: string): Json => ({
