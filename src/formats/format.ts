@@ -75,3 +75,10 @@ export async function* bytesOfFile(file: OutputFile, step = 8 << 20): AsyncGener
     else for (let at = 0; at < chunk.length; at += step) yield await chunk.read(at, Math.min(step, chunk.length - at));
   }
 }
+
+/** A file of what `chunks` gives. */
+export async function collected(name: string, chunks: AsyncIterable<Uint8Array>): Promise<OutputFile> {
+  const parts: Uint8Array[] = [];
+  for await (const chunk of chunks) parts.push(chunk);
+  return { name, length: parts.reduce((n, c) => n + c.length, 0), chunks: parts };
+}

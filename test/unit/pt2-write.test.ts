@@ -48,9 +48,9 @@ describe('a model becomes calls', () => {
       'aten.scalar_tensor.default',
       'aten.stack.default',
     ]);
-    expect(program.state.map(s => [s.name, s.isParameter])).toEqual([
-      ['fc.weight', true],
-      ['fc.bias', true],
+    expect(program.state.map(s => [s.name, s.kind])).toEqual([
+      ['fc.weight', 'parameter'],
+      ['fc.bias', 'parameter'],
     ]);
   });
 

@@ -2,13 +2,14 @@
 import type { Source } from '../../codec/source.ts';
 import { openZip } from '../../codec/zip.ts';
 import { ModelError } from '../../errors.ts';
-import type { Format } from '../format.ts';
+import { collected, type Format } from '../format.ts';
 import { isPt2, openArchive } from './pt2.ts';
 import { openScript, scriptRoot } from './script/archive.ts';
 import { translateScript } from './script/translate.ts';
 import { translate } from './translate.ts';
 import { programOf } from './write/emit.ts';
 import { writeProgram } from './write/pt2.ts';
+import { writeScript } from './write/torchscript.ts';
 
 /** Programs of `torch.export.save`. */
 export const pt2: Format = {
@@ -31,13 +32,7 @@ export const pt2: Format = {
     const { model, findings } = translate(archive, stemOf(source), { allowCustom });
     return { model, findings: [...archive.findings, ...findings] };
   },
-  async write(model, { name }) {
-    const program = programOf(model);
-    const root = name.replace(/\.[^.]*$/, '').replace(/[^\w.-]/g, '_') || 'archive';
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of writeProgram(program, root)) chunks.push(chunk);
-    return [{ name, length: chunks.reduce((n, c) => n + c.length, 0), chunks }];
-  },
+  write: async (model, { name }) => [await collected(name, writeProgram(programOf(model), rootOf(name)))],
 };
 
 /** Programs of `torch.jit.save`, traced, scripted or frozen. */
@@ -59,7 +54,11 @@ export const torchscript: Format = {
     const { model, findings } = translateScript(archive, stemOf(source), { allowCustom, inputShapes });
     return { model, findings: [...archive.findings, ...findings] };
   },
+  write: async (model, { name }) => [await collected(name, writeScript(programOf(model), rootOf(name)))],
 };
+
+/** The folder in an archive, as PyTorch calls it after the file. */
+const rootOf = (name: string): string => name.replace(/\.[^.]*$/, '').replace(/[^\w.-]/g, '_') || 'archive';
 
 /** The name of a file without folders and extension. */
 const stemOf = (source: Source): string =>

@@ -2,20 +2,19 @@
 // Source: PyTorch, torch/export/pt2_archive/_package.py and torch/_export/serde/schema.py (schema 8.20).
 import { type Json, type JsonObject, writeJson } from '../../../codec/json.ts';
 import { writeZip, type ZipInput } from '../../../codec/zip-write.ts';
-import { fail } from '../../../errors.ts';
 import { type Dim, mulDims, type SymbolicDim, symbolsOf } from '../../../ir/dims.ts';
 import type { Meta } from '../../../ir/graph.ts';
 import type { TensorType } from '../../../ir/types.ts';
 import { contiguousStrides } from '../../../kernels/kernel.ts';
-import { atenSchema } from '../schema.ts';
 import { codeOfElement } from '../sizes.ts';
+import { givenTo, isAten, isHigherOrder } from './given.ts';
 import { type Arg, type Call, GraphArg, Ref, type State, type TorchProgram, TypeArg } from './program.ts';
 
 /** The archive, chunk by chunk; `root` is the folder in it. */
 export async function* writeProgram(program: TorchProgram, root: string): AsyncGenerator<Uint8Array> {
   const text = (value: string): Uint8Array => new TextEncoder().encode(value);
-  const weights = program.state.filter(s => s.isParameter);
-  const constants = program.state.filter(s => !s.isParameter);
+  const weights = program.state.filter(s => s.kind !== 'constant');
+  const constants = program.state.filter(s => s.kind === 'constant');
   const entries = function* (): Generator<ZipInput> {
     yield { name: `${root}/archive_format`, data: text('pt2'), align: 64 };
     yield { name: `${root}/models/model.json`, data: text(writeJson(new Printer(program).model())), align: 64 };
@@ -40,9 +39,9 @@ const payloads = (state: readonly State[], record: string): Json => ({
       s.name,
       {
         path_name: `${record}_${i}`,
-        is_param: s.isParameter,
+        is_param: s.kind === 'parameter',
         use_pickle: false,
-        tensor_meta: new Sizes().meta(s.ref.type!, s.isParameter),
+        tensor_meta: new Sizes().meta(s.ref.type!, s.kind === 'parameter'),
       },
     ]),
   ),
@@ -138,7 +137,7 @@ class Printer {
   model(): Json {
     const { state, inputs, outputs, calls } = this.#program;
     const refs = [...state.map(s => s.ref), ...inputs.map(i => i.ref)];
-    const parameters = new Set(state.filter(s => s.isParameter).map(s => s.ref));
+    const parameters = new Set(state.filter(s => s.kind === 'parameter').map(s => s.ref));
     const graph = this.#graph(
       refs,
       calls,
@@ -191,30 +190,16 @@ class Printer {
     return size === undefined || !this.#sizes.isGiven(size) ? this.#sizes.unknown() : this.#sizes.size(size);
   }
 
-  #node({ name, target, args, kwargs, outputs, isList, meta, node }: Call): Json {
-    const aten = target.startsWith('aten.') ? atenSchema(target.slice('aten.'.length)) : undefined;
-    if (target.startsWith('aten.') && !aten) throw fail('E9001', `there is no ${target}`);
-    const positional = args.map((arg, i) => {
-      const param = aten?.args[i];
-      const isNested = target.startsWith('higher_order.');
-      return {
-        name: isNested ? '' : (param?.name ?? 'ab'[i]!),
-        arg: this.#argument(arg, param?.type ?? (isNested ? 'Tensor[]' : 'SymInt')),
-        kind: 1,
-      };
-    });
-    const named = Object.entries(kwargs).map(([key, arg]) => {
-      const param = aten?.args.find(a => a.name === key);
-      if (!param) throw fail('E9001', `${target} has no argument ${key}`);
-      return { name: key, arg: this.#argument(arg, param.type), kind: 2 };
-    });
+  #node(call: Call): Json {
+    const { name, target, outputs, isList, meta, node } = call;
+    const given = givenTo(call).map(({ name, type, arg, isKeyword }) => ({ name, arg: this.#argument(arg, type), kind: isKeyword ? 2 : 1 }));
     const results = outputs.map(ref => (ref.type ? tensorArg(ref) : { as_sym_int: { as_name: ref.name } }));
     return {
-      target: aten || target.startsWith('higher_order.') ? `torch.ops.${target}` : target,
-      inputs: [...positional, ...named],
+      target: isAten(target) || isHigherOrder(target) ? `torch.ops.${target}` : target,
+      inputs: given,
       outputs: isList ? [{ as_tensors: outputs.map(ref => ({ name: ref.name })) }] : results,
       metadata: metadataOf(meta, node),
-      is_hop_single_tensor_return: target.startsWith('higher_order.') ? false : null,
+      is_hop_single_tensor_return: isHigherOrder(target) ? false : null,
       name,
     };
   }
@@ -234,10 +219,10 @@ function metadataOf(_meta: Meta, node: string): JsonObject {
 
 const tensorArg = (ref: Ref): JsonObject => ({ as_tensor: { name: ref.name } });
 
-const stateSpec = ({ ref, name, isParameter }: State): Json =>
-  isParameter
+const stateSpec = ({ ref, name, kind }: State): Json =>
+  kind === 'parameter'
     ? { parameter: { arg: { name: ref.name }, parameter_name: name } }
-    : { buffer: { arg: { name: ref.name }, buffer_name: name, persistent: false } };
+    : { buffer: { arg: { name: ref.name }, buffer_name: name, persistent: kind === 'buffer' } };
 
 /** An argument of a type of the schemas. */
 function argument(arg: Exclude<Arg, GraphArg>, schemaType: string): Json {
