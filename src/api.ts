@@ -3,11 +3,11 @@ import { BlobSource, MemorySource, type Source } from './codec/source.ts';
 import { type Half, type Narrowed, narrow } from './edit/narrow.ts';
 import { type InputShapes, shapeBindings } from './edit/set-shapes.ts';
 import { weightsOf } from './edit/weights.ts';
-import { type Finding, fail, ModelError } from './errors.ts';
+import { type Finding, fail, ModelError, warning } from './errors.ts';
 import type { Backend } from './exec/backend.ts';
 import { referenceBackend } from './exec/reference.ts';
 import { Session as CoreSession, type RunOptions, type ValueInfo } from './exec/session.ts';
-import type { Format, OutputFile, ReadOptions } from './formats/format.ts';
+import type { Format, OutputFile, ReadOptions, Reference } from './formats/format.ts';
 import { detect, formatNamed, formatOfName, writable } from './formats/index.ts';
 import { readDatum } from './formats/onnx/index.ts';
 import { readWeights as weightsIn } from './formats/weights/index.ts';
@@ -23,6 +23,7 @@ import { fuse as fuseWeights } from './passes/fuse.ts';
 import { rebuild } from './passes/rebuild.ts';
 import { type Comparison, compareArrays, matchArrays, type Tolerance } from './validate/compare.ts';
 import { compareData } from './validate/compare-data.ts';
+import { referenceOf } from './validate/reference.ts';
 
 export type Input = Source | Uint8Array | Blob;
 
@@ -139,10 +140,20 @@ export async function write(
   if (!format?.write) throw fail('E2003', `${format ? format.title : (wanted ?? name)} cannot be written; written are ${writable()}`);
   const ready = inOpset(model, { opset, runtime: runtime === undefined ? undefined : runtimeNamed(runtime), fuse });
   const findings: Finding[] = [];
-  const written = { name, ...options, warn: (finding: Finding) => void findings.push(finding) };
-  if (dtype === undefined) return { format, model: ready, files: await format.write(ready, written), findings };
+  const warn = (finding: Finding): void => void findings.push(finding);
+  const filesOf = async (made: Model): Promise<readonly OutputFile[]> =>
+    format.write!(made, { name, ...options, warn, reference: format.hasReference ? await storedNumbers(made, warn) : undefined });
+  if (dtype === undefined) return { format, model: ready, files: await filesOf(ready), findings };
   const { model: made, ...narrowed } = await narrow(ready, { type: dtype, keepIoTypes });
-  return { format, model: made, files: await format.write(made, written), findings, narrowed };
+  return { format, model: made, files: await filesOf(made), findings, narrowed };
+}
+
+/** Inputs and outputs that are written beside a model. */
+async function storedNumbers(model: Model, warn: (finding: Finding) => void): Promise<Reference | undefined> {
+  const made = await referenceOf(model);
+  if (!('reason' in made)) return made;
+  warn(warning('E2009', `no inputs and outputs are written to compare with: ${made.reason}`));
+  return undefined;
 }
 
 interface Wanted {

@@ -150,6 +150,12 @@ export const codes = {
     'The runtime that was asked about cannot run a part of the model.',
     'Write the model with --target, or use a newer runtime.',
   ),
+  E2009: row(
+    'no-reference',
+    'unsupported',
+    'Nothing could be computed that a written model can be compared with.',
+    'Give sizes of the inputs with --input-shape.',
+  ),
   E3001: row(
     'input-name',
     'usage',

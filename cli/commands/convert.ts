@@ -26,13 +26,14 @@ export async function convert(args: readonly string[], options: ConvertOptions, 
   const { input, arrays } = inputAndArrays(args, options.verify);
   const { output, overwrite = false } = options;
   const shapes = parseShapes('--input-shape', options.inputShape ?? []);
-  const isText = checkFormat(options);
+  const format = checkFormat(options);
   if (options.target !== undefined) runtimeNamed(options.target);
   const dtype = dtypeNamed(options.dtype);
   if (options.keepIoTypes && dtype === undefined) throw fail('E4001', '--keep-io-types goes with --dtype');
   const rename = nameRules(options.rename ?? []);
   if (rename.length > 0 && options.weights === undefined) throw fail('E4001', '--rename goes with --weights');
-  checkOutput(output, overwrite, isText);
+  checkOutput(output, overwrite, format);
+  if (options.verify && !format.read) throw fail('E4001', `--verify reads the written file again; ${format.title} is not read`);
   if (output === '-' && options.verify) throw fail('E4001', '--verify reads the written file again; it needs -o with a path');
 
   const loaded = await out.stage('read', () => readModel(input, { ...options, inputShapes: shapes }), readWords);

@@ -2,7 +2,7 @@
 import type { ByteRange, Source } from '../codec/source.ts';
 import type { Finding } from '../errors.ts';
 import type { Model } from '../ir/graph.ts';
-import type { Stored } from '../ir/tensor.ts';
+import type { Stored, Tensor } from '../ir/tensor.ts';
 import type { Spelling } from './onnx/spelling.ts';
 
 /** What a file may ask of its reader before it is refused; each error that comes of a limit names it. */
@@ -40,8 +40,16 @@ export interface WriteOptions {
   readonly externalData?: boolean | undefined;
   /** The name of that file. */
   readonly dataName?: string | undefined;
+  /** Inputs and what the model computes of them, for formats that hold them. */
+  readonly reference?: Reference | undefined;
   /** Takes warnings of what the format has no place for. */
   readonly warn?: ((finding: Finding) => void) | undefined;
+}
+
+/** Tensors by the names of the inputs and outputs, in the order of the model. */
+export interface Reference {
+  readonly inputs: Readonly<Record<string, Tensor>>;
+  readonly outputs: Readonly<Record<string, Tensor>>;
 }
 
 /** One file to write; parts are bytes, or ranges that are streamed. */
@@ -61,6 +69,10 @@ export interface Format {
   readonly spelling?: Spelling;
   /** Whether files are text that people read. */
   readonly isText?: boolean;
+  /** Whether the path of a model is that of a folder with its files. */
+  readonly isFolder?: boolean;
+  /** Whether its files hold inputs and outputs to compare with. */
+  readonly hasReference?: boolean;
   /** Whether the content is of this format. `head` are the first bytes, up to 4096. */
   detect(head: Uint8Array, source: Source): boolean | Promise<boolean>;
   read?(source: Source, options: ReadOptions): Promise<ReadResult>;

@@ -1,5 +1,5 @@
 // The library in Node: the same verbs over paths, and writing that never leaves half a file.
-import { readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm, rmdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import {
   type Loaded,
@@ -21,6 +21,7 @@ import type { Tensor } from '../ir/tensor.ts';
 import type { Weights } from '../ir/weights.ts';
 import { openBeside } from './beside.ts';
 import { FileSource, writeFileAtomic, writeFilesAtomic } from './files.ts';
+import { systemError } from './system-error.ts';
 
 export * from '../index.ts';
 export { dataSetsIn } from './data-sets.ts';
@@ -64,10 +65,29 @@ export async function save(model: Model, path: string, { overwrite = false, ...o
   const before = await dataFilesOf(path);
   const dataName = freeName(name, before);
   const written = await write(model, { dataName, ...options, name });
-  const files = written.files.map(file => ({ path: join(dirname(path), file.name), chunks: bytesOfFile(file) }));
-  await writeFilesAtomic(files, { overwrite });
+  const folder = written.format.isFolder ? path : dirname(path);
+  const files = written.files.map(file => ({ path: join(folder, file.name), chunks: bytesOfFile(file) }));
+  if (written.format.isFolder) await inNewFolder(folder, () => writeFilesAtomic(files, { overwrite }));
+  else await writeFilesAtomic(files, { overwrite });
   if (overwrite) await Promise.all(before.map(old => rm(join(dirname(path), old), { force: true })));
   return { ...written, paths: files.map(f => f.path) };
+}
+
+/** Make a folder, unless it is there, and do what writes into it; one that was made goes again where that fails. */
+async function inNewFolder<T>(folder: string, work: () => Promise<T>): Promise<T> {
+  const isNew = await mkdir(folder).then(
+    () => true,
+    (cause: NodeJS.ErrnoException) => {
+      if (cause.code === 'EEXIST') return false;
+      throw systemError(cause, folder, 'written');
+    },
+  );
+  try {
+    return await work();
+  } catch (error) {
+    if (isNew) await rmdir(folder).catch(() => {});
+    throw error;
+  }
 }
 
 /**

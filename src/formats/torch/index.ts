@@ -11,6 +11,8 @@ import { programOf } from './write/emit.ts';
 import { writeProgram } from './write/pt2.ts';
 import { writeScript } from './write/torchscript.ts';
 
+export { torchModule } from './write/module/index.ts';
+
 /** Programs of `torch.export.save`. */
 export const pt2: Format = {
   name: 'pt2',

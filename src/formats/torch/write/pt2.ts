@@ -3,11 +3,11 @@
 import { type Json, type JsonObject, writeJson } from '../../../codec/json.ts';
 import { writeZip, type ZipInput } from '../../../codec/zip-write.ts';
 import { type Dim, mulDims, type SymbolicDim, symbolsOf } from '../../../ir/dims.ts';
-import type { Meta } from '../../../ir/graph.ts';
 import type { TensorType } from '../../../ir/types.ts';
 import { contiguousStrides } from '../../../kernels/kernel.ts';
 import { codeOfElement } from '../sizes.ts';
 import { givenTo, isAten, isHigherOrder } from './given.ts';
+import { metadataOf } from './origin.ts';
 import { type Arg, type Call, GraphArg, Ref, type State, type TorchProgram, TypeArg } from './program.ts';
 
 /** The archive, chunk by chunk; `root` is the folder in it. */
@@ -191,14 +191,18 @@ class Printer {
   }
 
   #node(call: Call): Json {
-    const { name, target, outputs, isList, meta, node } = call;
-    const given = givenTo(call).map(({ name, type, arg, isKeyword }) => ({ name, arg: this.#argument(arg, type), kind: isKeyword ? 2 : 1 }));
+    const { name, target, outputs, isList } = call;
+    const given = givenTo(call).map(({ name, type, arg, isKeyword }) => ({
+      name,
+      arg: this.#argument(arg, type),
+      kind: isKeyword ? 2 : 1,
+    }));
     const results = outputs.map(ref => (ref.type ? tensorArg(ref) : { as_sym_int: { as_name: ref.name } }));
     return {
       target: isAten(target) || isHigherOrder(target) ? `torch.ops.${target}` : target,
       inputs: given,
       outputs: isList ? [{ as_tensors: outputs.map(ref => ({ name: ref.name })) }] : results,
-      metadata: metadataOf(meta, node),
+      metadata: metadataOf(call),
       is_hop_single_tensor_return: isHigherOrder(target) ? false : null,
       name,
     };
@@ -210,11 +214,6 @@ class Printer {
       as_graph: { name: arg.name, graph: { ...this.#graph(arg.inputs, arg.calls, arg.outputs), is_single_tensor_return: arg.isSingle } },
     };
   }
-}
-
-/** Where a call comes from, as far as the model says it. */
-function metadataOf(_meta: Meta, node: string): JsonObject {
-  return node === '' ? {} : { stack_trace: `node ${node}` };
 }
 
 const tensorArg = (ref: Ref): JsonObject => ({ as_tensor: { name: ref.name } });

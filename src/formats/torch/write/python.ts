@@ -30,9 +30,9 @@ export function floatText(value: number, infinity = 'inf', nan = 'nan'): string 
   return /[.e]/.test(text) ? text : `${text}.0`;
 }
 
-/** A text in ASCII; `escape` says characters that are not to stand for themselves. */
-function quotedBy(text: string, escape: (character: string) => string): string {
-  return `"${[...text].map(c => (c === '"' || c === '\\' ? `\\${c}` : /^[ -~]$/.test(c) ? c : escape(c))).join('')}"`;
+/** A text in ASCII; `escaped` says characters that are not to stand for themselves. */
+function quotedBy(text: string, escaped: (character: string) => string): string {
+  return `"${[...text].map(c => (c === '"' || c === '\\' ? `\\${c}` : /^[ -~]$/.test(c) ? c : escaped(c))).join('')}"`;
 }
 
 /** A text as a literal of Python. */

@@ -3,7 +3,7 @@
 import { isFloat } from '../../../ir/types.ts';
 import { codeOfElement } from '../script/overloads.ts';
 import { type Given, givenTo } from './given.ts';
-import { type Arg, type Call, GraphArg, Ref, type State, type TorchProgram, TypeArg } from './program.ts';
+import { type Arg, type Call, type GraphArg, Ref, type State, type TorchProgram, TypeArg } from './program.ts';
 import { floatText, isAttribute, Lines, Names, scriptStringText as quoted } from './python.ts';
 import { StateTree } from './state-tree.ts';
 
@@ -67,7 +67,20 @@ const onNumbers: Readonly<Record<string, string | undefined>> = {
 class Method {
   readonly #program: TorchProgram;
   readonly #lines: Lines;
-  readonly #names = new Names(['CONSTANTS', 'Tensor', 'List', 'Optional', 'ops', 'inf', 'nan', 'int', 'float', 'bool', 'annotate', 'getattr']);
+  readonly #names = new Names([
+    'CONSTANTS',
+    'Tensor',
+    'List',
+    'Optional',
+    'ops',
+    'inf',
+    'nan',
+    'int',
+    'float',
+    'bool',
+    'annotate',
+    'getattr',
+  ]);
   /** What refs are called now: what a loop computes is made once more at its end. */
   readonly #texts = new Map<Ref, string>();
 

@@ -31,7 +31,10 @@ export async function* writeScript(program: TorchProgram, root: string): AsyncGe
     // The cast: tensors of texts do not come here.
     for (const s of weights) yield { name: `${root}/data/${keys.get(s)}`, data: s.tensor.content as ZipInput['data'], align: 64 };
     yield { name: `${root}/code/__torch__.py`, data: text(code.text), method: 'deflate', align: 64 };
-    yield* exampleInputs(program.inputs.map(i => i.ref), root);
+    yield* exampleInputs(
+      program.inputs.map(i => i.ref),
+      root,
+    );
     for (const s of code.constants)
       yield { name: `${root}/constants/${keys.get(s)}`, data: s.tensor.content as ZipInput['data'], align: 64 };
     const constants = new Tuple(code.constants.map(s => tensorOf(s, keys)));
@@ -54,8 +57,7 @@ function objectOf(tree: StateTree, code: ScriptCode, keys: Keys): Call {
   return object;
 }
 
-const tensorOf = (s: State, keys: Keys): Call =>
-  rebuilt(s.name, s.tensor.type, s.tensor.dims, keys.get(s)!, s.kind === 'parameter');
+const tensorOf = (s: State, keys: Keys): Call => rebuilt(s.name, s.tensor.type, s.tensor.dims, keys.get(s)!, s.kind === 'parameter');
 
 function rebuilt(name: string, element: DataType, dims: readonly number[], key: string, requiresGrad: boolean): Call {
   const storage = storageOf(element);
