@@ -51,7 +51,7 @@ withReadLimits(
     .command('convert')
     .description('read a model of one format and write it in another')
     .argument('[input]', 'a model, or - for standard input')
-    .requiredOption('-o, --output <path>', 'the file to write, or - for standard output')
+    .requiredOption('-o, --output <path>', 'the file to write, the folder for torch-module, or - for standard output')
     .option('--to <format>', 'the format to write, otherwise told from the name')
     .option('--opset <version>', 'the opset to write, otherwise the lowest that says the model exactly', wholeNumber)
     .option('--target <runtime>', 'write no newer opset than a runtime reads, such as ort-1.20')
@@ -73,6 +73,7 @@ withReadLimits(
       'convert model.pt2 -o model.onnx --verify inputs.npz outputs.npz',
       'convert model.onnx -o small.onnx --opset 21 --input-shape x:1,3,224,224',
       'convert model.onnx -o half.onnx --dtype fp16 --keep-io-types',
+      'convert model.onnx -o net --to torch-module',
       "convert model.pt2 -o tuned.onnx --weights tuned.safetensors --rename 'module.*=*'",
     ),
   )

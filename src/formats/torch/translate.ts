@@ -74,7 +74,11 @@ class Program {
     this.#archive = archive;
     this.#state = new State(state);
     const graph = archive.program.get('graph_module').get('graph');
-    this.#reader = new GraphReader(graph, { problems: this.#problems, custom: allowCustom ? this.#custom : undefined });
+    this.#reader = new GraphReader(graph, {
+      problems: this.#problems,
+      custom: allowCustom ? this.#custom : undefined,
+      nodeNames: new Set(),
+    });
   }
 
   get domains(): readonly string[] {
