@@ -28,11 +28,11 @@ const torchTypes: ReadonlySet<DataType> = new Set([
 
 export const isTorchType = (type: DataType): boolean => torchTypes.has(type);
 
-/** Of these types PyTorch moves and converts tensors, and does hardly anything else with them. */
+/** Of these types PyTorch moves and converts tensors, and computes little with them. */
 const storedTypes: ReadonlySet<DataType> = new Set(['uint16', 'uint32', 'uint64']);
 const movers = new Set(
-  `BitShift Cast CastLike Concat Constant Expand Flatten Gather Identity If Loop Reshape Shape Size Slice Split Squeeze Transpose
-Unsqueeze`.split(/\s+/),
+  `BitShift BitwiseAnd BitwiseOr BitwiseXor Cast CastLike Concat Constant Equal Expand Flatten Gather Identity If Loop Max Min Mul Reshape Shape
+Size Slice Split Squeeze Transpose Unsqueeze Where`.split(/\s+/),
 );
 /** Whether no tensor of a module can have a name. */
 const isTaken = (name: string): boolean => reserved.has(name) || moduleAttributes.has(name);
