@@ -8,12 +8,14 @@ import { MemorySource } from '../../src/codec/source.ts';
 import { openZip } from '../../src/codec/zip.ts';
 import type { OutputFile } from '../../src/formats/format.ts';
 import { readOnnx } from '../../src/formats/onnx/index.ts';
-import { torchModule, torchscript } from '../../src/formats/torch/index.ts';
-import type { Model } from '../../src/ir/graph.ts';
+import { pt2, torchModule, torchscript } from '../../src/formats/torch/index.ts';
+import { allNodes, type Model } from '../../src/ir/graph.ts';
 import { loadWeights, ModelError, save } from '../../src/node/index.ts';
 import { casesOfArchive, judge } from '../conformance/cases.ts';
 import { info, modelOf, node, sourceOf } from './onnx-messages.ts';
 
+// What the reader makes of a program has been judged by PyTorch; here it is the judge of the writer.
+const selection = fileURLToPath(new URL('../conformance/selection.zip', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'omnix-torch-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -55,6 +57,23 @@ const blocks = () =>
   });
 
 const lines = (...text: readonly string[]): string => text.join('\n');
+
+test('an exported program says from which module a node comes', async () => {
+  const bytes = bytesOf((await pt2.write!(await blocks(), { name: 'net.pt2' }))[0]!);
+  const again = (await pt2.read!(new MemorySource(bytes, 'net.pt2'), {})).model;
+  const modules = again.graph.nodes.map(n => n.meta.metadata?.get('module'));
+  expect([...new Set(modules)]).toEqual(['blocks.0.fc', 'blocks.0', 'blocks.1.fc', 'blocks.1', undefined]);
+});
+
+test('nodes of graphs that are read twice have names of their own', async () => {
+  const c = (await casesOfArchive(selection)).find(one => one.name === 'test_loop11')!;
+  const model = (await readOnnx(new MemorySource(await c.file('model.onnx'), 'm.onnx'))).model;
+  const bytes = bytesOf((await pt2.write!(model, { name: 'net.pt2' }))[0]!);
+  const again = (await pt2.read!(new MemorySource(bytes, 'net.pt2'), {})).model;
+  const names = [...allNodes(again.graph)].map(n => n.name).filter(name => name !== '');
+  expect(names.length).toBeGreaterThan(0);
+  expect(new Set(names).size).toBe(names.length);
+});
 
 describe('TorchScript', () => {
   test('has a class a module and a line a call', async () => {
@@ -214,6 +233,18 @@ describe('a module of Python', () => {
     expect(readFileSync(join(path, 'model.py'), 'utf8')).toContain('class Model(nn.Module):');
   });
 
+  test('comes without numbers where the model runs on none that can be made up, and that is said', async () => {
+    const model = await read({
+      input: [info('x', [2], 14)],
+      node: [node('Reshape', ['x', 's'], ['y'])],
+      initializer: [{ name: 's', data_type: 7, dims: [2], int64_data: BigInt64Array.of(2n, 1n) }],
+      output: [info('y', [2, 1], 14)],
+    });
+    const { findings, files } = await save(model, join(folder, 'complex'), { format: 'torch-module' });
+    expect(findings.map(f => f.code)).toEqual(['E2009']);
+    expect(files.map(f => f.name)).toEqual(['model.safetensors', 'model.py']);
+  });
+
   test('leaves no folder where it cannot be written', async () => {
     const model = await read({
       input: [info('x', [2, 2])],
@@ -226,8 +257,6 @@ describe('a module of Python', () => {
   });
 });
 
-// What the reader makes of a program has been judged by PyTorch; here it is the judge of the writer.
-const selection = fileURLToPath(new URL('../conformance/selection.zip', import.meta.url));
 const wanted =
   /^test_(add|and|argmax|average|batchnorm|bitshift|clip|compress|concat|conv|cumsum|div|einsum|equal|erf|expand|flatten|gather|gelu|gemm|gru|if|instancenorm|layer_norm|logsoftmax|loop|lstm|matmul|max|mean|min|mod|mul|nonzero|not|pow|prelu|range|reduce|reshape|resize|rnn|scatter|selu|shape|sign|slice|softmax|split|squeeze|sub|sum|tile|top_k|transpose|tril|triu|unsqueeze|where)/;
 // To the reader all sizes of inputs are open, and those of a kernel that is an input are needed.
