@@ -3,7 +3,8 @@
 import { isFloat } from '../../../../ir/types.ts';
 import { type Given, givenTo, isAten } from '../given.ts';
 import { type Arg, type Call, Ref, TypeArg } from '../program.ts';
-import { dtypeText, floatText, stringText } from '../python.ts';
+import { dtypeText, stringText } from '../python.ts';
+import { pythonFloat } from './literals.ts';
 
 /** What refs are called where the expression stands. */
 export type NameOf = (ref: Ref) => string;
@@ -41,8 +42,7 @@ class Said {
     if (arg instanceof TypeArg) return dtypeText(arg.type);
     if (typeof arg === 'string') return stringText(arg);
     if (typeof arg === 'boolean') return arg ? 'True' : 'False';
-    if (typeof arg === 'number')
-      return type === 'float' || !Number.isInteger(arg) ? floatText(arg, 'float("inf")', 'float("nan")') : String(arg);
+    if (typeof arg === 'number') return type === 'float' || !Number.isInteger(arg) ? pythonFloat(arg) : String(arg);
     if (typeof arg === 'bigint') return String(arg);
     return `[${this.items(arg as readonly Arg[], type.replace(/\[\d*\]$/, ''))}]`;
   }

@@ -3,6 +3,7 @@ import type { Tensor } from '../../../../ir/tensor.ts';
 import { collected, type Format, type OutputFile } from '../../../format.ts';
 import { safetensors } from '../../../weights/safetensors.ts';
 import { programOf } from '../emit.ts';
+import { literalsOf } from './literals.ts';
 import { moduleSource } from './source.ts';
 
 export const torchModule: Format = {
@@ -14,7 +15,7 @@ export const torchModule: Format = {
   detect: () => false,
   async write(model, { name, reference }) {
     const program = programOf(model);
-    const weights = await tensorsFile('model.safetensors', new Map(program.state.map(s => [s.name, s.tensor])));
+    const weights = await tensorsFile('model.safetensors', new Map(literalsOf(program).rest.map(s => [s.name, s.tensor])));
     const numbers = reference && [
       ...numbered('input', Object.values(reference.inputs)),
       ...numbered('output', Object.values(reference.outputs)),

@@ -22,9 +22,9 @@ const fewestCalls = 2;
  * The parts of a program. Modules that run at several places, whose calls do not follow each other, or whose names are taken, are no parts:
  * their calls stay where they are.
  */
-export function partsOf(program: TorchProgram, tree: StateTree): Part {
+export function partsOf(program: TorchProgram, tree: StateTree, literals: ReadonlySet<Ref>): Part {
   const { inputs, outputs } = program;
-  const splitter = new Splitter(program, tree);
+  const splitter = new Splitter(program, tree, literals);
   return splitter.part([], sizesFirst(program), { inputs: inputs.map(i => i.ref), outputs: outputs.map(o => o.ref) });
 }
 
@@ -53,13 +53,16 @@ function sizesFirst({ inputs, calls }: TorchProgram): readonly Call[] {
 
 class Splitter {
   readonly #tree: StateTree;
+  /** What is written where it is used. */
+  readonly #literals: ReadonlySet<Ref>;
   readonly #owned = new Map<Ref, string>();
   readonly #names: ReadonlySet<string>;
   /** How often a value is read by calls, and as an output. */
   readonly #uses = new Map<Ref, number>();
 
-  constructor({ state, calls, outputs }: TorchProgram, tree: StateTree) {
+  constructor({ state, calls, outputs }: TorchProgram, tree: StateTree, literals: ReadonlySet<Ref>) {
     this.#tree = tree;
+    this.#literals = literals;
     this.#names = new Set(state.map(s => s.name));
     for (const s of state) this.#owned.set(s.ref, s.name);
     for (const ref of [...calls.flatMap(c => [...refsOf(c)]), ...outputs.map(o => o.ref)]) this.#uses.set(ref, this.#usesOf(ref) + 1);
@@ -87,7 +90,7 @@ class Splitter {
     const made = new Set(calls.flatMap(c => c.outputs));
     const reads = calls.flatMap(c => [...refsOf(c)]);
     const own = `${path.join('.')}.`;
-    const isGiven = (ref: Ref): boolean => !made.has(ref) && !this.#owned.get(ref)?.startsWith(own);
+    const isGiven = (ref: Ref): boolean => !made.has(ref) && !this.#literals.has(ref) && !this.#owned.get(ref)?.startsWith(own);
     const inside = new Map<Ref, number>();
     for (const ref of reads) inside.set(ref, (inside.get(ref) ?? 0) + 1);
     const outputs = [...made].filter(ref => this.#usesOf(ref) > (inside.get(ref) ?? 0));

@@ -4,14 +4,16 @@ import { type Call, GraphArg, Ref, type State, type TorchProgram } from '../prog
 import { dtypeText, isAttribute, Lines, Names, stringText } from '../python.ts';
 import { StateTree } from '../state-tree.ts';
 import { expressionOf } from './expressions.ts';
+import { literalsOf } from './literals.ts';
 import { isPart, type Part, partsOf } from './parts.ts';
 import { controlFlow, imports, judge, loadWeights } from './preamble.ts';
 
 /** The text of `model.py`; `title` says what the model is. */
 export function moduleSource(program: TorchProgram, title: string): string {
-  const tree = StateTree.of(program.state);
-  const root = partsOf(program, tree);
-  const classes = new Classes(program, tree);
+  const { literals, rest } = literalsOf(program);
+  const tree = StateTree.of(rest);
+  const root = partsOf(program, tree, new Set(literals.keys()));
+  const classes = new Classes({ ...program, state: rest }, tree, literals);
   const model = classes.model(root);
   const targets = new Set(allCalls(program.calls).map(c => c.target));
   const helpers = (Object.keys(controlFlow) as (keyof typeof controlFlow)[]).filter(name => targets.has(targetOf[name]));
@@ -33,6 +35,7 @@ const mostGaps = 64;
 
 class Classes {
   readonly texts: string[] = [];
+  readonly #literals: ReadonlyMap<Ref, string>;
   readonly #program: TorchProgram;
   readonly #tree: StateTree;
   readonly #lists: ReadonlySet<StateTree>;
@@ -40,7 +43,8 @@ class Classes {
   /** Names of classes by what stands in them. */
   readonly #known = new Map<string, string>();
 
-  constructor(program: TorchProgram, tree: StateTree) {
+  constructor(program: TorchProgram, tree: StateTree, literals: ReadonlyMap<Ref, string>) {
+    this.#literals = literals;
     this.#program = program;
     this.#tree = tree;
     this.#lists = listsIn(tree);
@@ -75,7 +79,7 @@ class Classes {
         this.#declare('self', tree, parts, lines);
       });
       lines.add('');
-      new Forward({ state: this.#program.state, part, inputs, tree, lists: this.#lists }, lines).write();
+      new Forward({ state: this.#program.state, part, inputs, tree, lists: this.#lists, literals: this.#literals }, lines).write();
       if (methods.length > 0) lines.add('', ...methods);
     });
     return lines.text;
@@ -159,6 +163,7 @@ interface Method {
   readonly inputs: ReadonlyMap<Ref, string>;
   readonly tree: StateTree;
   readonly lists: ReadonlySet<StateTree>;
+  readonly literals: ReadonlyMap<Ref, string>;
 }
 
 /** The method that makes the calls of a part. */
@@ -170,13 +175,14 @@ class Forward {
   readonly #names = new Names(['self', ...globals]);
   readonly #texts = new Map<Ref, string>();
 
-  constructor({ state, part, inputs, tree, lists }: Method, lines: Lines) {
+  constructor({ state, part, inputs, tree, lists, literals }: Method, lines: Lines) {
     this.#part = part;
     this.#tree = tree;
     this.#lists = lists;
     this.#lines = lines;
-    const named = new Set(state.map(s => s.ref));
-    for (const ref of part.inputs) this.#name(ref, inputs.get(ref) ?? (named.has(ref) ? ref.name : 'x'));
+    for (const [ref, text] of literals) this.#texts.set(ref, text);
+    const named = new Map(state.map(s => [s.ref, s.kind === 'constant' ? 'constant' : s.ref.name]));
+    for (const ref of part.inputs) this.#name(ref, inputs.get(ref) ?? named.get(ref) ?? 'x');
     for (const { ref, name } of state) {
       const path = name.split('.');
       const isOwn = part.path.every((p, i) => path[i] === p);
