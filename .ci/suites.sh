@@ -39,21 +39,26 @@ interop() {
   "$python" "$shared/corpus/evaluate.py" "$corpus/torch" --repo . --only "$(echo $supported | tr ' ' ,)" --kinds pt2,onnx --backend reference --out build/ci/evaluate.json || return 1
   node -e 'const r=JSON.parse(require("fs").readFileSync("build/ci/evaluate.json")); const n=r.filter(x=>x.ok).length; console.log(`${n} passed, ${r.length-n} failed`); process.exit(n===r.length&&n>0?0:1)'
 }
-# The .pt2 programs of the corpus: a third of the cases, or all.
-programs() {
+# The names of a third of the open cases, or of all, with commas; they are made where they are not there.
+open_cases() {
   local names
   names=$("$python" "$shared/corpus/make_torch.py" --set open --list | awk '{ print ($2 == "full" ? $3 : $2) }' | awk -v third="$third" 'third == "all" || NR % 3 == third')
-  if [ ! -f "$corpus/.torch-$(sha256sum "$shared/corpus/make_torch.py" | cut -c1-12)-all" ]; then make_corpus "programs-$third" --only $names || return 1; fi
-  "$python" "$shared/corpus/evaluate.py" "$corpus/torch" --repo . --only "$(echo $names | tr ' ' ,)" --kinds pt2 --out build/ci/programs.json || return 1
+  if [ ! -f "$corpus/.torch-$(sha256sum "$shared/corpus/make_torch.py" | cut -c1-12)-all" ]; then make_corpus "programs-$third" --only $names >&2 || return 1; fi
+  echo $names | tr ' ' ,
+}
+# The .pt2 programs of the corpus.
+programs() {
+  local names
+  names=$(open_cases) || return 1
+  "$python" "$shared/corpus/evaluate.py" "$corpus/torch" --repo . --only "$names" --kinds pt2 --out build/ci/programs.json || return 1
   node -e 'const r=JSON.parse(require("fs").readFileSync("build/ci/programs.json")); const n=r.filter(x=>x.ok).length; console.log(`${n} passed, ${r.length-n} failed`); process.exit(n===r.length&&n>0?0:1)'
 }
 # The TorchScript programs of the corpus, and those of test/interop.
 torchscript() {
   "$python" test/interop/torchscript.py --third "$third" || return 1
   local names
-  names=$("$python" "$shared/corpus/make_torch.py" --set open --list | awk '{ print ($2 == "full" ? $3 : $2) }' | awk -v third="$third" 'third == "all" || NR % 3 == third')
-  if [ ! -f "$corpus/.torch-$(sha256sum "$shared/corpus/make_torch.py" | cut -c1-12)-all" ]; then make_corpus "programs-$third" --only $names || return 1; fi
-  "$python" "$shared/corpus/evaluate.py" "$corpus/torch" --repo . --only "$(echo $names | tr ' ' ,)" --kinds torchscript --out build/ci/torchscript.json || return 1
+  names=$(open_cases) || return 1
+  "$python" "$shared/corpus/evaluate.py" "$corpus/torch" --repo . --only "$names" --kinds torchscript --out build/ci/torchscript.json || return 1
   node -e 'const r=JSON.parse(require("fs").readFileSync("build/ci/torchscript.json")); const n=r.filter(x=>x.ok).length; console.log(`${n} passed, ${r.length-n} failed`); process.exit(n===r.length&&n>0?0:1)'
 }
 # Every case instead of a third: three times as many, and no end after so many seconds.
@@ -110,7 +115,13 @@ narrow() {
   local status=$?
   "$python" test/interop/narrow.py --dtype bf16 && return $status
 }
-# Conformance models as programs of PyTorch, which loads and runs them.
+# Programs that go out to PyTorch and come back.
+torch_round_trips() {
+  local names
+  names=$(open_cases) || return 1
+  "$python" test/interop/torch_round_trips.py "$corpus/torch" --only "$names"
+}
+# Conformance models as programs of PyTorch in each of its forms, which loads and runs them.
 to_torch() {
   conformance_cases || return 1
   rm -rf build/to-torch && node dist/test/interop/to_torch.js "$cache/conformance" build/to-torch --third "$third" >/dev/null &&
@@ -158,7 +169,8 @@ suite torchscript 400 torchscript
 suite aten $((500 * whole)) aten
 suite architectures $((500 * whole)) architectures
 suite core_aten $((400 * whole)) core_aten
-suite to_torch $((200 * whole)) to_torch
+suite to_torch $((300 * whole)) to_torch
+suite torch_round_trips $((400 * whole)) torch_round_trips
 suite weights 120 weights
 suite swap $((400 * whole)) swap
 suite fresh $((240 * whole)) fresh

@@ -6,7 +6,7 @@ import type { Datum } from '../src/ir/datum.ts';
 import { constantsOf, type Model } from '../src/ir/graph.ts';
 import type { Comparison } from '../src/validate/compare.ts';
 import { compareData } from '../src/validate/compare-data.ts';
-import { randomArrays } from './arrays.ts';
+import { randomArrays } from '../src/validate/random.ts';
 import { bytesText } from './terminal.ts';
 
 export interface Agreement {

@@ -22,8 +22,7 @@ export interface Edit {
 
 /** Read the models of some paths, make one of them, write it. */
 export async function edit(paths: readonly string[], options: EditOptions, { name, apply, notes }: Edit, out: Output): Promise<Outcome> {
-  const isText = checkFormat(options);
-  checkOutput(options.output, options.overwrite ?? false, isText);
+  checkOutput(options.output, options.overwrite ?? false, checkFormat(options));
   if (paths.filter(path => path === '-').length > 1) throw fail('E4001', 'standard input can be read once');
   const loaded: Loaded[] = [];
   for (const path of paths) loaded.push(await out.stage('read', () => readModel(path, options), readWords));

@@ -1,5 +1,5 @@
 // Models and arrays from paths or standard input, and results to paths or standard output. `-` names the standard streams.
-import { lstatSync } from 'node:fs';
+import { lstatSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type Loaded, read } from '../src/api.ts';
 import type { Source } from '../src/codec/source.ts';
@@ -32,18 +32,28 @@ export async function readModel(
 /** Whether something has this path, be it a link to nothing. */
 export const exists = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 
+/** What is to be written to a path. */
+export interface OutputKind {
+  readonly isText?: boolean | undefined;
+  readonly isFolder?: boolean | undefined;
+}
+
 /**
  * Refuse an output before any work is done for it.
- * Errors: E4001 standard output is a terminal, E4002 the file exists, E5001 its folder does not, E5004 it is a folder.
+ * Errors: E4001 standard output is a terminal, E4002 the file exists, E5001 its folder does not, E5004 it is a folder, or no folder where
+ * one is expected.
  */
-export function checkOutput(path: string, overwrite: boolean, isText = false): void {
+export function checkOutput(path: string, overwrite: boolean, { isText = false, isFolder = false }: OutputKind = {}): void {
   if (path === '-') {
     if (process.stdout.isTTY && !isText) throw fail('E4001', 'standard output is a terminal; binary data is not written to it');
     return;
   }
   const found = lstatSync(path, { throwIfNoEntry: false });
-  if (found?.isDirectory()) throw fail('E5004', `${path} is a folder, expected a file`, { file: path });
-  if (found && !overwrite && !found.isCharacterDevice() && !found.isFIFO()) throw fail('E4002', `${path} exists`, { file: path });
+  if (found?.isDirectory() && !isFolder) throw fail('E5004', `${path} is a folder, expected a file`, { file: path });
+  if (found && isFolder && !statSync(path, { throwIfNoEntry: false })?.isDirectory())
+    throw fail('E5004', `${path} is a file, expected a folder`, { file: path });
+  if (found && !isFolder && !overwrite && !found.isCharacterDevice() && !found.isFIFO())
+    throw fail('E4002', `${path} exists`, { file: path });
   if (!found && !exists(dirname(path))) throw fail('E5001', `the folder ${dirname(path)} of ${path} does not exist`, { file: path });
 }
 

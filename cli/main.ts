@@ -51,7 +51,7 @@ withReadLimits(
     .command('convert')
     .description('read a model of one format and write it in another')
     .argument('[input]', 'a model, or - for standard input')
-    .option('-o, --output <path>', 'the file to write, or - for standard output')
+    .option('-o, --output <path>', 'the file to write, the folder for torch-module, or - for standard output')
     .option('--to <format>', 'the format to write, otherwise told from the name; with --dry-run several, such as onnx,pt2')
     .option('--opset <version>', 'the opset to write, otherwise the lowest that says the model exactly', wholeNumber)
     .option('--target <runtime>', 'write no newer opset than a runtime reads, such as ort-1.20')
@@ -76,6 +76,7 @@ withReadLimits(
       'convert model.onnx -o small.onnx --opset 21 --input-shape x:1,3,224,224',
       'convert model.onnx -o half.onnx --dtype fp16 --keep-io-types',
       'convert model.onnx --to onnx,pt2 --opset 13 --dry-run',
+      'convert model.onnx -o net --to torch-module',
       "convert model.pt2 -o tuned.onnx --weights tuned.safetensors --rename 'module.*=*'",
     ),
   )

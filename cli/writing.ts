@@ -4,7 +4,7 @@ import { type Loaded, write } from '../src/api.ts';
 import type { Source } from '../src/codec/source.ts';
 import type { Half, Narrowed } from '../src/edit/narrow.ts';
 import { type Finding, fail } from '../src/errors.ts';
-import { bytesOfFile } from '../src/formats/format.ts';
+import { bytesOfFile, type Format } from '../src/formats/format.ts';
 import { formatNamed, formatOfName, formats } from '../src/formats/index.ts';
 import type { Model } from '../src/ir/graph.ts';
 import { type MapOptions, save } from '../src/node/index.ts';
@@ -45,15 +45,15 @@ export function dtypeNamed(name: string | undefined): Half | undefined {
   return halves[name];
 }
 
-/** Whether the result is text, which a terminal may show. Errors: E4001 a format that does not exist or is not told. */
-export function checkFormat({ to, output }: Pick<WriteOptions, 'to' | 'output'>): boolean {
+/** The format to write. Errors: E4001 a format that does not exist or is not told. */
+export function checkFormat({ to, output }: Pick<WriteOptions, 'to' | 'output'>): Format {
   const names = formats.filter(f => f.write).map(f => f.name);
   if (to !== undefined && !formatNamed(to)) {
     const near = nearestName(to, names);
     throw fail('E4001', `there is no format ${to}; ${near ? `did you mean ${near}?` : `written are ${names.join(', ')}`}`);
   }
   const format = to === undefined ? formatOfName(output) : formatNamed(to);
-  if (format) return format.isText ?? false;
+  if (format) return format;
   const reason = output === '-' ? 'standard output has no name' : `the name ${output} tells no format`;
   throw fail('E4001', `${reason}; pass --to with one of ${names.join(', ')}`);
 }

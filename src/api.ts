@@ -4,12 +4,12 @@ import { type Half, type Narrowed, narrow } from './edit/narrow.ts';
 import { markNodes, type Whereabouts, whereabouts as whereaboutsOf } from './edit/provenance.ts';
 import { type InputShapes, shapeBindings } from './edit/set-shapes.ts';
 import { weightsOf } from './edit/weights.ts';
-import { type Finding, fail, ModelError } from './errors.ts';
+import { type Finding, fail, ModelError, warning } from './errors.ts';
 import type { Backend } from './exec/backend.ts';
 import { referenceBackend } from './exec/reference.ts';
 import { Session as CoreSession, type RunOptions, type ValueInfo } from './exec/session.ts';
 import { contentDigest } from './formats/digest.ts';
-import type { Format, OutputFile, ReadOptions, TargetNames } from './formats/format.ts';
+import type { Format, OutputFile, ReadOptions, Reference, TargetNames } from './formats/format.ts';
 import { detect, formatNamed, formatOfName, writable } from './formats/index.ts';
 import { readDatum } from './formats/onnx/index.ts';
 import { readWeights as weightsIn } from './formats/weights/index.ts';
@@ -25,6 +25,7 @@ import { fuse as fuseWeights } from './passes/fuse.ts';
 import { rebuild } from './passes/rebuild.ts';
 import { type Comparison, compareArrays, matchArrays, type Tolerance } from './validate/compare.ts';
 import { compareData } from './validate/compare-data.ts';
+import { referenceOf } from './validate/reference.ts';
 
 export type Input = Source | Uint8Array | Blob;
 
@@ -147,13 +148,22 @@ export async function write(
   const versions = format.spelling ? { opset, runtime: runtime === undefined ? undefined : runtimeNamed(runtime) } : {};
   const ready = inOpset(model, { ...versions, fuse });
   const findings: Finding[] = [];
+  const warn = (finding: Finding): void => void findings.push(finding);
   const named: { weights: [Tensor, string][]; nodes: [Meta, string][] } = { weights: [], nodes: [] };
   const names: TargetNames = { weight: (...entry) => void named.weights.push(entry), node: (...entry) => void named.nodes.push(entry) };
-  const written = { name, ...options, ...(source && { names }), warn: (finding: Finding) => void findings.push(finding) };
   const { model: made, ...narrowed } = dtype === undefined ? { model: ready } : await narrow(ready, { type: dtype, keepIoTypes });
-  const files = await format.write(made, written);
+  const reference = format.hasReference ? await storedNumbers(made, warn) : undefined;
+  const files = await format.write(made, { name, ...options, ...(source && { names }), warn, reference });
   const whereabouts = source && (await whereaboutsOf(source, named, contentDigest));
   return { format, model: made, files, findings, ...('kept' in narrowed && { narrowed }), ...(whereabouts && { whereabouts }) };
+}
+
+/** Inputs and outputs that are written beside a model. */
+async function storedNumbers(model: Model, warn: (finding: Finding) => void): Promise<Reference | undefined> {
+  const made = await referenceOf(model);
+  if (!('reason' in made)) return made;
+  warn(warning('E2009', `no inputs and outputs are written to compare with: ${made.reason}`));
+  return undefined;
 }
 
 interface Wanted {

@@ -156,6 +156,12 @@ export const codes = {
     'The form of a converted model was decided by what is in a weight, and the new one holds something else.',
     'Convert the source again with the new weights.',
   ),
+  E2009: row(
+    'no-reference',
+    'unsupported',
+    'Nothing could be computed that a written model can be compared with.',
+    'Give sizes of the inputs with --input-shape.',
+  ),
   E3001: row(
     'input-name',
     'usage',

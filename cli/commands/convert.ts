@@ -47,9 +47,10 @@ export async function convert(args: readonly string[], options: ConvertOptions, 
   }
   if (output === undefined) throw fail('E4001', "required option '-o, --output <path>' not specified");
   const writing = { ...options, output };
-  const isText = checkFormat(writing);
-  checkOutput(output, overwrite, isText);
+  const format = checkFormat(writing);
+  checkOutput(output, overwrite, format);
   checkMap(writing);
+  if (options.verify && !format.read) throw fail('E4001', `--verify reads the written file again; ${format.title} is not read`);
   if (output === '-' && options.verify) throw fail('E4001', '--verify reads the written file again; it needs -o with a path');
 
   const { model: source, loaded, findings: found } = await prepare();

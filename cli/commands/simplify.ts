@@ -27,8 +27,7 @@ export async function simplify([input]: readonly string[], options: SimplifyOpti
   const { output, passes, skip, foldLimit, check = true, ...rest } = options;
   if (input === undefined) throw fail('E4001', "missing required argument 'model'");
   if (output === undefined) throw fail('E4001', "required option '-o, --output <path>' not specified");
-  checkFormat({ ...rest, output });
-  checkOutput(output, options.overwrite ?? false);
+  checkOutput(output, options.overwrite ?? false, checkFormat({ ...rest, output }));
   checkMap({ ...rest, output });
   const loaded = await out.stage('read', () => readModel(input, options), readWords);
   // The casts: names that are none are refused by the library.

@@ -50,6 +50,8 @@ export interface WriteOptions {
   readonly externalData?: boolean | undefined;
   /** The name of that file. */
   readonly dataName?: string | undefined;
+  /** Inputs and what the model computes of them, for formats that hold them. */
+  readonly reference?: Reference | undefined;
   /** Takes warnings of what the format has no place for. */
   readonly warn?: ((finding: Finding) => void) | undefined;
   readonly names?: TargetNames | undefined;
@@ -57,6 +59,12 @@ export interface WriteOptions {
 
 /** A part of a file: bytes, or a range that is streamed. */
 export type Chunk = Uint8Array | Stored | ByteRange;
+
+/** Tensors by the names of the inputs and outputs, in the order of the model. */
+export interface Reference {
+  readonly inputs: Readonly<Record<string, Tensor>>;
+  readonly outputs: Readonly<Record<string, Tensor>>;
+}
 
 /** One file to write; its parts may be made when they are asked for, each time anew. */
 export interface OutputFile {
@@ -75,6 +83,10 @@ export interface Format {
   readonly spelling?: Spelling;
   /** Whether files are text that people read. */
   readonly isText?: boolean;
+  /** Whether the path of a model is that of a folder with its files. */
+  readonly isFolder?: boolean;
+  /** Whether its files hold inputs and outputs to compare with. */
+  readonly hasReference?: boolean;
   /** Whether the content is of this format. `head` are the first bytes, up to 4096. */
   detect(head: Uint8Array, source: Source): boolean | Promise<boolean>;
   read?(source: Source, options: ReadOptions): Promise<ReadResult>;
@@ -93,4 +105,11 @@ export async function* bytesOfFile(file: OutputFile, step = 8 << 20): AsyncGener
     if (chunk instanceof Uint8Array) yield chunk;
     else for (let at = 0; at < chunk.length; at += step) yield await chunk.read(at, Math.min(step, chunk.length - at));
   }
+}
+
+/** A file of what `chunks` gives. */
+export async function collected(name: string, chunks: AsyncIterable<Uint8Array>): Promise<OutputFile> {
+  const parts: Uint8Array[] = [];
+  for await (const chunk of chunks) parts.push(chunk);
+  return { name, length: parts.reduce((n, c) => n + c.length, 0), chunks: parts };
 }

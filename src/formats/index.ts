@@ -3,10 +3,10 @@ import type { Source } from '../codec/source.ts';
 import { type Finding, fail, warning } from '../errors.ts';
 import type { Format } from './format.ts';
 import { onnx, onnxJson, onnxText, textProto } from './onnx/format.ts';
-import { pt2, torchscript } from './torch/index.ts';
+import { pt2, torchModule, torchscript } from './torch/index.ts';
 
 /** In the order in which contents are tried; the first that fits wins. Texts come before bytes: they tell themselves by more of them. */
-export const formats: readonly Format[] = [pt2, torchscript, onnxText, onnxJson, textProto, onnx];
+export const formats: readonly Format[] = [pt2, torchscript, onnxText, onnxJson, textProto, onnx, torchModule];
 
 export const formatNamed = (name: string): Format | undefined => formats.find(f => f.name === name);
 
@@ -39,16 +39,9 @@ export async function detect(source: Source): Promise<{ format: Format; findings
   });
 }
 
-export const readable = (): string =>
-  formats
-    .filter(f => f.read)
-    .map(f => `${f.title} (${f.extensions[0]})`)
-    .join(', ');
-export const writable = (): string =>
-  formats
-    .filter(f => f.write)
-    .map(f => `${f.title} (${f.extensions[0]})`)
-    .join(', ');
+export const readable = (): string => titles(formats.filter(f => f.read));
+export const writable = (): string => titles(formats.filter(f => f.write));
+const titles = (of: readonly Format[]): string => of.map(f => `${f.title} (${f.extensions[0] ?? 'a folder'})`).join(', ');
 
 const textOf = (head: Uint8Array): string => String.fromCharCode(...head.subarray(0, 512));
 const startsWith = (head: Uint8Array, text: string, at = 0): boolean => textOf(head).startsWith(text, at);

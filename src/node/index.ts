@@ -1,5 +1,5 @@
 // The library in Node: the same verbs over paths, and writing that never leaves half a file.
-import { readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm, rmdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import {
   type Loaded,
@@ -28,6 +28,7 @@ import type { Weights } from '../ir/weights.ts';
 import { swapWeights } from '../swap.ts';
 import { openBeside } from './beside.ts';
 import { FileSource, writeFileAtomic, writeFilesAtomic } from './files.ts';
+import { systemError } from './system-error.ts';
 
 export * from '../index.ts';
 export { dataSetsIn } from './data-sets.ts';
@@ -82,21 +83,23 @@ export async function save(model: Model, path: string, { overwrite = false, map,
   const before = await dataFilesOf(path);
   const dataName = freeName(name, before);
   const written = await write(model, { dataName, ...options, source: map?.model, name });
-  return { ...written, paths: await saveFiles(path, written.files, { before, overwrite, map: map && { ...map, written } }) };
+  const folder = written.format.isFolder ? path : dirname(path);
+  const save = (): Promise<string[]> => saveFiles(folder, written.files, { overwrite, map: map && { ...map, written } });
+  const paths = written.format.isFolder ? await inNewFolder(folder, save) : await save();
+  if (overwrite) await removeOld(path, before);
+  return { ...written, paths };
 }
 
 interface SaveFilesOptions {
-  /** Data files of what was at the path before. */
-  readonly before: readonly string[];
   readonly overwrite: boolean;
   readonly map?: (MapOptions & { readonly written: Written }) | undefined;
 }
 
 /** Put the files of a model in place, and with them the map, which knows their digests; the paths of the model. */
-async function saveFiles(path: string, outputs: readonly OutputFile[], { before, overwrite, map }: SaveFilesOptions): Promise<string[]> {
+async function saveFiles(folder: string, outputs: readonly OutputFile[], { overwrite, map }: SaveFilesOptions): Promise<string[]> {
   const digests = outputs.map(() => new Sha256());
   const files = outputs.map((file, i) => ({
-    path: join(dirname(path), file.name),
+    path: join(folder, file.name),
     chunks: map ? digested(bytesOfFile(file), digests[i]!) : bytesOfFile(file),
   }));
   const text = async function* (): AsyncGenerator<Uint8Array> {
@@ -104,9 +107,13 @@ async function saveFiles(path: string, outputs: readonly OutputFile[], { before,
     yield new TextEncoder().encode(await mapText(map!, facts));
   };
   await writeFilesAtomic(map ? [...files, { path: map.path, chunks: text() }] : files, { overwrite });
-  if (overwrite) await Promise.all(before.map(old => rm(join(dirname(path), old), { force: true })));
   return files.map(f => f.path);
 }
+
+/** Remove the data files of what was at a path before. */
+const removeOld = async (path: string, before: readonly string[]): Promise<void> => {
+  await Promise.all(before.map(old => rm(join(dirname(path), old), { force: true })));
+};
 
 async function* digested(chunks: AsyncIterable<Uint8Array>, sum: Sha256): AsyncGenerator<Uint8Array> {
   for await (const chunk of chunks) {
@@ -147,13 +154,32 @@ export async function saveSwapped(
   const options = { name, dataName: freeName(name, before), rename, open: openBeside(target) };
   const swapped = await swapWeights(await FileSource.open(target), known, given, options);
   const findings = [...given.findings, ...swapped.findings];
-  return { ...swapped, findings, map: known, paths: await saveFiles(output, swapped.files, { before, overwrite }) };
+  const paths = await saveFiles(dirname(output), swapped.files, { overwrite });
+  if (overwrite) await removeOld(output, before);
+  return { ...swapped, findings, map: known, paths };
 }
 
 /** The map in a file. @throws ModelError E1002 for what is none */
 export async function loadMap(path: string): Promise<ConversionMap> {
   const source = await FileSource.open(path);
   return parseMap(await source.read(0, source.size), path);
+}
+
+/** Make a folder, unless it is there, and do what writes into it; one that was made goes again where that fails. */
+async function inNewFolder<T>(folder: string, work: () => Promise<T>): Promise<T> {
+  const isNew = await mkdir(folder).then(
+    () => true,
+    (cause: NodeJS.ErrnoException) => {
+      if (cause.code === 'EEXIST') return false;
+      throw systemError(cause, folder, 'written');
+    },
+  );
+  try {
+    return await work();
+  } catch (error) {
+    if (isNew) await rmdir(folder).catch(() => {});
+    throw error;
+  }
 }
 
 /**

@@ -1,6 +1,6 @@
 // Convolution and pooling.
 import { fail } from '../errors.ts';
-import { addDims, ceilDivDims, type Dim, floorDivDims, formatDim, maxDims, mulDims, subDims } from '../ir/dims.ts';
+import { addDims, ceilDivDims, type Dim, floorDivDims, formatDim, maxDims, minDims, mulDims, subDims } from '../ir/dims.ts';
 import type { Value } from '../ir/graph.ts';
 import { formatShape, type Shape, tensorType } from '../ir/types.ts';
 import type { Builder, Size } from './builder.ts';
@@ -66,9 +66,11 @@ function outputSize(size: Dim, padded: Dim, before: Dim, stride: number, ceil: n
   if (typeof padded === 'number' && padded < 0) throw fail('E1305', `${op}: the window is larger than the padded input`);
   if (!ceil) return addDims(floorDivDims(padded, stride), 1);
   const count = addDims(ceilDivDims(padded, stride), 1);
-  const last = mulDims(subDims(count, 1), stride);
   const limit = addDims(size, before);
-  return typeof last === 'number' && typeof limit === 'number' && last >= limit ? subDims(count, 1) : count;
+  const slack = subDims(limit, padded);
+  // Whatever the size is, no window starts there.
+  if (typeof slack === 'number' && stride <= slack) return count;
+  return minDims(count, addDims(floorDivDims(subDims(limit, 1), stride), 1));
 }
 
 function padsOf(op: string, spatial: Shape, extents: readonly number[], strides: readonly number[], at: WindowAttributes): readonly Dim[] {

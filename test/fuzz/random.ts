@@ -1,5 +1,5 @@
 // Random choices that are the same on every machine for one seed.
-import { randomNumbers } from '../../cli/random.ts';
+import { randomNumbers } from '../../src/validate/random.ts';
 
 /** An integer from 0 to below `n`. */
 export type Random = (n: number) => number;

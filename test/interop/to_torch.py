@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Conformance models as programs of PyTorch, judged by the cases' own numbers: `torch.export.load` takes what to_torch.js wrote, and the module
-computes the expected outputs, within the tolerances of the cases or the accuracy of float32.
+"""Conformance models as programs of PyTorch, judged by the cases' own numbers: `torch.export.load`, `torch.jit.load` and Python itself take what
+to_torch.js wrote, and the module computes the expected outputs, within the tolerances of the cases or the accuracy of float32.
 
     python test/interop/to_torch.py CASES OUT [--list]
 
@@ -8,6 +8,7 @@ OUT is what to_torch.js wrote. A case without a program is none that failed; how
 """
 import argparse
 import collections
+import importlib.util
 import json
 import logging
 import os
@@ -60,17 +61,32 @@ def difference(got, want, case):
     return f"off by {np.nanmax(np.abs(got.astype(np.float64) - want.astype(np.float64)))}"
 
 
-def judged(folder, case, path):
+def python_module(path):
+    spec = importlib.util.spec_from_file_location("written_module", path / "model.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.Model().load_weights()
+
+
+# How a form is loaded, and what is put behind the name of a case.
+FORMS = {
+    "pt2": (lambda path: torch.export.load(str(path)).module(), ".pt2"),
+    "torchscript": (lambda path: torch.jit.load(str(path)), ".pt"),
+    "torch-module": (python_module, ""),
+}
+
+
+def judged(folder, case, load, path):
     model = onnx.load(folder / "model.onnx")
     tensors = {t.name: numpy_helper.to_array(t) for t in onnx.load(folder / "data.onnx").graph.initializer}
     given = {t.name for t in model.graph.initializer}
     count = len([v for v in model.graph.input if v.name not in given])
-    module = torch.export.load(str(path)).module()
+    module = load(path)
     for one in case["sets"]:
         feeds = [value(tree, tensors) for tree in one["inputs"]][:count]
         with torch.no_grad():
             made = module(*[as_torch(a) for a in feeds])
-        for got, tree in zip(made, one["outputs"]):
+        for got, tree in zip(made if isinstance(made, (tuple, list)) else [made], one["outputs"]):
             problem = difference(got, value(tree, tensors), case)
             if problem:
                 return problem
@@ -84,29 +100,35 @@ def main():
     parser.add_argument("--list", action="store_true", help="every case without a program")
     args = parser.parse_args()
     written = json.loads((args.out / "written.json").read_text())
-    passed, failures, refused = 0, [], collections.Counter()
-    for name, why in written.items():
+    passed, failures, refused = collections.Counter(), [], collections.Counter()
+    for name, forms in written.items():
         folder = args.cases / name
         case = json.loads((folder / "case.json").read_text())
-        if why is not None:
-            refused[why.split(" (and ")[0][:90]] += 1
-            if args.list:
-                print(f"{name}: {why}")
-            continue
-        try:
-            problem = judged(folder, case, args.out / f"{name}.pt2")
-        except Exception as error:
-            problem = f"{type(error).__name__}: {str(error).splitlines()[0][:200] if str(error) else ''}"
-        if problem is None:
-            passed += 1
-        elif name not in KNOWN:
-            failures.append(f"{name}: {problem}")
+        for form, why in forms.items():
+            if why is not None:
+                if form == "pt2":
+                    refused[why.split(" (and ")[0][:90]] += 1
+                elif forms["pt2"] is None:
+                    refused[f"{form}: {why}"[:90]] += 1
+                if args.list:
+                    print(f"{name} as {form}: {why}")
+                continue
+            load, extension = FORMS[form]
+            try:
+                problem = judged(folder, case, load, args.out / f"{name}{extension}")
+            except Exception as error:
+                problem = f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200] if str(error).strip() else ''}"
+            if problem is None:
+                passed[form] += 1
+            elif name not in KNOWN:
+                failures.append(f"{name} as {form}: {problem}")
     for line in failures:
         print(line)
     print(f"without a program: {sum(refused.values())} of {len(written)}")
     for why, count in refused.most_common(25):
         print(f"  {count:4} {why}")
-    print(f"{passed} passed, {len(failures)} failed")
+    print(", ".join(f"{form} {count}" for form, count in passed.items()))
+    print(f"{sum(passed.values())} passed, {len(failures)} failed")
     sys.exit(bool(failures))
 
 

@@ -53,9 +53,9 @@ describe('a model becomes calls', () => {
       'aten.scalar_tensor.default',
       'aten.stack.default',
     ]);
-    expect(program.state.map(s => [s.name, s.isParameter])).toEqual([
-      ['fc.weight', true],
-      ['fc.bias', true],
+    expect(program.state.map(s => [s.name, s.kind])).toEqual([
+      ['fc.weight', 'parameter'],
+      ['fc.bias', 'parameter'],
     ]);
   });
 
@@ -93,6 +93,30 @@ describe('a model becomes calls', () => {
         ...['add', 'div', 'mul'].map(op => `${op}.Tensor`),
       ].map(t => `aten.${t}`),
     );
+  });
+
+  test('and what comes between the calls of one operator has a type of its own', async () => {
+    const constant = (name: string, ...values: readonly bigint[]) => ({
+      name,
+      data_type: 7,
+      dims: [values.length],
+      int64_data: BigInt64Array.of(...values),
+    });
+    const model = await read({
+      input: [info('x', [4, 6]), info('a', [1]), info('b', [6])],
+      initializer: [constant('starts', 1n, -1n), constant('ends', 3n, -7n), constant('axes', 0n, 1n), constant('steps', 1n, -2n)],
+      node: [node('Slice', ['x', 'starts', 'ends', 'axes', 'steps'], ['s']), node('Max', ['a', 'b', 'x'], ['m'])],
+      output: [info('s', [2, 3]), info('m', [4, 6])],
+    });
+    const shapes = programOf(model).calls.map(c => [c.target.split('.')[1], c.outputs[0]!.type!.shape]);
+    expect(shapes).toEqual([
+      ['slice', [2, 6]],
+      ['flip', [2, 6]],
+      ['slice', [2, 3]],
+      ['maximum', [6]],
+      ['maximum', [4, 6]],
+    ]);
+    await again(model);
   });
 
   test('what no calls say is refused, each node by its name', async () => {

@@ -25,6 +25,8 @@ export interface Reading {
   readonly nodes: Meta[];
   /** Keep operators without a conversion as nodes of domains of their own; the domains that occurred. */
   readonly custom: Set<string> | undefined;
+  /** Names of all nodes so far. */
+  readonly nodeNames: Set<string>;
 }
 
 /** Names of a node that could not be converted, with why if that is yet to be reported. */
@@ -242,7 +244,7 @@ export class GraphReader {
   bindTensor(name: string, ref: TensorRef): void {
     const value = ref.read(this.b);
     this.bind(name, ref);
-    label(value, name);
+    label(value, name, this.reading.nodeNames);
     const meta = this.#graph.get('tensor_values').find(name);
     if (!meta) return;
     const declared = this.declared(name)!;
@@ -262,10 +264,15 @@ function hasConversion(target: string): boolean {
   return numberOperation(target) !== undefined || (higher !== undefined && higherOrder[higher] !== undefined);
 }
 
-function label(value: Value, name: string): void {
+function label(value: Value, name: string, taken: Set<string>): void {
   if (!value.producer || value.tensor) return;
   value.name = name;
-  if (!value.producer.name) value.producer.name = name;
+  if (value.producer.name) return;
+  // Graphs in a program name their nodes without regard to each other, and some are read twice.
+  let free = name;
+  for (let i = 1; taken.has(free); i++) free = `${name}_${i}`;
+  taken.add(free);
+  value.producer.name = free;
 }
 
 /** The program states the type of every value; where inference knows less, that is the type. */

@@ -1,9 +1,9 @@
 // PyTorch's formats as rows of the format table.
 import type { Source } from '../../codec/source.ts';
 import { openZip } from '../../codec/zip.ts';
-import { writeZip, zipLength } from '../../codec/zip-write.ts';
+import { writeZip, type ZipInput, zipLength } from '../../codec/zip-write.ts';
 import { ModelError } from '../../errors.ts';
-import type { Format } from '../format.ts';
+import type { Format, OutputFile } from '../format.ts';
 import { isPt2, openArchive } from './pt2.ts';
 import { openScript, scriptRoot } from './script/archive.ts';
 import { translateScript } from './script/translate.ts';
@@ -11,6 +11,9 @@ import { translate } from './translate.ts';
 import { programOf } from './write/emit.ts';
 import { patchArchive } from './write/patch.ts';
 import { programEntries } from './write/pt2.ts';
+import { scriptEntries } from './write/torchscript.ts';
+
+export { torchModule } from './write/module/index.ts';
 
 /** Programs of `torch.export.save`. */
 export const pt2: Format = {
@@ -33,10 +36,7 @@ export const pt2: Format = {
     const { model, findings } = translate(archive, stemOf(source), { allowCustom });
     return { model, findings: [...archive.findings, ...findings] };
   },
-  async write(model, { name, names }) {
-    const entries = programEntries(programOf(model, names), name.replace(/\.[^.]*$/, '').replace(/[^\w.-]/g, '_') || 'archive');
-    return [{ name, length: zipLength(entries), chunks: { [Symbol.asyncIterator]: () => writeZip(entries) } }];
-  },
+  write: async (model, { name, names }) => [archive(name, programEntries(programOf(model, names), rootOf(name)))],
   patch: patchArchive,
 };
 
@@ -59,7 +59,18 @@ export const torchscript: Format = {
     const { model, findings } = translateScript(archive, stemOf(source), { allowCustom, inputShapes });
     return { model, findings: [...archive.findings, ...findings] };
   },
+  write: async (model, { name, names }) => [archive(name, scriptEntries(programOf(model, names), rootOf(name)))],
 };
+
+/** An archive whose entries are written when it is. */
+const archive = (name: string, entries: readonly ZipInput[]): OutputFile => ({
+  name,
+  length: zipLength(entries),
+  chunks: { [Symbol.asyncIterator]: () => writeZip(entries) },
+});
+
+/** The folder in an archive, as PyTorch calls it after the file. */
+const rootOf = (name: string): string => name.replace(/\.[^.]*$/, '').replace(/[^\w.-]/g, '_') || 'archive';
 
 /** The name of a file without folders and extension. */
 const stemOf = (source: Source): string =>

@@ -79,6 +79,7 @@ class Program {
       problems: this.#problems,
       nodes: this.#nodes,
       custom: allowCustom ? this.#custom : undefined,
+      nodeNames: new Set(),
     });
   }
 

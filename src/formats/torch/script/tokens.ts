@@ -202,9 +202,19 @@ class Tokenizer {
     if (width > 0) return this.#code(this.#text.slice(this.#at, this.#at + width), 16, width);
     if (c < '0' || c > '7') return `\\${c}`;
     this.#at--;
+    // Bytes in a row are the UTF-8 of what is no ASCII.
+    const bytes = [this.#octal()];
+    while (bytes[0]! >= 0x80 && /^\\[0-7]/.test(this.#text.slice(this.#at, this.#at + 2))) {
+      this.#at++;
+      bytes.push(this.#octal());
+    }
+    return bytes[0]! < 0x80 ? String.fromCharCode(bytes[0]!) : new TextDecoder().decode(Uint8Array.from(bytes));
+  }
+
+  #octal(): number {
     let end = this.#at;
     while (end < this.#at + 3 && this.#text[end]! >= '0' && this.#text[end]! <= '7') end++;
-    return this.#code(this.#text.slice(this.#at, end), 8, end - this.#at);
+    return this.#code(this.#text.slice(this.#at, end), 8, end - this.#at).codePointAt(0)!;
   }
 
   #code(digits: string, base: 8 | 16, width: number): string {

@@ -5,7 +5,7 @@ import type { Node, Value } from '../../../ir/graph.ts';
 import type { Tensor } from '../../../ir/tensor.ts';
 import { type DataType, type Shape, type TensorType, tensorType } from '../../../ir/types.ts';
 import { contentsOf, knownBounds, shapeOf, typeOf } from '../../../ops/shapes.ts';
-import { type Arg, ProgramBuilder, Ref, RefList, reserved, type State, TypeArg } from './program.ts';
+import { type Arg, moduleAttributes, ProgramBuilder, Ref, RefList, reserved, type State, type StateKind, TypeArg } from './program.ts';
 
 /** Element types that PyTorch has tensors of. */
 const torchTypes: ReadonlySet<DataType> = new Set([
@@ -28,12 +28,15 @@ const torchTypes: ReadonlySet<DataType> = new Set([
 
 export const isTorchType = (type: DataType): boolean => torchTypes.has(type);
 
-/** Of these types PyTorch moves and converts tensors, and does hardly anything else with them. */
+/** Of these types PyTorch moves and converts tensors, and computes little with them. */
 const storedTypes: ReadonlySet<DataType> = new Set(['uint16', 'uint32', 'uint64']);
 const movers = new Set(
-  `BitShift Cast CastLike Concat Constant Expand Flatten Gather Identity If Loop Reshape Shape Size Slice Split Squeeze Transpose
-Unsqueeze`.split(/\s+/),
+  `BitShift BitwiseAnd BitwiseOr BitwiseXor Cast CastLike Concat Constant Equal Expand Flatten Gather Identity If Loop Max Min Mul Reshape Shape
+Size Slice Split Squeeze Transpose Unsqueeze Where`.split(/\s+/),
 );
+/** Whether no tensor of a module can have a name. */
+const isTaken = (name: string): boolean => reserved.has(name) || moduleAttributes.has(name);
+
 /** Whether PyTorch has kernels for an operator on tensors of this type. */
 export const isComputed = (type: DataType, op: string): boolean => torchTypes.has(type) && (!storedTypes.has(type) || movers.has(op));
 
@@ -49,10 +52,10 @@ export class Emission {
   readonly #stateNames = new Set<string>();
   /** What names of the state begin with, up to a dot. */
   readonly #modules = new Set<string>();
-  readonly #isParameter: (v: Value) => boolean;
+  readonly #kindOf: (v: Value) => StateKind;
 
-  constructor(isParameter: (v: Value) => boolean, outer?: Emission) {
-    this.#isParameter = isParameter;
+  constructor(kindOf: (v: Value) => StateKind, outer?: Emission) {
+    this.#kindOf = kindOf;
     this.#outer = outer;
     this.t = new ProgramBuilder(
       outer && {
@@ -67,7 +70,7 @@ export class Emission {
 
   /** For a graph in a node of this one. */
   nested(): Emission {
-    return new Emission(this.#isParameter, this);
+    return new Emission(this.#kindOf, this);
   }
 
   /** A tensor of the graph around this one, as an input of this one. */
@@ -115,7 +118,7 @@ export class Emission {
   /** The literal that an argument can be instead of a tensor without axes. */
   literal(v: Value): number | undefined {
     const { tensor } = v;
-    if (!tensor?.isResident || tensor.dims.length > 0 || this.#isParameter(v)) return undefined;
+    if (!tensor?.isResident || tensor.dims.length > 0 || this.#kindOf(v) === 'parameter') return undefined;
     if (tensor.type !== 'float32' && tensor.type !== 'float64' && tensor.type !== 'int64') return undefined;
     const value = Number((tensor.data as ArrayLike<number | bigint>)[0]);
     return tensor.type === 'int64' && !Number.isSafeInteger(value) ? undefined : value;
@@ -170,10 +173,10 @@ export class Emission {
 
   #constant(v: Value, tensor: Tensor): Ref {
     if (!torchTypes.has(tensor.type)) throw gap(`PyTorch has no ${tensor.type} tensors`);
-    const isParameter = this.#isParameter(v);
+    const kind = this.#kindOf(v);
     const name = this.#stateName(v.name || 'constant');
-    const ref = new Ref(this.t.unique(`${isParameter ? 'p' : 'c'}_${name}`), tensorType(tensor.type, tensor.dims));
-    this.state.push({ ref, name, tensor, isParameter });
+    const ref = new Ref(this.t.unique(`${kind[0]}_${name}`), tensorType(tensor.type, tensor.dims));
+    this.state.push({ ref, name, tensor, kind });
     return ref;
   }
 
@@ -181,7 +184,7 @@ export class Emission {
   #stateName(wish: string): string {
     let name = wish
       .split('.')
-      .map(part => (part === '' || reserved.has(part) ? `${part}_` : part))
+      .map(part => (part === '' || isTaken(part) ? `${part}_` : part))
       .join('.');
     const clashes = (candidate: string): boolean =>
       this.#stateNames.has(candidate) ||

@@ -18,7 +18,7 @@ import type { TargetNames } from '../../format.ts';
 import { controlRows, type GraphWriter, type Part } from './control.ts';
 import { Emission, gap, isComputed, isTorchType, NodeEmission } from './emission.ts';
 import { rows, type Said } from './ops.ts';
-import { type Call, GraphArg, type ProgramBuilder, Ref, RefList, type TorchProgram } from './program.ts';
+import { type Call, GraphArg, type ProgramBuilder, Ref, RefList, type StateKind, type TorchProgram } from './program.ts';
 import { sayMap } from './scalars.ts';
 
 /**
@@ -57,7 +57,9 @@ function writeGraph(graph: Graph): TorchProgram {
   // What batch normalisation has seen of its inputs is no parameter: training does not change it by its gradient.
   const statistics = new Set(graph.nodes.flatMap(n => (n.op === 'BatchNormalization' ? n.inputs.slice(3) : [])));
   const isFloat = (v: Value): boolean => v.element !== undefined && elementTypes[v.element].class === 'float';
-  const e = new Emission(v => (v.parameter || named.has(v)) && isFloat(v) && !statistics.has(v));
+  const kindOf = (v: Value): StateKind =>
+    !v.parameter && !named.has(v) ? 'constant' : isFloat(v) && !statistics.has(v) ? 'parameter' : 'buffer';
+  const e = new Emission(kindOf);
   const shared: Shared = { findings: [], lost: new Set() };
   const writer = new Writer(e, shared);
   const inputs = graph.inputs.filter(v => !v.tensor).flatMap(v => writer.offered(v) ?? []);

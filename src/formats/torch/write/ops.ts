@@ -5,7 +5,7 @@ import { numbersOf, type Tensor } from '../../../ir/tensor.ts';
 import { type DataType, elementTypes, isFloat, isInteger, type TensorType, tensorType } from '../../../ir/types.ts';
 import type { OpName } from '../../../ops/names.gen.ts';
 import type { At } from '../../../ops/row.ts';
-import { axesOf, axisOf, contentsOf, numbersIn, range } from '../../../ops/shapes.ts';
+import { axesOf, axisOf, broadcastShapes, contentsOf, numbersIn, range } from '../../../ops/shapes.ts';
 import { convWindow, poolWindow, transposedWindow, type Window } from '../../../ops/window.ts';
 import { gap, type NodeEmission } from './emission.ts';
 import { type Arg, type Ref, type RefList, TypeArg } from './program.ts';
@@ -41,7 +41,9 @@ const chain =
   (target: string) =>
   (n: NodeEmission): Said => {
     const [first, ...rest] = n.node.inputs.map((_, i) => n.x(i));
-    return rest.length === 0 ? first : rest.reduce((a, b) => n.call(target, [a, b]), first!);
+    const type = (a: Ref, b: Ref): TensorType =>
+      a.type?.shape && b.type?.shape ? tensorType(n.element(), broadcastShapes([a.type.shape, b.type.shape])) : n.y();
+    return rest.length === 0 ? first : rest.reduce((a, b) => n.call(target, [a, b], {}, type(a, b)), first!);
   };
 
 /** Operators of elements with one call, the same for every type that they take. */
@@ -160,8 +162,10 @@ const movement = {
     const axes = axesOf((n.input(3) && knownAxes(n, 3)) ?? range(starts.length), n.rank());
     const steps = n.input(4) ? knownAxes(n, 4)! : starts.map(() => 1);
     return axes.reduce<Ref>((x, axis, i) => {
-      if (steps[i]! > 0) return n.call('aten.slice.Tensor', [x, axis, starts[i]!, clamped(ends[i]!), steps[i]!]);
-      return backwards(n, x, axis, starts[i]!, ends[i]!, steps[i]!);
+      const size = n.y().shape?.[axis];
+      const type = tensorType(n.element(), size === undefined ? undefined : x.type!.shape!.with(axis, size));
+      if (steps[i]! > 0) return n.call('aten.slice.Tensor', [x, axis, starts[i]!, clamped(ends[i]!), steps[i]!], {}, type);
+      return backwards(n, x, axis, type, { start: starts[i]!, end: ends[i]!, step: steps[i]! });
     }, n.x());
   },
   Gather(n) {
@@ -457,18 +461,25 @@ const bounds = (start: number, end: number | undefined, rank: number): [number, 
 };
 
 /** A slice with a negative step: the axis turned around, then sliced forwards. Only of sizes that are known. */
-function backwards(n: Of<'Slice'>, x: Ref, axis: number, start: number | Ref, end: number | Ref, step: number): Ref {
+function backwards(
+  n: Of<'Slice'>,
+  x: Ref,
+  axis: number,
+  type: TensorType,
+  { start, end, step }: { readonly start: number | Ref; readonly end: number | Ref; readonly step: number },
+): Ref {
+  const turned = (): Ref => n.call('aten.flip.default', [x, [axis]], {}, x.type!);
   const size = n.shape()[axis];
   if (typeof size !== 'number' || typeof start !== 'number' || typeof end !== 'number') {
     // Through the whole axis, whatever its size is.
-    if (step === -1 && start === -1 && typeof end === 'number' && end < -(2 ** 31) + 2) return n.call('aten.flip.default', [x, [axis]]);
+    if (step === -1 && start === -1 && typeof end === 'number' && end < -(2 ** 31) + 2) return turned();
     throw gap('a slice backwards through sizes that only the run knows');
   }
   const first = Math.min(start < 0 ? start + size : start, size - 1);
   const last = Math.max(end < 0 ? end + size : end, -1);
   const from = size - 1 - first;
   const to = end < -size ? size : size - 1 - last;
-  return n.call('aten.slice.Tensor', [n.call('aten.flip.default', [x, [axis]]), axis, from, Math.max(to, from), -step]);
+  return n.call('aten.slice.Tensor', [turned(), axis, from, Math.max(to, from), -step], {}, type);
 }
 
 /** Indices as int64, which advanced indexing takes; negative ones count from the end there too. */

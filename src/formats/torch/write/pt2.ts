@@ -2,13 +2,12 @@
 // Source: PyTorch, torch/export/pt2_archive/_package.py and torch/_export/serde/schema.py (schema 8.20).
 import { type Json, type JsonObject, writeJson } from '../../../codec/json.ts';
 import type { ZipInput } from '../../../codec/zip-write.ts';
-import { fail } from '../../../errors.ts';
 import { type Dim, mulDims, type SymbolicDim, symbolsOf } from '../../../ir/dims.ts';
-import type { Meta } from '../../../ir/graph.ts';
 import type { TensorType } from '../../../ir/types.ts';
 import { contiguousStrides } from '../../../kernels/kernel.ts';
-import { atenSchema } from '../schema.ts';
 import { codeOfElement } from '../sizes.ts';
+import { givenTo, isAten, isHigherOrder } from './given.ts';
+import { metadataOf } from './origin.ts';
 import { type Arg, type Call, GraphArg, Ref, type State, type TorchProgram, TypeArg } from './program.ts';
 
 /** What the archive holds, in its order; `root` is the folder in it. Weights are read when they are written. */
@@ -18,8 +17,8 @@ export function programEntries(program: TorchProgram, root: string): readonly Zi
   // The cast: tensors of texts do not come here.
   const records = (state: readonly State[], name: string): ZipInput[] =>
     state.map((s, i) => entry(`${name}_${i}`, s.tensor.content as ZipInput['data']));
-  const weights = program.state.filter(s => s.isParameter);
-  const constants = program.state.filter(s => !s.isParameter);
+  const weights = program.state.filter(s => s.kind !== 'constant');
+  const constants = program.state.filter(s => s.kind === 'constant');
   return [
     text('archive_format', 'pt2'),
     text('models/model.json', writeJson(new Printer(program).model())),
@@ -40,9 +39,9 @@ const payloads = (state: readonly State[], record: string): Json => ({
       s.name,
       {
         path_name: `${record}_${i}`,
-        is_param: s.isParameter,
+        is_param: s.kind === 'parameter',
         use_pickle: false,
-        tensor_meta: new Sizes().meta(s.ref.type!, s.isParameter),
+        tensor_meta: new Sizes().meta(s.ref.type!, s.kind === 'parameter'),
       },
     ]),
   ),
@@ -138,7 +137,7 @@ class Printer {
   model(): Json {
     const { state, inputs, outputs, calls } = this.#program;
     const refs = [...state.map(s => s.ref), ...inputs.map(i => i.ref)];
-    const parameters = new Set(state.filter(s => s.isParameter).map(s => s.ref));
+    const parameters = new Set(state.filter(s => s.kind === 'parameter').map(s => s.ref));
     const graph = this.#graph(
       refs,
       calls,
@@ -191,30 +190,20 @@ class Printer {
     return size === undefined || !this.#sizes.isGiven(size) ? this.#sizes.unknown() : this.#sizes.size(size);
   }
 
-  #node({ name, target, args, kwargs, outputs, isList, meta, node }: Call): Json {
-    const aten = target.startsWith('aten.') ? atenSchema(target.slice('aten.'.length)) : undefined;
-    if (target.startsWith('aten.') && !aten) throw fail('E9001', `there is no ${target}`);
-    const positional = args.map((arg, i) => {
-      const param = aten?.args[i];
-      const isNested = target.startsWith('higher_order.');
-      return {
-        name: isNested ? '' : (param?.name ?? 'ab'[i]!),
-        arg: this.#argument(arg, param?.type ?? (isNested ? 'Tensor[]' : 'SymInt')),
-        kind: 1,
-      };
-    });
-    const named = Object.entries(kwargs).map(([key, arg]) => {
-      const param = aten?.args.find(a => a.name === key);
-      if (!param) throw fail('E9001', `${target} has no argument ${key}`);
-      return { name: key, arg: this.#argument(arg, param.type), kind: 2 };
-    });
+  #node(call: Call): Json {
+    const { name, target, outputs, isList } = call;
+    const given = givenTo(call).map(({ name, type, arg, isKeyword }) => ({
+      name,
+      arg: this.#argument(arg, type),
+      kind: isKeyword ? 2 : 1,
+    }));
     const results = outputs.map(ref => (ref.type ? tensorArg(ref) : { as_sym_int: { as_name: ref.name } }));
     return {
-      target: aten || target.startsWith('higher_order.') ? `torch.ops.${target}` : target,
-      inputs: [...positional, ...named],
+      target: isAten(target) || isHigherOrder(target) ? `torch.ops.${target}` : target,
+      inputs: given,
       outputs: isList ? [{ as_tensors: outputs.map(ref => ({ name: ref.name })) }] : results,
-      metadata: metadataOf(meta, node),
-      is_hop_single_tensor_return: target.startsWith('higher_order.') ? false : null,
+      metadata: metadataOf(call),
+      is_hop_single_tensor_return: isHigherOrder(target) ? false : null,
       name,
     };
   }
@@ -227,17 +216,12 @@ class Printer {
   }
 }
 
-/** Where a call comes from, as far as the model says it. */
-function metadataOf(_meta: Meta, node: string): JsonObject {
-  return node === '' ? {} : { stack_trace: `node ${node}` };
-}
-
 const tensorArg = (ref: Ref): JsonObject => ({ as_tensor: { name: ref.name } });
 
-const stateSpec = ({ ref, name, isParameter }: State): Json =>
-  isParameter
+const stateSpec = ({ ref, name, kind }: State): Json =>
+  kind === 'parameter'
     ? { parameter: { arg: { name: ref.name }, parameter_name: name } }
-    : { buffer: { arg: { name: ref.name }, buffer_name: name, persistent: false } };
+    : { buffer: { arg: { name: ref.name }, buffer_name: name, persistent: kind === 'buffer' } };
 
 /** An argument of a type of the schemas. */
 function argument(arg: Exclude<Arg, GraphArg>, schemaType: string): Json {

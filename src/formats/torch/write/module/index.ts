@@ -1,0 +1,35 @@
+// A folder that people read and train on: the module as Python, its weights, and inputs with the outputs that are expected for them.
+import type { Tensor } from '../../../../ir/tensor.ts';
+import { collected, type Format, type OutputFile } from '../../../format.ts';
+import { safetensors } from '../../../weights/safetensors.ts';
+import { programOf } from '../emit.ts';
+import { literalsOf } from './literals.ts';
+import { moduleSource } from './source.ts';
+
+export const torchModule: Format = {
+  name: 'torch-module',
+  title: 'PyTorch module in Python',
+  extensions: [],
+  isFolder: true,
+  hasReference: true,
+  detect: () => false,
+  async write(model, { name, reference }) {
+    const program = programOf(model);
+    const weights = await tensorsFile('model.safetensors', new Map(literalsOf(program).rest.map(s => [s.name, s.tensor])));
+    const numbers = reference && [
+      ...numbered('input', Object.values(reference.inputs)),
+      ...numbered('output', Object.values(reference.outputs)),
+    ];
+    const text = new TextEncoder().encode(moduleSource(program, model.graph.name || name));
+    return [
+      weights,
+      ...(numbers ? [await tensorsFile('reference.safetensors', new Map(numbers))] : []),
+      { name: 'model.py', length: text.length, chunks: [text] },
+    ];
+  },
+};
+
+const numbered = (what: string, tensors: readonly Tensor[]): (readonly [string, Tensor])[] => tensors.map((t, i) => [`${what}.${i}`, t]);
+
+const tensorsFile = (name: string, tensors: ReadonlyMap<string, Tensor>): Promise<OutputFile> =>
+  collected(name, safetensors.write!({ tensors, metadata: new Map() }, name));
