@@ -178,6 +178,18 @@ describe('a module of Python', () => {
     );
   });
 
+  test('has numbers without a name where they are used', async () => {
+    const model = await read({
+      input: [info('x', [2]), info('c', [2], 9)],
+      node: [
+        node('Constant', [], ['low'], [{ name: 'value', type: 4, t: { data_type: 1, dims: [], float_data: Float32Array.of(-Infinity) } }]),
+        node('Where', ['c', 'x', 'low'], ['y']),
+      ],
+      output: [info('y', [2])],
+    });
+    expect(await classesOf(model)).toContain('where = torch.where(c, x, torch.tensor(-float("inf")))');
+  });
+
   test('takes names and texts of the model as literals and identifiers alone', async () => {
     const evil = '"""\nimport os  # \\';
     const model = await read({
