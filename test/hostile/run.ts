@@ -234,6 +234,9 @@ const lineOfGroup = ({ name, cases, failed, seconds, megabytes }: Group): string
 const families: readonly (readonly [string, string])[] = [
   ['P', 'ONNX'],
   ['X', 'external data'],
+  ['K', 'pickles and programs'],
+  ['Z', 'archives'],
+  ['S', 'safetensors'],
   ['N', 'arrays'],
   ['O', 'output'],
   ['D', 'disk'],

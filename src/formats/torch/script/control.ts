@@ -70,6 +70,7 @@ class Moment {
 
   constructor(e: Interpreter) {
     const { tensors, containers } = e.reachable();
+    e.spend(tensors.size + containers.size);
     this.#e = e;
     this.#frames = e.frames.length;
     this.#meta = e.b.meta;
@@ -203,6 +204,7 @@ class Merge {
 
   /** What a value is after both branches, asked for when the node is made. */
   #host(a: Host, c: Host): () => Host {
+    this.#e.spend(1);
     if (isSame(a, c)) return () => a;
     if (a instanceof Conflict && a.isEmpty) return this.#host(placeholder(c, this.#then.b, this.#else.b), c);
     if (c instanceof Conflict && c.isEmpty) return this.#host(a, placeholder(a, this.#else.b, this.#then.b));
@@ -321,7 +323,11 @@ interface Carried {
 /** A loop of which the run decides the number of rounds. Its body is followed until the types of what it carries stay the same. */
 function runLoop(e: Interpreter, parts: LoopParts): undefined {
   const names = [...assigned(parts.body)].filter(name => e.frame.variables.has(name));
-  const carried = (): Host[] => names.flatMap(name => leavesOf(e.frame.variables.get(name)));
+  const carried = (): Host[] => {
+    const leaves = names.flatMap(name => leavesOf(e.frame.variables.get(name)));
+    e.spend(leaves.length);
+    return leaves;
+  };
   const isOpen = (leaf: Host): boolean => leaf instanceof TensorRef && !leaf.memory.value.type;
   // Inputs get their types where the body first uses them.
   if (carried().some(isOpen))

@@ -35,6 +35,8 @@ export interface World {
   /** Keep operators without a conversion as nodes of domains of their own; the domains that occurred. */
   readonly custom: Set<string> | undefined;
   readonly problems: Problems;
+  /** Steps that may be taken beside one for each byte of code. */
+  readonly limit: number | undefined;
 }
 
 export interface Frame {
@@ -50,7 +52,10 @@ export interface Returned {
 /** The program came to a RaiseException. */
 export class Raised extends Error {}
 
-const maxSteps = 20_000_000;
+/** Steps that following a program may take beside one for each byte of its code: statements, expressions, and what they work on. */
+const standardSteps = 1_000_000;
+/** What an operator costs more than another expression: it may make nodes. */
+const operatorSteps = 10;
 const maxDepth = 600;
 const maxCalls = 100;
 
@@ -60,13 +65,22 @@ export class Interpreter {
   readonly frames: Frame[] = [];
   /** Whether an operator was met that has no conversion for any arguments: no types of inputs help. */
   hopeless = false;
-  /** Statements and expressions that were carried out. */
+  /** Statements and expressions that were carried out, and what else took time. */
   steps = 0;
   #depth = 0;
+  readonly #most: number;
 
   constructor(world: World, b: Builder) {
     this.world = world;
     this.b = b;
+    this.#most = (world.limit ?? standardSteps) + world.archive.codeBytes;
+  }
+
+  /** Account for work: whoever reads small files waits no longer than for large ones. */
+  spend(steps: number): void {
+    this.steps += steps;
+    if (this.steps > this.#most)
+      throw fail('E1009', `the program takes more than ${this.#most} steps to follow`, { limit: { name: 'steps', value: this.#most } });
   }
 
   get frame(): Frame {
@@ -142,7 +156,7 @@ export class Interpreter {
 
   /** Errors get the place of the innermost statement. */
   #nested<T>(at: Statement | Expression, run: () => T): T {
-    if (++this.steps > maxSteps) throw fail('E1009', `the program takes more than ${maxSteps} steps to follow`);
+    this.spend(1);
     if (++this.#depth > maxDepth) throw fail('E1008', `code and calls are nested deeper than ${maxDepth}`);
     const depth = this.#depth;
     try {
@@ -404,11 +418,15 @@ export class Interpreter {
       throw unread(empty);
     }
     this.settleAll(name, [...args, ...keywords.values()]);
+    this.spend(operatorSteps);
     const key = `${domain}.${name}`;
     try {
       const builtin = Object.hasOwn(builtins, key) ? builtins[key] : undefined;
       const made = builtin ? builtin(args, this, keywords) : notMine;
-      if (made !== notMine) return made;
+      if (made !== notMine) {
+        this.spend(Math.ceil(extentOf(made) / extentOfStep));
+        return made;
+      }
       if (domain !== 'aten') return this.#unknown(domain, name, args, keywords);
       return callOverload(chooseOverload(name, args, keywords), this.b);
     } catch (error) {
@@ -441,6 +459,10 @@ export class Interpreter {
     return made && TensorRef.of(made);
   }
 }
+
+/** How many items or characters cost a step. */
+const extentOfStep = 8;
+const extentOf = (v: Host): number => (v instanceof List || v instanceof Tuple ? v.length : typeof v === 'string' ? v.length : 0);
 
 const unread = ({ why }: Conflict): ModelError => fail('E2001', `a variable is read, but ${why}`, { node: { op: 'name' } });
 
