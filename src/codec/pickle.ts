@@ -115,7 +115,7 @@ const maxOpcodes = 50_000_000;
 /** Bytes that values may take in memory beyond one for each byte of the pickle: an opcode of one byte can make a dict. */
 const maxMemory = 40 * 2 ** 20;
 /** What values take, about, beside their content. */
-const costs = { item: 8, number: 32, text: 32, memo: 40, tuple: 64, list: 64, call: 128, bytes: 128, dict: 256 } as const;
+const costs = { item: 8, slot: 64, number: 32, text: 32, memo: 40, tuple: 104, list: 104, call: 128, bytes: 128, dict: 400 } as const;
 const newestProtocol = 5;
 
 export interface Pickle {
@@ -150,6 +150,8 @@ class Machine {
   readonly #calls: Call[] = [];
   readonly #memory: number;
   #left: number;
+  /** The most values that the stack has held. */
+  #highest = 0;
   #at = 0;
   #opcode = 0;
 
@@ -248,8 +250,9 @@ class Machine {
   }
 
   push(value: Item): void {
-    this.spend(costs.item);
-    this.#stack.push(value);
+    if (this.#stack.push(value) <= this.#highest) return;
+    this.#highest++;
+    this.spend(costs.slot);
   }
   /** Push what was made just now, which takes memory of its own. */
   make(kind: keyof typeof costs, value: PickleValue): void {

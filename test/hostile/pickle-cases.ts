@@ -306,9 +306,9 @@ const bombs: Case[] = [
       large: true,
     },
   ),
-  ...filling('200,000 dicts', '}', 200_000, 264),
-  ...filling('1,000,000 lists', ']', 1_000_000, 72),
-  ...filling('10,000,000 values on the stack', 'N', 10_000_000, 8, { large: true }),
+  ...filling('200,000 dicts', '}', 200_000, 464),
+  ...filling('1,000,000 lists', ']', 1_000_000, 168),
+  ...filling('10,000,000 values on the stack', 'N', 10_000_000, 64, { large: true }),
 ];
 
 const deepList = (levels: number): Piece => join(...new Array(levels).fill(op(']')), op('a'.repeat(levels - 1)));

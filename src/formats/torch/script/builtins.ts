@@ -14,6 +14,7 @@ import { type Interpreter, Raised } from './interpret.ts';
 import { codeOfElement, elementOfCode } from './overloads.ts';
 import { computeScalar, convertNumber, isScalarOperation, scalarValue, settled, truth } from './scalars.ts';
 import {
+  Callable,
   Device,
   Dict,
   type Host,
@@ -389,6 +390,10 @@ export const builtins: Readonly<Record<string, Builtin | undefined>> = {
   'aten.is_signed': aboutTensor(value => !elementOf(value).startsWith('u') && elementOf(value) !== 'bool'),
   'aten.is_contiguous': aboutTensor(() => true),
   'aten.is_grad_enabled': always(false),
+  'aten.set_grad_enabled': always(undefined),
+  // What is forked runs at once, so that waiting finds its result.
+  'prim.fork': ([called, ...args], e) => (called instanceof Callable ? e.call(called, args) : notMine),
+  'aten.wait': ([of]) => of,
   'aten.is_autocast_enabled': always(false),
   'aten.is_autocast_cpu_enabled': always(false),
   'aten.warn': always(undefined),

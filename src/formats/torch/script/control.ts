@@ -33,6 +33,7 @@ const maxRounds = 100_000;
 function raises(block: Block): boolean {
   return block.some(s => {
     if (s.kind === 'if') return raises(s.then) && raises(s.else);
+    if (s.kind === 'with') return raises(s.body);
     if (s.kind !== 'expression' || s.value.kind !== 'call') return false;
     const { callee } = s.value;
     return callee.kind === 'attribute' && callee.name === 'RaiseException';
@@ -518,7 +519,7 @@ function assigned(block: Block, into = new Set<string>()): Set<string> {
     } else if (s.kind === 'for') {
       target(s.target);
       assigned(s.body, into);
-    } else if (s.kind === 'while') assigned(s.body, into);
+    } else if (s.kind === 'while' || s.kind === 'with') assigned(s.body, into);
   }
   return into;
 }

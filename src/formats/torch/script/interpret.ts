@@ -96,7 +96,8 @@ export class Interpreter {
     const { definition, self } = callee;
     if (!('body' in definition)) return this.#construct(callee.name, definition, args, keywords);
     if (this.frames.length > maxCalls) throw fail('E1008', `calls are nested deeper than ${maxCalls}`);
-    const variables = this.#bind(definition, self ? [self, ...args] : args, keywords);
+    const own = this.#bind(definition, self ? [self, ...args] : args, keywords);
+    const variables = callee.around ? new Map([...callee.around, ...own]) : own;
     const meta = this.b.meta;
     if (self?.path) this.b.meta = { metadata: new Map([['module', self.path]]) };
     this.frames.push({ variables, file: definition.file });
@@ -190,11 +191,33 @@ export class Interpreter {
       case 'assert':
         if (this.holds(s.condition) === false) throw new Raised('an assertion does not hold');
         return undefined;
+      case 'with':
+        return this.#with(s);
+      case 'def': {
+        const { definition } = s;
+        this.frame.variables.set(definition.name, new Callable(definition.name, definition, undefined, this.frame.variables));
+        return undefined;
+      }
       case 'pass':
         return undefined;
       default:
         return s satisfies never;
     }
+  }
+
+  /** What a context does when it is left, it does after a `return` too; errors end the program anyway. */
+  #with({ of, target, body }: Statement & { readonly kind: 'with' }): Returned | undefined {
+    const context = this.evaluate(of);
+    const step = (name: string, args: readonly Host[]): Host => {
+      const method = this.attributeOf(context, name);
+      if (!(method instanceof Callable)) throw fail('E1304', `${kindOf(context)} is no context`);
+      return this.call(method, args);
+    };
+    const entered = step('__enter__', []);
+    if (target) this.assign(target, entered);
+    const returned = this.block(body);
+    step('__exit__', [undefined, undefined, undefined]);
+    return returned;
   }
 
   /** Whether a condition holds, where it is known. */
@@ -338,6 +361,8 @@ export class Interpreter {
     const keywords = (): Map<string, Host> => new Map(e.keywords.map(({ name, value }) => [name, this.evaluate(value)]));
     if (plain !== undefined) return this.operator('aten', plain, args(), keywords());
     if (name !== undefined) return this.operator(domain!, name, args(), keywords());
+    const made = /^(.*)\.__new__$/.exec(path ?? '')?.[1];
+    if (made !== undefined) return new Instance(this.callable(made).name);
     const called = path !== undefined ? this.callable(path) : this.evaluate(callee);
     if (!(called instanceof Callable)) throw fail('E1304', `${kindOf(called)} cannot be called`);
     return this.call(called, args(), keywords());

@@ -32,7 +32,7 @@ const maxAttempts = 200;
 /** Most steps of all of them together, after which no other is begun. */
 const maxSteps = 2_000_000;
 /** What a result costs: lists that hold each other can have very many. */
-const outputSteps = 100;
+const outputSteps = 200;
 
 /**
  * The model of an archive, in the newest opset.

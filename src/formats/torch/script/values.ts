@@ -105,10 +105,13 @@ export class Callable {
   /** Its name with those of the file and folders. */
   readonly name: string;
   readonly self: Instance | undefined;
-  constructor(name: string, definition: FunctionDef | ClassDef, self?: Instance) {
+  /** The variables that a function inside of another one sees. */
+  readonly around: ReadonlyMap<string, Host> | undefined;
+  constructor(name: string, definition: FunctionDef | ClassDef, self?: Instance, around?: ReadonlyMap<string, Host>) {
     this.name = name;
     this.definition = definition;
     this.self = self;
+    this.around = around;
   }
 }
 
