@@ -10,7 +10,7 @@ export interface ReadLimitOptions {
   readonly limit?: ReadLimits;
 }
 
-const readLimits: readonly (keyof ReadLimits)[] = ['depth', 'graphs', 'nodes', 'inlined', 'rank', 'findings'];
+const readLimits: readonly (keyof ReadLimits)[] = ['depth', 'graphs', 'nodes', 'inlined', 'rank', 'findings', 'steps'];
 
 /** Add the option to a command. */
 export const withReadLimits = (command: Command): Command =>

@@ -33,6 +33,7 @@ export const shownMessage = (message: string): string =>
 
 function cut(text: string, columns: number): string {
   if (text.length <= columns && widthOf(text) <= columns) return text;
+  if (plain.test(text)) return `${text.slice(0, columns - 1)}…`;
   let width = 0;
   let kept = '';
   for (const c of text) {
@@ -48,9 +49,12 @@ const wide =
   /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}/u;
 const colours = /\x1b\[[0-9;]*m/g;
 
+/** Text of one column a character. */
+const plain = /^[\x20-\x7e]*$/;
+
 /** Columns that text takes; colours take none. */
 export function widthOf(text: string): number {
-  if (/^[\x20-\x7e]*$/.test(text)) return text.length;
+  if (plain.test(text)) return text.length;
   let width = 0;
   for (const c of text.replace(colours, '')) width += combining.test(c) ? 0 : wide.test(c) ? 2 : 1;
   return width;

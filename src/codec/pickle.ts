@@ -1,7 +1,7 @@
 // Pickles as data: every opcode is read and nothing is executed. What a pickle would call is left as a `Call` with its arguments,
 // for readers that know what a name means; there is no way from here to running it.
 // Source: Python's Lib/pickletools.py, protocols 0 to 5.
-import { type Code, fail, type ModelError } from '../errors.ts';
+import { type Code, fail, type ModelError, type Place } from '../errors.ts';
 
 /** A Python value. None is null, a list an array, a dict a Map in order of insertion; shared parts are shared. */
 export type PickleValue =
@@ -43,15 +43,31 @@ export class Call {
   readonly args: readonly PickleValue[];
   /** What BUILD hands to the instance. */
   state: PickleValue = null;
-  /** Entries that are set on the instance as on a dict, and items appended as to a list. */
-  readonly entries = new Map<PickleValue, PickleValue>();
-  readonly items: PickleValue[] = [];
+  #entries: Map<PickleValue, PickleValue> | undefined;
+  #items: PickleValue[] | undefined;
   /** Whether an instance of a class is made without calling anything but its `__new__`. */
   readonly isInstance: boolean;
   constructor(callee: Global, args: readonly PickleValue[], isInstance = false) {
     this.callee = callee;
     this.args = args;
     this.isInstance = isInstance;
+  }
+  /** Entries that are set on the instance as on a dict. Most calls have none, so that they are made when they are asked for. */
+  get entries(): Map<PickleValue, PickleValue> {
+    this.#entries ??= new Map();
+    return this.#entries;
+  }
+  /** Items that are appended as to a list. */
+  get items(): PickleValue[] {
+    this.#items ??= [];
+    return this.#items;
+  }
+  /** The values that it is made of. */
+  *parts(): Iterable<PickleValue> {
+    yield* this.args;
+    yield this.state;
+    yield* this.#items ?? [];
+    for (const pair of this.#entries ?? []) yield* pair;
   }
 }
 
@@ -63,24 +79,59 @@ export class Persistent {
   }
 }
 
+/** Values and everything that they hold, each once. */
+export function* valuesIn(roots: Iterable<PickleValue>): Iterable<PickleValue & object> {
+  const seen = new Set<PickleValue>();
+  const open: PickleValue[] = [...roots];
+  while (open.length > 0) {
+    const value = open.pop()!;
+    if (typeof value !== 'object' || value === null || seen.has(value)) continue;
+    seen.add(value);
+    yield value;
+    for (const part of partsOf(value)) if (typeof part === 'object') open.push(part);
+  }
+}
+
+function* partsOf(value: PickleValue & object): Iterable<PickleValue> {
+  if (Array.isArray(value) || value instanceof Set) yield* value;
+  else if (value instanceof Tuple) yield* value.items;
+  else if (value instanceof Map) for (const pair of value) yield* pair;
+  else if (value instanceof Call) yield* value.parts();
+}
+
 export interface PickleOptions {
   /** What errors call the file. */
   readonly file?: string | undefined;
+  /** The entry of an archive that the pickle is. */
+  readonly path?: string | undefined;
+  /** Where in the file the pickle begins; offsets count from the start of the file. */
+  readonly base?: number | undefined;
   /** The class that a reference stands for, where files refer to classes so. */
   readonly classOf?: ((reference: Persistent) => Global | undefined) | undefined;
 }
 
 /** Most opcodes of one pickle. */
 const maxOpcodes = 50_000_000;
+/** Bytes that values may take in memory beyond one for each byte of the pickle: an opcode of one byte can make a dict. */
+const maxMemory = 40 * 2 ** 20;
+/** What values take, about, beside their content. */
+const costs = { item: 8, slot: 64, number: 32, text: 32, memo: 40, tuple: 104, list: 104, call: 128, bytes: 128, dict: 400 } as const;
 const newestProtocol = 5;
+
+export interface Pickle {
+  readonly value: PickleValue;
+  /** The offset in the bytes behind it. */
+  readonly end: number;
+  /** Everything that unpickling would call, whether the value holds it or not. */
+  readonly calls: readonly Call[];
+}
 
 /**
  * Read one pickle; bytes after its end are left.
- * @returns its value and the offset behind it
- * @throws ModelError E1005 where it ends early, E1006 for what is no pickle, E1009 for one that is too long, E2002 for opcodes that only
- * registries of a running Python can resolve
+ * @throws ModelError E1005 where it ends early, E1006 for what is no pickle, E1009 for one that is too long or too large in memory, E2002
+ * for opcodes that only registries of a running Python can resolve
  */
-export function readPickle(bytes: Uint8Array, options: PickleOptions = {}): { readonly value: PickleValue; readonly end: number } {
+export function readPickle(bytes: Uint8Array, options: PickleOptions = {}): Pickle {
   return new Machine(bytes, options).run();
 }
 
@@ -91,37 +142,58 @@ type Item = PickleValue | Mark;
 class Machine {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
-  readonly #file: string | undefined;
+  readonly #place: Place;
+  readonly #base: number;
   readonly #classOf: NonNullable<PickleOptions['classOf']>;
   readonly #stack: Item[] = [];
   readonly #memo = new Map<number, PickleValue>();
+  readonly #calls: Call[] = [];
+  readonly #memory: number;
+  #left: number;
+  /** The most values that the stack has held. */
+  #highest = 0;
   #at = 0;
   #opcode = 0;
 
-  constructor(bytes: Uint8Array, { file, classOf = () => undefined }: PickleOptions) {
+  constructor(bytes: Uint8Array, { file, path, base = 0, classOf = () => undefined }: PickleOptions) {
     this.#classOf = classOf;
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.#file = file;
+    this.#place = { file, path };
+    this.#base = base;
+    this.#memory = maxMemory + bytes.length;
+    this.#left = this.#memory;
   }
 
-  run(): { value: PickleValue; end: number } {
+  run(): Pickle {
     for (let count = 0; count < maxOpcodes; count++) {
       this.#opcode = this.#at;
-      const code = this.#take(1)[0]!;
-      if (code === stop) return { value: this.pop(), end: this.#at };
+      const code = this.#bytes[this.#at];
+      if (code === undefined) throw this.error('E1005', 'the pickle ends without its last opcode');
+      this.#at++;
+      if (code === stop) return { value: this.pop(), end: this.#at, calls: this.#calls };
       const operation = operations[code];
       if (!operation) throw this.error('E1006', `opcode 0x${code.toString(16).padStart(2, '0')} does not exist`);
       operation(this);
     }
-    throw this.error('E1009', `the pickle has more than ${maxOpcodes} opcodes`);
+    throw this.error('E1009', `the pickle has more than ${maxOpcodes} opcodes`, { name: 'pickle.opcodes', value: maxOpcodes });
   }
 
-  error(code: Code, message: string): ModelError {
-    return fail(code, message, { file: this.#file, offset: this.#opcode });
+  error(code: Code, message: string, limit?: Place['limit']): ModelError {
+    return fail(code, message, { ...this.#place, offset: this.offset, limit });
   }
   get offset(): number {
-    return this.#opcode;
+    return this.#base + this.#opcode;
+  }
+
+  /** Account for memory before it is taken. */
+  spend(bytes: number): void {
+    this.#left -= bytes;
+    if (this.#left < 0)
+      throw this.error('E1009', `the values of the pickle take more than ${this.#memory} bytes of memory`, {
+        name: 'pickle.memory',
+        value: this.#memory,
+      });
   }
 
   #take(length: number): Uint8Array {
@@ -132,14 +204,26 @@ class Machine {
   }
   /** Bytes whose number is stored before them in `width` bytes. */
   counted(width: 1 | 4 | 8): Uint8Array {
-    return this.#take(this.unsigned(width));
+    return this.#take(width === 8 ? this.#long('bytes are announced') : this.unsigned(width));
   }
-  unsigned(width: 1 | 2 | 4 | 8): number {
+  unsigned(width: 1 | 2 | 4): number {
     const at = this.#at;
     this.#take(width);
     if (width === 1) return this.#view.getUint8(at);
-    if (width === 2) return this.#view.getUint16(at, true);
-    return width === 4 ? this.#view.getUint32(at, true) : Number(this.#view.getBigUint64(at, true));
+    return width === 2 ? this.#view.getUint16(at, true) : this.#view.getUint32(at, true);
+  }
+  /** A number of bytes in eight bytes, which must follow. */
+  #long(what: string): number {
+    const at = this.#at;
+    this.#take(8);
+    const length = this.#view.getBigUint64(at, true);
+    const left = this.#bytes.length - this.#at;
+    if (length > BigInt(left)) throw this.error('E1005', `${length} ${what}, ${left} are left`);
+    return Number(length);
+  }
+  /** Frames only help who reads in pieces. */
+  frame(): void {
+    this.#long('bytes of a frame are announced');
   }
   int32(): number {
     const at = this.#at;
@@ -155,13 +239,25 @@ class Machine {
   line(): string {
     const end = this.#bytes.indexOf(0x0a, this.#at);
     if (end < 0) throw this.error('E1005', 'a line is not ended');
-    const text = decode(this.#bytes.subarray(this.#at, end));
+    const text = this.text(this.#bytes.subarray(this.#at, end));
     this.#at = end + 1;
     return text;
   }
+  /** The text that bytes hold. */
+  text(bytes: Uint8Array): string {
+    this.spend(costs.text + bytes.length);
+    return utf8.decode(bytes);
+  }
 
   push(value: Item): void {
-    this.#stack.push(value);
+    if (this.#stack.push(value) <= this.#highest) return;
+    this.#highest++;
+    this.spend(costs.slot);
+  }
+  /** Push what was made just now, which takes memory of its own. */
+  make(kind: keyof typeof costs, value: PickleValue): void {
+    this.spend(costs[kind]);
+    this.push(value);
   }
   pop(): PickleValue {
     const value = this.#stack.pop();
@@ -181,10 +277,13 @@ class Machine {
   popToMark(): PickleValue[] {
     const at = this.#stack.lastIndexOf(mark);
     if (at < 0) throw this.error('E1006', 'there is no mark on the stack');
-    const values = this.#stack.splice(at) as PickleValue[];
-    return values.slice(1);
+    const values = this.#stack.slice(at + 1) as PickleValue[];
+    this.#stack.length = at;
+    return values;
   }
   store(key: number): void {
+    if (!Number.isInteger(key)) throw this.error('E1006', 'the place in the memo is no integer');
+    if (!this.#memo.has(key)) this.spend(costs.memo);
     this.#memo.set(key, this.top());
   }
   memoize(): void {
@@ -200,10 +299,13 @@ class Machine {
     const callee = called instanceof Persistent ? this.#classOf(called) : called;
     if (!(callee instanceof Global)) throw this.error('E1006', 'what is called must be a global');
     if (!(args instanceof Tuple)) throw this.error('E1006', 'the arguments of a call must be a tuple');
-    this.push(new Call(callee, args.items, isInstance));
+    const made = new Call(callee, args.items, isInstance);
+    this.#calls.push(made);
+    this.make('call', made);
   }
   append(items: readonly PickleValue[]): void {
     const target = this.top();
+    this.spend(items.length * costs.item);
     if (Array.isArray(target)) for (const item of items) target.push(item);
     else if (target instanceof Call) for (const item of items) target.items.push(item);
     else throw this.error('E1006', 'items can be appended to lists only');
@@ -212,6 +314,7 @@ class Machine {
     const target = this.top();
     const entries = target instanceof Map ? target : target instanceof Call ? target.entries : undefined;
     if (!entries || pairs.length % 2 !== 0) throw this.error('E1006', 'entries can be set on dicts only, as pairs');
+    this.spend(pairs.length * costs.memo);
     for (let i = 0; i < pairs.length; i += 2) entries.set(pairs[i]!, pairs[i + 1]!);
   }
   build(): void {
@@ -226,11 +329,13 @@ class Machine {
   integer(text: string): number | bigint {
     const digits = text.replace(/L$/, '');
     if (!/^[+-]?\d{1,1000}$/.test(digits)) throw this.error('E1006', `${JSON.stringify(text.slice(0, 40))} is no integer`);
+    this.spend(costs.number);
     return narrow(BigInt(digits));
   }
   /** Little-endian two's complement of any length. */
   long(bytes: Uint8Array): number | bigint {
-    if (bytes.length > 1024) throw this.error('E1009', `an integer of ${bytes.length} bytes`);
+    if (bytes.length > 1024) throw this.error('E1009', `an integer of ${bytes.length} bytes`, { name: 'pickle.integer', value: 1024 });
+    this.spend(costs.number);
     let value = 0n;
     for (let i = bytes.length - 1; i >= 0; i--) value = (value << 8n) | BigInt(bytes[i]!);
     return narrow(bytes.length > 0 && bytes.at(-1)! >= 0x80 ? value - (1n << BigInt(8 * bytes.length)) : value);
@@ -239,11 +344,10 @@ class Machine {
 
 const narrow = (value: bigint): number | bigint => (Number.isSafeInteger(Number(value)) ? Number(value) : value);
 const utf8 = new TextDecoder();
-const decode = (bytes: Uint8Array): string => utf8.decode(bytes);
 /** The text of a quoted string of protocol 0; escapes other than quotes and backslashes are kept. */
 const unquote = (text: string): string => text.replace(/^(['"])(.*)\1$/s, '$2').replace(/\\(['"\\])/g, '$1');
 const asDict = (m: Machine, pairs: readonly PickleValue[]): void => {
-  m.push(new Map());
+  m.make('dict', new Map());
   m.set(pairs);
 };
 const unresolvable = (what: string) => (m: Machine) => {
@@ -251,7 +355,7 @@ const unresolvable = (what: string) => (m: Machine) => {
 };
 const tuple = (count: number) => (m: Machine) => {
   const items = Array.from({ length: count }, () => m.pop());
-  m.push(new Tuple(items.reverse()));
+  m.make('tuple', new Tuple(items.reverse()));
 };
 const stop = 0x2e;
 
@@ -261,7 +365,7 @@ const table: Readonly<Record<string, (m: Machine) => void>> = {
   '1': m => void m.popToMark(),
   '2': m => m.push(m.top()),
   F: m => m.push(Number(m.line())),
-  G: m => m.push(m.double()),
+  G: m => m.make('number', m.double()),
   I: m => {
     const text = m.line();
     m.push(text === '00' ? false : text === '01' ? true : m.integer(text));
@@ -271,33 +375,33 @@ const table: Readonly<Record<string, (m: Machine) => void>> = {
   M: m => m.push(m.unsigned(2)),
   L: m => m.push(m.integer(m.line())),
   N: m => m.push(null),
-  P: m => m.push(new Persistent(m.line())),
-  Q: m => m.push(new Persistent(m.pop())),
+  P: m => m.make('tuple', new Persistent(m.line())),
+  Q: m => m.make('tuple', new Persistent(m.pop())),
   R: m => {
     const args = m.pop();
     m.call(m.pop(), args);
   },
   S: m => m.push(unquote(m.line())),
-  T: m => m.push(decode(m.counted(4))),
-  U: m => m.push(decode(m.counted(1))),
+  T: m => m.push(m.text(m.counted(4))),
+  U: m => m.push(m.text(m.counted(1))),
   V: m => m.push(m.line()),
-  X: m => m.push(decode(m.counted(4))),
+  X: m => m.push(m.text(m.counted(4))),
   a: m => m.append([m.pop()]),
   b: m => m.build(),
   c: m => {
     const module = m.line();
-    m.push(new Global(`${module}.${m.line()}`, m.offset));
+    m.make('tuple', new Global(`${module}.${m.line()}`, m.offset));
   },
   d: m => asDict(m, m.popToMark()),
-  '}': m => m.push(new Map()),
+  '}': m => m.make('dict', new Map()),
   e: m => m.append(m.popToMark()),
   g: m => m.load(Number(m.line())),
   h: m => m.load(m.unsigned(1)),
   j: m => m.load(m.unsigned(4)),
   i: unresolvable('the opcode INST'),
   o: unresolvable('the opcode OBJ'),
-  l: m => m.push(m.popToMark()),
-  ']': m => m.push([]),
+  l: m => m.make('list', m.popToMark()),
+  ']': m => m.make('list', []),
   p: m => m.store(Number(m.line())),
   q: m => m.store(m.unsigned(1)),
   r: m => m.store(m.unsigned(4)),
@@ -305,11 +409,11 @@ const table: Readonly<Record<string, (m: Machine) => void>> = {
     const value = m.pop();
     m.set([m.pop(), value]);
   },
-  t: m => m.push(new Tuple(m.popToMark())),
-  ')': m => m.push(new Tuple([])),
+  t: m => m.make('tuple', new Tuple(m.popToMark())),
+  ')': m => m.make('tuple', new Tuple([])),
   u: m => m.set(m.popToMark()),
-  B: m => m.push(m.counted(4)),
-  C: m => m.push(m.counted(1)),
+  B: m => m.make('bytes', m.counted(4)),
+  C: m => m.make('bytes', m.counted(1)),
   '\x80': m => m.protocol(m.unsigned(1)),
   '\x81': m => {
     const args = m.pop();
@@ -325,26 +429,27 @@ const table: Readonly<Record<string, (m: Machine) => void>> = {
   '\x89': m => m.push(false),
   '\x8a': m => m.push(m.long(m.counted(1))),
   '\x8b': m => m.push(m.long(m.counted(4))),
-  '\x8c': m => m.push(decode(m.counted(1))),
-  '\x8d': m => m.push(decode(m.counted(8))),
-  '\x8e': m => m.push(m.counted(8)),
-  '\x8f': m => m.push(new Set()),
+  '\x8c': m => m.push(m.text(m.counted(1))),
+  '\x8d': m => m.push(m.text(m.counted(8))),
+  '\x8e': m => m.make('bytes', m.counted(8)),
+  '\x8f': m => m.make('dict', new Set()),
   '\x90': m => {
     const items = m.popToMark();
     const target = m.top();
     if (!(target instanceof Set)) throw m.error('E1006', 'items can be added to sets only');
+    m.spend(items.length * costs.memo);
     for (const item of items) target.add(item);
   },
-  '\x91': m => m.push(new Set(m.popToMark())),
+  '\x91': m => m.make('dict', new Set(m.popToMark())),
   '\x92': unresolvable('the opcode NEWOBJ_EX'),
   '\x93': m => {
     const [name, module] = [m.pop(), m.pop()];
     if (typeof name !== 'string' || typeof module !== 'string') throw m.error('E1006', 'the name of a global must be text');
-    m.push(new Global(`${module}.${name}`, m.offset));
+    m.make('tuple', new Global(`${module}.${name}`, m.offset));
   },
   '\x94': m => m.memoize(),
-  '\x95': m => void m.unsigned(8),
-  '\x96': m => m.push(m.counted(8)),
+  '\x95': m => m.frame(),
+  '\x96': m => m.make('bytes', m.counted(8)),
   '\x97': unresolvable('buffers outside the pickle'),
   '\x98': unresolvable('buffers outside the pickle'),
 };

@@ -19,6 +19,8 @@ export interface ReadLimits {
   readonly rank?: number | undefined;
   /** The most findings of one code that are kept; 1,000. */
   readonly findings?: number | undefined;
+  /** The most steps in which code of a program is followed, beside one for each of its bytes; 1,000,000. */
+  readonly steps?: number | undefined;
 }
 
 export interface ReadOptions {

@@ -67,6 +67,7 @@ const others: readonly { is: string; extension?: string; test(head: Uint8Array):
   { is: 'a NumPy array', extension: '.npy', test: h => startsWith(h, '\u0093NUMPY') },
   { is: 'a Python pickle', extension: '.pkl', test: h => h[0] === 0x80 && (h[1] ?? 9) <= 5 },
   { is: 'a safetensors file', extension: '.safetensors', test: h => h[8] === 0x7b && h[4] === 0 && h[5] === 0 && h[6] === 0 && h[7] === 0 },
+  { is: 'a tar archive', test: h => startsWith(h, 'ustar', 257) },
   { is: 'a gzip file', test: h => h[0] === 0x1f && h[1] === 0x8b },
   { is: 'a GGUF model', extension: '.gguf', test: h => startsWith(h, 'GGUF') },
   { is: 'a JSON document', test: h => /^\s*[[{]/.test(textOf(h)) },

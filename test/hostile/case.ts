@@ -15,7 +15,7 @@ export interface Expected {
 /** Something beside the model, by relative path: content, or a step that makes it. */
 export type Beside = Readonly<Record<string, Uint8Array | string | ((path: string, folder: string) => void)>>;
 
-export type CommandName = 'check' | 'info' | 'convert' | 'run';
+export type CommandName = 'check' | 'info' | 'convert' | 'run' | 'weights';
 
 /** What reading the main file comes to from some byte on: an error of the disk, or its end, as where somebody cuts it off. */
 export interface Fault {

@@ -62,6 +62,17 @@ describe.each(rows)('%s', row => {
   });
 });
 
+/** How many rows each family of the catalogue has. */
+const families = { P: 45, X: 17, K: 16, Z: 11, S: 8, N: 4 } as const;
+/** Rows whose cases are tests below. */
+const tested: readonly string[] = ['X14', 'X17'];
+
+test.each(Object.entries(families))('every row of family %s has a case', (family, count) => {
+  const wanted = Array.from({ length: count }, (_, i) => `${family}${String(i + 1).padStart(2, '0')}`);
+  const found = [...new Set([...cases.map(c => c.row), ...tested])].filter(row => row.startsWith(family));
+  expect(found.sort()).toEqual(wanted);
+});
+
 test('P02: a model that ends after any of its bytes says where, or what it lacks', async () => {
   const { bytes } = model({
     nodes: node('Transpose', ['x'], ['y'], { more: intsAttribute('perm', 1, 0) }),

@@ -5,6 +5,7 @@ import { check } from '../../cli/commands/check.ts';
 import { convert } from '../../cli/commands/convert.ts';
 import { info } from '../../cli/commands/info.ts';
 import { run } from '../../cli/commands/run.ts';
+import { weights } from '../../cli/commands/weights.ts';
 import { type Outcome, Output } from '../../cli/output.ts';
 import { codes, type ExitKind, type Finding, ModelError } from '../../src/errors.ts';
 import type { Case, Expected } from './case.ts';
@@ -43,7 +44,7 @@ function optionsOf(c: Case, folder: string): Record<string, unknown> {
 }
 
 export async function judge(c: Case, folder: string): Promise<Verdict> {
-  const commands = { check, info, convert, run } as unknown as Record<
+  const commands = { check, info, convert, run, weights } as unknown as Record<
     string,
     (args: readonly string[], options: unknown, out: Output) => Promise<Outcome>
   >;

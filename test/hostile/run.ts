@@ -150,7 +150,7 @@ function judgeText(c: Case, ran: Ran, piece: Piece): string[] {
   const expected = meant(c.findings, piece);
   const said = ran.out + ran.err;
   if (ran.status !== exitCodes[c.exit]) problems.push(`exit ${ran.status}, expected ${exitCodes[c.exit]}`);
-  if (/^ +at .*:\d+:\d+\)?$|node:internal/m.test(ran.out + ran.err)) problems.push('a stack trace');
+  if (/^ +at (.*\()?(file:|\/).*:\d+:\d+\)?$|node:internal/m.test(ran.out + ran.err)) problems.push('a stack trace');
   if (unsafe.test(ran.out + ran.err)) problems.push('controls in the output');
   if (c.json) return [...problems, ...judgeJson(ran.out, expected)];
   for (const finding of expected) if (!said.includes(lineOf(finding))) problems.push(`does not say: ${lineOf(finding)}`);
@@ -234,6 +234,9 @@ const lineOfGroup = ({ name, cases, failed, seconds, megabytes }: Group): string
 const families: readonly (readonly [string, string])[] = [
   ['P', 'ONNX'],
   ['X', 'external data'],
+  ['K', 'pickles and programs'],
+  ['Z', 'archives'],
+  ['S', 'safetensors'],
   ['N', 'arrays'],
   ['O', 'output'],
   ['D', 'disk'],

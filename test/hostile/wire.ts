@@ -55,12 +55,15 @@ export function varint(value: number | bigint): Piece {
   return raw(bytes);
 }
 
-const little = (width: number, write: (view: DataView) => void): Piece => {
+const numbered = (width: number, write: (view: DataView) => void): Piece => {
   const bytes = new Uint8Array(width);
   write(new DataView(bytes.buffer));
   return { bytes };
 };
-export const float32 = (value: number): Piece => little(4, v => v.setFloat32(0, value, true));
+export const float32 = (value: number): Piece => numbered(4, v => v.setFloat32(0, value, true));
+/** An integer in so many bytes, the lowest first; a negative one as two's complement. */
+export const little = (width: number, value: number | bigint): Piece =>
+  raw(Array.from({ length: width }, (_, i) => Number((BigInt(value) >> BigInt(8 * i)) & 255n)));
 
 export const tag = (field: number, wire: number): Piece => varint(field * 8 + wire);
 /** Field of wire type 0. */

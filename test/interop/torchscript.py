@@ -160,6 +160,33 @@ class EarlyReturn(nn.Module):
         return self.pick(x) * 3
 
 
+@program((rand(3, 4),), (rand(5, 4),), ways=("script", "freeze"))
+class ForksAndContexts(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def part(self, x: Tensor, k: int) -> Tensor:
+        return self.fc(x) * k
+
+    def forward(self, x):
+        waiting: List[torch.jit.Future[Tensor]] = []
+        for i in range(3):
+            waiting.append(torch.jit.fork(self.part, x + i, i + 1))
+        with torch.no_grad():
+            y = torch.jit.wait(waiting[0])
+            if bool(x.sum() > 0):
+                y = y + 1
+        return y + torch.jit.wait(waiting[1]), torch.jit.wait(waiting[2])
+
+
+@program((rand(3, 4), rand(3, 4)), (rand(5, 4), rand(5, 4)), ways=("script", "freeze"))
+class NestedResults(nn.Module):
+    def forward(self, x, y):
+        inner: Dict[str, Tuple[Tensor, List[Tensor]]] = {"p": (x, [y, x + y]), "q": (y, [x])}
+        return {"a": inner["p"], "b": inner["q"]}, [x * 2, y * 2]
+
+
 class Pair(NamedTuple):
     first: Tensor
     second: Tensor

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import warnings
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,17 @@ def sources(folder):
             path = folder / f"{name}{end}.pth"
             torch.save(value, path, _use_new_zipfile_serialization=form)
             yield path, wanted
+    arrays = {
+        "f4": np.arange(6, dtype="f4").reshape(2, 3), "fortran": np.asfortranarray(np.arange(6).reshape(2, 3)),
+        "big": np.arange(3, dtype=">f8"), "empty": np.zeros((0, 3), "f2"), "scalar": np.array(3.0),
+    }
+    values = {"epoch": np.int64(3), "loss": np.float64(0.5), "half": np.float16(2), "name": np.str_("a"), "on": np.bool_(True),
+              "z": np.complex64(1j), "dtype": np.dtype("f4"), "counts": Counter("abca"), "set": {1, 2}, "bytes": b"a\xff",
+              "array": bytearray(b"ab"), "complex": 1 + 2j, "scheme": torch.per_tensor_affine, "quantized": torch.qint8}
+    wanted = {k: torch.from_numpy(np.ascontiguousarray(v.astype(v.dtype.newbyteorder("=")))).reshape(v.shape) for k, v in arrays.items()}
+    for name, options in (("numpy", {}), ("numpy_5", {"pickle_protocol": 5}), ("numpy_before_1.6", {"_use_new_zipfile_serialization": False})):
+        torch.save({"arrays": arrays, "values": values}, folder / f"{name}.pth", **options)
+        yield folder / f"{name}.pth", {f"arrays.{k}": v for k, v in wanted.items()}
     whole = {k: v.contiguous().clone() for k, v in (state | types()).items() if v.dtype != torch.complex128}
     save_file(whole, folder / "all.safetensors", metadata={"format": "pt"})
     yield folder / "all.safetensors", whole

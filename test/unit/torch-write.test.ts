@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
 import { MemorySource } from '../../src/codec/source.ts';
 import { openZip } from '../../src/codec/zip.ts';
-import type { OutputFile } from '../../src/formats/format.ts';
+import { bytesOfFile, type OutputFile } from '../../src/formats/format.ts';
 import { readOnnx } from '../../src/formats/onnx/index.ts';
 import { pt2, torchModule, torchscript } from '../../src/formats/torch/index.ts';
 import { allNodes, type Model } from '../../src/ir/graph.ts';
@@ -20,7 +20,11 @@ const folder = mkdtempSync(join(tmpdir(), 'omnix-torch-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const read = async (proto: Parameters<typeof modelOf>[0]): Promise<Model> => (await readOnnx(sourceOf(modelOf(proto)))).model;
-const bytesOf = ({ chunks }: OutputFile): Uint8Array => Buffer.concat(chunks as Uint8Array[]);
+const bytesOf = async (file: OutputFile): Promise<Uint8Array> => {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of bytesOfFile(file)) chunks.push(chunk);
+  return Buffer.concat(chunks);
+};
 const scriptOf = async (model: Model): Promise<Uint8Array> => bytesOf((await torchscript.write!(model, { name: 'net.pt' }))[0]!);
 const codeOf = async (model: Model): Promise<string> => {
   const zip = await openZip(new MemorySource(await scriptOf(model), 'net.pt'));
@@ -28,7 +32,7 @@ const codeOf = async (model: Model): Promise<string> => {
 };
 /** The classes of model.py. */
 const classesOf = async (model: Model): Promise<string> => {
-  const text = new TextDecoder().decode(bytesOf((await torchModule.write!(model, { name: 'net' })).at(-1)!));
+  const text = new TextDecoder().decode(await bytesOf((await torchModule.write!(model, { name: 'net' })).at(-1)!));
   return text.slice(text.indexOf('class '), text.indexOf('def references'));
 };
 
@@ -59,7 +63,7 @@ const blocks = () =>
 const lines = (...text: readonly string[]): string => text.join('\n');
 
 test('an exported program says from which module a node comes', async () => {
-  const bytes = bytesOf((await pt2.write!(await blocks(), { name: 'net.pt2' }))[0]!);
+  const bytes = await bytesOf((await pt2.write!(await blocks(), { name: 'net.pt2' }))[0]!);
   const again = (await pt2.read!(new MemorySource(bytes, 'net.pt2'), {})).model;
   const modules = again.graph.nodes.map(n => n.meta.metadata?.get('module'));
   expect([...new Set(modules)]).toEqual(['blocks.0.fc', 'blocks.0', 'blocks.1.fc', 'blocks.1', undefined]);
@@ -68,7 +72,7 @@ test('an exported program says from which module a node comes', async () => {
 test('nodes of graphs that are read twice have names of their own', async () => {
   const c = (await casesOfArchive(selection)).find(one => one.name === 'test_loop11')!;
   const model = (await readOnnx(new MemorySource(await c.file('model.onnx'), 'm.onnx'))).model;
-  const bytes = bytesOf((await pt2.write!(model, { name: 'net.pt2' }))[0]!);
+  const bytes = await bytesOf((await pt2.write!(model, { name: 'net.pt2' }))[0]!);
   const again = (await pt2.read!(new MemorySource(bytes, 'net.pt2'), {})).model;
   const names = [...allNodes(again.graph)].map(n => n.name).filter(name => name !== '');
   expect(names.length).toBeGreaterThan(0);
@@ -203,7 +207,7 @@ describe('a module of Python', () => {
       ],
       output: [info('y', [2])],
     });
-    const text = new TextDecoder().decode(bytesOf((await torchModule.write!(model, { name: 'net' })).at(-1)!));
+    const text = new TextDecoder().decode(await bytesOf((await torchModule.write!(model, { name: 'net' })).at(-1)!));
     expect(text.split('\n')[0]).toMatch(/^"\\"\\"\\"\\x0aimport os {2}# \\\\; python model\.py/);
     const classes = text.slice(text.indexOf('class '), text.indexOf('    def load_weights'));
     expect(classes).toBe(

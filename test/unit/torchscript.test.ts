@@ -94,7 +94,7 @@ describe('the text', () => {
     ['x = 1\n', 'E1006 a.py:1:1: expected a class or a function, found "x"'],
     ['def f():\n  x = 12abc\n', 'E1006 a.py:2:9: a number that runs into a name'],
     ['def f():\n  x = "\\ud"\n', 'E1006 a.py:2:10: a malformed escape'],
-    ['def f():\n  with a:\n    pass\n', 'E2002 a.py:2:3: with has no conversion'],
+    ['def f():\n  try:\n    pass\n', 'E2002 a.py:2:3: try has no conversion'],
     ['def f():\n  x = 1j\n', 'E2002 a.py:2:7: complex numbers have no conversion'],
     ['def f():\n  x = a $ b\n', 'E1006 a.py:2:9: an unexpected "$"'],
     ['def f():\n  pass\ndef f():\n  pass\n', 'E1006 a.py:3:5: a second function f'],

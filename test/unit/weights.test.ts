@@ -279,7 +279,7 @@ describe('checkpoints of PyTorch', () => {
     [
       'a view beyond its storage',
       dict(['w', tensor('0', [4], [1], 2)]),
-      'E1203 storage 0: float32[4] with strides [1] needs 16 bytes of storage, the record has 8',
+      'E1203 "w": float32[4] with strides [1] needs 16 bytes of storage, the record has 8',
     ],
     ['a key that leads out', dict(['w', tensor('../x', [2], [1])]), 'E1006 the pickle has the storage key "../x"'],
     [

@@ -13,7 +13,7 @@ const searches = 20;
 
 export class Reading {
   readonly findings: Finding[] = [];
-  readonly limits: Required<{ [K in keyof ReadLimits]: number }>;
+  readonly limits: Required<{ [K in Exclude<keyof ReadLimits, 'steps'>]: number }>;
   readonly file: string;
   /** External files by location: a source, or why there is none. */
   readonly external = new Map<string, Source | ModelError>();

@@ -3,54 +3,84 @@
 import { Call, Global, Persistent, type PickleValue, Tuple } from '../../codec/pickle.ts';
 import { writePickle } from '../../codec/pickle-write.ts';
 import type { Source } from '../../codec/source.ts';
-import { openZip } from '../../codec/zip.ts';
 import { writeZip, type ZipInput } from '../../codec/zip-write.ts';
-import { fail, ModelError } from '../../errors.ts';
+import { fail } from '../../errors.ts';
 import { Tensor } from '../../ir/tensor.ts';
 import { quoted } from '../../ir/text.ts';
 import type { Weights } from '../../ir/weights.ts';
 import { contiguousStrides } from '../../kernels/kernel.ts';
 import type { WeightFormat, WeightsRead } from '../weights/weights.ts';
 import { type SavedValue, storageOf, torchNameOf } from './rebuild.ts';
-import { isStream, readSaved } from './saved.ts';
+import { isArchive, isStream, readSaved } from './saved.ts';
 
 export const checkpoint: WeightFormat = {
   name: 'torch',
   title: 'PyTorch checkpoint',
   extensions: ['.pth', '.pt', '.bin', '.ckpt'],
-  async detect(head, source) {
-    if (isStream(head)) return true;
-    if (head[0] !== 0x50 || head[1] !== 0x4b) return false;
-    try {
-      const names = [...(await openZip(source)).entries.keys()];
+  detect: async (head, source) =>
+    isStream(head) ||
+    isArchive(head, source, checkpoint.extensions, ({ entries }) => {
+      const names = [...entries.keys()];
       return names.some(name => /^[^/]+\/data\.pkl$/.test(name)) && !names.some(name => /^[^/]+\/(code|models)\//.test(name));
-    } catch (error) {
-      if (error instanceof ModelError) return checkpoint.extensions.some(e => source.name.endsWith(e));
-      throw error;
-    }
-  },
+    }),
   read: readCheckpoint,
   write: writeCheckpoint,
 };
 
 async function readCheckpoint(source: Source): Promise<WeightsRead> {
   const { value, findings } = await readSaved(source);
-  const tensors = new Map<string, Tensor>();
-  collect(value, '', tensors, source.name);
-  return { tensors, metadata: new Map(), findings };
+  return { tensors: new Collector(source.name).tensorsOf(value), metadata: new Map(), findings };
 }
 
+/** Most names of tensors: a value that is shared has one for each path that leads to it, which can double at every level. */
+const maxNames = 1_000_000;
+
 /** Tensors by path: keys of dicts and places in lists, joined by dots. Numbers and texts among them are left out. */
-function collect(value: SavedValue, path: string, into: Map<string, Tensor>, file: string): void {
-  const enter = (key: SavedValue, item: SavedValue): void => {
-    if (typeof key !== 'string' && typeof key !== 'number') return;
-    collect(item, path === '' ? String(key) : `${path}.${key}`, into, file);
-  };
-  if (value instanceof Tensor) {
-    if (into.has(path)) throw fail('E1010', `two tensors are called ${quoted(path)}`, { file, tensor: path });
-    into.set(path, value);
-  } else if (value instanceof Map) for (const [key, item] of value) enter(key, item);
-  else if (Array.isArray(value)) for (const [i, item] of (value as readonly SavedValue[]).entries()) enter(i, item);
+class Collector {
+  readonly #file: string;
+  readonly #found = new Map<string, Tensor>();
+  readonly #counts = new Map<SavedValue, number>();
+  constructor(file: string) {
+    this.#file = file;
+  }
+
+  tensorsOf(value: SavedValue): ReadonlyMap<string, Tensor> {
+    const count = this.#count(value);
+    if (count > maxNames)
+      throw fail('E1009', `the checkpoint has more than ${maxNames} names of tensors`, {
+        file: this.#file,
+        limit: { name: 'checkpoint.names', value: maxNames },
+      });
+    this.#collect(value, '');
+    return this.#found;
+  }
+
+  /** How many names a value gives. */
+  #count(value: SavedValue): number {
+    if (value instanceof Tensor) return 1;
+    if (typeof value !== 'object' || value === null) return 0;
+    const before = this.#counts.get(value);
+    if (before !== undefined) return before;
+    let count = 0;
+    for (const [, item] of itemsOf(value)) count += this.#count(item);
+    this.#counts.set(value, count);
+    return count;
+  }
+
+  #collect(value: SavedValue, path: string): void {
+    if (value instanceof Tensor) {
+      if (this.#found.has(path)) throw fail('E1010', `two tensors are called ${quoted(path)}`, { file: this.#file, tensor: path });
+      this.#found.set(path, value);
+    } else if (this.#count(value) > 0)
+      for (const [key, item] of itemsOf(value)) this.#collect(item, path === '' ? String(key) : `${path}.${key}`);
+  }
+}
+
+/** Items of dicts under keys that can be part of a name, and of lists. */
+function* itemsOf(value: SavedValue): Iterable<readonly [string | number, SavedValue]> {
+  if (value instanceof Map) {
+    for (const [key, item] of value) if (typeof key === 'string' || typeof key === 'number') yield [key, item];
+  } else if (Array.isArray(value)) yield* (value as readonly SavedValue[]).entries();
 }
 
 /** @throws ModelError E2002 for element types that PyTorch does not have */

@@ -1,10 +1,10 @@
 // PyTorch's formats as rows of the format table.
 import type { Source } from '../../codec/source.ts';
-import { openZip } from '../../codec/zip.ts';
 import { writeZip, type ZipInput, zipLength } from '../../codec/zip-write.ts';
 import { ModelError } from '../../errors.ts';
 import type { Format, OutputFile } from '../format.ts';
 import { isPt2, openArchive } from './pt2.ts';
+import { isArchive } from './saved.ts';
 import { openScript, scriptRoot } from './script/archive.ts';
 import { translateScript } from './script/translate.ts';
 import { translate } from './translate.ts';
@@ -20,15 +20,7 @@ export const pt2: Format = {
   name: 'pt2',
   title: 'PyTorch exported program',
   extensions: ['.pt2'],
-  async detect(head: Uint8Array, source: Source) {
-    if (head[0] !== 0x50 || head[1] !== 0x4b) return false;
-    try {
-      return isPt2(await openZip(source));
-    } catch (error) {
-      if (error instanceof ModelError) return source.name.endsWith('.pt2');
-      throw error;
-    }
-  },
+  detect: (head: Uint8Array, source: Source): Promise<boolean> => isArchive(head, source, pt2.extensions, isPt2),
   async read(source, { allowCustom = false }) {
     const archive = await openArchive(source);
     const errors = archive.findings.filter(f => f.severity === 'error');
@@ -45,18 +37,10 @@ export const torchscript: Format = {
   name: 'torchscript',
   title: 'TorchScript program',
   extensions: ['.pt', '.jit', '.torchscript', '.ptl'],
-  async detect(head, source) {
-    if (head[0] !== 0x50 || head[1] !== 0x4b) return false;
-    try {
-      return scriptRoot(await openZip(source)) !== undefined;
-    } catch (error) {
-      if (error instanceof ModelError) return torchscript.extensions.some(extension => source.name.endsWith(extension));
-      throw error;
-    }
-  },
-  async read(source, { allowCustom = false, inputShapes = {} }) {
+  detect: (head, source) => isArchive(head, source, torchscript.extensions, zip => scriptRoot(zip) !== undefined),
+  async read(source, { allowCustom = false, inputShapes = {}, limits }) {
     const archive = await openScript(source);
-    const { model, findings } = translateScript(archive, stemOf(source), { allowCustom, inputShapes });
+    const { model, findings } = translateScript(archive, stemOf(source), { allowCustom, inputShapes, steps: limits?.steps });
     return { model, findings: [...archive.findings, ...findings] };
   },
   write: async (model, { name, names }) => [archive(name, scriptEntries(programOf(model, names), rootOf(name)))],

@@ -1,6 +1,6 @@
 // Typed access to the JSON of an exported program: every step knows its path, so that an error says where and what.
 import { isJsonArray, isJsonObject, type Json, type JsonObject } from '../../codec/json.ts';
-import { fail, type ModelError } from '../../errors.ts';
+import { fail, ModelError } from '../../errors.ts';
 
 /** A JSON value and where it lies. */
 export class Cursor {
@@ -55,6 +55,15 @@ export class Cursor {
     const [tag] = keys;
     if (keys.length !== 1 || tag === undefined) throw this.wrong('an object with exactly one key');
     return { tag, of: new Cursor(this.object[tag]!, `${this.path}.${tag}`) };
+  }
+
+  /** What is read from a text; errors get its path. */
+  within<T>(read: (text: string) => T): T {
+    try {
+      return read(this.text);
+    } catch (error) {
+      throw error instanceof ModelError ? error.within({ path: this.path }) : error;
+    }
   }
 
   wrong(expected: string): ModelError {

@@ -6,6 +6,7 @@ import { type Finding, fail, ModelError } from '../../errors.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import { Cursor } from './json.ts';
 import { flatProgram, flatTensors, isFlat, readSavedTensors, upgradeProgram } from './legacy.ts';
+import { requireLittle, wordIn } from './saved.ts';
 import { readPayload } from './weights.ts';
 
 /** An exported program, in the schema of today, and its tensors. */
@@ -45,18 +46,12 @@ export async function openArchive(source: Source): Promise<Archive> {
   }
   const root = rootOf(zip);
   if (root === undefined) throw fail('E1013', 'the archive has no models/*.json of torch.export');
-  const text = async (name: string): Promise<string> => {
-    const entry = zip.entries.get(`${root}/${name}`);
-    if (!entry) throw fail('E1013', `the archive has no ${name}`);
-    return new TextDecoder().decode(await entry.bytes()).trim();
-  };
-  const expect = (what: string, expected: string, text: string, code: 'E1006' | 'E2002'): void => {
-    if (text !== expected) throw fail(code, `${what}: expected ${expected}, found ${JSON.stringify(text.slice(0, 40))}`);
-  };
-  expect('archive_format', 'pt2', await text('archive_format'), 'E1006');
+  const kind = (await wordIn(zip, `${root}/archive_format`)) ?? '';
+  if (kind !== 'pt2')
+    throw fail('E1006', `archive_format: expected pt2, found ${JSON.stringify(kind.slice(0, 40))}`, { path: 'archive_format' });
   const name = nameOfProgram(zip, root);
   const program = await readProgram(zip, name);
-  if (zip.entries.has(`${root}/byteorder`)) expect('byteorder', 'little', await text('byteorder'), 'E2002');
+  await requireLittle(zip, `${root}/`, source.name);
   const stem = /([^/]+)\.json$/.exec(name)![1]!;
   for (const kind of ['weights', 'constants']) {
     await readTensors(zip, root, `data/${kind}`, `${stem}_${kind}_config.json`, found);

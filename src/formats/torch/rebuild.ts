@@ -1,11 +1,13 @@
 // From the pickles of torch.save to values: the few calls in them that make tensors and containers are carried out by the table below, and
 // every other one is refused by name. Nothing is executed. Knows no file layout.
 // Source: PyTorch, torch/_utils.py and torch/_weights_only_unpickler.py.
-import { Call, Global, Persistent, type PickleValue, Tuple } from '../../codec/pickle.ts';
-import { fail, type ModelError } from '../../errors.ts';
-import type { Tensor } from '../../ir/tensor.ts';
+import { Call, Global, Persistent, type Pickle, type PickleValue, Tuple, valuesIn } from '../../codec/pickle.ts';
+import { type Code, fail, ModelError } from '../../errors.ts';
+import { Tensor } from '../../ir/tensor.ts';
+import { quoted } from '../../ir/text.ts';
 import type { DataType } from '../../ir/types.ts';
-import { type Storage, tensorInStorage } from './storage.ts';
+import { bytesOfText, numpyNames, numpyRebuilds } from './numpy.ts';
+import { type Lie, type Storage, tensorInStorage } from './storage.ts';
 
 /** A value that torch.save wrote. None is null, tuples and lists are arrays, dicts are Maps in order of insertion. */
 export type SavedValue =
@@ -82,13 +84,51 @@ export const storageOf = nameIn(storages);
 /** PyTorch's name of an element type, such as `torch.float32`. */
 export const torchNameOf = nameIn(types);
 
+/** Names of torch that are values and not called: element types without a conversion, and schemes of quantization. They are read as texts. */
+const constants = /^torch\.(q?u?int\d+(x\d)?|bits\d+(x\d)?|b?complex32|float4_e2m1fn_x2|per_(tensor|channel)_(affine|symmetric)\w*)$/;
+
 /** Carries out one allowed call. */
-type Rebuild = (call: Call, rebuilder: Rebuilder, depth: number) => Promise<SavedValue>;
+export type Rebuild = (call: Call, rebuilder: Rebuilder, depth: number) => Promise<SavedValue>;
+
+const argument =
+  (i: number): Rebuild =>
+  (call, r, depth) =>
+    r.convert(call.args[i] ?? null, depth);
+/** Tensors of other devices are kept as those of the processor, or as arrays of NumPy. */
+const fromOther: Rebuild = async (call, r, depth) => {
+  const made = await r.convert(call.args[0] ?? null, depth);
+  const type = await r.convert(call.args[1] ?? null, depth);
+  if (!(made instanceof Tensor)) throw r.wrong('a tensor of another device without elements');
+  if (made.type !== type) throw r.error('E2002', `the pickle holds elements of ${made.type} for ${String(type)}, which has no conversion`);
+  return made;
+};
 
 const rebuilds: Readonly<Record<string, Rebuild | undefined>> = {
-  'collections.OrderedDict': async (call, r, depth) => r.entries(call.entries, depth),
-  'torch.Size': async (call, r, depth) => r.convert(call.args[0] ?? null, depth),
+  ...numpyRebuilds,
+  '_codecs.encode': async (call, r) => bytesOfText(call, r),
+  'builtins.bytearray': async (call, r, depth) =>
+    call.args[1] === undefined ? r.convert(call.args[0] ?? null, depth) : bytesOfText(call, r),
+  // Pickles of protocol 2 make no bytes so, and all others by `encode`.
+  'builtins.bytes': async ({ args }, r) => {
+    if (args.length > 0) throw r.wrong('bytes that are no text');
+    return new Uint8Array(0);
+  },
+  'builtins.set': argument(0),
+  'builtins.complex': (call, r, depth) => r.convert(new Tuple(call.args), depth),
+  'collections.Counter': argument(0),
+  'collections.OrderedDict': async (call, r, depth) => {
+    await r.convert(call.state, depth);
+    return r.entries(call.entries, depth);
+  },
+  'torch.Size': argument(0),
   'torch.device': async call => String(call.args[0]),
+  'torch.nn.parameter.Parameter': argument(0),
+  'torch._utils._rebuild_tensor': async (call, r) => {
+    const [storage, offset, size, stride] = call.args;
+    return r.tensor(storage, offset, size, stride, undefined, undefined);
+  },
+  'torch._utils._rebuild_device_tensor_from_numpy': fromOther,
+  'torch._utils._rebuild_device_tensor_from_cpu_tensor': fromOther,
   'torch._utils._rebuild_tensor_v2': async (call, r) => {
     const [storage, offset, size, stride, , , facts] = call.args;
     return r.tensor(storage, offset, size, stride, undefined, facts);
@@ -99,13 +139,13 @@ const rebuilds: Readonly<Record<string, Rebuild | undefined>> = {
     if (!type) throw r.wrong(`element type ${dtype instanceof Global ? dtype.name : 'that is no name'}`);
     return r.tensor(storage, offset, size, stride, type, facts);
   },
-  'torch._utils._rebuild_parameter': (call, r, depth) => r.convert(call.args[0] ?? null, depth),
-  'torch._utils._rebuild_parameter_with_state': (call, r, depth) => r.convert(call.args[0] ?? null, depth),
+  'torch._utils._rebuild_parameter': argument(0),
+  'torch._utils._rebuild_parameter_with_state': argument(0),
   'torch._tensor._rebuild_from_type_v2': (call, r, depth) => {
     const [callee, , args] = call.args;
     if (!(callee instanceof Global) || !(args instanceof Tuple))
       throw r.wrong('_rebuild_from_type_v2 without a function and its arguments');
-    return r.call(new Call(callee, args.items), depth);
+    return r.convert(new Call(callee, args.items), depth);
   },
 };
 
@@ -113,7 +153,7 @@ const rebuilds: Readonly<Record<string, Rebuild | undefined>> = {
 const scriptRebuilds: Readonly<Record<string, Rebuild | undefined>> = Object.fromEntries(
   ['restore_type_tag', 'build_intlist', 'build_tensorlist', 'build_doublelist', 'build_boollist'].map(name => [
     `torch.jit._pickle.${name}`,
-    (call, r, depth) => r.convert(call.args[0] ?? null, depth),
+    argument(0),
   ]),
 );
 
@@ -133,9 +173,11 @@ export interface StorageId {
   readonly element: DataType | undefined;
 }
 
-/** An untyped storage counts bytes. */
-const elementOf = (storage: string): DataType | undefined =>
-  storage === 'torch.storage.UntypedStorage' ? 'uint8' : Object.hasOwn(storages, storage) ? storages[storage] : undefined;
+/** An untyped storage counts bytes. Old files name the storages of a GPU; their elements are the same. */
+function elementOf(storage: string): DataType | undefined {
+  const name = storage.replace(/^torch\.cuda\./, 'torch.');
+  return name === 'torch.storage.UntypedStorage' ? 'uint8' : Object.hasOwn(storages, name) ? storages[name] : undefined;
+}
 
 /** The storage that a reference stands for; undefined where it is none. */
 export function storageId({ id }: Persistent): StorageId | undefined {
@@ -145,7 +187,8 @@ export function storageId({ id }: Persistent): StorageId | undefined {
 }
 
 /** Tensors that torch can save and that have no form here. */
-const unsupported = /^torch\._utils\._rebuild_(\w+_tensor|qtensor|sparse\w*|nested\w*|device_tensor\w*|meta\w*|wrapper\w*)/;
+const unsupported =
+  /^torch\.(_utils\._rebuild_(\w+_tensor|qtensor|sparse\w*|nested\w*|meta\w*|wrapper\w*)|serialization\._get_layout|_export\.serde\.serialize\._reconstruct_fake_tensor)/;
 
 /** Where the bytes of storages are. */
 export interface Records {
@@ -160,21 +203,56 @@ export interface Records {
 export class Rebuilder {
   readonly #records: Records;
   readonly #file: string;
+  readonly #path: string | undefined;
   readonly #script: boolean;
   readonly #made = new Map<PickleValue, SavedValue>();
   readonly #open = new Set<PickleValue>();
+  readonly #carried = new Set<Call>();
+  readonly #modules: PickleValue[] = [];
+  /** Keys on the way to the value that is converted. */
+  readonly #keys: string[] = [];
   readonly #tensors = new Map<string, Tensor>();
   readonly #typeOfKey = new Map<string, string>();
 
-  /** @param options `script` for the pickles of torch.jit.save, which hold instances of classes of their own */
-  constructor(records: Records, file: string, { script = false } = {}) {
+  /**
+   * @param path the entry of an archive that the pickle is
+   * @param options `script` for the pickles of torch.jit.save, which hold instances of classes of their own
+   */
+  constructor(records: Records, file: string, path?: string, { script = false } = {}) {
     this.#records = records;
     this.#file = file;
+    this.#path = path;
     this.#script = script;
   }
 
+  error(code: Code, message: string): ModelError {
+    return fail(code, message, { file: this.#file, path: this.#path, tensor: this.#name });
+  }
   wrong(what: string): ModelError {
-    return fail('E1006', `the pickle has ${what}`, { file: this.#file, path: 'data.pkl' });
+    return this.error('E1006', `the pickle has ${what}`);
+  }
+  /** The keys that lead here, as they are joined in names of weights. */
+  get #name(): string | undefined {
+    return this.#keys.length > 0 ? this.#keys.join('.') : undefined;
+  }
+
+  /**
+   * The value of a pickle.
+   * @throws ModelError E1015 too for calls that are hidden beside it, which unpickling would make as well
+   */
+  async value({ value, calls }: Pick<Pickle, 'value' | 'calls'>): Promise<SavedValue> {
+    const made = await this.convert(value, 0);
+    this.refuseHidden(calls);
+    return made;
+  }
+
+  /** What modules hold beside parameters, buffers and modules is not looked at, so that calls there may be any. */
+  refuseHidden(calls: readonly Call[]): void {
+    const hidden = calls.filter(call => !this.#carried.has(call) && !this.#allows(call));
+    if (hidden.length === 0) return;
+    const inModules = new Set(valuesIn(this.#modules));
+    const call = hidden.find(c => !inModules.has(c));
+    if (call) throw this.#refusal(call.callee, 'calls');
   }
 
   /** A value with its calls carried out. Parts that are shared are converted once. */
@@ -185,6 +263,7 @@ export class Rebuilder {
     if (depth > maxDepth)
       throw fail('E1008', `the pickle is nested deeper than ${maxDepth}`, {
         file: this.#file,
+        path: this.#path,
         limit: { name: 'pickle.depth', value: maxDepth },
       });
     if (this.#open.has(value)) throw this.wrong('a value that contains itself');
@@ -200,10 +279,11 @@ export class Rebuilder {
     if (Array.isArray(value)) return this.#all(value, depth);
     if (value instanceof Set) return this.#all([...value], depth);
     if (value instanceof Map) return this.entries(value, depth);
-    if (value instanceof Call) return this.call(value, depth);
+    if (value instanceof Call) return this.#call(value, depth);
     if (value instanceof Global) {
       const constant = types[value.name];
       if (constant) return constant;
+      if (constants.test(value.name) || numpyNames.has(value.name)) return value.name;
       throw this.#refusal(value, 'names');
     }
     throw this.wrong('a storage outside of a tensor');
@@ -211,31 +291,52 @@ export class Rebuilder {
 
   async #all(items: readonly PickleValue[], depth: number): Promise<SavedValue[]> {
     const made: SavedValue[] = [];
-    for (const item of items) made.push(await this.convert(item, depth));
+    for (const [i, item] of items.entries()) made.push(await this.#under(i, item, depth));
     return made;
   }
 
   async entries(map: ReadonlyMap<PickleValue, PickleValue>, depth: number): Promise<SavedValue> {
     const made = new Map<SavedValue, SavedValue>();
-    for (const [key, item] of map) made.set(await this.convert(key, depth), await this.convert(item, depth));
+    for (const [key, item] of map) made.set(await this.convert(key, depth), await this.#under(key, item, depth));
     return made;
   }
 
-  call(call: Call, depth: number): Promise<SavedValue> {
+  async #under(key: PickleValue, item: PickleValue, depth: number): Promise<SavedValue> {
+    this.#keys.push(typeof key === 'string' || typeof key === 'number' ? String(key).slice(0, 200) : '?');
+    const made = await this.convert(item, depth);
+    this.#keys.pop();
+    return made;
+  }
+
+  #rebuild(called: string): Rebuild | undefined {
+    // Pickles of protocol 2 call modules as Python 2 did.
+    const name = called.replace(/^__builtin__\./, 'builtins.');
+    if (Object.hasOwn(rebuilds, name)) return rebuilds[name];
+    return this.#script && Object.hasOwn(scriptRebuilds, name) ? scriptRebuilds[name] : undefined;
+  }
+  #isObject({ callee, isInstance }: Call): boolean {
+    return this.#script && isInstance && callee.name.startsWith('__torch__.');
+  }
+  /** Whether a call may be made wherever it stands. */
+  #allows(call: Call): boolean {
+    return this.#rebuild(call.callee.name) !== undefined || this.#isObject(call) || stateOfModule(call) !== undefined;
+  }
+
+  #call(call: Call, depth: number): Promise<SavedValue> {
+    this.#carried.add(call);
     const { name } = call.callee;
-    const rebuild = Object.hasOwn(rebuilds, name) ? rebuilds[name] : undefined;
+    const rebuild = this.#rebuild(name);
     if (rebuild) return rebuild(call, this, depth);
-    if (this.#script && Object.hasOwn(scriptRebuilds, name)) return scriptRebuilds[name]!(call, this, depth);
-    if (this.#script && call.isInstance && name.startsWith('__torch__.')) return this.#object(call, depth);
+    if (this.#isObject(call)) return this.#object(call, depth);
     const state = stateOfModule(call);
     if (state) return this.#module(state, depth);
-    if (unsupported.test(name) || name === 'torch._export.serde.serialize._reconstruct_fake_tensor')
-      throw fail('E2002', `the pickle makes a tensor by ${name}, which has no conversion`, { file: this.#file, path: 'data.pkl' });
+    if (unsupported.test(name)) throw this.error('E2002', `the pickle makes a tensor by ${name}, which has no conversion`);
     throw this.#refusal(call.callee, 'calls');
   }
 
   /** Parameters, persistent buffers and modules inside, by name; whatever else a module holds is not looked at. */
   async #module(state: ReadonlyMap<PickleValue, PickleValue>, depth: number): Promise<SavedValue> {
+    this.#modules.push(state as Map<PickleValue, PickleValue>);
     const made = new Map<SavedValue, SavedValue>();
     const passing = state.get('_non_persistent_buffers_set');
     for (const part of moduleParts) {
@@ -245,22 +346,22 @@ export class Rebuilder {
       if (!(entries instanceof Map)) throw this.wrong(`a module whose ${part} are no dict`);
       for (const [name, member] of entries)
         if (member !== null && !(part === '_buffers' && passing instanceof Set && passing.has(name)))
-          made.set(await this.convert(name, depth), await this.convert(member, depth));
+          made.set(await this.convert(name, depth), await this.#under(name, member, depth));
     }
     return made;
   }
 
   async #object({ callee, state }: Call, depth: number): Promise<SavedValue> {
-    if (!(state instanceof Map)) throw fail('E2002', `the state of ${callee.name.slice(0, 200)} is no dict, which has no conversion`);
+    if (!(state instanceof Map)) throw this.error('E2002', `the state of ${callee.name.slice(0, 200)} is no dict, which has no conversion`);
     const attributes = new Map<string, SavedValue>();
-    for (const [name, value] of state) attributes.set(String(name), await this.convert(value, depth));
+    for (const [name, value] of state) attributes.set(String(name), await this.#under(name, value, depth));
     return new SavedObject(callee.name, attributes);
   }
 
   #refusal({ name, offset }: Global, does: string): ModelError {
     return fail('E1015', `the pickle ${does} ${name.slice(0, 200)} at offset ${offset}; only tensors and containers are read`, {
       file: this.#file,
-      path: 'data.pkl',
+      path: this.#path,
       offset,
     });
   }
@@ -275,19 +376,28 @@ export class Rebuilder {
     facts: PickleValue | undefined,
   ): Promise<Tensor> {
     if (facts instanceof Map && [...facts.values()].some(value => value === true))
-      throw fail('E2002', `a tensor is stored ${[...facts.keys()].join(' and ')}, which has no conversion`, { file: this.#file });
+      throw this.error('E2002', `a tensor is stored ${[...facts.keys()].join(' and ')}, which has no conversion`);
     const { key, element, bytes } = await this.#storage(storage);
-    const [dims, strides] = [this.#sizes(size), this.#sizes(stride)];
+    const [dims, strides] = [this.sizes(size), this.sizes(stride)];
     if (dims.length !== strides.length) throw this.wrong(`a tensor of ${dims.length} sizes and ${strides.length} strides`);
     if (!isSize(offset)) throw this.wrong('a tensor whose offset is no size');
     const made = { type: type ?? element, dims, strides, offset };
     const same = JSON.stringify([key, made]);
-    const tensor = this.#tensors.get(same) ?? (await tensorInStorage(`storage ${key}`, { ...made, path: 'data.pkl' }, bytes));
+    const tensor = this.#tensors.get(same) ?? (await this.lay(`storage ${key}`, made, bytes));
     this.#tensors.set(same, tensor);
     return tensor;
   }
 
-  #sizes(value: PickleValue | undefined): number[] {
+  /** The tensor that lies so in these bytes; errors begin with its name. */
+  async lay(name: string, lie: Omit<Lie, 'path'>, bytes: Storage): Promise<Tensor> {
+    try {
+      return await tensorInStorage(this.#name === undefined ? name : quoted(this.#name), { ...lie, path: this.#path }, bytes);
+    } catch (error) {
+      throw error instanceof ModelError ? error.within({ file: this.#file }) : error;
+    }
+  }
+
+  sizes(value: PickleValue | undefined): number[] {
     const items = value instanceof Call && value.callee.name === 'torch.Size' ? value.args[0] : value;
     if (items instanceof Tuple && items.items.every(isSize)) return items.items as number[];
     throw this.wrong('sizes or strides that are no tuple of sizes');
@@ -297,9 +407,8 @@ export class Rebuilder {
     const id = value instanceof Persistent ? storageId(value) : undefined;
     if (!id) throw this.wrong('a reference that is no storage');
     const { storage, key, count, element } = id;
-    if (!element)
-      throw fail('E2002', `storages of ${storage.name.slice(0, 200)} have no conversion`, { file: this.#file, path: 'data.pkl' });
-    if (!/^\w{1,100}$/.test(key)) throw this.wrong(`the storage key ${JSON.stringify(key.slice(0, 200))}`);
+    if (!element) throw this.error('E2002', `storages of ${storage.name.slice(0, 200)} have no conversion`);
+    if (!/^\w{1,100}$/.test(key)) throw this.wrong(`the storage key ${quoted(key)}`);
     const before = this.#typeOfKey.get(key) ?? storage.name;
     if (before !== storage.name) throw this.wrong(`storage ${key} both as ${before} and as ${storage.name}`);
     this.#typeOfKey.set(key, storage.name);

@@ -1,10 +1,11 @@
 // What torch.save wrote: a zip of one pickle and the raw bytes of storages or, before PyTorch 1.6, pickles one behind the other and the
 // storages behind them.
 // Source: PyTorch, torch/serialization.py.
-import { Call, Global, Persistent, type PickleValue, readPickle, Tuple } from '../../codec/pickle.ts';
+import { Global, Persistent, type Pickle, type PickleValue, readPickle, Tuple, valuesIn } from '../../codec/pickle.ts';
 import { ByteRange, type Source } from '../../codec/source.ts';
 import { openZip, type Zip } from '../../codec/zip.ts';
-import { type Finding, fail, ModelError } from '../../errors.ts';
+import { type Finding, fail, ModelError, warning } from '../../errors.ts';
+import { quoted } from '../../ir/text.ts';
 import { byteLength, type DataType } from '../../ir/types.ts';
 import { Rebuilder, type Records, type SavedValue, storageId } from './rebuild.ts';
 
@@ -23,23 +24,47 @@ export interface Saved {
  * E1203 for tensors beyond their storage, E2002 for kinds of tensors without a conversion
  */
 export async function readSaved(source: Source): Promise<Saved> {
-  const head = await source.read(0, Math.min(2, source.size));
-  return head[0] === 0x50 ? readArchive(source) : readStream(source);
+  return isStream(await source.read(0, Math.min(14, source.size))) ? readStream(source) : readArchive(source);
 }
 
 async function readArchive(source: Source): Promise<Saved> {
   const zip = await openZip(source);
   const root = rootOf(zip, source);
-  const order = await textOf(zip, `${root}byteorder`);
-  if (order !== undefined && order !== 'little')
-    throw fail('E2002', `byteorder: expected little, found ${JSON.stringify(order.slice(0, 40))}`, { file: source.name });
+  await requireLittle(zip, root, source.name);
   const bytes = await zip.entries.get(`${root}data.pkl`)!.bytes();
-  const { value, end } = readPickle(bytes, { file: `${source.name}:data.pkl` });
-  if (end !== bytes.length) throw fail('E1007', `${bytes.length - end} bytes follow the pickle`, { file: source.name, path: 'data.pkl' });
-  const hidden = [...zip.entries.keys()].filter(name => name.endsWith('.pkl') && name !== `${root}data.pkl`);
-  const findings = hidden.map(name => oddPickle(name, source));
-  const made = await new Rebuilder(recordsOf(zip, root, source.name), source.name).convert(value, 0);
+  const pickle = readWholePickle(bytes, source.name, 'data.pkl');
+  const findings = oddPickles(zip, root, ['data.pkl'], source.name);
+  const made = await new Rebuilder(recordsOf(zip, root, source.name), source.name, 'data.pkl').value(pickle);
   return { value: made, findings: [...zip.warnings, ...findings] };
+}
+
+/** The pickle that an entry of an archive is. @throws ModelError E1007 where something follows it, and as pickles are read */
+export function readWholePickle(bytes: Uint8Array, file: string, path: string): Pickle {
+  const pickle = readPickle(bytes, { file, path });
+  const left = bytes.length - pickle.end;
+  if (left > 0) throw fail('E1007', `${left} bytes follow the pickle`, { file, path, offset: pickle.end });
+  return pickle;
+}
+
+/**
+ * Whether a file is an archive with the marks of a format. One that cannot be opened is of the format that its name says, so that its reader
+ * says what is wrong; something before the archive is looked past where the name is of the format.
+ */
+export async function isArchive(
+  head: Uint8Array,
+  source: Source,
+  extensions: readonly string[],
+  hasMarks: (zip: Zip) => boolean,
+): Promise<boolean> {
+  const isNamed = extensions.some(extension => source.name.toLowerCase().endsWith(extension));
+  const isZip = head[0] === 0x50 && head[1] === 0x4b;
+  if (!isZip && !isNamed) return false;
+  try {
+    return hasMarks(await openZip(source));
+  } catch (error) {
+    if (error instanceof ModelError) return isZip && isNamed;
+    throw error;
+  }
 }
 
 /** The storages of a pickle: entries of the archive in a folder of the pickle's name. */
@@ -65,17 +90,29 @@ function rootOf(zip: Zip, source: Source): string {
   return name.slice(0, -'data.pkl'.length);
 }
 
-async function textOf(zip: Zip, name: string): Promise<string | undefined> {
+/** Longest text of one word that an archive says of itself. */
+const longestWord = 1024;
+
+/** The word that an entry holds, where there is one. @throws ModelError E1009 for more than a word */
+export async function wordIn(zip: Zip, name: string): Promise<string | undefined> {
   const entry = zip.entries.get(name);
-  return entry && new TextDecoder().decode(await entry.bytes()).trim();
+  return entry && new TextDecoder().decode(await entry.bytes(longestWord)).trim();
 }
 
-const oddPickle = (name: string, source: Source): Finding => ({
-  code: 'E1015',
-  severity: 'warning',
-  message: `the archive holds another pickle, ${JSON.stringify(name)}, which is not read`,
-  file: source.name,
-});
+/** @throws ModelError E2002 for numbers whose bytes lie in another order */
+export async function requireLittle(zip: Zip, root: string, file: string): Promise<void> {
+  const order = await wordIn(zip, `${root}byteorder`);
+  if (order !== undefined && order !== 'little')
+    throw fail('E2002', `byteorder: expected little, found ${JSON.stringify(order.slice(0, 40))}`, { file, path: 'byteorder' });
+}
+
+/** Warnings of pickles that no reader of the format looks at, but for those of these names. */
+export const oddPickles = (zip: Zip, root: string, known: readonly string[], file: string): Finding[] =>
+  [...zip.entries.keys()]
+    .filter(name => /\.(pkl|pickle)$/i.test(name) && !known.includes(name.slice(root.length)))
+    .slice(0, mostOdd)
+    .map(name => warning('E1015', `the archive holds another pickle, ${quoted(name)}, which is not read`, { file }));
+const mostOdd = 100;
 
 /** What the first pickle of the form before 1.6 holds. */
 const magic = 0x1950a86a20f9469cfc6cn;
@@ -90,17 +127,17 @@ export const isStream = (head: Uint8Array): boolean =>
 async function readStream(source: Source): Promise<Saved> {
   const pickles = new PickleStream(source);
   const wrong = (what: string): ModelError => fail('E1006', what, { file: source.name });
-  if ((await pickles.next()) !== magic) throw wrong('this is nothing that torch.save wrote');
-  const protocol = await pickles.next();
+  if ((await pickles.value()) !== magic) throw wrong('this is nothing that torch.save wrote');
+  const protocol = await pickles.value();
   if (protocol !== streamProtocol) throw wrong(`protocol ${String(protocol)}, expected ${streamProtocol}`);
-  const system = await pickles.next();
+  const system = await pickles.value();
   if (!(system instanceof Map) || system.get('little_endian') !== true)
     throw fail('E2002', 'the file is of a machine whose numbers are big-endian', { file: source.name });
-  const value = await pickles.next();
-  const keys = await pickles.next();
+  const pickle = await pickles.next();
+  const keys = await pickles.value();
   if (!Array.isArray(keys) || !keys.every(key => typeof key === 'string')) throw wrong('the list of storages holds more than their keys');
-  const records = await storagesAfter(source, pickles.end, keys as string[], elementsIn(value));
-  return { value: await new Rebuilder(records, source.name).convert(value, 0), findings: [] };
+  const records = await storagesAfter(source, pickles.end, keys as string[], elementsIn(pickle.value));
+  return { value: await new Rebuilder(records, source.name).value(pickle), findings: [] };
 }
 
 /** Pickles one behind the other, read through a window that grows as they need. */
@@ -112,14 +149,18 @@ class PickleStream {
     this.#source = source;
   }
 
-  async next(): Promise<PickleValue> {
+  async value(): Promise<PickleValue> {
+    return (await this.next()).value;
+  }
+
+  async next(): Promise<Pickle> {
     const left = this.#source.size - this.end;
     for (let length = Math.min(left, 1 << 20); ; length = Math.min(left, length * 8)) {
       const bytes = await this.#source.read(this.end, length);
       try {
-        const { value, end } = readPickle(bytes, { file: this.#source.name, classOf: classOfReference });
-        this.end += end;
-        return value;
+        const pickle = readPickle(bytes, { file: this.#source.name, base: this.end, classOf: classOfReference });
+        this.end += pickle.end;
+        return pickle;
       } catch (error) {
         if (!(error instanceof ModelError && error.code === 'E1005' && length < left)) throw error;
       }
@@ -136,24 +177,9 @@ function classOfReference({ id }: Persistent): Global | undefined {
 /** The element types of all storages that a value refers to, by key. */
 function elementsIn(value: PickleValue): ReadonlyMap<string, DataType> {
   const found = new Map<string, DataType>();
-  const seen = new Set<PickleValue>();
-  const open: PickleValue[] = [value];
-  const add = (items: Iterable<PickleValue>): void => {
-    for (const item of items) if (typeof item === 'object' && item !== null && !seen.has(item)) open.push(item);
-  };
-  for (let item = open.pop(); item !== undefined; item = open.pop()) {
-    if (seen.has(item)) continue;
-    seen.add(item);
-    if (item instanceof Persistent) {
-      const id = storageId(item);
-      if (id?.element) found.set(id.key, id.element);
-    } else if (item instanceof Tuple) add(item.items);
-    else if (item instanceof Map) for (const pair of item) add(pair);
-    else if (Array.isArray(item) || item instanceof Set) add(item);
-    else if (item instanceof Call) {
-      add([...item.args, ...item.items, item.state]);
-      for (const pair of item.entries) add(pair);
-    }
+  for (const part of valuesIn([value])) {
+    const id = part instanceof Persistent ? storageId(part) : undefined;
+    if (id?.element) found.set(id.key, id.element);
   }
   return found;
 }
@@ -173,9 +199,9 @@ async function storagesAfter(
     if (!element) break;
     if (source.size - at < 8) throw fail('E1005', `storage ${key} is missing`, { file, offset: at });
     const head = await source.read(at, 8);
-    const count = Number(new DataView(head.buffer, head.byteOffset, 8).getBigInt64(0, true));
-    const length = Number.isSafeInteger(count) && count >= 0 ? byteLength(element, count) : Number.POSITIVE_INFINITY;
-    if (length > source.size - at - 8)
+    const count = new DataView(head.buffer, head.byteOffset, 8).getBigInt64(0, true);
+    const length = byteLength(element, Number(count));
+    if (!(length >= 0 && length <= source.size - at - 8))
       throw fail('E1005', `storage ${key}: ${count} elements of ${element} are announced, ${source.size - at - 8} bytes follow`, {
         file,
         offset: at,

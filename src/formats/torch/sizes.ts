@@ -47,7 +47,7 @@ export function codeOfElement(type: DataType): number {
 export function readSize(size: Cursor): Dim {
   const { tag, of } = size.union();
   if (tag === 'as_int') return of.number;
-  if (tag === 'as_expr') return parseExpression(of.get('expr_str').text);
+  if (tag === 'as_expr') return of.get('expr_str').within(parseExpression);
   throw size.wrong('as_int or as_expr');
 }
 

@@ -40,6 +40,7 @@ const names = new Map(Object.entries(types).map(([name, type]) => [type, name]))
 
 /** Longest header, in bytes, as the format has it. */
 const longestHeader = 100_000_000;
+const maxRank = 64;
 /** Most tensors of which everything wrong is listed. */
 const mostFindings = 100;
 
@@ -157,6 +158,7 @@ function entryOf(name: string, value: Json, problems: Problems): Entry | undefin
   if (!type) return wrong('E1201', `dtype ${typeof dtype === 'string' ? quoted(dtype) : 'that is no text'} is not known`);
   if (!isJsonArray(shape) || !shape.every(isSize)) return wrong('E1202', 'shape must be a list of sizes');
   if (!isJsonArray(offsets) || offsets.length !== 2 || !offsets.every(isSize)) return wrong('E1006', 'data_offsets must be two offsets');
+  if (shape.length > maxRank) return wrong('E1202', `rank ${shape.length}, the limit is ${maxRank}`);
   const [begin, end] = offsets as [number, number];
   if (begin > end) return wrong('E1006', `data_offsets begin at ${begin} and end at ${end}`);
   // Exact, as a product of sizes may pass 2^53.
@@ -223,6 +225,11 @@ async function readIndex(
   { open }: { readonly open?: ((name: string) => Promise<Source>) | undefined },
 ): Promise<WeightsRead> {
   const file = source.name;
+  if (source.size > longestHeader)
+    throw fail('E1009', `an index of ${source.size} bytes, at most ${longestHeader} are read`, {
+      file,
+      limit: { name: 'safetensors.index', value: longestHeader },
+    });
   const index = parseJson(await source.read(0, source.size), { file, depth: 8 });
   const map = isJsonObject(index) && Object.hasOwn(index, 'weight_map') ? index['weight_map'] : undefined;
   if (!isJsonObject(map)) throw fail('E1101', 'the index has no weight_map', { file });

@@ -1,11 +1,11 @@
 // Archives of torch.jit.save: the code, the objects it works on, constants, and the shapes of the inputs it was traced with.
-import { Call, Persistent, type PickleValue, readPickle, Tuple } from '../../../codec/pickle.ts';
+import { Call, Persistent, type Pickle, type PickleValue, Tuple } from '../../../codec/pickle.ts';
 import type { Source } from '../../../codec/source.ts';
 import { openZip, type Zip } from '../../../codec/zip.ts';
 import { type Finding, fail } from '../../../errors.ts';
 import { type TensorType, tensorType } from '../../../ir/types.ts';
 import { Rebuilder, SavedObject, type SavedValue, storageId } from '../rebuild.ts';
-import { recordsOf } from '../saved.ts';
+import { oddPickles, readWholePickle, recordsOf, requireLittle, wordIn } from '../saved.ts';
 import { parseSource, type SourceFile } from './parse.ts';
 
 export interface ScriptArchive {
@@ -17,10 +17,13 @@ export interface ScriptArchive {
   source(name: string): SourceFile | undefined;
   /** Types of the tensors that the program was traced with, by method; undefined for inputs that were no tensors. */
   readonly traced: ReadonlyMap<string, readonly (TensorType | undefined)[]>;
+  /** How long all of its code is. */
+  readonly codeBytes: number;
   readonly findings: readonly Finding[];
 }
 
 const newestVersion = 10;
+const scriptPickles = ['data.pkl', 'constants.pkl', 'traced_inputs.pkl', 'bytecode.pkl', 'mobile_debug_handles.pkl'];
 /** Most bytes of code in one archive. */
 const maxCode = 256 * 1024 * 1024;
 
@@ -48,6 +51,7 @@ export async function openScript(source: Source): Promise<ScriptArchive> {
       path: 'bytecode.pkl',
     });
   await requireVersion(zip, root);
+  await requireLittle(zip, root, source.name);
   const total = codes.reduce((n, entry) => n + entry.size, 0);
   if (total > maxCode) throw fail('E1009', `${total} bytes of code`, { limit: { name: 'torchscript.code', value: maxCode } });
   const texts = new Map<string, { readonly path: string; readonly text: string }>();
@@ -66,6 +70,7 @@ export async function openScript(source: Source): Promise<ScriptArchive> {
   return {
     root: value,
     constants: constants as readonly SavedValue[],
+    codeBytes: total,
     source(name) {
       const text = texts.get(name);
       if (!text) return undefined;
@@ -74,41 +79,35 @@ export async function openScript(source: Source): Promise<ScriptArchive> {
       return tree;
     },
     traced: await readTraced(zip, root, source.name),
-    findings: [...zip.warnings],
+    findings: [...zip.warnings, ...oddPickles(zip, root, scriptPickles, source.name)],
   };
 }
 
 async function requireVersion(zip: Zip, root: string): Promise<void> {
-  const text = async (name: string): Promise<string | undefined> => {
-    const entry = zip.entries.get(`${root}${name}`);
-    return entry && new TextDecoder().decode((await entry.bytes()).subarray(0, 40)).trim();
-  };
-  const version = await text('version');
+  const version = await wordIn(zip, `${root}version`);
   if (version !== undefined && !(Number(version) >= 1 && Number(version) <= newestVersion))
-    throw fail('E2002', `version: expected at most ${newestVersion}, found ${JSON.stringify(version)}`, { path: 'version' });
-  const order = await text('byteorder');
-  if (order !== undefined && order !== 'little')
-    throw fail('E2002', `byteorder: expected little, found ${JSON.stringify(order)}`, { path: 'byteorder' });
+    throw fail('E2002', `version: expected at most ${newestVersion}, found ${JSON.stringify(version.slice(0, 40))}`, { path: 'version' });
 }
 
-async function readPickleOf(zip: Zip, root: string, file: string, name: string): Promise<PickleValue> {
+async function readPickleOf(zip: Zip, root: string, file: string, name: string): Promise<Pickle> {
   const entry = zip.entries.get(`${root}${name}.pkl`);
   if (!entry) throw fail('E1013', `the archive has no ${name}.pkl`);
-  const bytes = await entry.bytes();
-  const { value, end } = readPickle(bytes, { file: `${file}:${name}.pkl` });
-  if (end !== bytes.length) throw fail('E1007', `${bytes.length - end} bytes follow the pickle`, { path: `${name}.pkl` });
-  return value;
+  return readWholePickle(await entry.bytes(), file, `${name}.pkl`);
 }
 
 async function readObjects(zip: Zip, root: string, file: string, name: string): Promise<SavedValue> {
-  const value = await readPickleOf(zip, root, file, name);
-  return new Rebuilder(recordsOf(zip, root, file, name), file, { script: true }).convert(value, 0);
+  return rebuilderOf(zip, root, file, name).value(await readPickleOf(zip, root, file, name));
 }
+
+const rebuilderOf = (zip: Zip, root: string, file: string, name: string): Rebuilder =>
+  new Rebuilder(recordsOf(zip, root, file, name), file, `${name}.pkl`, { script: true });
 
 /** The types alone: the tensors have no content. */
 async function readTraced(zip: Zip, root: string, file: string): Promise<Map<string, (TensorType | undefined)[]>> {
   if (!zip.entries.has(`${root}traced_inputs.pkl`)) return new Map();
-  const methods = untagged(await readPickleOf(zip, root, file, 'traced_inputs'));
+  const { value, calls } = await readPickleOf(zip, root, file, 'traced_inputs');
+  rebuilderOf(zip, root, file, 'traced_inputs').refuseHidden(calls);
+  const methods = untagged(value);
   if (!(methods instanceof Map)) return new Map();
   return new Map(
     [...methods].map(([name, inputs]) => {

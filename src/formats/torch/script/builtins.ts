@@ -13,13 +13,26 @@ import { numberValue } from '../numbers.ts';
 import { type Interpreter, Raised } from './interpret.ts';
 import { codeOfElement, elementOfCode } from './overloads.ts';
 import { computeScalar, convertNumber, isScalarOperation, scalarValue, settled, truth } from './scalars.ts';
-import { Device, Dict, type Host, Instance, isKnownFloat, isKnownNumber, isNumber, isSame, kindOf, List, plain, Tuple } from './values.ts';
+import {
+  Callable,
+  Device,
+  Dict,
+  type Host,
+  Instance,
+  isKnownFloat,
+  isKnownNumber,
+  isNumber,
+  isSame,
+  kindOf,
+  List,
+  maxItems,
+  plain,
+  Tuple,
+} from './values.ts';
 
 export const notMine = Symbol('left to the ATen table');
 
 export type Builtin = (args: readonly Host[], e: Interpreter, keywords: ReadonlyMap<string, Host>) => Host | typeof notMine;
-
-const maxItems = 1_000_000;
 
 const tensorOf = (v: Host, e: Interpreter): Value => {
   if (v instanceof TensorRef) return v.read(e.b);
@@ -61,6 +74,7 @@ function equal(a: Host, c: Host, e: Interpreter): Host {
   const [x, y] = [sequence(a), sequence(c)];
   if (!x || !y) return isSame(a, c);
   if (x.length !== y.length) return false;
+  e.spend(x.length);
   let all: Host = true;
   for (const [i, item] of x.entries()) {
     const one = truth(equal(item, y[i], e), e.b);
@@ -76,6 +90,28 @@ const not = (v: Host, e: Interpreter): Host => {
   return known instanceof Symbolic ? settled(new Symbolic(e.b.Not(known.value))) : !known;
 };
 
+/** @throws ModelError E1009 for a list or text of more items than are kept */
+function bounded(what: 'list' | 'text', count: number): void {
+  if (count > maxItems)
+    throw fail('E1009', `a ${what} of ${count} ${what === 'list' ? 'items' : 'characters'}`, {
+      limit: { name: 'torchscript.items', value: maxItems },
+    });
+}
+const joined = (parts: readonly string[], by = ''): string => {
+  bounded(
+    'text',
+    parts.reduce((n, part) => n + part.length + by.length, 0),
+  );
+  return parts.join(by);
+};
+const concatenated = (...lists: readonly (readonly Host[])[]): Host[] => {
+  bounded(
+    'list',
+    lists.reduce((n, list) => n + list.length, 0),
+  );
+  return lists.flat() as Host[];
+};
+
 /** Numbers, texts and lists under one operator. */
 const arithmetic =
   (name: string): Builtin =>
@@ -83,9 +119,9 @@ const arithmetic =
     const [a, c] = args;
     if (args.every(isNumber)) return computeScalar(name, args, e.b);
     if (name === 'add') {
-      if (typeof a === 'string' && typeof c === 'string') return a + c;
-      if (a instanceof List && c instanceof List) return new List([...a.items, ...c.items]);
-      if (a instanceof Tuple && c instanceof Tuple) return new Tuple([...a.items, ...c.items]);
+      if (typeof a === 'string' && typeof c === 'string') return joined([a, c]);
+      if (a instanceof List && c instanceof List) return new List(concatenated(a.items, c.items));
+      if (a instanceof Tuple && c instanceof Tuple) return new Tuple(concatenated(a.items, c.items));
     }
     if (name === 'mul' && a instanceof List && typeof c === 'number') return repeated(a, c);
     if (name === 'mul' && c instanceof List && typeof a === 'number') return repeated(c, a);
@@ -105,23 +141,29 @@ function extreme(name: 'min' | 'max', [list, other]: readonly Host[], e: Interpr
 }
 
 function repeated({ items }: List, count: number): List {
-  if (items.length * count > maxItems) throw fail('E1009', `a list of ${items.length * count} items`);
+  bounded('list', items.length * count);
   return new List(Array.from({ length: Math.max(0, count) }, () => items).flat());
 }
 
 /** `"{} of {}".format(a, b)`, as far as messages need it. */
-function format([text, ...values]: readonly Host[]): string {
-  let i = 0;
-  return String(text).replaceAll('{}', () => written(values[i++]));
+function format([text, ...values]: readonly Host[], e: Interpreter): string {
+  const parts = String(text).split('{}');
+  return joined(parts.flatMap((part, i) => (i === 0 ? [part] : [written(values[i - 1], e), part])));
 }
-function written(v: Host): string {
+function written(v: Host, e: Interpreter): string {
+  e.spend(1);
+  const items = (list: readonly Host[]): string =>
+    joined(
+      list.map(item => written(item, e)),
+      ', ',
+    );
   if (typeof v === 'string') return v;
   if (v === undefined) return 'None';
   if (typeof v === 'boolean') return v ? 'True' : 'False';
   if (isKnownFloat(v)) return Number.isInteger(plain(v)) ? `${plain(v)}.0` : String(plain(v));
   if (isKnownNumber(v)) return String(v);
-  if (v instanceof List) return `[${v.items.map(written).join(', ')}]`;
-  if (v instanceof Tuple) return `(${v.items.map(written).join(', ')})`;
+  if (v instanceof List) return `[${items(v.items)}]`;
+  if (v instanceof Tuple) return `(${items(v.items)})`;
   return v instanceof Device ? v.name : `<${kindOf(v)}>`;
 }
 
@@ -202,7 +244,7 @@ const getItem: Builtin = ([of, index], e) => {
   if (of instanceof List && of.rows && of.known.length === 0) return TensorRef.of(e.b.Gather(of.rows, scalarValue(index, e.b), 0));
   if (of instanceof List || of instanceof Tuple) return of.items[placeIn(of.items.length, index)];
   if (of instanceof Dict) {
-    if (!of.entries.has(index)) throw new Raised(`a dict has no ${written(index)}`);
+    if (!of.entries.has(index)) throw new Raised(`a dict has no ${written(index, e)}`);
     return of.entries.get(index);
   }
   if (typeof of === 'string') return of[placeIn(of.length, index)];
@@ -221,16 +263,17 @@ const always =
 /** Of lists: what changes them in place. */
 const inPlace: Readonly<Record<string, (list: List, args: readonly Host[]) => Host>> = {
   append(list, [item]) {
-    if (list.known.length > maxItems) throw fail('E1009', `a list of more than ${maxItems} items`);
+    bounded('list', list.known.length + 1);
     list.push(item);
     return list;
   },
   extend(list, [items]) {
-    list.items.push(...(sequence(items) ?? []));
+    list.items = concatenated(list.items, sequence(items) ?? []);
     return undefined;
   },
   insert(list, [at, item]) {
     const i = numberAt(at, 'a place in a list');
+    bounded('list', list.items.length + 1);
     list.items.splice(i, 0, item);
     return undefined;
   },
@@ -249,16 +292,20 @@ const inPlace: Readonly<Record<string, (list: List, args: readonly Host[]) => Ho
   },
 };
 
-const texts: Readonly<Record<string, (text: string, args: readonly Host[]) => Host>> = {
+const texts: Readonly<Record<string, (text: string, args: readonly Host[], e: Interpreter) => Host>> = {
   lower: text => text.toLowerCase(),
   upper: text => text.toUpperCase(),
   strip: text => text.trim(),
   startswith: (text, [start]) => text.startsWith(String(start)),
   endswith: (text, [end]) => text.endsWith(String(end)),
-  replace: (text, [from, to]) => text.replaceAll(String(from), String(to)),
+  replace: (text, [from, to]) => joined(text.split(String(from)), String(to)),
   find: (text, [part]) => text.indexOf(String(part)),
   split: (text, [by]) => new List(by === undefined ? text.split(/\s+/).filter(Boolean) : text.split(String(by))),
-  join: (text, [parts]) => (sequence(parts) ?? []).map(written).join(text),
+  join: (text, [parts], e) =>
+    joined(
+      (sequence(parts) ?? []).map(part => written(part, e)),
+      text,
+    ),
 };
 
 const instanceKinds: Readonly<Record<string, (v: Host) => boolean>> = {
@@ -310,8 +357,8 @@ export const builtins: Readonly<Record<string, Builtin | undefined>> = {
     rowsOf(
       texts,
       text =>
-        ([of, ...rest]) =>
-          typeof of === 'string' ? text(of, rest) : notMine,
+        ([of, ...rest], e) =>
+          typeof of === 'string' ? text(of, rest, e) : notMine,
     ),
   ),
   'aten.__is__': ([a, c]) => isSame(a, c),
@@ -343,13 +390,17 @@ export const builtins: Readonly<Record<string, Builtin | undefined>> = {
   'aten.is_signed': aboutTensor(value => !elementOf(value).startsWith('u') && elementOf(value) !== 'bool'),
   'aten.is_contiguous': aboutTensor(() => true),
   'aten.is_grad_enabled': always(false),
+  'aten.set_grad_enabled': always(undefined),
+  // What is forked runs at once, so that waiting finds its result.
+  'prim.fork': ([called, ...args], e) => (called instanceof Callable ? e.call(called, args) : notMine),
+  'aten.wait': ([of]) => of,
   'aten.is_autocast_enabled': always(false),
   'aten.is_autocast_cpu_enabled': always(false),
   'aten.warn': always(undefined),
   'aten.manual_seed': always(undefined),
-  'aten.format': args => format(args),
-  'aten.str': ([of]) => written(of),
-  'prim.str': ([of]) => written(of),
+  'aten.format': format,
+  'aten.str': ([of], e) => written(of, e),
+  'prim.str': ([of], e) => written(of, e),
   'aten.device': ([name]) => new Device(String(name)),
   'aten.list'([of]) {
     return typeof of === 'string' ? new List([...of]) : new List(sequence(of) ?? []);
@@ -436,8 +487,8 @@ export const builtins: Readonly<Record<string, Builtin | undefined>> = {
     return Math.max(0, Math.ceil((c - a) / by));
   },
   'prim.NumToTensor': ([of], { b }) => TensorRef.of(scalarValue(of, b)),
-  'prim.RaiseException'([message]) {
-    throw new Raised(written(message));
+  'prim.RaiseException'([message], e) {
+    throw new Raised(written(message, e));
   },
   'prim.dtype': aboutTensor(value => codeOfElement(elementOf(value))),
   'prim.device': aboutTensor(() => new Device('cpu')),

@@ -33,6 +33,7 @@ const maxRounds = 100_000;
 function raises(block: Block): boolean {
   return block.some(s => {
     if (s.kind === 'if') return raises(s.then) && raises(s.else);
+    if (s.kind === 'with') return raises(s.body);
     if (s.kind !== 'expression' || s.value.kind !== 'call') return false;
     const { callee } = s.value;
     return callee.kind === 'attribute' && callee.name === 'RaiseException';
@@ -70,6 +71,7 @@ class Moment {
 
   constructor(e: Interpreter) {
     const { tensors, containers } = e.reachable();
+    e.spend(tensors.size + containers.size);
     this.#e = e;
     this.#frames = e.frames.length;
     this.#meta = e.b.meta;
@@ -203,6 +205,7 @@ class Merge {
 
   /** What a value is after both branches, asked for when the node is made. */
   #host(a: Host, c: Host): () => Host {
+    this.#e.spend(1);
     if (isSame(a, c)) return () => a;
     if (a instanceof Conflict && a.isEmpty) return this.#host(placeholder(c, this.#then.b, this.#else.b), c);
     if (c instanceof Conflict && c.isEmpty) return this.#host(a, placeholder(a, this.#else.b, this.#then.b));
@@ -321,7 +324,11 @@ interface Carried {
 /** A loop of which the run decides the number of rounds. Its body is followed until the types of what it carries stay the same. */
 function runLoop(e: Interpreter, parts: LoopParts): undefined {
   const names = [...assigned(parts.body)].filter(name => e.frame.variables.has(name));
-  const carried = (): Host[] => names.flatMap(name => leavesOf(e.frame.variables.get(name)));
+  const carried = (): Host[] => {
+    const leaves = names.flatMap(name => leavesOf(e.frame.variables.get(name)));
+    e.spend(leaves.length);
+    return leaves;
+  };
   const isOpen = (leaf: Host): boolean => leaf instanceof TensorRef && !leaf.memory.value.type;
   // Inputs get their types where the body first uses them.
   if (carried().some(isOpen))
@@ -512,7 +519,7 @@ function assigned(block: Block, into = new Set<string>()): Set<string> {
     } else if (s.kind === 'for') {
       target(s.target);
       assigned(s.body, into);
-    } else if (s.kind === 'while') assigned(s.body, into);
+    } else if (s.kind === 'while' || s.kind === 'with') assigned(s.body, into);
   }
   return into;
 }

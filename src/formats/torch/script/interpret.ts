@@ -35,6 +35,8 @@ export interface World {
   /** Keep operators without a conversion as nodes of domains of their own; the domains that occurred. */
   readonly custom: Set<string> | undefined;
   readonly problems: Problems;
+  /** Steps that may be taken beside one for each byte of code. */
+  readonly limit: number | undefined;
 }
 
 export interface Frame {
@@ -50,7 +52,10 @@ export interface Returned {
 /** The program came to a RaiseException. */
 export class Raised extends Error {}
 
-const maxSteps = 20_000_000;
+/** Steps that following a program may take beside one for each byte of its code: statements, expressions, and what they work on. */
+const standardSteps = 1_000_000;
+/** What an operator costs more than another expression: it may make nodes. */
+const operatorSteps = 10;
 const maxDepth = 600;
 const maxCalls = 100;
 
@@ -60,13 +65,22 @@ export class Interpreter {
   readonly frames: Frame[] = [];
   /** Whether an operator was met that has no conversion for any arguments: no types of inputs help. */
   hopeless = false;
-  /** Statements and expressions that were carried out. */
+  /** Statements and expressions that were carried out, and what else took time. */
   steps = 0;
   #depth = 0;
+  readonly #most: number;
 
   constructor(world: World, b: Builder) {
     this.world = world;
     this.b = b;
+    this.#most = (world.limit ?? standardSteps) + world.archive.codeBytes;
+  }
+
+  /** Account for work: whoever reads small files waits no longer than for large ones. */
+  spend(steps: number): void {
+    this.steps += steps;
+    if (this.steps > this.#most)
+      throw fail('E1009', `the program takes more than ${this.#most} steps to follow`, { limit: { name: 'steps', value: this.#most } });
   }
 
   get frame(): Frame {
@@ -82,7 +96,8 @@ export class Interpreter {
     const { definition, self } = callee;
     if (!('body' in definition)) return this.#construct(callee.name, definition, args, keywords);
     if (this.frames.length > maxCalls) throw fail('E1008', `calls are nested deeper than ${maxCalls}`);
-    const variables = this.#bind(definition, self ? [self, ...args] : args, keywords);
+    const own = this.#bind(definition, self ? [self, ...args] : args, keywords);
+    const variables = callee.around ? new Map([...callee.around, ...own]) : own;
     const meta = this.b.meta;
     if (self?.path) this.b.meta = { metadata: new Map([['module', self.path]]) };
     this.frames.push({ variables, file: definition.file });
@@ -142,7 +157,7 @@ export class Interpreter {
 
   /** Errors get the place of the innermost statement. */
   #nested<T>(at: Statement | Expression, run: () => T): T {
-    if (++this.steps > maxSteps) throw fail('E1009', `the program takes more than ${maxSteps} steps to follow`);
+    this.spend(1);
     if (++this.#depth > maxDepth) throw fail('E1008', `code and calls are nested deeper than ${maxDepth}`);
     const depth = this.#depth;
     try {
@@ -176,11 +191,33 @@ export class Interpreter {
       case 'assert':
         if (this.holds(s.condition) === false) throw new Raised('an assertion does not hold');
         return undefined;
+      case 'with':
+        return this.#with(s);
+      case 'def': {
+        const { definition } = s;
+        this.frame.variables.set(definition.name, new Callable(definition.name, definition, undefined, this.frame.variables));
+        return undefined;
+      }
       case 'pass':
         return undefined;
       default:
         return s satisfies never;
     }
+  }
+
+  /** What a context does when it is left, it does after a `return` too; errors end the program anyway. */
+  #with({ of, target, body }: Statement & { readonly kind: 'with' }): Returned | undefined {
+    const context = this.evaluate(of);
+    const step = (name: string, args: readonly Host[]): Host => {
+      const method = this.attributeOf(context, name);
+      if (!(method instanceof Callable)) throw fail('E1304', `${kindOf(context)} is no context`);
+      return this.call(method, args);
+    };
+    const entered = step('__enter__', []);
+    if (target) this.assign(target, entered);
+    const returned = this.block(body);
+    step('__exit__', [undefined, undefined, undefined]);
+    return returned;
   }
 
   /** Whether a condition holds, where it is known. */
@@ -324,6 +361,8 @@ export class Interpreter {
     const keywords = (): Map<string, Host> => new Map(e.keywords.map(({ name, value }) => [name, this.evaluate(value)]));
     if (plain !== undefined) return this.operator('aten', plain, args(), keywords());
     if (name !== undefined) return this.operator(domain!, name, args(), keywords());
+    const made = /^(.*)\.__new__$/.exec(path ?? '')?.[1];
+    if (made !== undefined) return new Instance(this.callable(made).name);
     const called = path !== undefined ? this.callable(path) : this.evaluate(callee);
     if (!(called instanceof Callable)) throw fail('E1304', `${kindOf(called)} cannot be called`);
     return this.call(called, args(), keywords());
@@ -404,11 +443,15 @@ export class Interpreter {
       throw unread(empty);
     }
     this.settleAll(name, [...args, ...keywords.values()]);
+    this.spend(operatorSteps);
     const key = `${domain}.${name}`;
     try {
       const builtin = Object.hasOwn(builtins, key) ? builtins[key] : undefined;
       const made = builtin ? builtin(args, this, keywords) : notMine;
-      if (made !== notMine) return made;
+      if (made !== notMine) {
+        this.spend(Math.ceil(extentOf(made) / extentOfStep));
+        return made;
+      }
       if (domain !== 'aten') return this.#unknown(domain, name, args, keywords);
       return callOverload(chooseOverload(name, args, keywords), this.b);
     } catch (error) {
@@ -441,6 +484,10 @@ export class Interpreter {
     return made && TensorRef.of(made);
   }
 }
+
+/** How many items or characters cost a step. */
+const extentOfStep = 8;
+const extentOf = (v: Host): number => (v instanceof List || v instanceof Tuple ? v.length : typeof v === 'string' ? v.length : 0);
 
 const unread = ({ why }: Conflict): ModelError => fail('E2001', `a variable is read, but ${why}`, { node: { op: 'name' } });
 

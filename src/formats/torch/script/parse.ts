@@ -32,6 +32,8 @@ export type Statement = At &
     | { readonly kind: 'return'; readonly value: Expression | undefined }
     | { readonly kind: 'expression'; readonly value: Expression }
     | { readonly kind: 'assert'; readonly condition: Expression }
+    | { readonly kind: 'with'; readonly of: Expression; readonly target: Expression | undefined; readonly body: Block }
+    | { readonly kind: 'def'; readonly definition: FunctionDef }
     | { readonly kind: 'pass' }
   );
 
@@ -78,7 +80,7 @@ export function parseSource(text: string, file: string): SourceFile {
 }
 
 const maxDepth = 200;
-const statementWords: ReadonlySet<string> = new Set(['with', 'try', 'raise', 'del', 'global', 'yield', 'lambda', 'async', 'await']);
+const statementWords: ReadonlySet<string> = new Set(['try', 'raise', 'del', 'global', 'yield', 'lambda', 'async', 'await']);
 
 class Parser {
   readonly #tokens: readonly Token[];
@@ -239,6 +241,11 @@ class Parser {
       if (!this.#word('in')) throw this.#unexpected('in');
       return { kind: 'for', target, over: this.#expressions(), body: this.#body(), ...at };
     }
+    if (this.#word('with')) {
+      const of = this.#expression();
+      return { kind: 'with', of, target: this.#word('as') ? this.#expression() : undefined, body: this.#body(), ...at };
+    }
+    if (this.#word('def')) return { kind: 'def', definition: this.#function(), ...at };
     if (this.#word('while')) return { kind: 'while', condition: this.#expression(), body: this.#body(), ...at };
     const made = this.#simple(at);
     this.#endLine();

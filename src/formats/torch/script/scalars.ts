@@ -7,7 +7,7 @@ import { contentsOf, elementOf } from '../../../ops/shapes.ts';
 import { type Float, type Scalar, Symbolic } from '../aten/row.ts';
 import { TensorRef } from '../memory.ts';
 import { computeNumber, numberValue } from '../numbers.ts';
-import { floatHost, type Host, isKnownFloat, isKnownNumber, isNumber, kindOf, plain } from './values.ts';
+import { floatHost, type Host, isKnownFloat, isKnownInt, isKnownNumber, isNumber, kindOf, plain } from './values.ts';
 
 type Known = (...x: readonly number[]) => number | boolean;
 interface Operation {
@@ -91,13 +91,24 @@ export function computeScalar(name: string, args: readonly Scalar[], b: Builder)
     const gives = operation.gives ?? (args.some(isKnownFloat) ? 'float' : 'int');
     if (gives === 'float') return floatHost(result);
     if (Number.isSafeInteger(result)) return result;
-    if (Number.isInteger(result) && name === 'mul') return BigInt(plain(args[0]!)) * BigInt(plain(args[1]!));
-    if (!Number.isInteger(result)) return floatHost(result);
-    throw fail('E2001', `an integer beyond 2^53`);
+    return args.every(isKnownInt) ? exactInteger(name, args) : floatHost(result);
   }
   if (!operation.run) throw fail('E2001', 'no conversion of numbers that only the run knows');
   return settled(computeNumber(operation.run, args, b));
 }
+
+/** Integers beyond 2^53 wrap at 64 bits, as in C++. */
+function exactInteger(name: string, args: readonly (number | bigint)[]): number | bigint {
+  const exact = Object.hasOwn(exactly, name) ? exactly[name] : undefined;
+  if (!exact) throw fail('E2001', 'an integer beyond 2^53');
+  const result = BigInt.asIntN(64, args.map(BigInt).reduce(exact));
+  return Number.isSafeInteger(Number(result)) ? Number(result) : result;
+}
+const exactly: Readonly<Record<string, ((a: bigint, c: bigint) => bigint) | undefined>> = {
+  add: (a, c) => a + c,
+  sub: (a, c) => a - c,
+  mul: (a, c) => a * c,
+};
 
 function computeBits(
   { known, run }: { known: (a: bigint, c: bigint) => bigint; run?: string },

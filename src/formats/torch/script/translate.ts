@@ -1,5 +1,5 @@
 // From a TorchScript archive to a model: its objects and inputs here, its code by the interpreter.
-import { type Finding, fail, ModelError, warning } from '../../../errors.ts';
+import { codes, type Finding, fail, ModelError, warning } from '../../../errors.ts';
 import { Graph, Model, type Output, type SourceWeight, Value } from '../../../ir/graph.ts';
 import { Tensor } from '../../../ir/tensor.ts';
 import { elementTypes, formatType, type TensorType, tensorType } from '../../../ir/types.ts';
@@ -23,12 +23,16 @@ import { Callable, Device, Dict, floatHost, type Host, Instance, isNumber, kindO
 export interface ScriptOptions extends TranslateOptions {
   /** Sizes of inputs by name. */
   readonly inputShapes?: Readonly<Record<string, readonly (number | string)[]>>;
+  /** Steps in which the code must be followed, beside one for each of its bytes. */
+  readonly steps?: number | undefined;
 }
 
 /** Most ways in which the types of inputs are guessed. */
 const maxAttempts = 200;
 /** Most steps of all of them together, after which no other is begun. */
-const maxSteps = 4_000_000;
+const maxSteps = 2_000_000;
+/** What a result costs: lists that hold each other can have very many. */
+const outputSteps = 200;
 
 /**
  * The model of an archive, in the newest opset.
@@ -37,9 +41,9 @@ const maxSteps = 4_000_000;
 export function translateScript(
   archive: ScriptArchive,
   name: string,
-  { allowCustom = false, inputShapes = {} }: ScriptOptions = {},
+  { allowCustom = false, inputShapes = {}, steps }: ScriptOptions = {},
 ): { readonly model: Model; readonly findings: readonly Finding[] } {
-  const made = firstThatFits(archive, { allowCustom, inputShapes });
+  const made = firstThatFits(archive, { allowCustom, inputShapes, steps });
   const graph = made.graph(name);
   if (made.guesses.size > 0) withOpenRanks(made, graph);
   const opsets = new Map([['', newestOpset('')!], ...made.domains.map(domain => [domain, 1] as const)]);
@@ -115,6 +119,7 @@ class Attempt {
   readonly #outputs: Output[] = [];
   readonly #candidates: number[] = [];
   readonly #objects = new Map<SavedObject, Instance>();
+  readonly #hosts = new Map<SavedValue, Host>();
 
   constructor(archive: ScriptArchive, options: AttemptOptions) {
     this.#archive = archive;
@@ -127,12 +132,14 @@ class Attempt {
       settle: (value: Value, use: Use): void => this.#settle(value, use),
       custom: options.allowCustom ? this.#custom : undefined,
       problems: this.#problems,
+      limit: options.steps,
     };
     this.#e = new Interpreter(world, this.#b);
     this.#constants = constants;
   }
   readonly #constants: Host[];
   #likely: readonly number[] = [];
+  #isBeyond = false;
 
   get domains(): readonly string[] {
     return [...this.#custom];
@@ -140,8 +147,9 @@ class Attempt {
   get weights(): readonly SourceWeight[] {
     return this.#state.sources;
   }
+  /** Whether other types of inputs would not help. */
   get isHopeless(): boolean {
-    return this.#e.hopeless;
+    return this.#e.hopeless || this.#isBeyond;
   }
   get steps(): number {
     return this.#e.steps;
@@ -152,8 +160,10 @@ class Attempt {
     try {
       this.#run();
       return undefined;
-    } catch (error) {
-      return this.#reported() ?? asModelError(error);
+    } catch (caught) {
+      const error = this.#reported() ?? asModelError(caught);
+      this.#isBeyond = error.findings.some(f => codes[f.code].exit === 'limit');
+      return error;
     }
   }
 
@@ -290,11 +300,22 @@ class Attempt {
     return made;
   }
 
-  /** A value of the pickle as its declared type has it: pickles do not tell lists from tuples, and texts not from devices. */
+  /**
+   * A value of the pickle as its declared type has it: pickles do not tell lists from tuples, and texts not from devices. What objects share
+   * is shared.
+   */
   #host(value: SavedValue, type: Expression | undefined, path: string): Host {
+    const before = this.#hosts.get(value);
+    if (before !== undefined) return before;
+    const made = this.#newHost(value, type, path);
+    if (made instanceof List || made instanceof Dict || made instanceof Tuple) this.#hosts.set(value, made);
+    return made;
+  }
+
+  #newHost(value: SavedValue, type: Expression | undefined, path: string): Host {
     const [kind, items] = kindOfType(type);
     if (value === null) return undefined;
-    if (kind === 'Optional') return this.#host(value, items[0], path);
+    if (kind === 'Optional') return this.#newHost(value, items[0], path);
     if (value instanceof SavedObject) return this.#object(value, path);
     if (value instanceof Tensor) return this.#weight(path, value);
     if (typeof value === 'number') return kind === 'float' ? floatHost(value) : value;
@@ -324,6 +345,7 @@ class Attempt {
   }
 
   #output(v: Host, path: string): void {
+    this.#e.spend(outputSteps);
     const below = (part: string | number): string => (path === '' ? String(part) : `${path}_${part}`);
     if (v === undefined) return;
     if (v instanceof Tuple) {

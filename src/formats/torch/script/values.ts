@@ -7,6 +7,9 @@ import { Float as FloatClass, Symbolic as SymbolicClass } from '../aten/row.ts';
 import { TensorRef } from '../memory.ts';
 import type { ClassDef, FunctionDef } from './parse.ts';
 
+/** Most items of a list or tuple, and characters of a text. */
+export const maxItems = 100_000;
+
 /** None is undefined; whole floats are `Float`, so that they are not taken for integers. */
 export type Host =
   | TensorRef
@@ -49,6 +52,10 @@ export class List {
   get known(): readonly Host[] {
     return this.#items;
   }
+  /** How many items are known. */
+  get length(): number {
+    return this.#items.length;
+  }
   push(item: Host): void {
     (this.pending ?? this.items).push(item);
   }
@@ -65,9 +72,18 @@ export class Tuple {
   readonly items: readonly Host[];
   /** The names of a named tuple's fields. */
   readonly fields: readonly string[] | undefined;
+  /** How many values it holds, with those of tuples in it. */
+  readonly size: number;
+  /** @throws ModelError E1009 for tuples of tuples that hold too many values: one that is shared counts as often as it occurs */
   constructor(items: readonly Host[], fields?: readonly string[]) {
     this.items = items;
     this.fields = fields;
+    this.size = items.reduce<number>((n, item) => n + (item instanceof Tuple ? item.size : 1), 1);
+    if (this.size > maxItems)
+      throw fail('E1009', `a tuple of more than ${maxItems} values`, { limit: { name: 'torchscript.items', value: maxItems } });
+  }
+  get length(): number {
+    return this.items.length;
   }
 }
 
@@ -89,10 +105,13 @@ export class Callable {
   /** Its name with those of the file and folders. */
   readonly name: string;
   readonly self: Instance | undefined;
-  constructor(name: string, definition: FunctionDef | ClassDef, self?: Instance) {
+  /** The variables that a function inside of another one sees. */
+  readonly around: ReadonlyMap<string, Host> | undefined;
+  constructor(name: string, definition: FunctionDef | ClassDef, self?: Instance, around?: ReadonlyMap<string, Host>) {
     this.name = name;
     this.definition = definition;
     this.self = self;
+    this.around = around;
   }
 }
 
