@@ -100,7 +100,7 @@ type Way = readonly [name: string, way: string, format: string, options: Options
 const ways: readonly Way[] = [
   ...['onnxtxt', 'onnxjson', 'textproto'].map((format): Way => ['simple-nn', format, format, {}, false]),
   ...['slim-resnet18', 'slim-mobilenet-v3', 'bert-block', 'gpt2-block', 'vit-block'].flatMap(name =>
-    ['onnx', 'pt2'].flatMap((format): Way[] => [
+    ['onnx', 'pt2', 'torchscript'].flatMap((format): Way[] => [
       [name, format, format, {}, false],
       [name, `${format}, simplified`, format, {}, true],
     ]),

@@ -1,17 +1,18 @@
 // PyTorch's formats as rows of the format table.
 import type { Source } from '../../codec/source.ts';
+import { openZip } from '../../codec/zip.ts';
 import { writeZip, type ZipInput, zipLength } from '../../codec/zip-write.ts';
 import { ModelError } from '../../errors.ts';
 import type { Format, OutputFile } from '../format.ts';
-import { isPt2, openArchive } from './pt2.ts';
+import { isPt2, openArchive, recordNames } from './pt2.ts';
 import { isArchive } from './saved.ts';
-import { openScript, scriptRoot } from './script/archive.ts';
+import { openScript, scriptRecords, scriptRoot } from './script/archive.ts';
 import { translateScript } from './script/translate.ts';
 import { translate } from './translate.ts';
-import { programOf } from './write/emit.ts';
-import { patchArchive } from './write/patch.ts';
+import { programOf, tellNames } from './write/emit.ts';
+import { patchRecords } from './write/patch.ts';
 import { programEntries } from './write/pt2.ts';
-import { scriptEntries } from './write/torchscript.ts';
+import { scriptEntries, scriptNames } from './write/torchscript.ts';
 
 export { torchModule } from './write/module/index.ts';
 
@@ -28,8 +29,12 @@ export const pt2: Format = {
     const { model, findings } = translate(archive, stemOf(source), { allowCustom });
     return { model, findings: [...archive.findings, ...findings] };
   },
-  write: async (model, { name, names }) => [archive(name, programEntries(programOf(model, names), rootOf(name)))],
-  patch: patchArchive,
+  async write(model, { name, names }) {
+    const program = programOf(model);
+    tellNames(program, names);
+    return [archive(name, programEntries(program, rootOf(name)))];
+  },
+  patch: async (source, tensors) => patchRecords(source, await recordNames(await openZip(source)), tensors),
 };
 
 /** Programs of `torch.jit.save`, traced, scripted or frozen. */
@@ -43,7 +48,12 @@ export const torchscript: Format = {
     const { model, findings } = translateScript(archive, stemOf(source), { allowCustom, inputShapes, steps: limits?.steps });
     return { model, findings: [...archive.findings, ...findings] };
   },
-  write: async (model, { name, names }) => [archive(name, scriptEntries(programOf(model, names), rootOf(name)))],
+  async write(model, { name, names }) {
+    const program = programOf(model);
+    tellNames(program, names, scriptNames(program));
+    return [archive(name, scriptEntries(program, rootOf(name)))];
+  },
+  patch: async (source, tensors) => patchRecords(source, await scriptRecords(source), tensors),
 };
 
 /** An archive whose entries are written when it is. */

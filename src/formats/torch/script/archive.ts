@@ -127,3 +127,26 @@ function typeOfTraced(value: PickleValue): TensorType | undefined {
   const isSize = (n: PickleValue): n is number => typeof n === 'number' && Number.isSafeInteger(n) && n >= 0;
   return size.items.every(isSize) ? tensorType(element, size.items as number[]) : undefined;
 }
+
+/**
+ * The records of the tensors of an archive that was written here, by their names: those of the state dict, and `CONSTANTS.c0` and so on.
+ * @throws ModelError as `openScript`
+ */
+export async function scriptRecords(source: Source): Promise<Map<string, string>> {
+  const zip = await openZip(source);
+  const root = scriptRoot(zip) ?? '';
+  const records = new Map<string, string>();
+  const collect = (value: PickleValue, name: string, folder: string): void => {
+    if (!(value instanceof Call)) return;
+    const [storage] = value.args;
+    const id = storage instanceof Persistent ? storageId(storage) : undefined;
+    if (id) records.set(name, `${root}${folder}/${id.key}`);
+    if (value.state instanceof Map)
+      for (const [key, inner] of value.state) collect(inner, name === '' ? String(key) : `${name}.${String(key)}`, folder);
+  };
+  const { value: object } = await readPickleOf(zip, root, source.name, 'data');
+  collect(object, '', 'data');
+  const { value: constants } = await readPickleOf(zip, root, source.name, 'constants');
+  if (constants instanceof Tuple) for (const [i, constant] of constants.items.entries()) collect(constant, `CONSTANTS.c${i}`, 'constants');
+  return records;
+}

@@ -18,23 +18,25 @@ import type { TargetNames } from '../../format.ts';
 import { controlRows, type GraphWriter, type Part } from './control.ts';
 import { Emission, gap, isComputed, isTorchType, NodeEmission } from './emission.ts';
 import { rows, type Said } from './ops.ts';
-import { type Call, GraphArg, type ProgramBuilder, Ref, RefList, type StateKind, type TorchProgram } from './program.ts';
+import { type Call, GraphArg, type ProgramBuilder, Ref, RefList, type State, type StateKind, type TorchProgram } from './program.ts';
 import { sayMap } from './scalars.ts';
 
 /**
  * The program of a model.
  * @throws ModelError E2001 with every node that no calls can say
  */
-export function programOf(model: Model, names?: TargetNames): TorchProgram {
+export function programOf(model: Model): TorchProgram {
   const newest = upgrade(model);
   const graph = inline(newest);
   rewriteAll(graph, [unroll]);
-  const program = writeGraph(graph);
-  if (names) {
-    for (const { tensor, name } of program.state) names.weight(tensor, name);
-    for (const { meta, name } of callsIn(program.calls)) names.node(meta, name);
-  }
-  return program;
+  return writeGraph(graph);
+}
+
+/** Say what the tensors and calls of a program are called in its file. */
+export function tellNames(program: TorchProgram, names: TargetNames | undefined, nameOf: (s: State) => string = s => s.name): void {
+  if (!names) return;
+  for (const s of program.state) names.weight(s.tensor, nameOf(s));
+  for (const { meta, name } of callsIn(program.calls)) names.node(meta, name);
 }
 
 /** All calls, those of graphs in them too. */

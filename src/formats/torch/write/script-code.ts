@@ -16,8 +16,11 @@ export interface ScriptCode {
   readonly constants: readonly State[];
 }
 
+/** The tensors that the code calls `CONSTANTS.c0` and so on. */
+export const scriptConstants = (program: TorchProgram): readonly State[] => program.state.filter(s => s.kind === 'constant');
+
 export function scriptCode(program: TorchProgram): ScriptCode {
-  const constants = program.state.filter(s => s.kind === 'constant');
+  const constants = scriptConstants(program);
   const tree = StateTree.of(program.state.filter(s => s.kind !== 'constant'));
   const classOf = new Map<StateTree, string>();
   const names = new Names(['Module', 'Tensor', 'CONSTANTS', 'List', 'Optional', 'Tuple']);

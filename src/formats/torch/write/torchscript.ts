@@ -9,7 +9,7 @@ import { type DataType, elementTypes } from '../../../ir/types.ts';
 import { contiguousStrides } from '../../../kernels/kernel.ts';
 import { storageOf } from '../rebuild.ts';
 import type { Ref, State, TorchProgram } from './program.ts';
-import { type ScriptCode, scriptCode } from './script-code.ts';
+import { type ScriptCode, scriptCode, scriptConstants } from './script-code.ts';
 import type { StateTree } from './state-tree.ts';
 
 /** With this version of its operators nothing is read as an older PyTorch meant it. */
@@ -39,6 +39,12 @@ export function scriptEntries(program: TorchProgram, root: string): readonly Zip
     entry('constants.pkl', writePickle(new Tuple(code.constants.map(s => tensorOf(s, keys))))),
     text('version', version),
   ];
+}
+
+/** What each tensor is called in the archive: constants by their place, which is all that the code knows of them. */
+export function scriptNames(program: TorchProgram): (s: State) => string {
+  const constants = new Map(scriptConstants(program).map((s, i) => [s, `CONSTANTS.c${i}`] as const));
+  return s => constants.get(s) ?? s.name;
 }
 
 type Keys = ReadonlyMap<State, string>;

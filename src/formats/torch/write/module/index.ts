@@ -2,7 +2,7 @@
 import type { Tensor } from '../../../../ir/tensor.ts';
 import { collected, type Format, type OutputFile } from '../../../format.ts';
 import { safetensors } from '../../../weights/safetensors.ts';
-import { programOf } from '../emit.ts';
+import { programOf, tellNames } from '../emit.ts';
 import { literalsOf } from './literals.ts';
 import { moduleSource } from './source.ts';
 
@@ -13,8 +13,9 @@ export const torchModule: Format = {
   isFolder: true,
   hasReference: true,
   detect: () => false,
-  async write(model, { name, reference }) {
+  async write(model, { name, names, reference }) {
     const program = programOf(model);
+    tellNames(program, names);
     const weights = await tensorsFile('model.safetensors', new Map(literalsOf(program).rest.map(s => [s.name, s.tensor])));
     const numbers = reference && [
       ...numbered('input', Object.values(reference.inputs)),
