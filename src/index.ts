@@ -15,6 +15,7 @@ export { BlobSource, MemorySource, type Source } from './codec/source.ts';
 export { type ExtractOptions, extract } from './edit/extract.ts';
 export { inferShapes } from './edit/infer-shapes.ts';
 export { inlineFunctions } from './edit/inline.ts';
+export { type ChannelOrder, type LayoutOptions, layout } from './edit/layout.ts';
 export { type MergeOptions, merge } from './edit/merge.ts';
 export { type Half, type Narrowed, type NarrowOptions, narrow } from './edit/narrow.ts';
 export { type Renames, rename } from './edit/rename.ts';

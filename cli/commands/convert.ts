@@ -1,5 +1,6 @@
 // omnix convert: read a model of one format and write it in another, and on request run what was written.
 import { withInputShapes } from '../../src/api.ts';
+import { layout } from '../../src/edit/layout.ts';
 import { type NameRule, type ReplacedWeights, replaceWeights } from '../../src/edit/weights.ts';
 import { fail } from '../../src/errors.ts';
 import type { Model } from '../../src/ir/graph.ts';
@@ -7,13 +8,14 @@ import { loadWeights } from '../../src/node/index.ts';
 import { runtimeNamed } from '../../src/opset/runtimes.ts';
 import { checkOutput, readModel } from '../files.ts';
 import type { ReadLimitOptions } from '../limits.ts';
+import { type OrderOptions, orders } from '../orders.ts';
 import type { Outcome, Output } from '../output.ts';
 import { parseShapes } from '../shapes.ts';
 import { plural, shown } from '../terminal.ts';
 import { verify } from '../verify.ts';
 import { checkFormat, dtypeNamed, readWords, type WriteOptions, writeModel } from '../writing.ts';
 
-export interface ConvertOptions extends WriteOptions, ReadLimitOptions {
+export interface ConvertOptions extends WriteOptions, ReadLimitOptions, OrderOptions {
   readonly allowCustom?: boolean;
   readonly inputShape?: readonly string[];
   readonly weights?: string;
@@ -32,12 +34,14 @@ export async function convert(args: readonly string[], options: ConvertOptions, 
   if (options.keepIoTypes && dtype === undefined) throw fail('E4001', '--keep-io-types goes with --dtype');
   const rename = nameRules(options.rename ?? []);
   if (rename.length > 0 && options.weights === undefined) throw fail('E4001', '--rename goes with --weights');
+  const wanted = orders(options);
   checkOutput(output, overwrite, isText);
   if (output === '-' && options.verify) throw fail('E4001', '--verify reads the written file again; it needs -o with a path');
 
   const loaded = await out.stage('read', () => readModel(input, { ...options, inputShapes: shapes }), readWords);
   const shaped = shapes ? await out.stage('shapes', async () => withInputShapes(loaded.model, shapes)) : loaded.model;
-  const { model: source, findings: unused } = await withWeights(shaped, options.weights, rename, out);
+  const { model: weighted, findings: unused } = await withWeights(shaped, options.weights, rename, out);
+  const source = wanted.inputs || wanted.outputs ? await out.stage('layout', async () => layout(weighted, wanted)) : weighted;
   const { written, findings: left } = await writeModel(source, options, out);
   const results = { input, ...written };
   const findings = [...loaded.findings, ...unused, ...left];

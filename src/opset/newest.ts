@@ -46,16 +46,22 @@ export class Newest {
     return form;
   }
 
+  /** The newest form of a node, where it is one node. */
+  form(node: Node): Node | undefined {
+    const form = this.of(node);
+    return form && 'node' in form ? form.node : undefined;
+  }
+
   /** The node that makes a value, in its newest form. */
   producer(v: Value | undefined): Node | undefined {
-    return v?.producer && this.#nodeOf(v.producer);
+    return v?.producer && this.form(v.producer);
   }
 
   /** The pass for graphs of this opset. A rule whose nodes the opset cannot say one by one leaves its node as it is. */
   pass({ rules, choose, ...pass }: Pass): Pass {
     const inTable = (node: Node): Rule | undefined => (node.domain === '' ? rules[node.op] : undefined) ?? rules['*'];
     const view: View = {
-      form: node => this.#nodeOf(node),
+      form: node => this.form(node),
       applies: (rule, node) =>
         this.#inForm(() => rule)(node, newBuilder({ meta: node.meta }), { uses: () => 1, producer: v => v?.producer }) !== undefined,
     };
@@ -72,15 +78,10 @@ export class Newest {
   /** A rule that is found for the newest form of a node, and given it. */
   #inForm(find: (node: Node) => Rule | undefined): Rule {
     return (node, b, { uses }) => {
-      const form = this.#nodeOf(node);
+      const form = this.form(node);
       const rule = form && find(form);
       return rule && this.#applied(rule, form, b, { uses, producer: v => this.producer(v) });
     };
-  }
-
-  #nodeOf(node: Node): Node | undefined {
-    const form = this.of(node);
-    return form && 'node' in form ? form.node : undefined;
   }
 
   #applied(rule: Rule, node: Node, b: Builder, context: Context): Replacement | undefined {

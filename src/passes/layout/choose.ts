@@ -1,26 +1,25 @@
 // Which operators are turned: a permutation that occurs is carried as far as layouts flow, and of the operators that it reaches those
 // are turned that make the transposes cheapest, by a minimum cut.
-import type { Node, Value } from '../../ir/graph.ts';
+import type { Graph, Node } from '../../ir/graph.ts';
 import { range } from '../../ops/shapes.ts';
 import { first, Network, second } from './cut.ts';
-import { type Flow, isStill, type Turn, turnFrom } from './flow.ts';
-import { inverse, isIdentity, isNatural, keyOf, type Layout, plain, through } from './layout.ts';
-import { behind, type Costs, type Reader, type Source, type Sources } from './network.ts';
+import type { Turn } from './flow.ts';
+import { inverse, isNatural, keyOf, type Layout, plain } from './layout.ts';
+import { behind, Costs, type Source, Sources } from './network.ts';
+import { type Flows, type Seed, spread } from './spread.ts';
 
-export interface Flows {
-  /** The node as rows see it; undefined for one that has its tensors as they are. */
-  of(node: Node): { readonly node: Node; readonly flow: Flow } | undefined;
-  /** Whether the node can be turned in its opset. */
-  can(node: Node, turn: Turn): boolean;
-}
+/** Whether a node can be turned in its opset. */
+export type CanTurn = (node: Node, turn: Turn) => boolean;
 
 /** The turns that are worth it for one of the permutations of the graph; none where the transposes stand as cheap as they can. */
-export function chooseTurns(sources: Sources, flows: Flows, costs: Costs): ReadonlyMap<Node, Turn> {
+export function chooseTurns(graph: Graph, flows: Flows, canTurn: CanTurn): ReadonlyMap<Node, Turn> {
+  const sources = new Sources(graph);
+  const costs = new Costs(graph);
   for (const layout of candidates(sources, costs)) {
-    const turns = spread(sources, flows, { seeds: seedsFor(sources, layout), preferred: layout, isFree: v => costs.isFree(v) });
+    const { turns } = spread(sources, flows, { seeds: seedsFor(sources, layout), preferred: layout, isFree: v => costs.isFree(v) });
     for (;;) {
       const chosen = cheapest(sources, turns, costs);
-      const refused = [...chosen].filter(([node, turn]) => !flows.can(node, turn));
+      const refused = [...chosen].filter(([node, turn]) => !canTurn(node, turn));
       if (chosen.size > 0 && refused.length === 0) return chosen;
       if (refused.length === 0) break;
       for (const [node] of refused) turns.delete(node);
@@ -46,9 +45,6 @@ function candidates(sources: Sources, costs: Costs): Layout[] {
   return [...weights.values()].sort((a, b) => b.weight - a.weight).map(entry => entry.layout);
 }
 
-/** A tensor of a node, or a whole source, and the layout that it is to have. */
-type Seed = { readonly reader: Reader; readonly layout: Layout } | { readonly source: Source; readonly layout: Layout };
-
 function seedsFor(sources: Sources, layout: Layout): Seed[] {
   const [asIs, opposite] = [String(layout.perm), String(inverse(layout.perm))];
   const seeds: Seed[] = [];
@@ -60,53 +56,6 @@ function seedsFor(sources: Sources, layout: Layout): Seed[] {
       if (text === opposite) seeds.push({ reader, layout });
     }
   return seeds;
-}
-
-interface Spread {
-  readonly seeds: readonly Seed[];
-  /** Where an operator leaves a choice. */
-  readonly preferred: Layout;
-  readonly isFree: (v: Value) => boolean;
-}
-
-/** The turn of every operator that a layout reaches from its seeds, the nearest first. */
-function spread(sources: Sources, flows: Flows, { seeds, preferred, isFree }: Spread): Map<Node, Turn> {
-  const turns = new Map<Node, Turn>();
-  const seen = new Set<Value>();
-  const pending = [...seeds];
-  const reach = (node: Node, side: 'inputs' | 'outputs', index: number, layout: Layout): void => {
-    const found = turns.has(node) ? undefined : flows.of(node);
-    const axes = found?.flow[side][index];
-    const turn = axes && turnFrom(found.node, found.flow, { axes, layout }, preferred);
-    if (!turn || isStill(turn)) return;
-    turns.set(node, turn);
-    turn.inputs.forEach((wanted, i) => {
-      const v = node.inputs[i];
-      if (!wanted || !v) return;
-      const { root, perm } = sources.rootOf(v);
-      pending.push({ source: sources.all.get(root)!, layout: perm ? through(perm, wanted) : wanted });
-    });
-    turn.outputs.forEach((made, i) => {
-      const source = node.outputs[i] && sources.all.get(node.outputs[i]);
-      if (made && source) pending.push({ source, layout: made });
-    });
-  };
-  for (const seed of pending) {
-    if ('reader' in seed) {
-      if (seed.reader.node) reach(seed.reader.node, 'inputs', seed.reader.input, seed.layout);
-      continue;
-    }
-    const { value, readers } = seed.source;
-    if (isIdentity(seed.layout) || isFree(value) || seen.has(value)) continue;
-    seen.add(value);
-    const producer = sources.producer(value);
-    if (producer) reach(producer, 'outputs', value.index, seed.layout);
-    for (const reader of readers) {
-      const layout = reader.perm ? through(inverse(reader.perm), seed.layout) : seed.layout;
-      if (reader.node && !isIdentity(layout)) reach(reader.node, 'inputs', reader.input, layout);
-    }
-  }
-  return turns;
 }
 
 /**
