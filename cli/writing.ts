@@ -14,6 +14,8 @@ import { plural, shown } from './terminal.ts';
 export interface WriteOptions {
   readonly output: string;
   readonly to?: string;
+  /** The option that says `to`, where it is not --to. */
+  readonly formatOption?: string;
   readonly opset?: number;
   readonly target?: string;
   readonly externalData?: boolean;
@@ -33,7 +35,7 @@ export function dtypeNamed(name: string | undefined): Half | undefined {
 }
 
 /** Whether the result is text, which a terminal may show. Errors: E4001 a format that does not exist or is not told. */
-export function checkFormat({ to, output }: WriteOptions): boolean {
+export function checkFormat({ to, output, formatOption = '--to' }: Pick<WriteOptions, 'to' | 'output' | 'formatOption'>): boolean {
   const names = formats.filter(f => f.write).map(f => f.name);
   if (to !== undefined && !formatNamed(to)) {
     const near = nearestName(to, names);
@@ -42,7 +44,7 @@ export function checkFormat({ to, output }: WriteOptions): boolean {
   const format = to === undefined ? formatOfName(output) : formatNamed(to);
   if (format) return format.isText ?? false;
   const reason = output === '-' ? 'standard output has no name' : `the name ${output} tells no format`;
-  throw fail('E4001', `${reason}; pass --to with one of ${names.join(', ')}`);
+  throw fail('E4001', `${reason}; pass ${formatOption} with one of ${names.join(', ')}`);
 }
 
 interface WrittenFiles {

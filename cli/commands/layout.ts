@@ -6,7 +6,7 @@ import { type OrderOptions, orders } from '../orders.ts';
 import type { Outcome, Output } from '../output.ts';
 import { plural } from '../terminal.ts';
 
-export interface LayoutOptions extends Omit<EditOptions, 'to'>, OrderOptions {
+export interface LayoutOptions extends Omit<EditOptions, 'to' | 'formatOption'>, OrderOptions {
   readonly to?: ChannelOrder;
   readonly format?: string;
 }
@@ -15,7 +15,7 @@ export async function layout(paths: readonly string[], { to, format, ...options 
   const wanted = { to, ...orders(options) };
   return edit(
     paths,
-    { ...options, ...(format !== undefined && { to: format }) },
+    { ...options, formatOption: '--format', ...(format !== undefined && { to: format }) },
     {
       name: 'layout',
       apply: model => layoutModel(model!, wanted),

@@ -40,7 +40,7 @@ const atomsIn = (flow: Flow): readonly number[] =>
 
 /**
  * What becomes of an operator when a tensor of it gets a layout: undefined where that cannot be. Atoms that the tensor does not have
- * go where `preferred` layouts of another tensor have them, else after those that they follow.
+ * go where another tensor of the `preferred` layout has them, else after those that they follow.
  */
 export function turnFrom(
   node: Node,
@@ -51,8 +51,8 @@ export function turnFrom(
   const mixes = new Map<number, Mix>();
   const given = atomsFrom(at.axes, at.layout, flow, mixes);
   if (!given) return undefined;
-  const order = completed(given, flow, preferred);
-  if (flow.allows && !flow.allows(order)) return undefined;
+  const order = completions(given, flow, preferred).find(o => flow.allows?.(o) ?? true);
+  if (!order) return undefined;
   if ([...mixes.keys()].some(atom => !flow.mixable?.has(atom))) return undefined;
   const layoutsOf = (all: readonly (Axes | undefined)[], values: readonly (Value | undefined)[]): (Layout | undefined)[] =>
     all.map((axes, i) => axes && values[i] && layoutFrom(axes, order, { flow, mixes, value: values[i] }));
@@ -89,13 +89,13 @@ function atomsFrom(axes: Axes, { perm, mixed }: Layout, { sizes }: Flow, mixes: 
   return order;
 }
 
-function completed(given: readonly number[], flow: Flow, preferred: Layout | undefined): readonly number[] {
-  const order = [...((preferred && wished(given, flow, preferred)) ?? given)];
-  for (const atom of atomsIn(flow)) {
-    if (order.includes(atom)) continue;
-    order.splice(order.indexOf(atom - 1) + 1, 0, atom);
-  }
-  return order;
+/** Orders of all atoms: those not given after the ones that they follow, or at the end. */
+function completions(given: readonly number[], flow: Flow, preferred: Layout | undefined): readonly (readonly number[])[] {
+  const known = (preferred && wished(given, flow, preferred)) ?? given;
+  const missing = atomsIn(flow).filter(atom => !known.includes(atom));
+  const beside = [...known];
+  for (const atom of missing) beside.splice(beside.indexOf(atom - 1) + 1, 0, atom);
+  return [beside, [...known, ...missing]];
 }
 
 /** The order in which a tensor has the preferred layout, where the atoms given have theirs in it. */

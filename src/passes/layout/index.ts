@@ -5,6 +5,7 @@ import { type Graph, type Node, subgraphs, type Value } from '../../ir/graph.ts'
 import { duplicateNodes } from '../duplicates.ts';
 import { constantValue } from '../fold.ts';
 import { ofWeights } from '../fuse.ts';
+import { identities } from '../identities.ts';
 import { merges } from '../merges.ts';
 import { firstOf, type Pass, type Rule, rewrite, type View } from '../rewrite.ts';
 import { chooseTurns } from './choose.ts';
@@ -31,12 +32,10 @@ export const layout: Pass = {
   choose: (graph, view) => {
     const turns = new Map<Node, Turn>();
     turnsIn(graph, view, turns);
-    if (turns.size === 0) return () => undefined;
     const weights = ofWeights(graph);
     const rules: Readonly<Record<string, Rule>> = {
-      Transpose: firstOf(merges.Transpose, weights),
-      Reshape: firstOf(merges.Reshape, weights),
-      Unsqueeze: weights,
+      Transpose: firstOf(identities.Transpose, merges.Transpose, weights),
+      ...(turns.size > 0 && { Reshape: firstOf(merges.Reshape, weights), Unsqueeze: weights }),
     };
     return node => {
       const turn = turns.get(node);
@@ -47,7 +46,7 @@ export const layout: Pass = {
 
 /** Turns operators as long as the transposes of a graph in the newest opset cost less for it. */
 export function settleLayout(graph: Graph): void {
-  for (let cost = transposeCost(graph); cost > 0; ) {
+  for (let cost = transposeCost(graph); ; ) {
     if (rewrite(graph, layout) === 0) return;
     const now = transposeCost(graph);
     if (now >= cost) return;
