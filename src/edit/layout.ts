@@ -7,7 +7,6 @@ import { flowsFor, layout as layoutPass } from '../passes/layout/index.ts';
 import { inverse, isIdentity, type Layout, plain } from '../passes/layout/layout.ts';
 import { Copy, refuseTraining } from './copy.ts';
 import { Findings } from './names.ts';
-import { foldingFor } from './simplify-passes.ts';
 import { Work } from './work.ts';
 
 export type { ChannelOrder } from '../passes/layout/images.ts';
@@ -29,7 +28,7 @@ export interface LayoutOptions {
 export function layout(model: Model, options: LayoutOptions = {}): Model {
   refuseTraining(model);
   const wanted = wantedLayouts(model, options);
-  const work = new Work(isEmpty(wanted) ? model : new Relaid(model.graph, wanted).model(model), foldingFor(undefined));
+  const work = new Work(isEmpty(wanted) ? model : new Relaid(model.graph, wanted).model(model), { keepsWeights: true });
   for (const graph of work.graphs()) work.settle(graph, [graph.newest.pass(layoutPass)]);
   return work.finish();
 }
@@ -72,7 +71,7 @@ function wantedLayouts(model: Model, { to, inputs: byInput = {}, outputs: byOutp
 
 /** The images of a model by its own inputs. They are found in a copy whose types are inferred. */
 function imagesIn(model: Model, order: ChannelOrder): Images {
-  const work = new Work(model, foldingFor(undefined));
+  const work = new Work(model, { keepsWeights: true });
   const [typed] = [...work.graphs()].slice(-1);
   work.settle(typed!, []);
   const { inputs, outputs } = imagesOf(

@@ -24,7 +24,7 @@ export interface SimplifyOptions {
 export async function simplify(model: Model, options: SimplifyOptions = {}): Promise<Model> {
   refuseTraining(model);
   const chosen = chosenPasses(options);
-  const work = new Work(model, foldingFor(options.foldLimit));
+  const work = new Work(model, { fold: foldingFor(options.foldLimit) });
   const keyOf = await contentKeys(work.model);
   for (const graph of work.graphs()) {
     const part: Part = { newest: graph.newest, keyOf, isFunction: graph.isFunction, foldLimit: options.foldLimit };

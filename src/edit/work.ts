@@ -18,6 +18,13 @@ export interface WorkGraph {
   readonly isTyped: boolean;
 }
 
+export interface WorkOptions {
+  /** What a node over constants may be folded to; small integers otherwise. */
+  readonly fold?: NewestOptions['fold'];
+  /** Weights are no constants like any other: what becomes of them is written down with them. */
+  readonly keepsWeights?: boolean;
+}
+
 /** Rounds of inference and rewriting before what is left is left. */
 const maxRounds = 10;
 
@@ -26,12 +33,12 @@ export class Work {
   readonly model: Model;
   readonly #source: Model;
   readonly #copy: WorkCopy;
-  readonly #fold: NonNullable<NewestOptions['fold']>;
+  readonly #fold: NewestOptions['fold'];
 
-  constructor(source: Model, fold: NonNullable<NewestOptions['fold']>) {
+  constructor(source: Model, { fold, keepsWeights = false }: WorkOptions = {}) {
     this.#source = source;
     this.#fold = fold;
-    this.#copy = new WorkCopy(source);
+    this.#copy = new WorkCopy(source, keepsWeights);
     this.model = this.#copy.model(source);
     this.model.functions = source.functions.map(f => ({ ...f, body: new Copy().graph(f.body) }));
   }
@@ -39,7 +46,8 @@ export class Work {
   *graphs(): Generator<WorkGraph> {
     const called = callsOf(this.model);
     const isFunction = (node: Node): boolean => called(node) !== undefined;
-    const newest = (opsets: ReadonlyMap<string, number>): Newest => new Newest(opsets, { isOpaque: isFunction, fold: this.#fold });
+    const newest = (opsets: ReadonlyMap<string, number>): Newest =>
+      new Newest(opsets, { isOpaque: isFunction, ...(this.#fold && { fold: this.#fold }) });
     for (const { body, opsets } of this.model.functions) yield { graph: body, newest: newest(opsets), isFunction, isTyped: false };
     yield { graph: this.model.graph, newest: newest(this.model.opsets), isFunction, isTyped: true };
   }
@@ -132,9 +140,11 @@ class WorkCopy extends Copy {
   readonly #promised = new Map<Graph, readonly (ValueType | undefined)[]>();
   /** Inputs that may have a default. */
   readonly #open: ReadonlySet<Value>;
+  readonly #keepsWeights: boolean;
 
-  constructor({ graph, irVersion }: Model) {
+  constructor({ graph, irVersion }: Model, keepsWeights: boolean) {
     super();
+    this.#keepsWeights = keepsWeights;
     this.#open = new Set(irVersion >= firstWithDefaults ? graph.inputs : []);
   }
 
@@ -161,8 +171,8 @@ class WorkCopy extends Copy {
   override input(v: Value): Value {
     if (!v.tensor) return super.input(v);
     const isDefault = this.#open.has(v);
-    // For rules, weights are constants like any other.
-    const copy = new Value(v.name, v.type, { tensor: isDefault ? undefined : v.tensor, meta: v.meta });
+    const parameter = this.#keepsWeights && v.parameter;
+    const copy = new Value(v.name, v.type, { tensor: isDefault ? undefined : v.tensor, parameter, meta: v.meta });
     if (isDefault) this.opened.set(copy, v);
     this.values.set(v, copy);
     return copy;

@@ -23,9 +23,12 @@ const perms = (rank: number): readonly (readonly number[])[] => {
   ];
 };
 
+/** Element types that sequences hold. */
+const inSequences = /^(float(16|32|64)|u?int(8|16|32|64)|bool|string)$/;
+
 function around(x: Value, nodes: Node[]): Value {
   const rank = x.shape?.length;
-  if (rank === undefined || rank < 2) return x;
+  if (rank === undefined || rank < 2 || !inSequences.test(x.element!)) return x;
   const apply = (op: string, inputs: readonly Value[], attributes: Readonly<Record<string, readonly number[]>> = {}): Value => {
     const map = new Map(Object.entries(attributes).map(([name, value]) => [name, { kind: 'ints', value } as const]));
     const node = new Node({ op, inputs, attributes: map }, [{ name: `${x.name}_${nodes.length}` }]);

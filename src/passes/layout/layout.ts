@@ -3,6 +3,7 @@
 import type { Dim } from '../../ir/dims.ts';
 import type { Value } from '../../ir/graph.ts';
 import type { Builder } from '../../ops/builder.ts';
+import { keyed } from '../../ops/once.ts';
 import { range } from '../../ops/shapes.ts';
 import { targetFor } from '../merges.ts';
 
@@ -28,9 +29,12 @@ export const inverse = (perm: readonly number[]): number[] => range(perm.length)
 /** Where an axis went. */
 export const placeOf = ({ perm }: Layout, axis: number): number => perm.indexOf(axis);
 
-/** Equal texts for equal layouts. */
-export const keyOf = ({ perm, mixed }: Layout): string =>
-  [perm, ...[...mixed].sort(([a], [b]) => a - b).map(([axis, { sizes, order }]) => `${axis}=${sizes}>${order}`)].join(';');
+/** Equal texts for equal layouts, made once. */
+export const keyOf = keyed(({ perm, mixed }: Layout): string =>
+  mixed.size === 0
+    ? perm.join()
+    : [perm, ...[...mixed].sort(([a], [b]) => a - b).map(([axis, { sizes, order }]) => `${axis}=${sizes}>${order}`)].join(';'),
+);
 
 /** The layout of `x` in which its transpose by `perm` has a layout. */
 export const through = (perm: readonly number[], { perm: after, mixed }: Layout): Layout => ({
