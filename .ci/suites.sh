@@ -110,6 +110,8 @@ text_formats() { conformance_cases && "$python" test/interop/text_formats.py --s
 # Simplified models, and models in shorter float types, run beside the originals: those of models/, and the corpus where every case is run.
 whole_corpus() { [ "$third" = all ] && make_corpus all --set open >&2 && echo "--corpus $corpus/torch"; }
 simplify() { "$python" test/interop/simplify.py $(whole_corpus); }
+# Networks with channels last, as tf2onnx writes them, keep no transposes inside.
+layout() { "$python" test/interop/layout.py; }
 narrow() {
   "$python" test/interop/narrow.py $(whole_corpus)
   local status=$?
@@ -159,6 +161,7 @@ suite verdicts $((150 * whole)) verdicts
 suite hostile 300 hostile
 suite opsets $((90 * whole)) opsets
 suite simplify $((60 * whole)) simplify
+suite layout 240 layout
 suite narrow $((90 * whole)) narrow
 suite edit 200 edit
 suite text_formats 200 text_formats

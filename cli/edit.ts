@@ -53,10 +53,10 @@ const edited = ({ graph }: Model): string =>
     .join(', ')}`;
 
 /** `old=new` pairs of a repeatable option. Errors: E4001. */
-export function pairs(option: string, texts: readonly string[] = []): Readonly<Record<string, string>> {
+export function pairs(option: string, texts: readonly string[] = [], form = 'OLD=NEW'): Readonly<Record<string, string>> {
   const entries = texts.map((text): [string, string] => {
     const [from, to, ...more] = text.split('=');
-    if (!from || !to || more.length > 0) throw fail('E4001', `${option} ${text}: expected OLD=NEW`);
+    if (!from || !to || more.length > 0) throw fail('E4001', `${option} ${text}: expected ${form}`);
     return [from, to];
   });
   const twice = entries.find(([from], i) => entries.findIndex(([other]) => other === from) < i);

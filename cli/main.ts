@@ -46,27 +46,35 @@ const program = new Command('omnix')
   // Usage errors are printed with all others, in one form.
   .configureOutput({ outputError: () => {} });
 
+/** Orders of single images, the same for every command that takes them. */
+const withOrders = (command: Command): Command =>
+  command
+    .option('--input-layout <name=order>', 'the order of an input, nhwc or nchw; repeatable', collect)
+    .option('--output-layout <name=order>', 'the order of an output, nhwc or nchw; repeatable', collect);
+
 withReadLimits(
-  program
-    .command('convert')
-    .description('read a model of one format and write it in another')
-    .argument('[input]', 'a model, or - for standard input')
-    .option('-o, --output <path>', 'the file to write, the folder for torch-module, or - for standard output')
-    .option('--to <format>', 'the format to write, otherwise told from the name; with --dry-run several, such as onnx,pt2')
-    .option('--opset <version>', 'the opset to write, otherwise the lowest that says the model exactly', wholeNumber)
-    .option('--target <runtime>', 'write no newer opset than a runtime reads, such as ort-1.20')
-    .option('--external-data', 'keep the weights in a second file')
-    .option('--dtype <type>', 'the float type of weights and arithmetic in the place of float32: fp16 or bf16')
-    .option('--keep-io-types', 'with --dtype: leave inputs and outputs float32')
-    .option('--no-fuse', 'keep layers as they are, such as batch normalisation after a convolution')
-    .option('--allow-custom', 'keep operators without a conversion as nodes of a domain of their own')
-    .option('--input-shape <name:dims>', 'a shape for an input, such as x:1,3,224,224 or x:batch,3; repeatable', collect)
-    .option('--weights <path>', 'a checkpoint or model whose tensors replace the weights, by name')
-    .option('--rename <old=new>', 'with --weights: other names for its tensors, such as module.*=*; repeatable', collect)
-    .option('--map <path>', 'also write where each node and weight went, for swap-weights')
-    .option('--dry-run', 'write nothing: list what stands in the way of each format of --to, of all without it')
-    .option('--verify [arrays...]', 'run what was written and compare: [IN.npz [OUT.npz]]')
-    .option('--overwrite', 'replace an existing file'),
+  withOrders(
+    program
+      .command('convert')
+      .description('read a model of one format and write it in another')
+      .argument('[input]', 'a model, or - for standard input')
+      .option('-o, --output <path>', 'the file to write, the folder for torch-module, or - for standard output')
+      .option('--to <format>', 'the format to write, otherwise told from the name; with --dry-run several, such as onnx,pt2')
+      .option('--opset <version>', 'the opset to write, otherwise the lowest that says the model exactly', wholeNumber)
+      .option('--target <runtime>', 'write no newer opset than a runtime reads, such as ort-1.20')
+      .option('--external-data', 'keep the weights in a second file')
+      .option('--dtype <type>', 'the float type of weights and arithmetic in the place of float32: fp16 or bf16')
+      .option('--keep-io-types', 'with --dtype: leave inputs and outputs float32')
+      .option('--no-fuse', 'keep layers as they are, such as batch normalisation after a convolution')
+      .option('--allow-custom', 'keep operators without a conversion as nodes of a domain of their own')
+      .option('--input-shape <name:dims>', 'a shape for an input, such as x:1,3,224,224 or x:batch,3; repeatable', collect)
+      .option('--weights <path>', 'a checkpoint or model whose tensors replace the weights, by name')
+      .option('--rename <old=new>', 'with --weights: other names for its tensors, such as module.*=*; repeatable', collect)
+      .option('--map <path>', 'also write where each node and weight went, for swap-weights')
+      .option('--dry-run', 'write nothing: list what stands in the way of each format of --to, of all without it')
+      .option('--verify [arrays...]', 'run what was written and compare: [IN.npz [OUT.npz]]')
+      .option('--overwrite', 'replace an existing file'),
+  ),
 )
   .addHelpText(
     'before',
@@ -126,10 +134,10 @@ program
   .action(lazily(async () => (await import('./commands/diff.ts')).diff));
 
 /** Where an edited model goes, the same for every command that edits one. */
-const withOutput = (command: Command, file = '--output', required = true): Command =>
+const withOutput = (command: Command, file = '--output', required = true, format = '--to'): Command =>
   command
     .addOption(new Option(`-o, ${file} <path>`, 'the file to write, or - for standard output').makeOptionMandatory(required))
-    .option('--to <format>', 'the format to write, otherwise told from the name')
+    .option(`${format} <format>`, 'the format to write, otherwise told from the name')
     .option('--opset <version>', 'the opset to write, otherwise that of the model', wholeNumber)
     .option('--target <runtime>', 'write no newer opset than a runtime reads, such as ort-1.20')
     .option('--external-data', 'keep the weights in a second file')
@@ -217,6 +225,28 @@ withOutput(
 )
   .addHelpText('before', examples('simplify model.onnx -o small.onnx', 'simplify model.onnx -o small.onnx --skip layers --fold-limit 1M'))
   .action(lazily(async () => (await import('./commands/simplify.ts')).simplify));
+
+withOutput(
+  withOrders(
+    program
+      .command('layout')
+      .description('put transposes where they move the fewest elements, and images in the order asked for')
+      .argument('<model>', 'a model')
+      .addOption(new Option('--to <order>', 'the order of all inputs and outputs that are images').choices(['nhwc', 'nchw'])),
+  ),
+  '--output',
+  true,
+  '--format',
+)
+  .addHelpText(
+    'before',
+    examples(
+      'layout model.onnx -o model.onnx --overwrite',
+      'layout model.onnx -o channels-last.onnx --to nhwc',
+      'layout model.onnx -o mixed.onnx --input-layout image=nhwc',
+    ),
+  )
+  .action(lazily(async () => (await import('./commands/layout.ts')).layout));
 
 withLimits(
   program

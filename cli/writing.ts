@@ -16,6 +16,8 @@ import { plural, shown } from './terminal.ts';
 export interface WriteOptions {
   readonly output: string;
   readonly to?: string;
+  /** The option that says `to`, where it is not --to. */
+  readonly formatOption?: string;
   readonly opset?: number;
   readonly target?: string;
   readonly externalData?: boolean;
@@ -46,7 +48,7 @@ export function dtypeNamed(name: string | undefined): Half | undefined {
 }
 
 /** The format to write. Errors: E4001 a format that does not exist or is not told. */
-export function checkFormat({ to, output }: Pick<WriteOptions, 'to' | 'output'>): Format {
+export function checkFormat({ to, output, formatOption = '--to' }: Pick<WriteOptions, 'to' | 'output' | 'formatOption'>): Format {
   const names = formats.filter(f => f.write).map(f => f.name);
   if (to !== undefined && !formatNamed(to)) {
     const near = nearestName(to, names);
@@ -55,7 +57,7 @@ export function checkFormat({ to, output }: Pick<WriteOptions, 'to' | 'output'>)
   const format = to === undefined ? formatOfName(output) : formatNamed(to);
   if (format) return format;
   const reason = output === '-' ? 'standard output has no name' : `the name ${output} tells no format`;
-  throw fail('E4001', `${reason}; pass --to with one of ${names.join(', ')}`);
+  throw fail('E4001', `${reason}; pass ${formatOption} with one of ${names.join(', ')}`);
 }
 
 interface WrittenFiles {

@@ -22,6 +22,7 @@ import { newestFor, type Runtime, runtimeNamed } from './opset/runtimes.ts';
 import { retarget, target } from './opset/target.ts';
 import { upgrade } from './opset/upgrade.ts';
 import { fuse as fuseWeights } from './passes/fuse.ts';
+import { settleLayout } from './passes/layout/index.ts';
 import { rebuild } from './passes/rebuild.ts';
 import { type Comparison, compareArrays, matchArrays, type Tolerance } from './validate/compare.ts';
 import { compareData } from './validate/compare-data.ts';
@@ -108,7 +109,10 @@ export interface WriteModelOptions {
   readonly opset?: number | undefined;
   /** A runtime that is to read the result, such as `ort-1.20`: no newer opset than the one in which it has all of the model's operators is written. */
   readonly target?: string | undefined;
-  /** Fold what weights alone decide, such as batch normalisation after a convolution; not for models read from ONNX. On otherwise. */
+  /**
+   * Fold what weights alone decide, such as batch normalisation after a convolution, and put transposes where they move the fewest
+   * elements; not for models read from ONNX. On otherwise.
+   */
   readonly fuse?: boolean | undefined;
   /** Keep weights in a second file, named `dataName`; as the source did otherwise. */
   readonly externalData?: boolean | undefined;
@@ -182,7 +186,10 @@ function inOpset(model: Model, { opset, runtime, fuse }: Wanted): Model {
   const wanted = opset ?? (isKept ? Math.min(own, atMost ?? own) : undefined);
   if (isKept && wanted === own && model.irVersion <= (runtime?.irVersion ?? Infinity)) return model;
   const copy = upgrade(model);
-  if (fuse && !isKept) fuseWeights(copy.graph);
+  if (fuse && !isKept) {
+    settleLayout(copy.graph);
+    fuseWeights(copy.graph);
+  }
   target(copy, wanted, { atMost, had: model.opsets });
   return copy;
 }

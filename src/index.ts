@@ -16,6 +16,7 @@ export { type Blocker, type DryRun, dryRun } from './dry-run.ts';
 export { type ExtractOptions, extract } from './edit/extract.ts';
 export { inferShapes } from './edit/infer-shapes.ts';
 export { inlineFunctions } from './edit/inline.ts';
+export { type ChannelOrder, type LayoutOptions, layout } from './edit/layout.ts';
 export { type MergeOptions, merge } from './edit/merge.ts';
 export { type Half, type Narrowed, type NarrowOptions, narrow } from './edit/narrow.ts';
 export type { Whereabouts } from './edit/provenance.ts';

@@ -1,5 +1,6 @@
 // omnix convert: read a model of one format and write it in another, and on request run what was written.
 import { withInputShapes } from '../../src/api.ts';
+import { layout } from '../../src/edit/layout.ts';
 import { type NameRule, type ReplacedWeights, replaceWeights } from '../../src/edit/weights.ts';
 import { fail } from '../../src/errors.ts';
 import type { Model } from '../../src/ir/graph.ts';
@@ -7,6 +8,7 @@ import { loadWeights } from '../../src/node/index.ts';
 import { runtimeNamed } from '../../src/opset/runtimes.ts';
 import { checkOutput, readModel } from '../files.ts';
 import type { ReadLimitOptions } from '../limits.ts';
+import { type OrderOptions, orders } from '../orders.ts';
 import type { Outcome, Output } from '../output.ts';
 import { nameRules } from '../rename.ts';
 import { parseShapes } from '../shapes.ts';
@@ -15,7 +17,7 @@ import { verify } from '../verify.ts';
 import { checkFormat, checkMap, dtypeNamed, readWords, type WriteOptions, writeModel } from '../writing.ts';
 import { dryRuns, refuseWriting, targetsOf } from './dry-run.ts';
 
-export interface ConvertOptions extends Omit<WriteOptions, 'output'>, ReadLimitOptions {
+export interface ConvertOptions extends Omit<WriteOptions, 'output'>, ReadLimitOptions, OrderOptions {
   readonly output?: string;
   readonly allowCustom?: boolean;
   readonly inputShape?: readonly string[];
@@ -35,10 +37,12 @@ export async function convert(args: readonly string[], options: ConvertOptions, 
   if (options.keepIoTypes && dtype === undefined) throw fail('E4001', '--keep-io-types goes with --dtype');
   const rename = nameRules(options.rename);
   if (rename.length > 0 && options.weights === undefined) throw fail('E4001', '--rename goes with --weights');
+  const wanted = orders(options);
   const prepare = async (): Promise<Prepared> => {
     const loaded = await out.stage('read', () => readModel(input, { ...options, inputShapes: shapes }), readWords);
     const shaped = shapes ? await out.stage('shapes', async () => withInputShapes(loaded.model, shapes)) : loaded.model;
-    const { model, findings } = await withWeights(shaped, options.weights, rename, out);
+    const { model: weighted, findings } = await withWeights(shaped, options.weights, rename, out);
+    const model = wanted.inputs || wanted.outputs ? await out.stage('layout', async () => layout(weighted, wanted)) : weighted;
     return { model, loaded, findings: [...loaded.findings, ...findings] };
   };
   if (options.dryRun) {

@@ -13,6 +13,7 @@ import { constantValue } from '../passes/fold.ts';
 import { derived } from '../passes/fuse.ts';
 import { identities } from '../passes/identities.ts';
 import { layers } from '../passes/layers.ts';
+import { layout } from '../passes/layout/index.ts';
 import { merges } from '../passes/merges.ts';
 import { pointwise } from '../passes/pointwise.ts';
 import type { Pass, Rule } from '../passes/rewrite.ts';
@@ -59,6 +60,10 @@ const table = {
   layers: {
     title: 'normalisation, bias and padding join the layer they stand beside, states of zeros are left out',
     pass: ({ newest }) => newest.pass({ name: 'layers', rules: layers }),
+  },
+  layout: {
+    title: 'transposes stand where they move the fewest elements, and weights are transposed at once',
+    pass: ({ newest }) => newest.pass(layout),
   },
   constants: {
     title: 'constants of equal content are kept once',

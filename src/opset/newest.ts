@@ -1,9 +1,9 @@
 // Nodes of a model in any opset as rules see them: in the newest form, made off the graph; and what rules make, in the opset of the model.
 import { ModelError } from '../errors.ts';
 import { agreed } from '../ir/agree.ts';
-import type { Node, Value } from '../ir/graph.ts';
+import type { Graph, Node, Value } from '../ir/graph.ts';
 import { type Builder, type BuilderOptions, newBuilder } from '../ops/builder.ts';
-import type { Context, Pass, Replacement, Rule } from '../passes/rewrite.ts';
+import type { Choice, Context, Pass, Replacement, Rule, View } from '../passes/rewrite.ts';
 import { sayInOne } from './downgrade.ts';
 import { upgradeNode } from './upgrade.ts';
 
@@ -46,21 +46,42 @@ export class Newest {
     return form;
   }
 
-  /** The node that makes a value, in its newest form. */
-  producer(v: Value | undefined): Node | undefined {
-    const form = v?.producer && this.of(v.producer);
+  /** The newest form of a node, where it is one node. */
+  form(node: Node): Node | undefined {
+    const form = this.of(node);
     return form && 'node' in form ? form.node : undefined;
   }
 
+  /** The node that makes a value, in its newest form. */
+  producer(v: Value | undefined): Node | undefined {
+    return v?.producer && this.form(v.producer);
+  }
+
   /** The pass for graphs of this opset. A rule whose nodes the opset cannot say one by one leaves its node as it is. */
-  pass({ rules, ...pass }: Pass): Pass {
-    const rule: Rule = (node, b, { uses }) => {
-      const form = this.of(node);
-      if (!form || !('node' in form)) return undefined;
-      const found = (form.node.domain === '' ? rules[form.node.op] : undefined) ?? rules['*'];
-      return found && this.#applied(found, form.node, b, { uses, producer: v => this.producer(v) });
+  pass({ rules, choose, ...pass }: Pass): Pass {
+    const inTable = (node: Node): Rule | undefined => (node.domain === '' ? rules[node.op] : undefined) ?? rules['*'];
+    const view: View = {
+      form: node => this.form(node),
+      applies: (rule, node) =>
+        this.#inForm(() => rule)(node, newBuilder({ meta: node.meta }), { uses: () => 1, producer: v => v?.producer }) !== undefined,
     };
-    return { ...pass, rules: { '*': rule } };
+    const chosen = (graph: Graph): Choice => {
+      const choice = choose!(graph, view);
+      return node => {
+        const rule = choice(node);
+        return rule && this.#inForm(() => rule);
+      };
+    };
+    return { ...pass, rules: { '*': this.#inForm(inTable) }, ...(choose && { choose: chosen }) };
+  }
+
+  /** A rule that is found for the newest form of a node, and given it. */
+  #inForm(find: (node: Node) => Rule | undefined): Rule {
+    return (node, b, { uses }) => {
+      const form = this.form(node);
+      const rule = form && find(form);
+      return rule && this.#applied(rule, form, b, { uses, producer: v => this.producer(v) });
+    };
   }
 
   #applied(rule: Rule, node: Node, b: Builder, context: Context): Replacement | undefined {

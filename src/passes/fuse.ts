@@ -18,21 +18,23 @@ const budget = 64 << 20;
 
 /** Fold what weights alone decide, and normalisations into the layers before them. Weights that callers may replace stay as they are. */
 export function fuse(graph: Graph): void {
-  const state = new Set(graph.inputs);
-  const isFixed = (v: Value | undefined): v is Value => v?.tensor !== undefined && !state.has(v);
   const pass: Pass = {
     name: 'fuse',
-    rules: { BatchNormalization: normalisation(isFixed), '*': ofWeights(isFixed, graph) },
+    rules: { BatchNormalization: normalisation(fixedIn(graph)), '*': ofWeights(graph) },
   };
   rewriteAll(graph, [pass]);
 }
 
 type IsFixed = (v: Value | undefined) => v is Value;
+function fixedIn(graph: Graph): IsFixed {
+  const state = new Set(graph.inputs);
+  return (v): v is Value => v?.tensor !== undefined && !state.has(v);
+}
 
 /** A node over weights and constants becomes a weight of its own. */
-const ofWeights =
-  (isFixed: IsFixed, graph: Graph): Rule =>
-  (node, _b, context) => {
+export function ofWeights(graph: Graph): Rule {
+  const isFixed = fixedIn(graph);
+  return (node, _b, context) => {
     const [y, ...others] = node.outputs;
     const row = node.domain === '' ? rowOf(node.op) : undefined;
     if (!row || !('map' in row || 'plan' in row) || !y?.element || others.length > 0 || !isStatic(y.shape)) return undefined;
@@ -44,6 +46,7 @@ const ofWeights =
       return undefined;
     return new Value(nameFor(node, graph, context), undefined, { tensor: derived(node), parameter: true });
   };
+}
 
 /** Weights that others read too are not worth a second copy, unless they are small. */
 const isReadElsewhere = (v: Value, node: Node, { uses }: Context): boolean =>

@@ -48,7 +48,8 @@ const dropout: Rule = node => {
   return isTraining || node.outputs.length > 1 ? undefined : node.inputs[0];
 };
 
-const permOf = (node: Node): readonly number[] | undefined => {
+/** The order that a Transpose gives the axes, where it says one or the rank is known. */
+export const permOf = (node: Node): readonly number[] | undefined => {
   const perm = node.attributes.get('perm');
   return perm?.kind === 'ints' ? (perm.value as readonly number[]) : undefined;
 };

@@ -3,17 +3,12 @@ import { type Dim, isStatic, sameDim } from '../ir/dims.ts';
 import type { Node, Value } from '../ir/graph.ts';
 import { type DataType, elementTypes } from '../ir/types.ts';
 import { contentsOf, knownBounds, range } from '../ops/shapes.ts';
-import { sameTypes } from './identities.ts';
+import { permOf, sameTypes } from './identities.ts';
 import { type Context, firstOf, type Rule } from './rewrite.ts';
 
 const producerOf = (v: Value | undefined, op: string, { producer }: Context): Node | undefined => {
   const node = producer(v);
   return node?.op === op && node.domain === '' ? node : undefined;
-};
-
-const permOf = (node: Node): readonly number[] | undefined => {
-  const perm = node.attributes.get('perm');
-  return perm?.kind === 'ints' ? (perm.value as readonly number[]) : undefined;
 };
 
 const transposes: Rule = (node, b, context) => {
@@ -65,7 +60,7 @@ function bothAxes(inner: Node, outer: Node): readonly number[] | undefined {
 }
 
 /** The numbers that a Reshape of `x` to `shape` needs: an open size is copied from the same place, or the one that is left over. */
-function targetFor(x: Value, shape: readonly Dim[]): readonly number[] | undefined {
+export function targetFor(x: Value, shape: readonly Dim[]): readonly number[] | undefined {
   let rest = false;
   const target: number[] = [];
   for (const [i, size] of shape.entries()) {

@@ -20,11 +20,24 @@ export interface Context {
   producer(v: Value | undefined): Node | undefined;
 }
 
+/** What a choice over a whole graph may ask. */
+export interface View {
+  /** A node in the form in which rules are given nodes; undefined for one that they do not see. */
+  form(node: Node): Node | undefined;
+  /** Whether a rule has a replacement for the node. */
+  applies(rule: Rule, node: Node): boolean;
+}
+
+/** Rules for single nodes. */
+export type Choice = (node: Node) => Rule | undefined;
+
 export interface Pass {
   readonly name: string;
   /** Rules by operator, `*` for all others. */
   readonly rules: Readonly<Record<string, Rule>>;
   readonly builder?: BuilderOptions;
+  /** Rules for nodes chosen from the whole graph before the sweep; they come before those of the table. */
+  readonly choose?: (graph: Graph, view: View) => Choice;
   /** Values of the graph that others stand for, wherever they are read; found before the sweep. */
   readonly same?: (graph: Graph) => ReadonlyMap<Value, Value>;
 }
@@ -49,12 +62,18 @@ export function rewrite(graph: Graph, pass: Pass): number {
   const uses = countUses(graph);
   const context: Context = { uses: v => uses.get(v) ?? 0, producer: v => v?.producer };
   const sweep = new Sweep(pass, context, uses, fuelFor(graph.nodes.length));
+  sweep.choice = pass.choose?.(graph, viewFor(pass, context));
   if (pass.same) sweep.replaceAll(pass.same(graph), uses);
   sweep.run(graph);
   removeUnread(graph);
   requireNone(sweep.leftOut, graph);
   return sweep.edits;
 }
+
+const viewFor = ({ builder }: Pass, context: Context): View => ({
+  form: node => node,
+  applies: (rule, node) => rule(node, newBuilder(builder), context) !== undefined,
+});
 
 /** @throws ModelError E3004 where an output that its node's replacement left out is read all the same */
 function requireNone(leftOut: ReadonlyMap<Value, Node>, graph: Graph): void {
@@ -88,6 +107,7 @@ export const rewriteModel = (model: Model, passes: readonly Pass[]): Map<string,
 
 class Sweep {
   edits = 0;
+  choice: Choice | undefined;
   /** Outputs without a replacement, and whose they were. */
   readonly leftOut = new Map<Value, Node>();
   readonly #pass: Pass;
@@ -129,7 +149,7 @@ class Sweep {
   #visit(node: Node, out: Node[], pending: Node[]): void {
     node.inputs = node.inputs.map(v => v && this.#now(v));
     for (const [, inner] of subgraphs(node)) this.run(inner);
-    const rule = (node.domain === '' ? this.#pass.rules[node.op] : undefined) ?? this.#pass.rules['*'];
+    const rule = this.choice?.(node) ?? (node.domain === '' ? this.#pass.rules[node.op] : undefined) ?? this.#pass.rules['*'];
     const b = newBuilder({ ...this.#pass.builder, meta: node.meta });
     const result = rule?.(node, b, this.#context);
     if (result === undefined) {

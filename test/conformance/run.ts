@@ -1,11 +1,12 @@
 // npm run conformance -- FOLDER [--only 'test_add*'] [--kind node,simple] [--quick] [--json FILE]: every case of a folder through the reference
-// backend, as the oracle, optimised, and simplified (not with --quick), with a table by kind, for FILE too. Ends with `N passed, N failed`.
+// backend, as the oracle, and but for --quick optimised, simplified, and with its layouts turned; with a table by kind, for FILE too. Ends with `N passed, N failed`.
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { simplify } from '../../src/edit/simplify.ts';
 import { ModelError } from '../../src/errors.ts';
 import { type Case, type CaseOptions, casesIn, judge } from './cases.ts';
 import { knownFailures } from './known-failures.ts';
+import { turned } from './turned.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -30,6 +31,7 @@ const ways: Readonly<Record<string, CaseOptions>> = {
   oracle: {},
   optimised: { optimize: true },
   simplified: { optimize: true, change: model => simplify(model) },
+  turned: { optimize: true, change: turned },
 };
 
 /** The first way in which a case fails, and how. */

@@ -77,7 +77,7 @@ test('lists passes, and refuses what is none', () => {
   const { code, out } = omnix('simplify', '--list-passes');
   expect([code, out.split('\n').map(line => line.split(' ')[0])]).toEqual([
     0,
-    ['pointwise', 'fold', 'branches', 'outputs', 'identities', 'merges', 'layers', 'constants', 'duplicates', ''],
+    ['pointwise', 'fold', 'branches', 'outputs', 'identities', 'merges', 'layers', 'layout', 'constants', 'duplicates', ''],
   ]);
   expect(omnix('simplify', 'm.onnx', '-o', 'p.onnx', '--passes', 'fold', '--skip', 'layer')).toMatchObject({
     code: 2,
