@@ -344,6 +344,14 @@ export const CustomOptionsFormat = {
 } as const;
 export type CustomOptionsFormat = keyof typeof CustomOptionsFormat;
 
+export type QuantizationDetails = 'CustomQuantization' | 'BlockwiseQuantization';
+
+export type SparseIndexVector = 'Int32Vector' | 'Uint16Vector' | 'Uint8Vector';
+
+export type BuiltinOptions = 'Conv2DOptions' | 'DepthwiseConv2DOptions' | 'ConcatEmbeddingsOptions' | 'LSHProjectionOptions' | 'Pool2DOptions' | 'SVDFOptions' | 'RNNOptions' | 'FullyConnectedOptions' | 'SoftmaxOptions' | 'ConcatenationOptions' | 'AddOptions' | 'L2NormOptions' | 'LocalResponseNormalizationOptions' | 'LSTMOptions' | 'ResizeBilinearOptions' | 'CallOptions' | 'ReshapeOptions' | 'SkipGramOptions' | 'SpaceToDepthOptions' | 'EmbeddingLookupSparseOptions' | 'MulOptions' | 'PadOptions' | 'GatherOptions' | 'BatchToSpaceNDOptions' | 'SpaceToBatchNDOptions' | 'TransposeOptions' | 'ReducerOptions' | 'SubOptions' | 'DivOptions' | 'SqueezeOptions' | 'SequenceRNNOptions' | 'StridedSliceOptions' | 'ExpOptions' | 'TopKV2Options' | 'SplitOptions' | 'LogSoftmaxOptions' | 'CastOptions' | 'DequantizeOptions' | 'MaximumMinimumOptions' | 'ArgMaxOptions' | 'LessOptions' | 'NegOptions' | 'PadV2Options' | 'GreaterOptions' | 'GreaterEqualOptions' | 'LessEqualOptions' | 'SelectOptions' | 'SliceOptions' | 'TransposeConvOptions' | 'SparseToDenseOptions' | 'TileOptions' | 'ExpandDimsOptions' | 'EqualOptions' | 'NotEqualOptions' | 'ShapeOptions' | 'PowOptions' | 'ArgMinOptions' | 'FakeQuantOptions' | 'PackOptions' | 'LogicalOrOptions' | 'OneHotOptions' | 'LogicalAndOptions' | 'LogicalNotOptions' | 'UnpackOptions' | 'FloorDivOptions' | 'SquareOptions' | 'ZerosLikeOptions' | 'FillOptions' | 'BidirectionalSequenceLSTMOptions' | 'BidirectionalSequenceRNNOptions' | 'UnidirectionalSequenceLSTMOptions' | 'FloorModOptions' | 'RangeOptions' | 'ResizeNearestNeighborOptions' | 'LeakyReluOptions' | 'SquaredDifferenceOptions' | 'MirrorPadOptions' | 'AbsOptions' | 'SplitVOptions' | 'UniqueOptions' | 'ReverseV2Options' | 'AddNOptions' | 'GatherNdOptions' | 'CosOptions' | 'WhereOptions' | 'RankOptions' | 'ReverseSequenceOptions' | 'MatrixDiagOptions' | 'QuantizeOptions' | 'MatrixSetDiagOptions' | 'HardSwishOptions' | 'IfOptions' | 'WhileOptions' | 'DepthToSpaceOptions' | 'NonMaxSuppressionV4Options' | 'NonMaxSuppressionV5Options' | 'ScatterNdOptions' | 'SelectV2Options' | 'DensifyOptions' | 'SegmentSumOptions' | 'BatchMatMulOptions' | 'CumsumOptions' | 'CallOnceOptions' | 'BroadcastToOptions' | 'Rfft2dOptions' | 'Conv3DOptions' | 'HashtableOptions' | 'HashtableFindOptions' | 'HashtableImportOptions' | 'HashtableSizeOptions' | 'VarHandleOptions' | 'ReadVariableOptions' | 'AssignVariableOptions' | 'RandomOptions' | 'BucketizeOptions' | 'GeluOptions' | 'DynamicUpdateSliceOptions' | 'UnsortedSegmentProdOptions' | 'UnsortedSegmentMaxOptions' | 'UnsortedSegmentMinOptions' | 'UnsortedSegmentSumOptions' | 'ATan2Options' | 'SignOptions' | 'BitcastOptions' | 'BitwiseXorOptions' | 'RightShiftOptions';
+
+export type BuiltinOptions2 = 'StablehloConcatenateOptions' | 'StablehloBroadcastInDimOptions' | 'StablehloSliceOptions' | 'StablehloConvolutionOptions' | 'StablehloCustomCallOptions' | 'StablehloReduceOptions' | 'StablehloScatterOptions' | 'StablehloCompareOptions' | 'StablehloDynamicSliceOptions' | 'StablehloPadOptions' | 'StablehloIotaOptions' | 'StablehloDotGeneralOptions' | 'StablehloReduceWindowOptions' | 'StablehloSortOptions' | 'StablehloWhileOptions' | 'StablehloGatherOptions' | 'StablehloTransposeOptions' | 'DilateOptions' | 'StablehloRngBitGeneratorOptions' | 'ReduceWindowOptions' | 'StableHLOCompositeOptions' | 'StablehloShiftLeftOptions' | 'StablehloCaseOptions';
+
 export interface CustomQuantization {
   readonly custom: ByteRange | undefined;
 }
@@ -361,8 +369,8 @@ export interface QuantizationParameters {
   readonly max: readonly number[];
   readonly scale: readonly number[];
   readonly zero_point: readonly number[];
-  readonly details_type: 'CustomQuantization' | 'BlockwiseQuantization' | undefined;
-  readonly details: CustomQuantization | BlockwiseQuantization | undefined;
+  readonly details_type: QuantizationDetails | undefined;
+  readonly details: object | undefined;
   readonly quantized_dimension: number;
 }
 
@@ -381,10 +389,10 @@ export interface Uint8Vector {
 export interface DimensionMetadata {
   readonly format: DimensionType;
   readonly dense_size: number;
-  readonly array_segments_type: 'Int32Vector' | 'Uint16Vector' | 'Uint8Vector' | undefined;
-  readonly array_segments: Int32Vector | Uint16Vector | Uint8Vector | undefined;
-  readonly array_indices_type: 'Int32Vector' | 'Uint16Vector' | 'Uint8Vector' | undefined;
-  readonly array_indices: Int32Vector | Uint16Vector | Uint8Vector | undefined;
+  readonly array_segments_type: SparseIndexVector | undefined;
+  readonly array_segments: object | undefined;
+  readonly array_indices_type: SparseIndexVector | undefined;
+  readonly array_indices: object | undefined;
 }
 
 /** How a tensor is stored compressed: axes, then axes of blocks, in the order of traversal. */
@@ -1030,16 +1038,16 @@ export interface Operator {
   readonly opcode_index: number;
   readonly inputs: readonly number[];
   readonly outputs: readonly number[];
-  readonly builtin_options_type: 'Conv2DOptions' | 'DepthwiseConv2DOptions' | 'ConcatEmbeddingsOptions' | 'LSHProjectionOptions' | 'Pool2DOptions' | 'SVDFOptions' | 'RNNOptions' | 'FullyConnectedOptions' | 'SoftmaxOptions' | 'ConcatenationOptions' | 'AddOptions' | 'L2NormOptions' | 'LocalResponseNormalizationOptions' | 'LSTMOptions' | 'ResizeBilinearOptions' | 'CallOptions' | 'ReshapeOptions' | 'SkipGramOptions' | 'SpaceToDepthOptions' | 'EmbeddingLookupSparseOptions' | 'MulOptions' | 'PadOptions' | 'GatherOptions' | 'BatchToSpaceNDOptions' | 'SpaceToBatchNDOptions' | 'TransposeOptions' | 'ReducerOptions' | 'SubOptions' | 'DivOptions' | 'SqueezeOptions' | 'SequenceRNNOptions' | 'StridedSliceOptions' | 'ExpOptions' | 'TopKV2Options' | 'SplitOptions' | 'LogSoftmaxOptions' | 'CastOptions' | 'DequantizeOptions' | 'MaximumMinimumOptions' | 'ArgMaxOptions' | 'LessOptions' | 'NegOptions' | 'PadV2Options' | 'GreaterOptions' | 'GreaterEqualOptions' | 'LessEqualOptions' | 'SelectOptions' | 'SliceOptions' | 'TransposeConvOptions' | 'SparseToDenseOptions' | 'TileOptions' | 'ExpandDimsOptions' | 'EqualOptions' | 'NotEqualOptions' | 'ShapeOptions' | 'PowOptions' | 'ArgMinOptions' | 'FakeQuantOptions' | 'PackOptions' | 'LogicalOrOptions' | 'OneHotOptions' | 'LogicalAndOptions' | 'LogicalNotOptions' | 'UnpackOptions' | 'FloorDivOptions' | 'SquareOptions' | 'ZerosLikeOptions' | 'FillOptions' | 'BidirectionalSequenceLSTMOptions' | 'BidirectionalSequenceRNNOptions' | 'UnidirectionalSequenceLSTMOptions' | 'FloorModOptions' | 'RangeOptions' | 'ResizeNearestNeighborOptions' | 'LeakyReluOptions' | 'SquaredDifferenceOptions' | 'MirrorPadOptions' | 'AbsOptions' | 'SplitVOptions' | 'UniqueOptions' | 'ReverseV2Options' | 'AddNOptions' | 'GatherNdOptions' | 'CosOptions' | 'WhereOptions' | 'RankOptions' | 'ReverseSequenceOptions' | 'MatrixDiagOptions' | 'QuantizeOptions' | 'MatrixSetDiagOptions' | 'HardSwishOptions' | 'IfOptions' | 'WhileOptions' | 'DepthToSpaceOptions' | 'NonMaxSuppressionV4Options' | 'NonMaxSuppressionV5Options' | 'ScatterNdOptions' | 'SelectV2Options' | 'DensifyOptions' | 'SegmentSumOptions' | 'BatchMatMulOptions' | 'CumsumOptions' | 'CallOnceOptions' | 'BroadcastToOptions' | 'Rfft2dOptions' | 'Conv3DOptions' | 'HashtableOptions' | 'HashtableFindOptions' | 'HashtableImportOptions' | 'HashtableSizeOptions' | 'VarHandleOptions' | 'ReadVariableOptions' | 'AssignVariableOptions' | 'RandomOptions' | 'BucketizeOptions' | 'GeluOptions' | 'DynamicUpdateSliceOptions' | 'UnsortedSegmentProdOptions' | 'UnsortedSegmentMaxOptions' | 'UnsortedSegmentMinOptions' | 'UnsortedSegmentSumOptions' | 'ATan2Options' | 'SignOptions' | 'BitcastOptions' | 'BitwiseXorOptions' | 'RightShiftOptions' | undefined;
-  readonly builtin_options: Conv2DOptions | DepthwiseConv2DOptions | ConcatEmbeddingsOptions | LSHProjectionOptions | Pool2DOptions | SVDFOptions | RNNOptions | FullyConnectedOptions | SoftmaxOptions | ConcatenationOptions | AddOptions | L2NormOptions | LocalResponseNormalizationOptions | LSTMOptions | ResizeBilinearOptions | CallOptions | ReshapeOptions | SkipGramOptions | SpaceToDepthOptions | EmbeddingLookupSparseOptions | MulOptions | PadOptions | GatherOptions | BatchToSpaceNDOptions | SpaceToBatchNDOptions | TransposeOptions | ReducerOptions | SubOptions | DivOptions | SqueezeOptions | SequenceRNNOptions | StridedSliceOptions | ExpOptions | TopKV2Options | SplitOptions | LogSoftmaxOptions | CastOptions | DequantizeOptions | MaximumMinimumOptions | ArgMaxOptions | LessOptions | NegOptions | PadV2Options | GreaterOptions | GreaterEqualOptions | LessEqualOptions | SelectOptions | SliceOptions | TransposeConvOptions | SparseToDenseOptions | TileOptions | ExpandDimsOptions | EqualOptions | NotEqualOptions | ShapeOptions | PowOptions | ArgMinOptions | FakeQuantOptions | PackOptions | LogicalOrOptions | OneHotOptions | LogicalAndOptions | LogicalNotOptions | UnpackOptions | FloorDivOptions | SquareOptions | ZerosLikeOptions | FillOptions | BidirectionalSequenceLSTMOptions | BidirectionalSequenceRNNOptions | UnidirectionalSequenceLSTMOptions | FloorModOptions | RangeOptions | ResizeNearestNeighborOptions | LeakyReluOptions | SquaredDifferenceOptions | MirrorPadOptions | AbsOptions | SplitVOptions | UniqueOptions | ReverseV2Options | AddNOptions | GatherNdOptions | CosOptions | WhereOptions | RankOptions | ReverseSequenceOptions | MatrixDiagOptions | QuantizeOptions | MatrixSetDiagOptions | HardSwishOptions | IfOptions | WhileOptions | DepthToSpaceOptions | NonMaxSuppressionV4Options | NonMaxSuppressionV5Options | ScatterNdOptions | SelectV2Options | DensifyOptions | SegmentSumOptions | BatchMatMulOptions | CumsumOptions | CallOnceOptions | BroadcastToOptions | Rfft2dOptions | Conv3DOptions | HashtableOptions | HashtableFindOptions | HashtableImportOptions | HashtableSizeOptions | VarHandleOptions | ReadVariableOptions | AssignVariableOptions | RandomOptions | BucketizeOptions | GeluOptions | DynamicUpdateSliceOptions | UnsortedSegmentProdOptions | UnsortedSegmentMaxOptions | UnsortedSegmentMinOptions | UnsortedSegmentSumOptions | ATan2Options | SignOptions | BitcastOptions | BitwiseXorOptions | RightShiftOptions | undefined;
+  readonly builtin_options_type: BuiltinOptions | undefined;
+  readonly builtin_options: object | undefined;
   readonly custom_options: ByteRange | undefined;
   readonly custom_options_format: CustomOptionsFormat;
   readonly mutating_variable_inputs: readonly boolean[];
   readonly intermediates: readonly number[];
   readonly large_custom_options_offset: bigint;
   readonly large_custom_options_size: bigint;
-  readonly builtin_options2_type: 'StablehloConcatenateOptions' | 'StablehloBroadcastInDimOptions' | 'StablehloSliceOptions' | 'StablehloConvolutionOptions' | 'StablehloCustomCallOptions' | 'StablehloReduceOptions' | 'StablehloScatterOptions' | 'StablehloCompareOptions' | 'StablehloDynamicSliceOptions' | 'StablehloPadOptions' | 'StablehloIotaOptions' | 'StablehloDotGeneralOptions' | 'StablehloReduceWindowOptions' | 'StablehloSortOptions' | 'StablehloWhileOptions' | 'StablehloGatherOptions' | 'StablehloTransposeOptions' | 'DilateOptions' | 'StablehloRngBitGeneratorOptions' | 'ReduceWindowOptions' | 'StableHLOCompositeOptions' | 'StablehloShiftLeftOptions' | 'StablehloCaseOptions' | undefined;
-  readonly builtin_options2: StablehloConcatenateOptions | StablehloBroadcastInDimOptions | StablehloSliceOptions | StablehloConvolutionOptions | StablehloCustomCallOptions | StablehloReduceOptions | StablehloScatterOptions | StablehloCompareOptions | StablehloDynamicSliceOptions | StablehloPadOptions | StablehloIotaOptions | StablehloDotGeneralOptions | StablehloReduceWindowOptions | StablehloSortOptions | StablehloWhileOptions | StablehloGatherOptions | StablehloTransposeOptions | DilateOptions | StablehloRngBitGeneratorOptions | ReduceWindowOptions | StableHLOCompositeOptions | StablehloShiftLeftOptions | StablehloCaseOptions | undefined;
+  readonly builtin_options_2_type: BuiltinOptions2 | undefined;
+  readonly builtin_options_2: object | undefined;
   readonly debug_metadata_index: number;
 }
 
@@ -1103,6 +1111,178 @@ export interface Model {
   readonly signature_defs: readonly SignatureDef[];
   readonly external_buffer_groups: readonly ExternalBufferGroup[];
   readonly external_buffers: readonly ExternalBuffer[];
+}
+
+export interface Tables {
+  readonly CustomQuantization: CustomQuantization;
+  readonly BlockwiseQuantization: BlockwiseQuantization;
+  readonly QuantizationParameters: QuantizationParameters;
+  readonly Int32Vector: Int32Vector;
+  readonly Uint16Vector: Uint16Vector;
+  readonly Uint8Vector: Uint8Vector;
+  readonly DimensionMetadata: DimensionMetadata;
+  readonly SparsityParameters: SparsityParameters;
+  readonly VariantSubType: VariantSubType;
+  readonly Tensor: Tensor;
+  readonly StablehloGatherOptions: StablehloGatherOptions;
+  readonly StablehloTransposeOptions: StablehloTransposeOptions;
+  readonly StablehloDotGeneralOptions: StablehloDotGeneralOptions;
+  readonly StablehloReduceWindowOptions: StablehloReduceWindowOptions;
+  readonly StablehloWhileOptions: StablehloWhileOptions;
+  readonly StablehloSortOptions: StablehloSortOptions;
+  readonly StablehloConcatenateOptions: StablehloConcatenateOptions;
+  readonly StablehloBroadcastInDimOptions: StablehloBroadcastInDimOptions;
+  readonly StablehloCompareOptions: StablehloCompareOptions;
+  readonly StablehloDynamicSliceOptions: StablehloDynamicSliceOptions;
+  readonly StablehloPadOptions: StablehloPadOptions;
+  readonly StablehloIotaOptions: StablehloIotaOptions;
+  readonly StablehloCustomCallOptions: StablehloCustomCallOptions;
+  readonly StablehloReduceOptions: StablehloReduceOptions;
+  readonly StablehloSliceOptions: StablehloSliceOptions;
+  readonly StablehloConvolutionOptions: StablehloConvolutionOptions;
+  readonly StablehloScatterOptions: StablehloScatterOptions;
+  readonly StablehloCaseOptions: StablehloCaseOptions;
+  readonly StablehloRngBitGeneratorOptions: StablehloRngBitGeneratorOptions;
+  readonly Conv2DOptions: Conv2DOptions;
+  readonly Conv3DOptions: Conv3DOptions;
+  readonly Pool2DOptions: Pool2DOptions;
+  readonly DepthwiseConv2DOptions: DepthwiseConv2DOptions;
+  readonly ConcatEmbeddingsOptions: ConcatEmbeddingsOptions;
+  readonly LSHProjectionOptions: LSHProjectionOptions;
+  readonly SVDFOptions: SVDFOptions;
+  readonly RNNOptions: RNNOptions;
+  readonly SequenceRNNOptions: SequenceRNNOptions;
+  readonly BidirectionalSequenceRNNOptions: BidirectionalSequenceRNNOptions;
+  readonly FullyConnectedOptions: FullyConnectedOptions;
+  readonly SoftmaxOptions: SoftmaxOptions;
+  readonly ConcatenationOptions: ConcatenationOptions;
+  readonly AddOptions: AddOptions;
+  readonly MulOptions: MulOptions;
+  readonly L2NormOptions: L2NormOptions;
+  readonly LocalResponseNormalizationOptions: LocalResponseNormalizationOptions;
+  readonly LSTMOptions: LSTMOptions;
+  readonly UnidirectionalSequenceLSTMOptions: UnidirectionalSequenceLSTMOptions;
+  readonly BidirectionalSequenceLSTMOptions: BidirectionalSequenceLSTMOptions;
+  readonly ResizeBilinearOptions: ResizeBilinearOptions;
+  readonly ResizeNearestNeighborOptions: ResizeNearestNeighborOptions;
+  readonly CallOptions: CallOptions;
+  readonly PadOptions: PadOptions;
+  readonly PadV2Options: PadV2Options;
+  readonly ReshapeOptions: ReshapeOptions;
+  readonly SpaceToBatchNDOptions: SpaceToBatchNDOptions;
+  readonly BatchToSpaceNDOptions: BatchToSpaceNDOptions;
+  readonly SkipGramOptions: SkipGramOptions;
+  readonly SpaceToDepthOptions: SpaceToDepthOptions;
+  readonly DepthToSpaceOptions: DepthToSpaceOptions;
+  readonly SubOptions: SubOptions;
+  readonly DivOptions: DivOptions;
+  readonly TopKV2Options: TopKV2Options;
+  readonly EmbeddingLookupSparseOptions: EmbeddingLookupSparseOptions;
+  readonly GatherOptions: GatherOptions;
+  readonly TransposeOptions: TransposeOptions;
+  readonly ExpOptions: ExpOptions;
+  readonly CosOptions: CosOptions;
+  readonly ReducerOptions: ReducerOptions;
+  readonly SqueezeOptions: SqueezeOptions;
+  readonly SplitOptions: SplitOptions;
+  readonly SplitVOptions: SplitVOptions;
+  readonly StridedSliceOptions: StridedSliceOptions;
+  readonly LogSoftmaxOptions: LogSoftmaxOptions;
+  readonly CastOptions: CastOptions;
+  readonly DequantizeOptions: DequantizeOptions;
+  readonly MaximumMinimumOptions: MaximumMinimumOptions;
+  readonly TileOptions: TileOptions;
+  readonly ArgMaxOptions: ArgMaxOptions;
+  readonly ArgMinOptions: ArgMinOptions;
+  readonly GreaterOptions: GreaterOptions;
+  readonly GreaterEqualOptions: GreaterEqualOptions;
+  readonly LessOptions: LessOptions;
+  readonly LessEqualOptions: LessEqualOptions;
+  readonly NegOptions: NegOptions;
+  readonly SelectOptions: SelectOptions;
+  readonly SliceOptions: SliceOptions;
+  readonly TransposeConvOptions: TransposeConvOptions;
+  readonly ExpandDimsOptions: ExpandDimsOptions;
+  readonly SparseToDenseOptions: SparseToDenseOptions;
+  readonly EqualOptions: EqualOptions;
+  readonly NotEqualOptions: NotEqualOptions;
+  readonly ShapeOptions: ShapeOptions;
+  readonly RankOptions: RankOptions;
+  readonly PowOptions: PowOptions;
+  readonly FakeQuantOptions: FakeQuantOptions;
+  readonly PackOptions: PackOptions;
+  readonly LogicalOrOptions: LogicalOrOptions;
+  readonly OneHotOptions: OneHotOptions;
+  readonly AbsOptions: AbsOptions;
+  readonly HardSwishOptions: HardSwishOptions;
+  readonly LogicalAndOptions: LogicalAndOptions;
+  readonly LogicalNotOptions: LogicalNotOptions;
+  readonly UnpackOptions: UnpackOptions;
+  readonly FloorDivOptions: FloorDivOptions;
+  readonly SquareOptions: SquareOptions;
+  readonly ZerosLikeOptions: ZerosLikeOptions;
+  readonly FillOptions: FillOptions;
+  readonly FloorModOptions: FloorModOptions;
+  readonly RangeOptions: RangeOptions;
+  readonly LeakyReluOptions: LeakyReluOptions;
+  readonly SquaredDifferenceOptions: SquaredDifferenceOptions;
+  readonly MirrorPadOptions: MirrorPadOptions;
+  readonly UniqueOptions: UniqueOptions;
+  readonly ReverseV2Options: ReverseV2Options;
+  readonly AddNOptions: AddNOptions;
+  readonly GatherNdOptions: GatherNdOptions;
+  readonly WhereOptions: WhereOptions;
+  readonly ReverseSequenceOptions: ReverseSequenceOptions;
+  readonly MatrixDiagOptions: MatrixDiagOptions;
+  readonly QuantizeOptions: QuantizeOptions;
+  readonly MatrixSetDiagOptions: MatrixSetDiagOptions;
+  readonly IfOptions: IfOptions;
+  readonly CallOnceOptions: CallOnceOptions;
+  readonly WhileOptions: WhileOptions;
+  readonly NonMaxSuppressionV4Options: NonMaxSuppressionV4Options;
+  readonly NonMaxSuppressionV5Options: NonMaxSuppressionV5Options;
+  readonly ScatterNdOptions: ScatterNdOptions;
+  readonly SelectV2Options: SelectV2Options;
+  readonly DensifyOptions: DensifyOptions;
+  readonly SegmentSumOptions: SegmentSumOptions;
+  readonly BatchMatMulOptions: BatchMatMulOptions;
+  readonly CumsumOptions: CumsumOptions;
+  readonly BroadcastToOptions: BroadcastToOptions;
+  readonly Rfft2dOptions: Rfft2dOptions;
+  readonly HashtableOptions: HashtableOptions;
+  readonly HashtableFindOptions: HashtableFindOptions;
+  readonly HashtableImportOptions: HashtableImportOptions;
+  readonly HashtableSizeOptions: HashtableSizeOptions;
+  readonly VarHandleOptions: VarHandleOptions;
+  readonly ReadVariableOptions: ReadVariableOptions;
+  readonly AssignVariableOptions: AssignVariableOptions;
+  readonly RandomOptions: RandomOptions;
+  readonly BucketizeOptions: BucketizeOptions;
+  readonly GeluOptions: GeluOptions;
+  readonly DynamicUpdateSliceOptions: DynamicUpdateSliceOptions;
+  readonly UnsortedSegmentProdOptions: UnsortedSegmentProdOptions;
+  readonly UnsortedSegmentMaxOptions: UnsortedSegmentMaxOptions;
+  readonly UnsortedSegmentSumOptions: UnsortedSegmentSumOptions;
+  readonly ATan2Options: ATan2Options;
+  readonly UnsortedSegmentMinOptions: UnsortedSegmentMinOptions;
+  readonly SignOptions: SignOptions;
+  readonly BitcastOptions: BitcastOptions;
+  readonly BitwiseXorOptions: BitwiseXorOptions;
+  readonly RightShiftOptions: RightShiftOptions;
+  readonly DilateOptions: DilateOptions;
+  readonly ReduceWindowOptions: ReduceWindowOptions;
+  readonly OperatorCode: OperatorCode;
+  readonly StableHLOCompositeOptions: StableHLOCompositeOptions;
+  readonly StablehloShiftLeftOptions: StablehloShiftLeftOptions;
+  readonly Operator: Operator;
+  readonly SubGraph: SubGraph;
+  readonly Buffer: Buffer;
+  readonly ExternalBufferGroup: ExternalBufferGroup;
+  readonly ExternalBuffer: ExternalBuffer;
+  readonly Metadata: Metadata;
+  readonly TensorMap: TensorMap;
+  readonly SignatureDef: SignatureDef;
+  readonly Model: Model;
 }
 
 /** Every table of the schema: rows of slot, name, type and default. */
@@ -1294,7 +1474,7 @@ export const tfliteSchema: FlatSchema = {
     OperatorCode: [[0, 'deprecated_builtin_code', 'int8'], [1, 'custom_code', 'string'], [2, 'version', 'int32', 1], [3, 'builtin_code', 'int32']],
     StableHLOCompositeOptions: [[0, 'name', 'string'], [1, 'decomposition_subgraph_index', 'int32'], [2, 'composite_attributes', '[uint8]'], [3, 'composite_attributes_format', 'CustomOptionsFormat', 'FLEXBUFFERS'], [4, 'version', 'int32']],
     StablehloShiftLeftOptions: [],
-    Operator: [[0, 'opcode_index', 'uint32'], [1, 'inputs', '[int32]'], [2, 'outputs', '[int32]'], [4, 'builtin_options', 'BuiltinOptions'], [5, 'custom_options', '[uint8]'], [6, 'custom_options_format', 'CustomOptionsFormat', 'FLEXBUFFERS'], [7, 'mutating_variable_inputs', '[bool]'], [8, 'intermediates', '[int32]'], [9, 'large_custom_options_offset', 'uint64'], [10, 'large_custom_options_size', 'uint64'], [12, 'builtin_options2', 'BuiltinOptions2'], [13, 'debug_metadata_index', 'int32', -1]],
+    Operator: [[0, 'opcode_index', 'uint32'], [1, 'inputs', '[int32]'], [2, 'outputs', '[int32]'], [4, 'builtin_options', 'BuiltinOptions'], [5, 'custom_options', '[uint8]'], [6, 'custom_options_format', 'CustomOptionsFormat', 'FLEXBUFFERS'], [7, 'mutating_variable_inputs', '[bool]'], [8, 'intermediates', '[int32]'], [9, 'large_custom_options_offset', 'uint64'], [10, 'large_custom_options_size', 'uint64'], [12, 'builtin_options_2', 'BuiltinOptions2'], [13, 'debug_metadata_index', 'int32', -1]],
     SubGraph: [[0, 'tensors', '[Tensor]'], [1, 'inputs', '[int32]'], [2, 'outputs', '[int32]'], [3, 'operators', '[Operator]'], [4, 'name', 'string'], [5, 'debug_metadata_index', 'int32', -1]],
     Buffer: [[0, 'data', '[uint8]'], [1, 'offset', 'uint64'], [2, 'size', 'uint64']],
     ExternalBufferGroup: [[0, 'name', 'string']],

@@ -1,0 +1,24 @@
+// The table of builtin operators: what each means, or why it has no conversion.
+import { BuiltinOperator } from '../schema.gen.ts';
+import { control } from './control.ts';
+import { gaps } from './gaps.ts';
+import { indexing } from './indexing.ts';
+import { pointwise } from './pointwise.ts';
+import { products } from './products.ts';
+import { quantization } from './quantize.ts';
+import { reduce } from './reduce.ts';
+import { type Row, type Rows, unsupported } from './row.ts';
+import { shapes } from './shape.ts';
+import { window } from './window.ts';
+
+const rows: Rows = { ...pointwise, ...reduce, ...shapes, ...indexing, ...window, ...products, ...quantization, ...control };
+
+/** The row of an operator. @throws ModelError E2001 with the reason where it has none */
+export function rowOf(name: string): Row {
+  if (Object.hasOwn(rows, name)) return rows[name]!;
+  throw unsupported((Object.hasOwn(gaps, name) && gaps[name]) || 'no conversion');
+}
+
+/** Every builtin operator, with the reason where it has no conversion. */
+export const builtinCoverage = (): { name: string; gap: string | undefined }[] =>
+  Object.keys(BuiltinOperator).map(name => ({ name, gap: Object.hasOwn(rows, name) ? undefined : (gaps[name] ?? 'no conversion yet') }));
