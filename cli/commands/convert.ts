@@ -15,6 +15,8 @@ import { checkFormat, dtypeNamed, readWords, type WriteOptions, writeModel } fro
 
 export interface ConvertOptions extends WriteOptions, ReadLimitOptions {
   readonly allowCustom?: boolean;
+  readonly signature?: string;
+  readonly quantizedIo?: boolean;
   readonly inputShape?: readonly string[];
   readonly weights?: string;
   readonly rename?: readonly string[];

@@ -30,7 +30,7 @@ export { FileSource, readStdin, removeTemporaries, writeFileAtomic } from './fil
 export type PathOrInput = string | Uint8Array | Blob | Source;
 
 /** What reading takes beside the file; external files are found by themselves. */
-export type FileReadOptions = Pick<ReadOptions, 'allowCustom' | 'limits'>;
+export type FileReadOptions = Pick<ReadOptions, 'allowCustom' | 'limits' | 'signature' | 'quantizedIo'>;
 
 /**
  * Read a model; external data is looked for beside it, never outside its folder.
@@ -94,9 +94,9 @@ export interface Converted extends Saved {
 export async function convert(
   input: PathOrInput,
   output: string,
-  { allowCustom, limits, ...options }: SaveOptions & FileReadOptions = {},
+  { allowCustom, limits, signature, quantizedIo, ...options }: SaveOptions & FileReadOptions = {},
 ): Promise<Converted> {
-  const loaded = await read(input, { allowCustom, limits });
+  const loaded = await read(input, { allowCustom, limits, signature, quantizedIo });
   return { loaded, ...(await save(loaded.model, output, options)) };
 }
 

@@ -122,12 +122,12 @@ export class GraphReader {
     return this.#operands.get(index);
   }
 
-  /** Results of the graph, as they are stored. @throws ModelError E2001 for one that was lost */
-  results(): Value[] {
+  /** Results of the graph. @throws ModelError E2001 for one that was lost */
+  results(as: 'stored' | 'numbers' = 'stored'): Value[] {
     return this.#graph.outputs.map(index => {
       const operand = this.operand(index);
       if (!operand) throw fail('E2001', `the tensor ${this.#tensors[index]!.name} has no conversion`);
-      return operand.raw;
+      return as === 'stored' ? operand.raw : operand.real();
     });
   }
 
@@ -145,6 +145,17 @@ export class GraphReader {
     const inner = this.nested(index, inputs, this.b);
     inner.run();
     return inner.results();
+  }
+
+  /** The operators of a subgraph, by name. */
+  operatorsOf(index: number): readonly string[] {
+    const { model, operators } = this.reading.opened;
+    return model.subgraphs[index]?.operators.map(o => operators[o.opcode_index]!.name) ?? [];
+  }
+
+  /** New content of a state that a kernel keeps. */
+  update(info: TensorInfo, value: Value): void {
+    if (info.isVariable) this.reading.variables.updateTensor(info, this.#asStored(value, info), this.isNested);
   }
 
   /** Constants, and states that kernels keep. */

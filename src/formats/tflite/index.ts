@@ -12,12 +12,12 @@ export const tflite: Format = {
   title: 'TensorFlow Lite model',
   extensions: ['.tflite', '.lite'],
   detect: isTflite,
-  async read(source, { allowCustom = false, signature, limits = {} }) {
+  async read(source, { allowCustom = false, signature, quantizedIo = false, limits = {} }) {
     const opened = await openTflite(source, limits);
     const stem = source.name
       .split(/[\\/]/)
       .at(-1)!
       .replace(/\.[^.]*$/, '');
-    return translate(opened, stem, { allowCustom, signature, nodes: limits.nodes ?? mostNodes });
+    return translate(opened, stem, { allowCustom, signature, quantizedIo, nodes: limits.nodes ?? mostNodes });
   },
 };

@@ -32,8 +32,8 @@ export function dequantised(b: Builder, stored: Value, q: Quantization, blocks: 
     return b.DequantizeLinear({ x: stored, x_scale: b.Cast(scales!, 'float32'), x_zero_point: zeroPoints }, at);
   }
   if (!dequantisable.has(type)) return b.Mul(b.Cast(stored, 'float32'), scalesOf(b, q, along(q, rankOf(stored))));
-  const isCentred = q.zeroPoints.every(z => z === 0);
-  const x_zero_point = isCentred ? undefined : zeroPointsOf(b, q, type);
+  // Said even where it is zero: ONNX Runtime up to 1.32 takes the type of a missing one for uint8 when it moves a node across.
+  const x_zero_point = type === 'int32' ? undefined : zeroPointsOf(b, q, type);
   return b.DequantizeLinear({ x: stored, x_scale: scalesOf(b, q), x_zero_point }, { axis: q.kind === 'axis' ? q.axis : undefined });
 }
 

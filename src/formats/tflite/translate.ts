@@ -10,6 +10,7 @@ import { Problems } from '../problems.ts';
 import type { Opened } from './container.ts';
 import { GraphReader, type Reading } from './graph-reader.ts';
 import { metadataOf } from './metadata.ts';
+import { quantised } from './quantization.ts';
 import type { Operator, SignatureDef } from './schema.gen.ts';
 import { openSize, readTensors, type TensorInfo } from './tensors.ts';
 import { Variables } from './variables.ts';
@@ -19,6 +20,8 @@ export interface TranslateOptions {
   readonly allowCustom: boolean;
   /** The signature to read, by its name; the first subgraph where none is named. */
   readonly signature: string | undefined;
+  /** Quantised inputs and outputs stay as they are stored; they are numbers otherwise. */
+  readonly quantizedIo: boolean;
   /** The most operators, those of a subgraph counted for each of its calls. */
   readonly nodes: number;
 }
@@ -48,14 +51,15 @@ export async function translate(opened: Opened, name: string, options: Translate
     left: options.nodes,
   };
   const reader = new GraphReader(reading, signature?.subgraph_index ?? 0);
-  const inputs = reader.inputs.map(info => inputOf(info, nameIn(signature?.inputs, info) ?? info.name));
-  reader.inputs.forEach((info, i) => reader.bind(info, inputs[i]!));
+  const { quantizedIo } = options;
+  const inputs = namesOf(reader.inputs, signature?.inputs).map((name, i) => inputOf(reader.inputs[i]!, name, quantizedIo));
+  reader.inputs.forEach((info, i) => reader.bind(info, storedInput(reader, info, inputs[i]!)));
   reader.run();
   reading.problems.throwIfAny();
   const { variables } = reading;
   const graph = new Graph(name, {
     inputs: [...inputs, ...variables.inputs],
-    outputs: [...outputsOf(reader, signature), ...variables.outputs],
+    outputs: [...outputsOf(reader, signature, quantizedIo), ...variables.outputs],
     nodes: reader.b.nodes,
   });
   removeUnread(graph);
@@ -66,7 +70,7 @@ export async function translate(opened: Opened, name: string, options: Translate
     irVersion: irVersionFor(opsets),
     opsets,
     producer: { name: 'tflite', version: undefined },
-    meta: { metadata: await metadataOf(opened) },
+    meta: { metadata: new Map([...(await metadataOf(opened)), ...quantizationsOf(reader, signature)]) },
   });
   return { model, findings: [] };
 }
@@ -80,24 +84,43 @@ function signatureOf(signatures: readonly SignatureDef[], wanted: string | undef
   throw fail('E3001', `the model has no signature ${JSON.stringify(wanted)}; it has ${names || 'none'}`);
 }
 
-const nameIn = (maps: SignatureDef['inputs'] | undefined, { index }: TensorInfo): string | undefined =>
-  maps?.find(({ tensor_index }) => tensor_index === index)?.name || undefined;
-
-function inputOf(info: TensorInfo, name: string): Value {
-  if (!info.element) throw fail('E2002', `the input ${name} is a handle or a list, which has no conversion`, { tensor: info.name });
-  const shape = (info.shape ?? []).map((d, axis) => (typeof d !== 'number' && isUnknownDim(d) ? openSize(name, axis) : d));
-  return new Value(name, tensorType(info.element, shape));
+/** Names of tensors that a graph takes or gives: those of the signature, a tensor's several names in turn, each name once. */
+function namesOf(infos: readonly TensorInfo[], maps: SignatureDef['inputs'] = []): string[] {
+  const left = [...maps];
+  const taken = new Set<string>();
+  return infos.map(({ index, name }, i) => {
+    const at = left.findIndex(({ tensor_index }) => tensor_index === index);
+    const wanted = (at >= 0 && left.splice(at, 1)[0]!.name) || name || `value_${i}`;
+    const own = taken.has(wanted) ? `${wanted}_${i}` : wanted;
+    taken.add(own);
+    return own;
+  });
 }
 
-/** The outputs, in the order of the subgraph, under the names of the signature. */
-function outputsOf(reader: GraphReader, signature: SignatureDef | undefined): Output[] {
-  const taken = new Set<string>();
-  return reader.results().map((value, i) => {
-    const info = reader.outputs[i]!;
-    const wanted = nameIn(signature?.outputs, info) ?? info.name;
-    const name = taken.has(wanted) ? `${wanted}_${i}` : wanted;
-    taken.add(name);
-    return { name, value };
+function inputOf(info: TensorInfo, name: string, quantizedIo: boolean): Value {
+  if (!info.element) throw fail('E2002', `the input ${name} is a handle or a list, which has no conversion`, { tensor: info.name });
+  const shape = (info.shape ?? []).map((d, axis) => (typeof d !== 'number' && isUnknownDim(d) ? openSize(name, axis) : d));
+  return new Value(name, tensorType(info.quantization && !quantizedIo ? 'float32' : info.element, shape));
+}
+
+/** An input as the graph stores it. */
+function storedInput({ b }: GraphReader, { quantization, element }: TensorInfo, value: Value): Value {
+  return quantization && value.element !== element ? quantised(b, value, quantization, element!) : value;
+}
+
+/** The outputs, in the order of the subgraph. */
+function outputsOf(reader: GraphReader, signature: SignatureDef | undefined, quantizedIo: boolean): Output[] {
+  const names = namesOf(reader.outputs, signature?.outputs);
+  return reader.results(quantizedIo ? 'stored' : 'numbers').map((value, i) => ({ name: names[i]!, value }));
+}
+
+/** How inputs and outputs are quantised, for those who have them stored. */
+function quantizationsOf(reader: GraphReader, signature: SignatureDef | undefined): [string, string][] {
+  return (['inputs', 'outputs'] as const).flatMap(side => {
+    const names = namesOf(reader[side], signature?.[side]);
+    return reader[side].flatMap(({ element, quantization: q }, i): [string, string][] =>
+      q?.kind === 'tensor' ? [[`quantization.${names[i]}`, `${element} scale ${q.scales[0]} zero_point ${q.zeroPoints[0]}`]] : [],
+    );
   });
 }
 

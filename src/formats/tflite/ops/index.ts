@@ -3,15 +3,18 @@ import { BuiltinOperator } from '../schema.gen.ts';
 import { control } from './control.ts';
 import { gaps } from './gaps.ts';
 import { indexing } from './indexing.ts';
+import { other } from './other.ts';
 import { pointwise } from './pointwise.ts';
 import { products } from './products.ts';
 import { quantization } from './quantize.ts';
+import { recurrent } from './recurrent.ts';
 import { reduce } from './reduce.ts';
 import { type Row, type Rows, unsupported } from './row.ts';
 import { shapes } from './shape.ts';
+import { stablehlo } from './stablehlo.ts';
 import { window } from './window.ts';
 
-const rows: Rows = { ...pointwise, ...reduce, ...shapes, ...indexing, ...window, ...products, ...quantization, ...control };
+const rows: Rows = { ...pointwise, ...reduce, ...shapes, ...indexing, ...window, ...products, ...quantization, ...recurrent, ...control, ...other, ...stablehlo };
 
 /** The row of an operator. @throws ModelError E2001 with the reason where it has none */
 export function rowOf(name: string): Row {

@@ -137,7 +137,7 @@ interface Selection {
 const nonMaxSuppression =
   (isSoft: boolean): Row =>
   (x, b) => {
-    if (isSoft && x.number(5, 'sigma') !== 0) throw unsupported('non-maximum suppression that lowers scores (soft_nms_sigma)');
+    if (isSoft && x.scalar(5, 'sigma') !== 0) throw unsupported('non-maximum suppression that lowers scores (soft_nms_sigma)');
     const [boxes, scores] = [x.input(0), x.input(1)];
     const most = b.Reshape(int64(b, x.raw(2)), [1]);
     const { places, count, score } = selected(x, b, boxes, scores, most);

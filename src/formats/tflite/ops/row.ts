@@ -1,6 +1,7 @@
 // What a row of the table is: the meaning of one operator, over inputs as numbers or as they are stored.
 import { fail } from '../../../errors.ts';
 import type { Value } from '../../../ir/graph.ts';
+import { isFloat } from '../../../ir/types.ts';
 import type { Builder, Size } from '../../../ops/builder.ts';
 import { contentsOf, numbersIn, shapeOf } from '../../../ops/shapes.ts';
 import { settled } from '../../../ops/sizing.ts';
@@ -111,6 +112,12 @@ export class Call {
     const [n] = this.numbers(i, what);
     if (n === undefined) throw unsupported(`${what} without a number`);
     return n;
+  }
+  /** A float that is known now. */
+  scalar(i: number, what: string): number {
+    const { tensor } = this.raw(i);
+    if (!tensor?.isResident || tensor.size !== 1 || !isFloat(tensor.type)) throw unsupported(`${what} that only the run knows`);
+    return Number(tensor.data[0]);
   }
   /** The sizes in a vector, each a number where it is known. */
   sizes(i: number, b: Builder): Size[] {

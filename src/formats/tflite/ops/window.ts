@@ -76,8 +76,9 @@ const conv2d: Row = (x, b) => {
 const depthwise: Row = (x, b) => {
   const o = x.options('DepthwiseConv2DOptions');
   const [v, w] = [x.input(0), x.permuted(1, [3, 0, 1, 2])];
-  const channels = shapeOf(v).at(-1)!;
-  if (typeof channels !== 'number') throw unsupported('a number of channels that only the run knows');
+  const [outputs] = sizesOfKernel(w, 0, 1) as [number];
+  const known = shapeOf(v).at(-1)!;
+  const channels = typeof known === 'number' ? known : outputs / Math.max(1, o.depth_multiplier);
   const steps: Steps = {
     kernel: sizesOfKernel(w, 2, 2),
     strides: [o.stride_h, o.stride_w],
