@@ -275,17 +275,30 @@ def variants(case, seed):
         yield "hybrid", lambda: hybrid_model(case, seed), 0.05, 0.05, 0
 
 
-def run_onnx(path, feeds):
-    import onnx
+def session(path):
     import onnxruntime as ort
 
     options = ort.SessionOptions()
     options.log_severity_level = 4
+    # Products of uint8 and int8 saturate in the kernels of older processors unless they are asked not to.
+    options.add_session_config_entry("session.x64quantprecision", "1")
     try:
-        session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        names = {i.name for i in session.get_inputs()}
-        outputs = [o.name for o in session.get_outputs() if not o.name.endswith(".updated")]
-        return session.run(outputs, {k: v for k, v in feeds.items() if k in names}), "ort"
+        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        # Asked so, ONNX Runtime fails where two products share their weights.
+        if "AddInitializer" not in str(error):
+            raise
+        return ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+
+
+def run_onnx(path, feeds):
+    import onnx
+
+    try:
+        s = session(path)
+        names = {i.name for i in s.get_inputs()}
+        outputs = [o.name for o in s.get_outputs() if not o.name.endswith(".updated")]
+        return s.run(outputs, {k: v for k, v in feeds.items() if k in names}), "ort"
     except Exception as error:
         if "NOT_IMPLEMENTED" not in str(error) and "Could not find an implementation" not in str(error) and "INVALID_GRAPH" not in str(error):
             raise

@@ -1,7 +1,6 @@
 // What a row of the table is: the meaning of one operator, over inputs as numbers or as they are stored.
 import { fail } from '../../../errors.ts';
 import type { Value } from '../../../ir/graph.ts';
-import { isFloat } from '../../../ir/types.ts';
 import type { Builder, Size } from '../../../ops/builder.ts';
 import { contentsOf, numbersIn, shapeOf } from '../../../ops/shapes.ts';
 import { settled } from '../../../ops/sizing.ts';
@@ -116,7 +115,7 @@ export class Call {
   /** A float that is known now. */
   scalar(i: number, what: string): number {
     const { tensor } = this.raw(i);
-    if (!tensor?.isResident || tensor.size !== 1 || !isFloat(tensor.type)) throw unsupported(`${what} that only the run knows`);
+    if (!tensor?.isResident || tensor.size !== 1 || tensor.type !== 'float32') throw unsupported(`${what} that only the run knows`);
     return Number(tensor.data[0]);
   }
   /** The sizes in a vector, each a number where it is known. */
