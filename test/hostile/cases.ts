@@ -7,6 +7,7 @@ import { externalCases } from './external-cases.ts';
 import { graphCases } from './graph-cases.ts';
 import { nameCases } from './name-cases.ts';
 import { tensorCases } from './tensor-cases.ts';
+import { tfliteCases } from './tflite-cases.ts';
 import { typeCases } from './type-cases.ts';
 
 export const cases: readonly Case[] = [
@@ -17,5 +18,6 @@ export const cases: readonly Case[] = [
   ...nameCases,
   ...externalCases,
   ...arrayCases,
+  ...tfliteCases,
   ...diskCases,
 ];

@@ -72,6 +72,20 @@ def stored(it, feeds):
     return made
 
 
+def stored_outputs(content, outputs):
+    """Outputs of the float model as the quantised one would store them."""
+    made = {}
+    for n, d in interpreter(content).get_signature_runner().get_output_details().items():
+        scale, zero = d["quantization"]
+        made[n] = np.round(outputs[n] / scale) + zero if scale else outputs[n]
+    return made
+
+
+def is_closer(got, lite, want):
+    apart = lambda made: max(float(np.max(np.abs(made[n].astype(np.float64) - w), initial=0)) for n, w in want.items())  # noqa: E731
+    return apart(got) <= apart(lite)
+
+
 def worst(got, want):
     """The largest difference, relative to the largest number of its output; steps of integers, but for the few that have more than one."""
     found, steps = 0.0, 0
@@ -81,7 +95,7 @@ def worst(got, want):
             return f"{n}: shape {g.shape}, expected {w.shape}", 0
         if w.dtype.kind in "fc":
             if w.size:
-                found = max(found, float(np.nanmax(np.abs(g.astype(np.float64) - w)) / max(1e-6, float(np.nanmax(np.abs(w))))))
+                found = max(found, float(np.nanmax(np.abs(g.astype(np.float64) - w)) / max(1e-3, float(np.nanmax(np.abs(w))))))
         elif w.dtype.kind == "b":
             steps = max(steps, int(np.sum(g != w)))
         elif w.size:
@@ -103,8 +117,12 @@ def judge_case(case, name, path, onnx_path):
         feeds = {n: v for n, v in np.load(folder / f"inputs{k}.npz").items() if n in names}
         if "int8" in name:
             given = stored(interpreter(content), feeds)
-            found, steps = worst(run_onnx(s, given), run_lite(content, given))
+            got, lite = run_onnx(s, given), run_lite(content, given)
+            found, steps = worst(got, lite)
             limit, most = 0.02, 1
+            if steps > 1 and is_closer(got, lite, stored_outputs(content, np.load(folder / f"outputs{k}.npz"))):
+                notes.append(f"{steps} steps, nearer to TensorFlow than the interpreter")
+                continue
         else:
             want = {n: v for n, v in np.load(folder / f"outputs{k}.npz").items() if not kept or n in kept}
             found, steps = worst(run_onnx(s, feeds), want)
@@ -151,7 +169,7 @@ def judge_file(path, onnx_path):
     for d, i in zip(it.get_input_details(), s.get_inputs()):
         shape = [1 if n < 0 else n for n in d["shape_signature"]]
         it.resize_tensor_input(d["index"], shape)
-        feeds[i.name] = rng.uniform(0, 1, shape).astype(d["dtype"])
+        feeds[i.name] = rng.uniform(-6, 9, shape).astype(d["dtype"])
     it.allocate_tensors()
     for d, v in zip(it.get_input_details(), feeds.values()):
         it.set_tensor(d["index"], v)

@@ -66,7 +66,10 @@ function planePlaces(b: Builder, v: Value, places: Value, { kernel, strides }: S
   const [row, column] = [b.Div(plane, scalar(width)), b.Mod({ A: plane, B: scalar(width) })];
   const start = (axis: number, stride: number): Value => {
     const along = b.Mul(iota(b, b.dim(places, axis)), b.constant(stride, 'int64'));
-    return b.Reshape(along, range(4).map(i => (i === axis ? -1 : 1)));
+    return b.Reshape(
+      along,
+      range(4).map(i => (i === axis ? -1 : 1)),
+    );
   };
   const inRow = b.Sub(row, start(1, strides[0]!));
   const inColumn = b.Sub(column, start(2, strides[1]!));
@@ -90,10 +93,20 @@ const detection: CustomRow = (x, b, options) => {
   if (shapeOf(encodings)[0] !== 1) throw unsupported('more than one image');
   const most = number('max_detections');
   const classes = number('num_classes');
-  const boxes = boxesOf(b, encodings, anchors, ['y_scale', 'x_scale', 'h_scale', 'w_scale'].map(key => number(key)));
+  const boxes = boxesOf(
+    b,
+    encodings,
+    anchors,
+    ['y_scale', 'x_scale', 'h_scale', 'w_scale'].map(key => number(key)),
+  );
   const scores = b.Slice(predictions, { axes: [2], starts: [-classes], ends: [Number.MAX_SAFE_INTEGER] });
   const isRegular = number('use_regular_nms', 0) !== 0;
-  const limits = { most, perClass: isRegular ? number('detections_per_class', 100) : most, iou: number('nms_iou_threshold'), score: number('nms_score_threshold') };
+  const limits = {
+    most,
+    perClass: isRegular ? number('detections_per_class', 100) : most,
+    iou: number('nms_iou_threshold'),
+    score: number('nms_score_threshold'),
+  };
   return isRegular ? regular(b, boxes, scores, limits) : fast(b, boxes, scores, limits, number('max_classes_per_detection', 1));
 };
 

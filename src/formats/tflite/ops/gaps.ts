@@ -1,5 +1,5 @@
 // Builtin operators without a conversion, each with its reason.
-const stablehlo = 'a form of StableHLO that the converter does not leave in models for the interpreter';
+const stablehlo = 'takes windows or places in a general form that no operator of ONNX has';
 export const gaps: Readonly<Record<string, string>> = {
   CONCAT_EMBEDDINGS: 'the interpreter has no kernel for it',
   SKIP_GRAM: 'n-grams of words in a text, cut out of strings',
@@ -11,7 +11,7 @@ export const gaps: Readonly<Record<string, string>> = {
   STABLEHLO_CUSTOM_CALL: 'a call of a function outside of the model',
   STABLEHLO_SCATTER: stablehlo,
   STABLEHLO_REDUCE_WINDOW: stablehlo,
-  STABLEHLO_SORT: stablehlo,
+  STABLEHLO_SORT: 'sorts by a comparison that is a subgraph of its own',
   STABLEHLO_GATHER: stablehlo,
   STABLEHLO_RNG_BIT_GENERATOR: 'random bits by an algorithm whose state is an input',
 };

@@ -1,6 +1,7 @@
 // The table of builtin operators: what each means, or why it has no conversion.
 import { BuiltinOperator } from '../schema.gen.ts';
 import { control } from './control.ts';
+import { customRows } from './custom.ts';
 import { gaps } from './gaps.ts';
 import { indexing } from './indexing.ts';
 import { other } from './other.ts';
@@ -14,13 +15,28 @@ import { shapes } from './shape.ts';
 import { stablehlo } from './stablehlo.ts';
 import { window } from './window.ts';
 
-const rows: Rows = { ...pointwise, ...reduce, ...shapes, ...indexing, ...window, ...products, ...quantization, ...recurrent, ...control, ...other, ...stablehlo };
+const rows: Rows = {
+  ...pointwise,
+  ...reduce,
+  ...shapes,
+  ...indexing,
+  ...window,
+  ...products,
+  ...quantization,
+  ...recurrent,
+  ...control,
+  ...other,
+  ...stablehlo,
+};
 
 /** The row of an operator. @throws ModelError E2001 with the reason where it has none */
 export function rowOf(name: string): Row {
   if (Object.hasOwn(rows, name)) return rows[name]!;
   throw unsupported((Object.hasOwn(gaps, name) && gaps[name]) || 'no conversion');
 }
+
+/** Custom operators with a row of their own. */
+export const customOperators = (): readonly string[] => Object.keys(customRows);
 
 /** Every builtin operator, with the reason where it has no conversion. */
 export const builtinCoverage = (): { name: string; gap: string | undefined }[] =>

@@ -21,7 +21,9 @@ const rfft2d: Row = (x, b) => {
     const missing = subSizes(b, length, b.dim(y, axis));
     if (missing === 0) return y;
     if (typeof missing !== 'number') throw unsupported('a transform of a length that only the run knows');
-    return missing < 0 ? b.Slice(y, { axes: [axis], starts: [0], ends: [length] }) : b.Pad({ data: y, pads: b.ints([0, missing]), axes: b.ints([axis]) });
+    return missing < 0
+      ? b.Slice(y, { axes: [axis], starts: [0], ends: [length] })
+      : b.Pad({ data: y, pads: b.ints([0, missing]), axes: b.ints([axis]) });
   }, v);
   const rows = b.DFT({ input: b.Unsqueeze(fitted, [rank]), axis: b.constant(rank - 1, 'int64') }, { onesided: 1 });
   return b.DFT({ input: rows, axis: b.constant(rank - 2, 'int64') });

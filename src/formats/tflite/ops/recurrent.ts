@@ -90,7 +90,12 @@ function scanned(b: Builder, step: Step, { sequence, auxiliary, isReverse, state
   const directions = sequences.map(() => 1);
   const at = { body, num_scan_inputs: sequences.length };
   const backwards = isReverse ? { scan_input_directions: directions, scan_output_directions: [1] } : {};
-  const made = b.emit('Scan', [...states, ...sequences], { ...at, ...backwards }, { outputs: outputs.map((_, i) => `scan_${i}`) }) as Value[];
+  const made = b.emit(
+    'Scan',
+    [...states, ...sequences],
+    { ...at, ...backwards },
+    { outputs: outputs.map((_, i) => `scan_${i}`) },
+  ) as Value[];
   return { outputs: made.at(-1)!, states: made.slice(0, -1) };
 }
 
@@ -136,7 +141,13 @@ interface Options {
 }
 
 /** A cell from inputs in the usual order: weights of the input from `at` on, then all others. */
-function cellAt(x: Call, at: number, { fused_activation_function, cell_clip, proj_clip }: Options, norms?: number, auxiliary?: number): Cell {
+function cellAt(
+  x: Call,
+  at: number,
+  { fused_activation_function, cell_clip, proj_clip }: Options,
+  norms?: number,
+  auxiliary?: number,
+): Cell {
   const optional = (i: number | undefined): Value | undefined => (i === undefined ? undefined : x.optional(i));
   const gate = (k: number, peephole: number | undefined): Gate => ({
     input: x.input(at + k),
@@ -167,7 +178,12 @@ const unidirectionalLstm: Row = (x, b) => {
   const o = x.options('UnidirectionalSequenceLSTMOptions');
   if (o.diagonal_recurrent_tensors) throw unsupported('recurrent weights that are diagonals');
   const cell = cellAt(x, 1, o, 20);
-  const layer = { sequence: stepsFirst(b, x.input(0), o.time_major), auxiliary: undefined, isReverse: false, states: [x.input(18), x.input(19)] };
+  const layer = {
+    sequence: stepsFirst(b, x.input(0), o.time_major),
+    auxiliary: undefined,
+    isReverse: false,
+    states: [x.input(18), x.input(19)],
+  };
   const { outputs, states } = lstmLayer(b, cell, layer);
   keep(x, [18, 19], states);
   return stepsFirst(b, outputs, o.time_major);
@@ -242,7 +258,14 @@ function rnnLayer(b: Builder, cell: Simple, layer: Layer): Made {
   const biases = cell.bias && b.Unsqueeze(b.Concat([cell.bias, zeros], 0), [0]);
   const made = b.emit(
     'RNN',
-    [layer.sequence, b.Unsqueeze(cell.weights, [0]), b.Unsqueeze(cell.recurrent, [0]), biases, undefined, b.Unsqueeze(layer.states[0]!, [0])],
+    [
+      layer.sequence,
+      b.Unsqueeze(cell.weights, [0]),
+      b.Unsqueeze(cell.recurrent, [0]),
+      biases,
+      undefined,
+      b.Unsqueeze(layer.states[0]!, [0]),
+    ],
     { hidden_size: hidden, activations: [activation], direction: layer.isReverse ? 'reverse' : undefined },
     { outputs: ['y', 'y_h'] },
   ) as Value[];

@@ -65,7 +65,11 @@ const pad: Row = (x, b) => {
 const iota: Row = (x, b) => {
   const shape = declaredShape(x);
   const axis = Number(x.options('StablehloIotaOptions').iota_dimension);
-  const count = b.constant(BigInt64Array.from(range(shape[axis] ?? 1), BigInt), 'int64', shape.map((d, i) => (i === axis ? d : 1)));
+  const count = b.constant(
+    BigInt64Array.from(range(shape[axis] ?? 1), BigInt),
+    'int64',
+    shape.map((d, i) => (i === axis ? d : 1)),
+  );
   return b.Cast(b.Expand(count, shape), x.outputs[0]!.element!);
 };
 
@@ -157,7 +161,13 @@ const dynamicUpdateSlice: Row = (x, b) => {
     const whole = b.dim(v, axis);
     const latest = typeof whole === 'number' ? b.ints([whole - shape[axis]!]) : b.Sub(whole, b.ints([shape[axis]!]));
     const along = b.Add(b.ints(range(shape[axis]!)), b.Max(b.Min(start, latest), b.ints([0])));
-    return b.Expand(b.Reshape(along, range(rank + 1).map(i => (i === axis ? -1 : 1))), [...shape, 1]);
+    return b.Expand(
+      b.Reshape(
+        along,
+        range(rank + 1).map(i => (i === axis ? -1 : 1)),
+      ),
+      [...shape, 1],
+    );
   });
   return b.ScatterND({ data: v, indices: b.Concat(places, rank), updates: update });
 };
@@ -182,7 +192,9 @@ export const stablehlo: Rows = {
   STABLEHLO_MINIMUM: binary((b, a, c) => b.Min(a, c)),
   STABLEHLO_POWER: binary((b, a, c) => b.Pow(a, c)),
   STABLEHLO_REMAINDER: binary(remainder),
-  STABLEHLO_SHIFT_LEFT: binary((b, a, c) => (isFloat(elementOf(a)) ? a : b.Mul(a, b.Cast(b.Pow(b.constant(2, 'int64'), b.Cast(c, 'int64')), elementOf(a))))),
+  STABLEHLO_SHIFT_LEFT: binary((b, a, c) =>
+    isFloat(elementOf(a)) ? a : b.Mul(a, b.Cast(b.Pow(b.constant(2, 'int64'), b.Cast(c, 'int64')), elementOf(a))),
+  ),
   STABLEHLO_AND: logical('And', 'BitwiseAnd'),
   STABLEHLO_OR: logical('Or', 'BitwiseOr'),
   STABLEHLO_SELECT: (x, b) => b.Where(x.raw(0), ...(x.allStored(1, 2) as [Value, Value])),
