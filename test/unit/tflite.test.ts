@@ -2,65 +2,10 @@
 import { describe, expect, test } from 'vitest';
 import { decodeFlatbuffer, type FlatSchema } from '../../src/codec/flatbuffers.ts';
 import { readFlexbuffer } from '../../src/codec/flexbuffers.ts';
-import { MemorySource, type Source } from '../../src/codec/source.ts';
 import { builtinCoverage } from '../../src/formats/tflite/ops/index.ts';
-import type { Model } from '../../src/ir/graph.ts';
-import { formatType } from '../../src/ir/types.ts';
-import { load, ModelError, resident, Session, Tensor } from '../../src/node/index.ts';
-import { type FlatTable, tfliteBytes } from '../hostile/flat-wire.ts';
-
-const floats = (...values: number[]): Uint8Array => new Uint8Array(Float32Array.from(values).buffer);
-const ints = (...values: number[]): Uint8Array => new Uint8Array(Int32Array.from(values).buffer);
-
-interface Graph {
-  readonly tensors: readonly FlatTable[];
-  readonly inputs: readonly number[];
-  readonly outputs: readonly number[];
-  readonly operators: readonly FlatTable[];
-}
-interface Parts {
-  readonly codes: readonly FlatTable[];
-  readonly graphs: readonly Graph[];
-  readonly buffers?: readonly FlatTable[];
-  readonly more?: FlatTable;
-}
-
-const modelOf = ({ codes, graphs, buffers = [], more = {} }: Parts, behind?: Uint8Array): Uint8Array =>
-  tfliteBytes({ version: 3, operator_codes: codes, subgraphs: graphs, buffers: [{}, ...buffers], ...more }, behind).bytes;
-
-const tensor = (name: string, shape: readonly number[], more: FlatTable = {}): FlatTable => ({ name, shape, has_rank: true, ...more });
-const loaded = (bytes: Uint8Array, options = {}): Promise<Model> => load(new MemorySource(bytes, 'model.tflite'), options);
-const operators = (model: Model): string[] => model.graph.nodes.map(n => n.op);
-const signature = (model: Model): string[] => [
-  ...model.graph.inputs.map(v => `${v.name}: ${formatType(v.type)}`),
-  ...model.graph.outputs.map(o => `${o.name}: ${formatType(o.value.type)}`),
-];
-
-async function run(model: Model, inputs: Record<string, Tensor>): Promise<Record<string, number[]>> {
-  const session = await Session.create(model);
-  const made = await session.run(inputs);
-  return Object.fromEntries(Object.entries(made).map(([name, t]) => [name, Array.from((t as Tensor).data as Float32Array, Number)]));
-}
-
-/** Operators by their numbers in the schema. */
-const codes = {
-  ADD: 0,
-  FULLY_CONNECTED: 9,
-  CALL: 31,
-  CUSTOM: 32,
-  CALL_ONCE: 129,
-  VAR_HANDLE: 142,
-  READ_VARIABLE: 143,
-  ASSIGN_VARIABLE: 144,
-};
-const code = (name: keyof typeof codes, more: FlatTable = {}): FlatTable => ({ builtin_code: codes[name], ...more });
-
-const adding = (x: FlatTable, k: FlatTable, y: FlatTable): Graph => ({
-  tensors: [x, k, y],
-  inputs: [0],
-  outputs: [2],
-  operators: [{ opcode_index: 0, inputs: [0, 1], outputs: [2] }],
-});
+import { load, MemorySource, ModelError, resident, type Source, Tensor } from '../../src/node/index.ts';
+import type { FlatTable } from '../hostile/flat-wire.ts';
+import { adding, code, floats, type Graph, ints, loaded, modelOf, operators, run, signature, tensor } from './tflite-models.ts';
 
 describe('signature', () => {
   const open = { shape_signature: [-1, 2] };

@@ -36,6 +36,8 @@ export class Operand {
   readonly raw: Value;
   readonly #reader: GraphReader;
   #real: Value | undefined;
+  /** Forms with axes in another order, so that operators that share a constant share them too. */
+  readonly #permuted = new Map<string, Value>();
 
   constructor(info: TensorInfo, raw: Value, reader: GraphReader) {
     this.info = info;
@@ -52,6 +54,12 @@ export class Operand {
 
   /** The numbers with axes in another order; what is stored is moved, so that constants stay as small as they are. */
   permuted(perm: readonly number[]): Value {
+    const known = this.#permuted.get(perm.join()) ?? this.#permute(perm);
+    this.#permuted.set(perm.join(), known);
+    return known;
+  }
+
+  #permute(perm: readonly number[]): Value {
     const { b } = this.#reader;
     const { quantization: q } = this.info;
     if (!q || q.kind === 'blocks') return permuted(b, this.real(), perm);

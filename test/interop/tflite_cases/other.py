@@ -1,3 +1,5 @@
+import struct
+
 import numpy as np
 
 from . import K, X, case
@@ -34,3 +36,50 @@ def detection(regular):
 
 
 CASES += [detection(False), detection(True)]
+
+
+def maxima(x, size, stride, same):
+    """Maxima of windows, and their rows and columns in the image and in the window."""
+    n, h, w, c = x.shape
+    count = [-(-k // stride) if same else (k - size) // stride + 1 for k in (h, w)]
+    before = [max(0, (m - 1) * stride + size - k) // 2 if same else 0 for m, k in zip(count, (h, w))]
+    made = np.zeros((5, n, *count, c))
+    for b, i, j, k in np.ndindex(n, *count, c):
+        top, left = i * stride - before[0], j * stride - before[1]
+        places = [(y, z) for y in range(max(0, top), min(h, top + size)) for z in range(max(0, left), min(w, left + size))]
+        y, z = max(places, key=lambda p: x[b, p[0], p[1], k])
+        made[:, b, i, j, k] = x[b, y, z, k], y, z, y - top, z - left
+    return made
+
+
+def in_window(same):
+    options = struct.pack("<6i", 1 if same else 2, 2, 2, 3, 3, 0)
+
+    def expected(x):
+        value, _, _, row, column = maxima(x, 3, 2, same)
+        return [value.astype(np.float32), (row * 3 + column + 0.1).astype(np.float32)]
+
+    return case("MaxPoolingWithArgmax2D", [X(2, 6, 7, 3)], custom=options, out=[None, None], expected=expected, dynamic=False)
+
+
+def in_tensor(batch):
+    from flatbuffers import flexbuffers
+
+    b = flexbuffers.Builder()
+    with b.Map():
+        b.String("padding", "SAME")
+        b.Bool("include_batch_in_index", batch)
+        b.VectorFromElements("ksize", [1, 3, 3, 1])
+        b.VectorFromElements("strides", [1, 2, 2, 1])
+
+    def expected(x):
+        value, row, column, _, _ = maxima(x, 3, 2, True)
+        place = (row * x.shape[2] + column) * x.shape[3] + np.arange(x.shape[3])
+        if batch:
+            place += np.arange(x.shape[0]).reshape(-1, 1, 1, 1) * x[0].size
+        return [value.astype(np.float32), place.astype(np.int32)]
+
+    return case("MaxPoolWithArgmax", [X(2, 6, 7, 3)], custom=bytes(b.Finish()), out=[None, INT], expected=expected, dynamic=False)
+
+
+CASES += [in_window(True), in_window(False), in_tensor(True), in_tensor(False)]

@@ -4,7 +4,7 @@ import type { Value } from '../../../ir/graph.ts';
 import type { Builder, Size } from '../../../ops/builder.ts';
 import { range, rankOf, shapeOf } from '../../../ops/shapes.ts';
 import { addSizes, iota, mulSizes, sizesOf } from '../../../ops/sizing.ts';
-import { channelsFirst } from './layout.ts';
+import { toChannelsFirst, toChannelsLast } from './layout.ts';
 import { type Call, unsupported } from './row.ts';
 import { padsFor, type Steps, transposed } from './window.ts';
 
@@ -43,38 +43,60 @@ const transposeBias: CustomRow = (x, b, options) => {
   return transposed(b, v, w, x.optional(2), steps, sizes);
 };
 
-/** Maxima and where they lie in their window's plane: row times width plus column, as a float. */
-const maxPoolWithArgmax: CustomRow = (x, b, options) => {
-  const [padding, strideW, strideH, width, height] = integersIn(options, 5) as [number, number, number, number, number];
+/** Maxima of windows, and where each lies: row and column in its image, [N, H, W, C] as int64. */
+function pooledPlaces(b: Builder, v: Value, steps: Steps): { maxima: Value; row: Value; column: Value } {
+  const at = { kernel_shape: steps.kernel, strides: steps.strides, ...padsFor(shapeOf(v).slice(1, 3), steps) };
+  const image = b.Transpose(v, toChannelsFirst(4));
+  const [y, indices] = b.emit('MaxPool', [image], at, { outputs: ['maxpool', 'indices'] }) as [Value, Value];
+  const [, height, width] = sizesOf(b, v) as [Size, Size, Size];
+  const places = b.Mod({ A: b.Transpose(indices, toChannelsLast(4)), B: scalar(b, mulSizes(b, height, width)) });
+  return {
+    maxima: b.Transpose(y, toChannelsLast(4)),
+    row: b.Div(places, scalar(b, width)),
+    column: b.Mod({ A: places, B: scalar(b, width) }),
+  };
+}
+
+const scalar = (b: Builder, size: Size): Value => (typeof size === 'number' ? b.constant(size, 'int64') : b.Squeeze(size, [0]));
+/** Numbers along one axis of four. */
+const alongAxis = (b: Builder, v: Value, axis: number): Value =>
+  b.Reshape(
+    v,
+    range(4).map(i => (i === axis ? -1 : 1)),
+  );
+
+/** Where a maximum lies in its window, row times width plus column, as a float just above it. Windows may begin in the padding. */
+const maxPoolingWithArgmax2d: CustomRow = (x, b, options) => {
+  const [padding, strideW, strideH, width, height, activation] = integersIn(options, 6) as [number, number, number, number, number, number];
+  if (activation !== 0) throw unsupported(`the fused activation ${activation}`);
   const v = x.input(0);
   const steps: Steps = { kernel: [height, width], strides: [strideH, strideW], dilations: [1, 1], padding: paddingNumbered(padding) };
-  const at = { kernel_shape: steps.kernel, strides: steps.strides, ...padsFor(shapeOf(v).slice(1, 3), steps) };
-  let places: Value | undefined;
-  const maxima = channelsFirst(b, v, image => {
-    const [y, indices] = b.emit('MaxPool', [image], at, { outputs: ['maxpool', 'indices'] }) as [Value, Value];
-    places = indices;
-    return y;
-  });
-  return [maxima, b.Cast(planePlaces(b, v, b.Transpose(places!, [0, 2, 3, 1]), steps), 'float32')];
+  const { pads = [0, 0], auto_pad } = padsFor(shapeOf(v).slice(1, 3), steps) as { pads?: readonly number[]; auto_pad?: string };
+  if (auto_pad) throw unsupported('padding that depends on a size that only the run knows');
+  const { maxima, row, column } = pooledPlaces(b, v, steps);
+  const start = (axis: 0 | 1): Value => {
+    const first = b.Mul(iota(b, b.dim(maxima, axis + 1)), b.constant(steps.strides[axis]!, 'int64'));
+    return alongAxis(b, b.Sub(first, b.constant(pads[axis]!, 'int64')), axis + 1);
+  };
+  const place = b.Add(b.Mul(b.Sub(row, start(0)), b.constant(width, 'int64')), b.Sub(column, start(1)));
+  return [maxima, b.Add(b.Cast(place, 'float32'), b.constant(0.1, 'float32'))];
 };
 
-/** The place inside of the window, from the place in the whole tensor. */
-function planePlaces(b: Builder, v: Value, places: Value, { kernel, strides }: Steps): Value {
-  const [, height, width] = sizesOf(b, v) as [Size, Size, Size];
-  const scalar = (size: Size): Value => (typeof size === 'number' ? b.constant(size, 'int64') : b.Squeeze(size, [0]));
-  const plane = b.Mod({ A: places, B: scalar(mulSizes(b, height, width)) });
-  const [row, column] = [b.Div(plane, scalar(width)), b.Mod({ A: plane, B: scalar(width) })];
-  const start = (axis: number, stride: number): Value => {
-    const along = b.Mul(iota(b, b.dim(places, axis)), b.constant(stride, 'int64'));
-    return b.Reshape(
-      along,
-      range(4).map(i => (i === axis ? -1 : 1)),
-    );
-  };
-  const inRow = b.Sub(row, start(1, strides[0]!));
-  const inColumn = b.Sub(column, start(2, strides[1]!));
-  return b.Add(b.Mul(inRow, b.constant(kernel[1]!, 'int64')), inColumn);
-}
+/** Where a maximum lies in the whole tensor, or in its batch. */
+const maxPoolWithArgmax: CustomRow = (x, b, options) => {
+  const o = readFlexbuffer(options);
+  const [kernel, strides, padding] = o instanceof Map ? ['ksize', 'strides', 'padding'].map(key => o.get(key)) : [];
+  if (!Array.isArray(kernel) || !Array.isArray(strides) || (padding !== 'SAME' && padding !== 'VALID'))
+    throw unsupported('options without a window');
+  const v = x.input(0);
+  const steps: Steps = { kernel: kernel.slice(1, 3) as number[], strides: strides.slice(1, 3) as number[], dilations: [1, 1], padding };
+  const { maxima, row, column } = pooledPlaces(b, v, steps);
+  const [batch, height, width, channels] = sizesOf(b, v) as [Size, Size, Size, Size];
+  const inImage = b.Add(b.Mul(b.Add(b.Mul(row, scalar(b, width)), column), scalar(b, channels)), alongAxis(b, iota(b, channels), 3));
+  if (!(o as ReadonlyMap<string, unknown>).get('include_batch_in_index')) return [maxima, inImage];
+  const image = mulSizes(b, mulSizes(b, height, width), channels);
+  return [maxima, b.Add(inImage, b.Mul(alongAxis(b, iota(b, batch), 0), scalar(b, image)))];
+};
 
 /**
  * Boxes from distances to anchors, then the best that do not overlap: boxes, classes, scores and how many there are, padded with zeros.
@@ -175,7 +197,6 @@ function padded(b: Builder, boxes: Value, places: Value, classes: Value, scores:
 export const customRows: Readonly<Record<string, CustomRow>> = {
   Convolution2DTransposeBias: transposeBias,
   MaxPoolWithArgmax: maxPoolWithArgmax,
-  MaxPoolingWithArgmax2D: maxPoolWithArgmax,
-  MaxPoolWithArgmax2D: maxPoolWithArgmax,
+  MaxPoolingWithArgmax2D: maxPoolingWithArgmax2d,
   TFLite_Detection_PostProcess: detection,
 };
