@@ -141,21 +141,24 @@ class FlatReader {
   }
 
   async #table(name: string, at: number, path: string, depth: number): Promise<unknown> {
-    const { depth: deepest, tables } = this.#limits;
+    const { depth: deepest } = this.#limits;
     if (depth > deepest)
       throw fail('E1008', `${path}: tables nest deeper than ${deepest}`, { path, offset: at, limit: { name: 'depth', value: deepest } });
-    if (++this.#tables > tables)
-      throw fail('E1009', `${path}: the file has more than ${tables} tables`, {
-        path,
-        offset: at,
-        limit: { name: 'nodes', value: tables },
-      });
+    this.#requireRoom(1, path, at);
+    this.#tables++;
     return this.#once(name, at, async () => {
       const table = await this.#open(at, path, depth);
       const made: Record<string, unknown> = {};
       for (const field of this.#schema.tables[name]!) await this.#field(made, field, table);
       return made;
     });
+  }
+
+  /** Tables are counted as often as something refers to them; for those of a vector there must be room before the first is read. */
+  #requireRoom(more: number, path: string, at: number): void {
+    const { tables: most } = this.#limits;
+    if (this.#tables + more > most)
+      throw fail('E1009', `${path}: the file has more than ${most} tables`, { path, offset: at, limit: { name: 'nodes', value: most } });
   }
 
   async #open(at: number, path: string, depth: number): Promise<OpenTable> {
@@ -285,6 +288,7 @@ class FlatReader {
 
   async #tablesIn(element: string, at: number, path: string, depth: number): Promise<unknown[]> {
     const length = await this.#length(at, 4, path);
+    this.#requireRoom(length, path, at);
     const made: unknown[] = [];
     for (let i = 0; i < length; i++) made.push(await this.#referred(element, at + 4 + 4 * i, `${path}[${i}]`, depth));
     return made;

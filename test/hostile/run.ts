@@ -234,6 +234,7 @@ const lineOfGroup = ({ name, cases, failed, seconds, megabytes }: Group): string
 const families: readonly (readonly [string, string])[] = [
   ['P', 'ONNX'],
   ['X', 'external data'],
+  ['F', 'TensorFlow Lite'],
   ['N', 'arrays'],
   ['O', 'output'],
   ['D', 'disk'],

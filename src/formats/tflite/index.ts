@@ -4,7 +4,7 @@ import { isTflite, openTflite } from './container.ts';
 import { translate } from './translate.ts';
 
 /** The most operators that are read, those of a subgraph counted for each of its calls. */
-const mostNodes = 1_000_000;
+const mostNodes = 200_000;
 
 /** Models of the TensorFlow Lite converter and of LiteRT. */
 export const tflite: Format = {
