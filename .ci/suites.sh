@@ -132,6 +132,16 @@ to_torch() {
 weights() { "$python" test/interop/weights.py; }
 # Other weights in converted programs, by PyTorch and ONNX Runtime.
 swap() { "$python" test/interop/swap.py $(whole_corpus); }
+# Operators of TensorFlow Lite beside its interpreter, and the models of the corpus beside TensorFlow.
+tflite() { "$python" test/interop/tflite.py --third "$third"; }
+make_tf_corpus() {
+  local key stamp
+  key=$(sha256sum "$shared/corpus/make_tf.py" | cut -c1-12)
+  stamp="$corpus/.tf-$key"
+  [ -f "$stamp" ] && return 0
+  mkdir -p "$corpus" && "$python" "$shared/corpus/make_tf.py" --out "$corpus/tf" --set open && touch "$stamp"
+}
+tflite_models() { make_tf_corpus >&2 && "$python" test/interop/tflite_models.py --corpus "$corpus/tf" --third "$third"; }
 fresh() { "$python" test/interop/export_fresh.py --third "$third"; }
 # Every ONNX file there is: the corpus, the models that the onnx package ships, and our own.
 onnx_files() { find "$corpus" "$venv/lib" models -name "*.onnx" | sort; }
@@ -176,5 +186,7 @@ suite to_torch $((300 * whole)) to_torch
 suite torch_round_trips $((400 * whole)) torch_round_trips
 suite weights 120 weights
 suite swap $((400 * whole)) swap
+suite tflite $((120 * whole)) tflite
+suite tflite_models $((900 * whole)) tflite_models
 suite fresh $((240 * whole)) fresh
 suite roundtrip $((240 * whole)) roundtrip

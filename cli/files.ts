@@ -23,9 +23,10 @@ export async function openInput(path: string, options: ReadOptions = {}): Promis
 /** Read a model. Errors: as `read`. */
 export async function readModel(
   path: string,
-  { allowCustom, limit, inputShapes }: ReadLimitOptions & Pick<ReadOptions, 'allowCustom' | 'inputShapes'> = {},
+  { limit, ...given }: ReadLimitOptions & Pick<ReadOptions, 'allowCustom' | 'inputShapes' | 'signature' | 'quantizedIo'> = {},
 ): Promise<Loaded & { readonly source: Source }> {
-  const { source, options } = await openInput(path, { allowCustom, limits: limit, inputShapes });
+  const { allowCustom, inputShapes, signature, quantizedIo } = given;
+  const { source, options } = await openInput(path, { allowCustom, limits: limit, inputShapes, signature, quantizedIo });
   return { ...(await read(source, options)), source };
 }
 

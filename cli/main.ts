@@ -67,6 +67,8 @@ withReadLimits(
       .option('--keep-io-types', 'with --dtype: leave inputs and outputs float32')
       .option('--no-fuse', 'keep layers as they are, such as batch normalisation after a convolution')
       .option('--allow-custom', 'keep operators without a conversion as nodes of a domain of their own')
+      .option('--signature <name>', 'the signature to read, of a file that has several')
+      .option('--quantized-io', 'leave inputs and outputs of a quantised model the integers that it stores')
       .option('--input-shape <name:dims>', 'a shape for an input, such as x:1,3,224,224 or x:batch,3; repeatable', collect)
       .option('--weights <path>', 'a checkpoint or model whose tensors replace the weights, by name')
       .option('--rename <old=new>', 'with --weights: other names for its tensors, such as module.*=*; repeatable', collect)
@@ -95,7 +97,8 @@ withReadLimits(
     .command('info')
     .description('what a model is: format, opset, inputs, outputs, sizes, operators')
     .argument('<models...>', 'models, shown side by side')
-    .option('--ops', 'list every operator'),
+    .option('--ops', 'list every operator')
+    .option('--signature <name>', 'the signature to read, of a file that has several'),
 )
   .addHelpText('before', examples('info model.onnx', 'info before.onnx after.onnx --ops'))
   .action(lazily(async () => (await import('./commands/info.ts')).info));
@@ -256,6 +259,8 @@ withLimits(
     .requiredOption('--inputs <path>', 'an .npz with an array for each input, or an .npy for the only one')
     .option('-o, --output <path>', 'the .npz or .npy to write, or - for standard output')
     .option('--backend <name>', 'what computes: reference or cpu', 'reference')
+    .option('--signature <name>', 'the signature to run, of a file that has several')
+    .option('--quantized-io', 'give and get the integers that a quantised model stores')
     .option('--overwrite', 'replace an existing file'),
 )
   .addHelpText('before', examples('run model.onnx --inputs inputs.npz -o outputs.npz', 'run model.pt2 --inputs x.npy --backend cpu'))

@@ -20,6 +20,8 @@ import { dryRuns, refuseWriting, targetsOf } from './dry-run.ts';
 export interface ConvertOptions extends Omit<WriteOptions, 'output'>, ReadLimitOptions, OrderOptions {
   readonly output?: string;
   readonly allowCustom?: boolean;
+  readonly signature?: string;
+  readonly quantizedIo?: boolean;
   readonly inputShape?: readonly string[];
   readonly weights?: string;
   readonly rename?: readonly string[];

@@ -9,6 +9,7 @@ import { bytesText, columns, countText, type Paint, plural, shown } from '../ter
 
 export interface InfoOptions extends ReadLimitOptions {
   readonly ops?: boolean;
+  readonly signature?: string;
 }
 
 interface Port {
@@ -35,12 +36,12 @@ interface Summary {
   readonly operators: readonly { readonly name: string; readonly count: number }[];
 }
 
-export async function info(paths: readonly string[], { ops = false, ...limits }: InfoOptions, out: Output): Promise<Outcome> {
+export async function info(paths: readonly string[], { ops = false, ...reading }: InfoOptions, out: Output): Promise<Outcome> {
   if (paths.filter(p => p === '-').length > 1) throw fail('E4001', 'standard input can be read once');
   const summaries: Summary[] = [];
   const findings = [];
   for (const path of paths) {
-    const { model, format, source, findings: found } = await readModel(path, limits);
+    const { model, format, source, findings: found } = await readModel(path, reading);
     summaries.push(
       summarize(model, {
         file: source.name,

@@ -29,6 +29,10 @@ export interface ReadOptions {
   readonly limits?: ReadLimits | undefined;
   /** Keep operators without a conversion as nodes of domains of their own, where the format can. */
   readonly allowCustom?: boolean | undefined;
+  /** The signature to read, by its name, for formats whose files may have several. */
+  readonly signature?: string | undefined;
+  /** Inputs and outputs of a quantised model stay the integers that it stores; they are the numbers these stand for otherwise. */
+  readonly quantizedIo?: boolean | undefined;
   /** Sizes of inputs by name, for formats that do not say them; a text names an open size. */
   readonly inputShapes?: Readonly<Record<string, readonly (number | string)[]>> | undefined;
 }

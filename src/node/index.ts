@@ -38,7 +38,7 @@ export { FileSource, readStdin, removeTemporaries, writeFileAtomic } from './fil
 export type PathOrInput = string | Uint8Array | Blob | Source;
 
 /** What reading takes beside the file; external files are found by themselves. */
-export type FileReadOptions = Pick<ReadOptions, 'allowCustom' | 'limits'>;
+export type FileReadOptions = Pick<ReadOptions, 'allowCustom' | 'limits' | 'signature' | 'quantizedIo'>;
 
 /**
  * Read a model; external data is looked for beside it, never outside its folder.
@@ -206,10 +206,18 @@ export interface Converted extends Saved {
 export async function convert(
   input: PathOrInput,
   output: string,
-  { allowCustom, limits, map, ...options }: Omit<SaveOptions, 'map'> & FileReadOptions & { readonly map?: string | undefined } = {},
+  {
+    allowCustom,
+    limits,
+    signature,
+    quantizedIo,
+    map,
+    ...options
+  }: Omit<SaveOptions, 'map'> & FileReadOptions & { readonly map?: string | undefined } = {},
 ): Promise<Converted> {
   const file = typeof input === 'string' ? await FileSource.open(input) : toSource(input);
-  const loaded = await read(file, { allowCustom, limits, ...(typeof input === 'string' && { open: openBeside(input) }) });
+  const beside = typeof input === 'string' && { open: openBeside(input) };
+  const loaded = await read(file, { allowCustom, limits, signature, quantizedIo, ...beside });
   const { model, format } = loaded;
   const mapped = map === undefined ? undefined : { path: map, model, format: format.name, file };
   return { loaded, ...(await save(model, output, { ...options, map: mapped })) };

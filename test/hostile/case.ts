@@ -66,6 +66,10 @@ export interface Case {
   readonly limits?: { readonly seconds: number; readonly megabytes: number } | undefined;
 }
 
+/** What is said of bytes that are no model. */
+export const readable =
+  'not a known model format; read are PyTorch exported program (.pt2), TorchScript program (.pt), TensorFlow Lite model (.tflite), ONNX text (.onnxtxt), ONNX JSON (.onnxjson), ONNX protobuf text (.textproto), ONNX (.onnx)';
+
 type Given = Partial<Omit<Case, 'row' | 'variant' | 'make' | 'findings'>>;
 
 /** A finding of severity `error`. */

@@ -11,6 +11,7 @@ import { pickleCases } from './pickle-cases.ts';
 import { programCases } from './program-cases.ts';
 import { safetensorsCases } from './safetensors-cases.ts';
 import { tensorCases } from './tensor-cases.ts';
+import { tfliteCases } from './tflite-cases.ts';
 import { typeCases } from './type-cases.ts';
 import { zipCases } from './zip-cases.ts';
 
@@ -27,5 +28,6 @@ export const cases: readonly Case[] = [
   ...zipCases,
   ...safetensorsCases,
   ...arrayCases,
+  ...tfliteCases,
   ...diskCases,
 ];

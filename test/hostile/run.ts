@@ -237,6 +237,7 @@ const families: readonly (readonly [string, string])[] = [
   ['K', 'pickles and programs'],
   ['Z', 'archives'],
   ['S', 'safetensors'],
+  ['F', 'TensorFlow Lite'],
   ['N', 'arrays'],
   ['O', 'output'],
   ['D', 'disk'],

@@ -9,6 +9,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 
 test.each([
   ['scripts/gen-proto.mjs', 'field tables of proto/'],
+  ['scripts/gen-flatbuffers.mjs', 'tables of proto/tflite.fbs'],
   ['dist/scripts/gen-scalars.js', 'loops of the scalar language'],
   ['dist/scripts/gen-docs.js', 'pages of docs/'],
 ])('%s: %s', script => {

@@ -1,8 +1,9 @@
 // Parameters and buffers of a program, and which of them it writes: those are inputs of the model that have a default, and outputs that
 // hold what is in them after a run.
 import { type Output, type SourceWeight, Value } from '../../ir/graph.ts';
-import { sameAs, storedOf, Tensor } from '../../ir/tensor.ts';
+import type { Tensor } from '../../ir/tensor.ts';
 import type { Builder } from '../../ops/builder.ts';
+import { unread, updatedName } from '../state.ts';
 import { TensorRef } from './memory.ts';
 
 export class State {
@@ -42,16 +43,10 @@ export class State {
 
   /** New contents; `given` are those that are known by name. */
   outputs(b: Builder, given: ReadonlyMap<string, Value> = new Map()): readonly Output[] {
-    return this.#changed.map(([fqn, { ref }]) => ({ name: `${fqn}.updated`, value: given.get(fqn) ?? ref.read(b) }));
+    return this.#changed.map(([fqn, { ref }]) => ({ name: updatedName(fqn), value: given.get(fqn) ?? ref.read(b) }));
   }
 
   get #changed(): [string, { readonly ref: TensorRef; readonly value: Value }][] {
     return [...this.#weights].filter(([fqn]) => this.#changing.has(fqn));
   }
-}
-
-/** The same tensor in a form whose content nothing looks at before execution: what callers may replace is no constant. */
-function unread(tensor: Tensor): Tensor {
-  if (!tensor.isResident) return tensor;
-  return new Tensor(tensor.type, storedOf(tensor), tensor.dims, undefined, sameAs(tensor));
 }

@@ -1,6 +1,6 @@
 // What a program has that cannot be converted: collected over all of it and reported at once, with counts and places.
-import { type Finding, ModelError } from '../../errors.ts';
-import type { Meta } from '../../ir/graph.ts';
+import { type Finding, ModelError } from '../errors.ts';
+import type { Meta } from '../ir/graph.ts';
 
 interface Problem {
   readonly target: string;

@@ -1,0 +1,43 @@
+from . import K, X, case
+
+INT = "int32"
+GATHER = "GatherOptions"
+
+CASES = [
+    case("GATHER", [X(5, 3), X(4, dtype=INT, value=[0, 4, 2, 2])], (GATHER, dict(axis=0)), types=("int32", "int64", "bool"), quant=True, same=True),
+    case("GATHER", [X(2, 5, 3), X(2, 2, dtype="int64", value=[[0, 4], [2, 1]])], (GATHER, dict(axis=1))),
+    case("GATHER", [X(2, 3, 5), X(2, 3, 2, dtype=INT, value=[[[0, 4], [2, 1], [3, 3]], [[1, 0], [2, 2], [4, 3]]])], (GATHER, dict(axis=2, batchDims=2))),
+    case("GATHER", [X(2, 3, 5), X(2, 2, dtype=INT, value=[[0, 4], [2, 1]])], (GATHER, dict(axis=2, batchDims=1)), dynamic=False),
+    case("GATHER", [X(2, 3), X(dtype=INT, value=1)], (GATHER, dict(axis=-1)), dynamic=False),
+    case("GATHER_ND", [X(3, 4, 2), X(2, 2, dtype=INT, value=[[0, 3], [2, 1]])], types=("int32", "int64"), quant=True, same=True, kinds=("int8",)),
+    case("GATHER_ND", [X(3, 4), X(2, 1, dtype="int64", value=[[2], [0]])]),
+    case("SCATTER_ND", [X(3, 1, dtype=INT, value=[[4], [1], [4]]), X(3, 2), K([5, 2], INT)], types=("int32", "int64"), dynamic=False),
+    case("ONE_HOT", [X(4, dtype=INT, value=[0, 2, -1, 5]), K(4, INT), K(2.0, "float32"), K(-1.0, "float32")], ("OneHotOptions", dict(axis=-1))),
+    case("ONE_HOT", [X(2, 2, dtype="int64", value=[[0, 2], [1, 1]]), K(3, INT), K(1, INT), K(0, INT)], ("OneHotOptions", dict(axis=1)), out=INT),
+    case("ONE_HOT", [X(3, dtype=INT, value=[0, 2, 1]), K(3, INT), K(True), K(False)], ("OneHotOptions", dict(axis=0)), out="bool"),
+    case("WHERE", [X(3, 4, dtype="bool")], out="int64"),
+    case("WHERE", [X(5, value=[0.0, 1.5, 0, -2, 0])], out="int64"),
+    case("SELECT", [X(2, 3, dtype="bool"), X(2, 3), X(2, 3)], types=("int32", "int64"), quant=True, same=True, kinds=("int8",)),
+    case("SELECT", [X(2, dtype="bool"), X(2, 3), X(2, 3)], dynamic=False),
+    case("SELECT_V2", [X(2, 1, dtype="bool"), X(2, 3), X(3)], types=("int32", "int64"), dynamic=False),
+    case("TOPK_V2", [X(2, 6), K(3, INT)], out=[None, INT], types=("int32",)),
+    case("TOPK_V2", [X(7), K(7, INT)], out=[None, INT], quant=True, same=True, kinds=("int8", "uint8"), dynamic=False),
+    case("UNIQUE", [X(6, dtype=INT, value=[3, 1, 3, 7, 1, 3])], ("UniqueOptions", dict(idxOutType=2)), out=[INT, INT]),
+    case("UNIQUE", [X(5, value=[2.5, 1, 2.5, -1, 1])], ("UniqueOptions", dict(idxOutType=4)), out=[None, "int64"]),
+    case("SPARSE_TO_DENSE", [X(2, 2, dtype=INT, value=[[0, 1], [2, 3]]), K([3, 4], INT), X(2), K(0.5, "float32")], dynamic=False),
+    case("SPARSE_TO_DENSE", [X(2, dtype="int64", value=[1, 3]), K([5], "int64"), X(2, dtype=INT, value=[7, 9]), K(0, INT)], out=INT, dynamic=False),
+    case("EMBEDDING_LOOKUP", [X(3, dtype=INT, value=[0, 4, 1]), X(5, 2, 3)], dynamic=False),
+    case("EMBEDDING_LOOKUP_SPARSE", [X(3, dtype=INT, value=[1, 3, 0]), X(3, 2, dtype=INT, value=[[0, 0], [2, 0], [2, 1]]), X(2, dtype=INT, value=[3, 2]), X(3, value=[1.0, 2.0, 4.0]), X(4, 3)],
+         ("EmbeddingLookupSparseOptions", dict(combiner=0)), dynamic=False),
+    case("EMBEDDING_LOOKUP_SPARSE", [X(3, dtype=INT, value=[1, 3, 0]), X(3, 2, dtype=INT, value=[[0, 0], [2, 0], [2, 1]]), X(2, dtype=INT, value=[3, 2]), X(3, value=[1.0, 2.0, 4.0]), X(4, 3)],
+         ("EmbeddingLookupSparseOptions", dict(combiner=1)), dynamic=False),
+    case("EMBEDDING_LOOKUP_SPARSE", [X(3, dtype=INT, value=[1, 3, 0]), X(3, 2, dtype=INT, value=[[0, 0], [2, 0], [2, 1]]), X(2, dtype=INT, value=[3, 2]), X(3, value=[1.0, 2.0, 4.0]), X(4, 3)],
+         ("EmbeddingLookupSparseOptions", dict(combiner=2)), dynamic=False),
+    case("HASHTABLE_LOOKUP", [X(3, dtype=INT, value=[5, 2, 9]), K([2, 5, 7], INT), K([[1.0, 2], [3, 4], [5, 6]], "float32")], out=[None, "uint8"], dynamic=False),
+    case("BUCKETIZE", [X(2, 4, value=[[-5.0, 0, 1, 10], [150, 10, 5, 100]])], ("BucketizeOptions", dict(boundaries=[0.0, 10.0, 100.0])), out=INT),
+    case("BUCKETIZE", [X(3, dtype=INT, value=[-5, 10, 99])], ("BucketizeOptions", dict(boundaries=[0.0, 10.0, 100.0])), out=INT),
+    case("NON_MAX_SUPPRESSION_V4", [X(6, 4, value=[[1, 1, 0, 0], [0, 0.1, 1, 1.1], [0, 0.9, 1, -0.1], [0, 10, 1, 11], [1, 10.1, 0, 11.1], [1, 101, 0, 100]]), X(6, value=[0.9, 0.75, 0.6, 0.95, 0.5, 0.3]),
+          K(4, INT), K(0.5, "float32"), K(0.4, "float32")], out=[INT, INT], dynamic=False),
+    case("NON_MAX_SUPPRESSION_V5", [X(6, 4, value=[[1, 1, 0, 0], [0, 0.1, 1, 1.1], [0, 0.9, 1, -0.1], [0, 10, 1, 11], [1, 10.1, 0, 11.1], [1, 101, 0, 100]]), X(6, value=[0.9, 0.75, 0.6, 0.95, 0.5, 0.3]),
+          K(4, INT), K(0.5, "float32"), K(0.0, "float32"), K(0.0, "float32")], out=[INT, None, INT], dynamic=False),
+]
