@@ -5,7 +5,7 @@ import { fail } from '../../src/errors.ts';
 import type { Model } from '../../src/ir/graph.ts';
 import { loadWeights } from '../../src/node/index.ts';
 import { runtimeNamed } from '../../src/opset/runtimes.ts';
-import { checkOutput, readModel } from '../files.ts';
+import { checkOutput, type Ends, readModel } from '../files.ts';
 import type { ReadLimitOptions } from '../limits.ts';
 import type { Outcome, Output } from '../output.ts';
 import { parseShapes } from '../shapes.ts';
@@ -13,7 +13,7 @@ import { plural, shown } from '../terminal.ts';
 import { verify } from '../verify.ts';
 import { checkFormat, dtypeNamed, readWords, type WriteOptions, writeModel } from '../writing.ts';
 
-export interface ConvertOptions extends WriteOptions, ReadLimitOptions {
+export interface ConvertOptions extends WriteOptions, ReadLimitOptions, Ends {
   readonly allowCustom?: boolean;
   readonly inputShape?: readonly string[];
   readonly weights?: string;
@@ -35,7 +35,7 @@ export async function convert(args: readonly string[], options: ConvertOptions, 
   checkOutput(output, overwrite, isText);
   if (output === '-' && options.verify) throw fail('E4001', '--verify reads the written file again; it needs -o with a path');
 
-  const loaded = await out.stage('read', () => readModel(input, { ...options, inputShapes: shapes }), readWords);
+  const loaded = await out.stage('read', () => readModel(input, { ...options, inputShapes: shapes }, options), readWords);
   const shaped = shapes ? await out.stage('shapes', async () => withInputShapes(loaded.model, shapes)) : loaded.model;
   const { model: source, findings: unused } = await withWeights(shaped, options.weights, rename, out);
   const { written, findings: left } = await writeModel(source, options, out);

@@ -2,12 +2,12 @@
 import { fail } from '../../src/errors.ts';
 import { allNodes, constantsOf, type Model } from '../../src/ir/graph.ts';
 import { formatType, type ValueType } from '../../src/ir/types.ts';
-import { readModel } from '../files.ts';
+import { type Ends, readModel } from '../files.ts';
 import type { ReadLimitOptions } from '../limits.ts';
 import type { Outcome, Output } from '../output.ts';
 import { bytesText, columns, countText, type Paint, plural, shown } from '../terminal.ts';
 
-export interface InfoOptions extends ReadLimitOptions {
+export interface InfoOptions extends ReadLimitOptions, Ends {
   readonly ops?: boolean;
 }
 
@@ -35,12 +35,12 @@ interface Summary {
   readonly operators: readonly { readonly name: string; readonly count: number }[];
 }
 
-export async function info(paths: readonly string[], { ops = false, ...limits }: InfoOptions, out: Output): Promise<Outcome> {
+export async function info(paths: readonly string[], { ops = false, ...reading }: InfoOptions, out: Output): Promise<Outcome> {
   if (paths.filter(p => p === '-').length > 1) throw fail('E4001', 'standard input can be read once');
   const summaries: Summary[] = [];
   const findings = [];
   for (const path of paths) {
-    const { model, format, source, findings: found } = await readModel(path, limits);
+    const { model, format, source, findings: found } = await readModel(path, reading, reading);
     summaries.push(
       summarize(model, {
         file: source.name,

@@ -3,15 +3,19 @@ import type { Source } from '../codec/source.ts';
 import { type Finding, fail, warning } from '../errors.ts';
 import type { Format } from './format.ts';
 import { onnx, onnxJson, onnxText, textProto } from './onnx/format.ts';
+import { graphDef, graphDefText, savedModel } from './tensorflow/index.ts';
 import { pt2, torchscript } from './torch/index.ts';
 
 /** In the order in which contents are tried; the first that fits wins. Texts come before bytes: they tell themselves by more of them. */
-export const formats: readonly Format[] = [pt2, torchscript, onnxText, onnxJson, textProto, onnx];
+export const formats: readonly Format[] = [pt2, torchscript, savedModel, graphDef, onnxText, onnxJson, textProto, graphDefText, onnx];
 
 export const formatNamed = (name: string): Format | undefined => formats.find(f => f.name === name);
 
 /** The format that a file name asks for. */
 export const formatOfName = (name: string): Format | undefined => formats.find(f => f.extensions.some(e => name.toLowerCase().endsWith(e)));
+
+/** Files that stand for the folder that they lie in. */
+export const mainFiles = (): readonly string[] => formats.flatMap(f => f.mainFile ?? []);
 
 const headLength = 4096;
 

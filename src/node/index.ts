@@ -19,8 +19,8 @@ import { weightFormatNamed, weightFormatOfName } from '../formats/weights/index.
 import type { Model } from '../ir/graph.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import type { Weights } from '../ir/weights.ts';
-import { openBeside } from './beside.ts';
 import { FileSource, writeFileAtomic, writeFilesAtomic } from './files.ts';
+import { openModel } from './open-model.ts';
 
 export * from '../index.ts';
 export { dataSetsIn } from './data-sets.ts';
@@ -30,7 +30,7 @@ export { FileSource, readStdin, removeTemporaries, writeFileAtomic } from './fil
 export type PathOrInput = string | Uint8Array | Blob | Source;
 
 /** What reading takes beside the file; external files are found by themselves. */
-export type FileReadOptions = Pick<ReadOptions, 'allowCustom' | 'limits'>;
+export type FileReadOptions = Omit<ReadOptions, 'open'>;
 
 /**
  * Read a model; external data is looked for beside it, never outside its folder.
@@ -38,7 +38,8 @@ export type FileReadOptions = Pick<ReadOptions, 'allowCustom' | 'limits'>;
  */
 export async function read(input: PathOrInput, options: FileReadOptions = {}): Promise<Loaded> {
   if (typeof input !== 'string') return readInput(input, options);
-  return readInput(await FileSource.open(input), { ...options, open: openBeside(input) });
+  const { source, open } = await openModel(input);
+  return readInput(source, { ...options, open });
 }
 
 /** Read a model; the short form of `read`. */
@@ -94,9 +95,9 @@ export interface Converted extends Saved {
 export async function convert(
   input: PathOrInput,
   output: string,
-  { allowCustom, limits, ...options }: SaveOptions & FileReadOptions = {},
+  { allowCustom, limits, inputShapes, signature, tag, inputs, outputs, ...options }: SaveOptions & FileReadOptions = {},
 ): Promise<Converted> {
-  const loaded = await read(input, { allowCustom, limits });
+  const loaded = await read(input, { allowCustom, limits, inputShapes, signature, tag, inputs, outputs });
   return { loaded, ...(await save(loaded.model, output, options)) };
 }
 
@@ -106,7 +107,8 @@ export async function convert(
  */
 export async function loadWeights(input: PathOrInput, options: FileReadOptions = {}): Promise<LoadedWeights> {
   if (typeof input !== 'string') return readWeights(input, options);
-  return readWeights(await FileSource.open(input), { ...options, open: openBeside(input) });
+  const { source, open } = await openModel(input);
+  return readWeights(source, { ...options, open });
 }
 
 /**

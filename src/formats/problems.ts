@@ -1,6 +1,6 @@
 // What a program has that cannot be converted: collected over all of it and reported at once, with counts and places.
-import { type Finding, ModelError } from '../../errors.ts';
-import type { Meta } from '../../ir/graph.ts';
+import { type Finding, ModelError } from '../errors.ts';
+import type { Meta } from '../ir/graph.ts';
 
 export class Problems {
   readonly #found = new Map<string, { target: string; count: number; first: Meta; message: string }>();
@@ -22,7 +22,8 @@ function finding({ target, count, first, message }: { target: string; count: num
   const name = target.replace(/^torch\.ops\./, '');
   const module = first.metadata?.get('module');
   const source = first.metadata?.get('source');
-  const where = [module && `in ${module}`, source && `at ${source}`].filter(Boolean).join(' ');
+  const node = first.metadata?.get('node');
+  const where = [node, module && `in ${module}`, source && `at ${source}`].filter(Boolean).join(' ');
   return {
     code: 'E2001',
     severity: 'error',
