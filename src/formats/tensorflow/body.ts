@@ -22,6 +22,8 @@ export interface BodyNode {
   readonly control: readonly string[];
   /** Where its message lies in the file. */
   readonly place: Place;
+  /** Bodies of a loop or branch that was made of other nodes, by the attributes that name functions elsewhere. */
+  readonly bodies?: ReadonlyMap<string, Body>;
 }
 
 export interface BodyArg {
@@ -38,6 +40,8 @@ export interface Body {
   readonly outputs: readonly Ref[];
   /** Nodes that have to run although nothing reads them. */
   readonly control: readonly string[];
+  /** Whether it sees what was computed around it. */
+  readonly inherits?: boolean;
 }
 
 /** Finds the signature of what a node calls, which may be a function. */

@@ -62,13 +62,30 @@ const noResults: ReadonlySet<string> = new Set(['NoOp', 'Assert', 'Const', 'Prin
  */
 export function endsOf(body: Body, library: Library, { inputs, outputs }: GraphOptions): Pick<Wanted, 'inputs' | 'outputs'> {
   const nodes = [...body.nodes.values()];
-  const ins = inputs?.map(text => given(body, text)) ?? nodes.filter(n => placeholders.has(n.op)).map(n => ({ node: n.name, index: 0 }));
   const outs = outputs?.map(text => given(body, text)) ?? resultsOf(nodes, library);
+  const needed = ancestorsOf(
+    body,
+    outs.map(ref => ref.node),
+  );
+  const found = nodes.filter(n => placeholders.has(n.op) && needed.has(n.name)).map(n => ({ node: n.name, index: 0 }));
+  const ins = inputs?.map(text => given(body, text)) ?? found;
   if (outs.length === 0) throw fail('E1104', 'every node of the graph is read by another; say with --outputs what its results are');
   return {
     inputs: ins.map((ref, i) => ({ ...portOf(body.nodes.get(ref.node)!, nameOf(ref, inputs?.[i])), ref })),
     outputs: outs.map((ref, i) => ({ name: nameOf(ref, outputs?.[i]), ref })),
   };
+}
+
+/** Nodes that others are computed from, and these. */
+export function ancestorsOf(body: Body, roots: readonly string[]): Set<string> {
+  const found = new Set<string>();
+  const queue = [...roots];
+  for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
+    if (found.has(name)) continue;
+    found.add(name);
+    queue.push(...(body.nodes.get(name)?.inputs ?? []).map(ref => ref.node));
+  }
+  return found;
 }
 
 function given(body: Body, text: string): Ref {
@@ -81,8 +98,11 @@ const nameOf = ({ node, index }: Ref, text: string | undefined): string => text 
 
 function resultsOf(nodes: readonly BodyNode[], library: Library): Ref[] {
   const read = new Set(nodes.flatMap(n => n.inputs.map(ref => ref.node)));
+  // Frozen functions give their results these names, beside which other ends are left over from what was not needed.
+  const isNamed = (n: BodyNode): boolean => n.op === 'Identity' && /^Identity(_\d+)?$/.test(n.name);
+  const named = nodes.some(n => isNamed(n) && !read.has(n.name));
   return nodes
-    .filter(n => !read.has(n.name) && !noResults.has(n.op))
+    .filter(n => !read.has(n.name) && !noResults.has(n.op) && (!named || isNamed(n)))
     .flatMap(n => {
       const def = library.find(n.op);
       const count = def ? outputCount(def, n.attrs) : 1;

@@ -9,7 +9,7 @@ import type { Body } from './body.ts';
 import { isValue, unsupported } from './call.ts';
 import { type Handle, isList, type List, list, tensorOf } from './handles.ts';
 import { elementsOf, ReadsCarried, zeros } from './lists.ts';
-import { functionsIn, produced, type Step, type StructureRow } from './step.ts';
+import { functionsIn, produced, runBody, type Step, type StructureRow } from './step.ts';
 
 /** Rounds of guesses at types until they hold. */
 const mostAttempts = 12;
@@ -117,7 +117,7 @@ const sameType = (a: TensorType, c: TensorType): boolean =>
 
 /** Follow the body once; counters come from the number of the round. */
 function follow({ step, body, carried }: Loop, counters: ReadonlyMap<number, Counter>): Round {
-  const { reader, inputs, name } = step;
+  const { reader, inputs } = step;
   return reader.nested(step.b, b => {
     const round = new Value('round', tensorType('int64', []));
     const going = new Value('going', tensorType('bool', []));
@@ -129,7 +129,7 @@ function follow({ step, body, carried }: Loop, counters: ReadonlyMap<number, Cou
       else if (c.dense) args[c.place] = list(c.of.element, { is: 'tensor', value: new Value(`carried_${c.place}`, c.type) });
       else args[c.place] = list(c.of.element, { is: 'carried', place: c.place });
     }
-    return { b, round, going, args, results: reader.run(body, args, b, `${name}/`) };
+    return { b, round, going, args, results: runBody(step, body, args, b) };
   });
 }
 
@@ -149,8 +149,8 @@ function finish(loop: Loop, tried: Round): readonly Handle[] {
   const kept = carried.filter(c => rounds === undefined || !counters.has(c.place));
   const state = kept.filter(c => c.type !== undefined);
   const grown = kept.filter(c => c.type === undefined).map(c => growthOf(c, last, counters));
-  const { b, reader, name, inputs } = step;
-  const going = (args: readonly Handle[], builder: Builder): Value => tensorOf(reader.run(loop.cond, args, builder, `${name}/`)[0]);
+  const { b, inputs } = step;
+  const going = (args: readonly Handle[], builder: Builder): Value => tensorOf(runBody(step, loop.cond, args, builder)[0]);
   const again = rounds === undefined ? going(last.results, last.b) : last.going;
   const results = [again, ...state.map(c => stateOf(last.results[c.place])), ...grown.map(g => g.item)];
   const outputs = results.map((v, i) => ({ name: `next_${i}`, value: produced(v, last.b) }));
@@ -170,9 +170,10 @@ function finish(loop: Loop, tried: Round): readonly Handle[] {
     all[c.place] = c.kind === 'list' ? list(c.of.element, { is: 'tensor', value: made[i]! }) : made[i]!;
   }
   const done = rounds ?? (grown.length > 0 ? b.Gather(b.Shape(made[state.length]!), b.constant(0, 'int64'), 0) : undefined);
-  for (const [i, { of, start, item, place }] of grown.entries()) {
-    const rows = typedRows(made[state.length + i]!, item, rounds);
-    all[place] = list(of.element, { is: 'tensor', value: wholeList(b, of, start, rows, done!) });
+  for (const [i, growth] of grown.entries()) {
+    const rows = typedRows(made[state.length + i]!, growth.item, rounds);
+    const value = growth.slot === undefined ? wholeList(b, growth, rows, done!) : lastIn(b, growth, growth.slot, rows);
+    all[growth.place] = list(growth.of.element, { is: 'tensor', value });
   }
   if (rounds) for (const [place, { start }] of counters) all[place] = b.Add(start, b.Cast(rounds, elementOf(start)));
   return all;
@@ -208,7 +209,7 @@ function knownRounds(loop: Loop, counters: ReadonlyMap<number, Counter>): Value 
   const b = newBuilder();
   const args = [...step.inputs];
   for (const c of carried) args[c.place] = c.kind === 'tensor' ? new Value(`carried_${c.place}`, c.type) : undefined;
-  const [condition] = step.reader.run(cond, args, b, `${step.name}/`);
+  const [condition] = runBody(step, cond, args, b);
   if (!isValue(condition)) return undefined;
   const fresh = new Set<Value>(carried.map(c => args[c.place]).filter(isValue));
   const bounds: Value[] = [];
@@ -256,25 +257,30 @@ const comesFromOutside = (v: Value, args: readonly Handle[], fresh: ReadonlySet<
 interface Growth {
   readonly place: number;
   readonly of: List;
-  /** Where the first round stores. */
-  readonly start: Value | undefined;
+  /** Where the first round stores; at the end where that is absent. */
+  readonly start?: Value;
+  /** The one place where every round stores. */
+  readonly slot?: number;
   readonly item: Value;
 }
 
-/** What every round stores into a list, one place after the other. */
+/** What every round stores into a list, one place after the other or always at one. */
 function growthOf(c: Carried, { args, results }: Round, counters: ReadonlyMap<number, Counter>): Growth {
   if (c.kind !== 'list') throw unsupported('a list is made of a tensor in a loop');
   const after = results[c.place];
   if (!isList(after) || after.content.is !== 'stored' || after.content.place !== c.place) throw new ReadsCarried(c.place);
   const { index, item } = after.content;
-  if (index === undefined) return { place: c.place, of: c.of, start: undefined, item };
+  if (index === undefined) return { place: c.place, of: c.of, item };
+  const slot = contentsOf(index)?.[0];
+  const count = c.of.content.is === 'empty' ? contentsOf(c.of.content.count)?.[0] : undefined;
+  if (typeof slot === 'number' && typeof count === 'number' && slot >= 0 && slot < count) return { place: c.place, of: c.of, slot, item };
   const counter = [...counters.values()].find(({ place }) => args[place] === index);
   if (!counter) throw new ReadsCarried(c.place);
   return { place: c.place, of: c.of, start: counter.start, item };
 }
 
 /** The list after the loop: what the rounds stored, between what was there before and after. */
-function wholeList(b: Builder, of: List, start: Value | undefined, rows: Value, rounds: Value): Value {
+function wholeList(b: Builder, { of, start }: Growth, rows: Value, rounds: Value): Value {
   if (start === undefined) {
     const isNew = of.content.is === 'empty' && contentsOf(of.content.count)?.[0] === 0;
     return isNew ? rows : b.Concat([elementsOf(of, b), rows], 0);
@@ -284,6 +290,18 @@ function wholeList(b: Builder, of: List, start: Value | undefined, rows: Value, 
   const count = of.content.is === 'empty' ? of.content.count : b.Gather(b.Shape(elementsOf(of, b)), b.constant(0, 'int64'), 0);
   const parts = [before(b, of, rows, first), rows, after(b, of, rows, end, count)].filter(part => part !== undefined);
   return parts.length === 1 ? rows : b.Concat(parts, 0);
+}
+
+/** The list after the loop, where every round stored at one place: what the last one stored, zeros elsewhere. */
+function lastIn(b: Builder, { of }: Growth, slot: number, rows: Value): Value {
+  const count = of.content.is === 'empty' ? Number(contentsOf(of.content.count)![0]) : 0;
+  const rounds = rows.shape?.[0];
+  const isCertain = typeof rounds === 'number' && rounds > 0;
+  const all = isCertain ? rows : b.Concat([blank(b, of.element, rows, b.constant(1n, 'int64')), rows], 0);
+  const last = b.Slice(all, { axes: [0], starts: [-1], ends: [Number.MAX_SAFE_INTEGER] });
+  const zerosOf = (n: number): Value[] => (n > 0 ? [blank(b, of.element, rows, b.constant(BigInt(n), 'int64'))] : []);
+  const parts = [...zerosOf(slot), last, ...zerosOf(count - 1 - slot)];
+  return parts.length === 1 ? last : b.Concat(parts, 0);
 }
 
 const vector = (b: Builder, v: Value): Value => b.Reshape(v, [1]);

@@ -6,10 +6,12 @@ import { type Builder, newBuilder } from '../../ops/builder.ts';
 import type { Problems } from '../problems.ts';
 import type { Body, BodyNode, Library, Ref } from './body.ts';
 import { Call, isValue, unsupported } from './call.ts';
+import { structured } from './control-flow.ts';
 import { customNode } from './custom.ts';
 import { type Handle, tensorOf } from './handles.ts';
 import { tfRow } from './ops/index.ts';
 import { Effects, orderOf } from './order.ts';
+import type { Values } from './step.ts';
 import { structure } from './structure.ts';
 
 /** What all bodies of a program share. */
@@ -48,7 +50,8 @@ export class Reader {
    * The outputs of a body. `bound` are handles of nodes that are not run.
    * @throws ModelError E1108 for a function that calls itself, E1009 for too many nodes
    */
-  run(body: Body, args: readonly Handle[], b: Builder, path = '', bound: ReadonlyMap<string, readonly Handle[]> = new Map()): Handle[] {
+  run(given: Body, args: readonly Handle[], b: Builder, path = '', bound: Values = new Map()): Handle[] {
+    const body = structured(given);
     if (body.name !== '' && this.#stack.includes(body.name)) throw fail('E1108', `the function ${quoted(body.name)} calls itself`);
     if (this.#stack.length >= deepest)
       throw fail('E1009', `functions call each other more than ${deepest} deep`, { limit: { name: 'functions', value: deepest } });
@@ -77,7 +80,7 @@ export class Reader {
     }
   }
 
-  #node(node: BodyNode, values: ReadonlyMap<string, readonly Handle[]>, b: Builder, path: string): readonly Handle[] {
+  #node(node: BodyNode, values: Values, b: Builder, path: string): readonly Handle[] {
     const name = path + node.name;
     const meta: Meta = { metadata: new Map([['node', name]]) };
     b.meta = meta;
@@ -88,7 +91,7 @@ export class Reader {
       if (!row && !library.has(node.op) && !tfRow(node.op) && !this.program.custom) throw unsupported('no conversion');
       if (inputs.includes(undefined)) return [];
       const handles = row
-        ? row({ node, inputs, b, name, reader: this })
+        ? row({ node, inputs, b, name, values, reader: this })
         : library.has(node.op)
           ? this.run(library.body(node.op), inputs, b, `${name}/`)
           : this.#operator(node, inputs, b, name);
@@ -117,7 +120,7 @@ export class Reader {
   }
 }
 
-function handleOf(ref: Ref, values: ReadonlyMap<string, readonly Handle[]>): Handle {
+function handleOf(ref: Ref, values: Values): Handle {
   const handles = values.get(ref.node);
   if (handles && handles.length > 0 && ref.index >= handles.length)
     throw fail('E1104', `${quoted(ref.node)} has no output ${ref.index}, only ${handles.length}`);

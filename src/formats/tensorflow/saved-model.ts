@@ -38,11 +38,10 @@ export async function openSavedModel(
   const { signature, signatureName } = chooseSignature(meta, options.signature);
   const library = new Library(graph);
   const body = graphBody(graph, '');
-  const place = new Map([...body.nodes.keys()].map((node, i) => [node, i]));
   const ends = (entries: readonly { key?: string | undefined; value?: TensorInfo | undefined }[] | undefined) =>
     (entries ?? [])
       .map(({ key = '', value = {} }) => ({ name: key, info: value, ref: plainRef(tensorName(value, key)) }))
-      .sort((a, c) => (place.get(a.ref.node) ?? 0) - (place.get(c.ref.node) ?? 0) || a.ref.index - c.ref.index);
+      .sort((a, c) => a.name.localeCompare(c.name, 'en', { numeric: true }));
   const inputs = ends(signature.inputs).map(({ name, info, ref }) => {
     const shape = info.tensor_shape;
     return { name, type: info.dtype ?? 0, sizes: sizesOf(shape ?? { unknown_rank: true }), ref };

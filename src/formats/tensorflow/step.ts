@@ -6,12 +6,17 @@ import type { Body, BodyNode } from './body.ts';
 import type { Handle } from './handles.ts';
 import type { Reader } from './reader.ts';
 
+/** What nodes gave, by their names. */
+export type Values = ReadonlyMap<string, readonly Handle[]>;
+
 /** A node: its inputs, the builder that takes what it makes, and its name with those of the calls around it. */
 export interface Step {
   readonly node: BodyNode;
   readonly inputs: readonly Handle[];
   readonly b: Builder;
   readonly name: string;
+  /** What the nodes around it gave. */
+  readonly values: Values;
   readonly reader: Reader;
 }
 
@@ -20,10 +25,19 @@ export type StructureRow = (step: Step) => readonly Handle[];
 
 /** The functions that an attribute names. @throws ModelError E1303 */
 export function functionsIn({ node, reader }: Step, attribute: string): Body[] {
+  const own = node.bodies?.get(attribute);
+  if (own) return [own];
   const value = node.attrs.get(attribute);
   const funcs = value?.func ? [value.func] : (value?.list?.func ?? []);
   if (funcs.length === 0) throw fail('E1303', `${node.op} has no function ${attribute}`);
   return funcs.map(f => reader.program.library.body(f.name ?? ''));
+}
+
+/** The outputs of a function or of a part of the graph. */
+export function runBody({ reader, name, node, values }: Step, body: Body, args: readonly Handle[], b: Builder): Handle[] {
+  return body.inherits
+    ? reader.run(body, args, b, name.slice(0, name.length - node.name.length), values)
+    : reader.run(body, args, b, `${name}/`);
 }
 
 /** A value that a node of this graph produces; what comes from outside is passed through one. */

@@ -10,12 +10,12 @@ import { contentOf, type Handle, isList, tensorOf, Variable } from './handles.ts
 import { lists } from './lists.ts';
 import { loops } from './loops.ts';
 import { tfRow } from './ops/index.ts';
-import { functionsIn, produced, type Step, type StructureRow } from './step.ts';
+import { functionsIn, produced, runBody, type Step, type StructureRow } from './step.ts';
 import { tables } from './tables.ts';
 import { readTensor } from './tensors.ts';
 import { elementOf } from './types.ts';
 
-const call: StructureRow = step => step.reader.run(functionsIn(step, 'f')[0]!, step.inputs, step.b, `${step.name}/`);
+const call: StructureRow = step => runBody(step, functionsIn(step, 'f')[0]!, step.inputs, step.b);
 
 /** Weights are floats with more than one element, and get names; numbers that programs compute with do not. */
 const constant: StructureRow = ({ node, name }) => {
@@ -88,15 +88,15 @@ const cases: StructureRow = step => {
   const all = functionsIn(step, 'branches');
   const index = tensorOf(place);
   const known = contentsOf(index)?.[0];
-  if (typeof known === 'number') return step.reader.run(all[known] ?? all.at(-1)!, args, step.b, `${step.name}/`);
+  if (typeof known === 'number') return runBody(step, all[known] ?? all.at(-1)!, args, step.b);
   const from = (k: number, b: Builder): readonly Handle[] => {
-    if (k === all.length - 1) return step.reader.run(all[k]!, args, b, `${step.name}/`);
+    if (k === all.length - 1) return runBody(step, all[k]!, args, b);
     const here = b.Equal(index, b.constant(k, elementOfValue(index)));
     return either(
       step,
       here,
       b,
-      inner => step.reader.run(all[k]!, args, inner, `${step.name}/`),
+      inner => runBody(step, all[k]!, args, inner),
       inner => from(k + 1, inner),
     );
   };
@@ -105,15 +105,15 @@ const cases: StructureRow = step => {
 
 /** The outputs of one of two functions: of the one alone where the condition is known. */
 function choose(step: Step, condition: Value, yes: Body, no: Body, args: readonly Handle[]): readonly Handle[] {
-  const { b, reader, name } = step;
+  const { b } = step;
   const known = contentsOf(condition)?.[0];
-  if (typeof known === 'number') return reader.run(known !== 0 ? yes : no, args, b, `${name}/`);
+  if (typeof known === 'number') return runBody(step, known !== 0 ? yes : no, args, b);
   return either(
     step,
     condition,
     b,
-    inner => reader.run(yes, args, inner, `${name}/`),
-    inner => reader.run(no, args, inner, `${name}/`),
+    inner => runBody(step, yes, args, inner),
+    inner => runBody(step, no, args, inner),
   );
 }
 
@@ -166,6 +166,7 @@ const nothing: StructureRow = () => [];
 const refersToVariables: StructureRow = ({ inputs }) => [inputs[0]];
 
 export const structure: Readonly<Record<string, StructureRow | undefined>> = {
+  _Both: ({ inputs }) => [inputs[0], inputs[0]],
   Const: constant,
   HostConst: constant,
   Identity: passed,
