@@ -4,12 +4,16 @@ import { binary } from './binary.ts';
 import { convolutions } from './convolution.ts';
 import { elementwise } from './elementwise.ts';
 import { gatherRows } from './gather.ts';
+import { images } from './image.ts';
 import { layout } from './layout.ts';
+import { matrices } from './matrices.ts';
 import { norms } from './norm.ts';
 import { parts } from './parts.ts';
 import { pooling } from './pooling.ts';
 import { products } from './products.ts';
 import { reduce } from './reduce.ts';
+import { resizes } from './resize.ts';
+import { segmentRows } from './segments.ts';
 import { shapeRows } from './shape.ts';
 
 const families: readonly TfRows[] = [
@@ -24,6 +28,10 @@ const families: readonly TfRows[] = [
   pooling,
   norms,
   layout,
+  segmentRows,
+  resizes,
+  images,
+  matrices,
 ];
 
 const rows = new Map(families.flatMap(family => Object.entries(family)));
