@@ -32,13 +32,15 @@ const gatherNd: TfRow = (x, b) => b.GatherND({ data: x.tensor('params'), indices
 
 type Reduction = 'none' | 'add' | 'max' | 'min' | 'mul';
 
-/** ONNX Runtime combines no truth values and no short integers. */
+/** ONNX Runtime combines no truth values, no short integers and no halves. */
 const combinable: Readonly<Partial<Record<DataType, DataType>>> = {
   bool: 'int32',
   int8: 'int32',
   int16: 'int32',
   uint8: 'int32',
   uint16: 'int32',
+  float16: 'float32',
+  bfloat16: 'float32',
 };
 
 export function scatterNd(b: Builder, data: Value, indices: Value, updates: Value, reduction: Reduction): Value {
@@ -215,7 +217,7 @@ const bincount: TfRow = (x, b) => {
   return scatterNd(b, zeros, b.Unsqueeze(kept, [1]), updates, isBinary ? 'max' : 'add');
 };
 
-const negated = (b: Builder, v: Value): Value => b.Neg(v);
+const negated = (b: Builder, v: Value): Value => b.Sub(constantOf(b, 0, elementOf(v)), v);
 
 export const gatherRows: TfRows = {
   Gather: gather,

@@ -77,8 +77,9 @@ const cumulative =
     const input = x.tensor('x');
     const axis = axisOf(x.int('axis'), rankOf(input));
     const at = { exclusive: x.boolean('exclusive') ? 1 : 0, reverse: x.boolean('reverse') ? 1 : 0 };
-    const data = { x: input, axis: b.constant(axis, 'int64') };
-    return op === 'CumSum' ? b.CumSum(data, at) : b.CumProd(data, at);
+    const own = elementOf(input);
+    const data = { x: b.Cast(input, stand[own] ?? own), axis: b.constant(axis, 'int64') };
+    return b.Cast(op === 'CumSum' ? b.CumSum(data, at) : b.CumProd(data, at), own);
   };
 
 /** log(exp(x0) + … ) as the differences from the largest so far: a triangle of them, so that nothing overflows. */

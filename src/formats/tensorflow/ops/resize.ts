@@ -85,9 +85,10 @@ const linear: TfRow = (x, b) => {
   const grid = gridOf(x);
   const axes = axesOf(x, b);
   const coordinate_transformation_mode = grid.alignCorners ? 'align_corners' : grid.halfPixels ? 'half_pixel' : 'asymmetric';
-  const sizes = b.sizes(axes.map(a => a.to));
   const first = channelsFirst(b, images);
-  return channelsLast(b, b.Resize({ X: first, sizes }, { mode: 'linear', coordinate_transformation_mode, axes: [2, 3] }));
+  // All sizes, not two with their axes: ONNX Runtime loses those where it moves the Transposes.
+  const sizes = b.sizes([b.dim(first, 0), b.dim(first, 1), ...axes.map(a => a.to)]);
+  return channelsLast(b, b.Resize({ X: first, sizes }, { mode: 'linear', coordinate_transformation_mode }));
 };
 
 /** Weighted sums along the two axes of an image, by matrices of new by old pixels. */
