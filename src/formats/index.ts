@@ -31,7 +31,10 @@ export async function detect(source: Source): Promise<{ format: Format; findings
   const byName = formatOfName(source.name);
   for (const format of formats) {
     if (!(await format.detect(head, source))) continue;
-    const said = byName ? byName !== format && byName.title : others.find(o => o.extension && source.name.endsWith(o.extension))?.is;
+    const fits = format.extensions.some(e => source.name.toLowerCase().endsWith(e));
+    const said = byName
+      ? !fits && byName !== format && byName.title
+      : others.find(o => o.extension && source.name.endsWith(o.extension))?.is;
     return { format, findings: said ? [warning('E1014', `the name says ${said}, the content is ${format.title}`, place)] : [] };
   }
   // A text of which the start is unusual, such as a long comment: its reader says what is wrong, with the line.

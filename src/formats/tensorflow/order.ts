@@ -74,7 +74,7 @@ export function orderOf(body: Body, effects: Effects, bound: ReadonlyMap<string,
   const wanted = nodesFor(body, effects, bound);
   const order: BodyNode[] = [];
   const state = new Map<string, 'open' | 'done'>();
-  for (const root of wanted) {
+  for (const root of [...body.outputs.map(ref => ref.node), ...body.control].filter(name => wanted.has(name))) {
     const stack = [{ name: root, next: 0, needs: needsOf(body, root, wanted) }];
     if (state.has(root)) continue;
     state.set(root, 'open');
