@@ -4,9 +4,13 @@ import type { Meta } from '../ir/graph.ts';
 
 export class Problems {
   readonly #found = new Map<string, { target: string; count: number; first: Meta; message: string }>();
+  readonly #places = new Set<string>();
 
-  add(target: string, message: string, first: Meta): void {
+  /** `place` tells nodes that are read more than once, which count once. */
+  add(target: string, message: string, first: Meta, place?: string): void {
     const key = JSON.stringify([target, message]);
+    if (place !== undefined && this.#places.has(`${key} ${place}`)) return;
+    this.#places.add(`${key} ${place}`);
     const before = this.#found.get(key);
     if (before) before.count++;
     else this.#found.set(key, { target, count: 1, first, message });

@@ -38,6 +38,13 @@ describe('models of real TensorFlow compute what it computes', () => {
     expect(model.producer.name).toBe('tensorflow');
   });
 
+  test('the layers of recurrent networks are recurrent operators, in functions and in old control flow', async () => {
+    for (const form of ['saved_model', 'frozen.pb']) {
+      const found = operators(await load(join(models, 'tf-recurrent', form)));
+      expect(['LSTM', 'GRU', 'Loop'].map(op => found.has(op))).toEqual([true, true, false]);
+    }
+  });
+
   test('a loop whose rounds the run decides stays one, without the switches of old graphs', async () => {
     for (const form of ['saved_model', 'frozen.pb']) {
       const found = operators(await load(join(models, 'tf-branches', form)));

@@ -76,17 +76,17 @@ function denseList(c: Carried & { readonly kind: 'list' }, b: Builder): Carried 
   return { ...c, dense: true, of: list(c.of.element, { is: 'tensor', value }), type: typeOf(value) };
 }
 
-const passes: ReadonlySet<string> = new Set(['Identity', 'IdentityN', 'StopGradient', 'Snapshot']);
+const passes: ReadonlySet<string> = new Set(['Identity', 'IdentityN', 'StopGradient', 'Snapshot', '_Both']);
 
 /** Whether a body gives an argument back as it got it. */
 function staysSame(body: Body, place: number): boolean {
   let ref = body.outputs[place];
-  for (let node = ref && body.nodes.get(ref.node); ref && node; node = body.nodes.get(ref.node)) {
-    if (!passes.has(node.op)) return false;
-    ref = node.inputs[ref.index];
-    if (!ref) return false;
+  while (ref && ref.node !== body.args[place]!.name) {
+    const node = body.nodes.get(ref.node);
+    if (!node || !passes.has(node.op)) return false;
+    ref = node.inputs[node.op === '_Both' ? 0 : ref.index];
   }
-  return ref?.node === body.args[place]!.name;
+  return ref !== undefined;
 }
 
 /** The type that holds what goes into a round and what comes out of it. */

@@ -643,6 +643,19 @@ export interface TensorSliceProto_Extent extends Message {
   length?: Int | undefined;
 }
 
+/** keras_metadata.pb, which Keras 2 puts beside a SavedModel: what its objects are, as JSON. */
+export interface KerasMetadata extends Message {
+  nodes?: KerasMetadata_Node[] | undefined;
+}
+
+export interface KerasMetadata_Node extends Message {
+  node_id?: number | undefined;
+  /** `root` for the model itself. */
+  node_path?: string | undefined;
+  identifier?: string | undefined;
+  metadata?: string | undefined;
+}
+
 /** Every message of the schema: rows of field number, name, type and label, of enums their values too. */
 export const tensorflowSchema: Schema = {
   SavedModel: [
@@ -1049,5 +1062,14 @@ export const tensorflowSchema: Schema = {
   'TensorSliceProto.Extent': [
     [1, 'start', 'int64', 'optional'],
     [2, 'length', 'int64', 'optional'],
+  ],
+  KerasMetadata: [
+    [1, 'nodes', 'KerasMetadata.Node', 'repeated'],
+  ],
+  'KerasMetadata.Node': [
+    [2, 'node_id', 'int32', 'optional'],
+    [3, 'node_path', 'string', 'optional'],
+    [4, 'identifier', 'string', 'optional'],
+    [5, 'metadata', 'string', 'optional'],
   ],
 };

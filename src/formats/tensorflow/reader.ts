@@ -32,6 +32,7 @@ export class Reader {
   readonly program: Program;
   readonly #effects: Effects;
   readonly #stack: string[] = [];
+  readonly #names = new Set<string>();
   #nodes = 0;
   #nested = 0;
 
@@ -81,7 +82,7 @@ export class Reader {
   }
 
   #node(node: BodyNode, values: Values, b: Builder, path: string): readonly Handle[] {
-    const name = path + node.name;
+    const { name } = node;
     const meta: Meta = { metadata: new Map([['node', name]]) };
     b.meta = meta;
     const { problems, library } = this.program;
@@ -91,18 +92,29 @@ export class Reader {
       if (!row && !library.has(node.op) && !tfRow(node.op) && !this.program.custom) throw unsupported('no conversion');
       if (inputs.includes(undefined)) return [];
       const handles = row
-        ? row({ node, inputs, b, name, values, reader: this })
+        ? row({ node, inputs, b, path, values, reader: this })
         : library.has(node.op)
-          ? this.run(library.body(node.op), inputs, b, `${name}/`)
+          ? this.run(library.body(node.op), inputs, b, `${path}${name}/`)
           : this.#operator(node, inputs, b, name);
-      for (const [i, handle] of handles.entries()) if (isValue(handle)) label(handle, i === 0 ? name : `${name}:${i}`, b);
+      for (const [i, handle] of handles.entries()) if (isValue(handle)) this.#label(handle, i === 0 ? name : `${name}:${i}`, b);
       return handles;
     } catch (error) {
       if (!(error instanceof ModelError)) throw error;
       if (error.code !== 'E2001' || error.findings.length > 1) throw error.within({ ...node.place, node: { op: node.op, name } });
-      problems.add(node.op, error.message, meta);
+      problems.add(node.op, error.message, meta, path + name);
       return [];
     }
+  }
+
+  /** Name what was made here after its node, which no other has. */
+  #label(value: Value, wanted: string, b: Builder): void {
+    const { producer } = value;
+    if (!producer || value.tensor || producer.name !== '' || b.nodes.at(-1) !== producer) return;
+    let name = wanted;
+    for (let i = 1; this.#names.has(name); i++) name = `${wanted}_${i}`;
+    this.#names.add(name);
+    value.name = name;
+    producer.name = name;
   }
 
   #operator(node: BodyNode, inputs: readonly Handle[], b: Builder, name: string): readonly Handle[] {
@@ -125,12 +137,4 @@ function handleOf(ref: Ref, values: Values): Handle {
   if (handles && handles.length > 0 && ref.index >= handles.length)
     throw fail('E1104', `${quoted(ref.node)} has no output ${ref.index}, only ${handles.length}`);
   return handles?.[ref.index];
-}
-
-/** Name what was made here after its node. */
-function label(value: Value, name: string, b: Builder): void {
-  const { producer } = value;
-  if (!producer || value.tensor || producer.name !== '' || b.nodes.at(-1) !== producer) return;
-  value.name = name;
-  producer.name = name;
 }

@@ -5,6 +5,7 @@ import { type Finding, fail } from '../../errors.ts';
 import { quoted } from '../../ir/text.ts';
 import { graphBody, Library, plainRef } from './body.ts';
 import { fetchStrings } from './fetch.ts';
+import { kerasOutputs } from './keras-order.ts';
 import { type MetaGraphDef, type SavedModel, type SignatureDef, type TensorInfo, tensorflowSchema } from './proto.gen.ts';
 import { readResources } from './resources.ts';
 import type { Wanted } from './translate.ts';
@@ -46,7 +47,10 @@ export async function openSavedModel(
     const shape = info.tensor_shape;
     return { name, type: info.dtype ?? 0, sizes: sizesOf(shape ?? { unknown_rank: true }), ref };
   });
-  const outputs = ends(signature.outputs).map(({ name, ref }) => ({ name, ref }));
+  const outputs = inOrder(
+    ends(signature.outputs).map(({ name, ref }) => ({ name, ref })),
+    await kerasOutputs(options.open),
+  );
   for (const { name, ref } of [...inputs, ...outputs])
     if (!body.nodes.has(ref.node)) throw fail('E1104', `the signature's ${quoted(name)} is ${quoted(ref.node)}, which is no node`);
   const roots = outputs.map(o => o.ref.node);
@@ -58,6 +62,12 @@ export async function openSavedModel(
     ['tags', (meta.meta_info_def?.tags ?? []).join(',')],
   ]);
   return { wanted: { name, body, library, inputs, outputs, resources, producer: version, metadata }, findings };
+}
+
+/** Outputs in the order of names, where that has all of them. */
+function inOrder<T extends { readonly name: string }>(outputs: readonly T[], names: readonly string[]): readonly T[] {
+  const places = outputs.map(o => names.indexOf(o.name));
+  return places.includes(-1) ? outputs : [...outputs].sort((a, c) => names.indexOf(a.name) - names.indexOf(c.name));
 }
 
 function tensorName(info: TensorInfo, key: string): string {

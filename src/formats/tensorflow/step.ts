@@ -9,12 +9,13 @@ import type { Reader } from './reader.ts';
 /** What nodes gave, by their names. */
 export type Values = ReadonlyMap<string, readonly Handle[]>;
 
-/** A node: its inputs, the builder that takes what it makes, and its name with those of the calls around it. */
+/** A node: its inputs, and the builder that takes what it makes. */
 export interface Step {
   readonly node: BodyNode;
   readonly inputs: readonly Handle[];
   readonly b: Builder;
-  readonly name: string;
+  /** Names of the calls around it, each with a slash. */
+  readonly path: string;
   /** What the nodes around it gave. */
   readonly values: Values;
   readonly reader: Reader;
@@ -34,10 +35,8 @@ export function functionsIn({ node, reader }: Step, attribute: string): Body[] {
 }
 
 /** The outputs of a function or of a part of the graph. */
-export function runBody({ reader, name, node, values }: Step, body: Body, args: readonly Handle[], b: Builder): Handle[] {
-  return body.inherits
-    ? reader.run(body, args, b, name.slice(0, name.length - node.name.length), values)
-    : reader.run(body, args, b, `${name}/`);
+export function runBody({ reader, path, node, values }: Step, body: Body, args: readonly Handle[], b: Builder): Handle[] {
+  return body.inherits ? reader.run(body, args, b, path, values) : reader.run(body, args, b, `${path}${node.name}/`);
 }
 
 /** A value that a node of this graph produces; what comes from outside is passed through one. */

@@ -18,12 +18,12 @@ import { elementOf } from './types.ts';
 const call: StructureRow = step => runBody(step, functionsIn(step, 'f')[0]!, step.inputs, step.b);
 
 /** Weights are floats with more than one element, and get names; numbers that programs compute with do not. */
-const constant: StructureRow = ({ node, name }) => {
+const constant: StructureRow = ({ node }) => {
   const proto = node.attrs.get('value')?.tensor;
   if (!proto) throw fail('E1303', 'a constant has no value');
   const tensor = readTensor(proto);
   const parameter = elementTypes[tensor.type].class === 'float' && tensor.size > 1;
-  return [new Value(name, undefined, { tensor, parameter })];
+  return [new Value(node.name, undefined, { tensor, parameter })];
 };
 
 const resource: StructureRow = ({ node, reader }) => {
@@ -55,11 +55,11 @@ const store =
 /** An operator on the content of a variable: the same as one on a tensor. */
 const onContent =
   (op: string, more: (b: Builder) => readonly Value[] = () => []): StructureRow =>
-  ({ node, inputs, b, name, reader }) => {
+  ({ node, inputs, b, reader }) => {
     const [variable, ...rest] = inputs;
     const def = reader.program.library.find(op)!;
     const values = [contentOf(variableIn(variable)), ...rest.map(tensorOf), ...more(b)];
-    const made = tfRow(op)!(new Call(def, name, values, node.attrs), b);
+    const made = tfRow(op)!(new Call(def, node.name, values, node.attrs), b);
     return isValue(made) ? [made] : made;
   };
 

@@ -4,7 +4,8 @@ import { Graph, Model, type Output } from '../../ir/graph.ts';
 import { quoted } from '../../ir/text.ts';
 import { newBuilder } from '../../ops/builder.ts';
 import { irVersionFor, newestOpset } from '../../ops/schema.ts';
-import { removeUnread, rewriteAll } from '../../passes/rewrite.ts';
+import { recurrent } from '../../passes/recurrent.ts';
+import { removeUnread, rewrite, rewriteAll } from '../../passes/rewrite.ts';
 import { simplify } from '../../passes/simplify.ts';
 import { Problems } from '../problems.ts';
 import type { Body, Library, Ref } from './body.ts';
@@ -55,6 +56,7 @@ export function translate(
   const outputs: Output[] = wanted.outputs.map(({ name }, i) => ({ name, value: tensorOf(results[i]) }));
   const graph = new Graph(wanted.name, { inputs, outputs, nodes: b.nodes });
   removeUnread(graph);
+  rewrite(graph, recurrent);
   rewriteAll(graph, [simplify]);
   const custom = allowCustom && graph.nodes.some(n => n.domain === customDomain);
   const opsets = new Map([['', newestOpset('')!], ...(custom ? [[customDomain, 1] as const] : [])]);
