@@ -59,6 +59,7 @@ torchscript() {
 }
 # Every operator of TensorFlow with a row, and the SavedModels and frozen graphs of the corpus: a third of the cases, or all.
 tensorflow_ops() { "$python" test/interop/tf_ops.py --third "$third"; }
+tensorflow_models() { "$python" test/interop/tf_models.py; }
 tensorflow() {
   local names
   names=$("$python" "$shared/corpus/make_tf.py" --set open --list 2>/dev/null | awk '{ print ($2 == "full" ? $3 : $2) }' | awk -v third="$third" 'third == "all" || NR % 3 == third')
@@ -164,6 +165,7 @@ suite interop 240 interop
 suite programs 400 programs
 suite torchscript 400 torchscript
 suite tensorflow 400 tensorflow
+suite tensorflow_models 120 tensorflow_models
 suite tensorflow_ops $((300 * whole)) tensorflow_ops
 suite aten $((500 * whole)) aten
 suite architectures $((500 * whole)) architectures

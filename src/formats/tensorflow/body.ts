@@ -150,6 +150,18 @@ export function lengthOf(arg: ArgDef, attrs: AttrValues): number {
 
 export const outputCount = (def: OpDef, attrs: AttrValues): number => def.outputs.reduce((n, out) => n + lengthOf(out, attrs), 0);
 
+/** Nodes that others are computed from, and these. */
+export function ancestorsOf(body: Body, roots: readonly string[]): Set<string> {
+  const found = new Set<string>();
+  const queue = [...roots];
+  for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
+    if (found.has(name)) continue;
+    found.add(name);
+    queue.push(...(body.nodes.get(name)?.inputs ?? []).map(ref => ref.node));
+  }
+  return found;
+}
+
 /** The functions of a library by name, each read when it is first called. */
 export class Library {
   readonly #functions: ReadonlyMap<string, { readonly fn: FunctionDef; readonly path: string }>;

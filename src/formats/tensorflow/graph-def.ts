@@ -5,7 +5,7 @@ import type { Source } from '../../codec/source.ts';
 import { longestText } from '../../codec/text-cursor.ts';
 import { fail } from '../../errors.ts';
 import { quoted } from '../../ir/text.ts';
-import { type Body, type BodyNode, graphBody, Library, outputCount, plainRef, type Ref } from './body.ts';
+import { ancestorsOf, type Body, type BodyNode, graphBody, Library, outputCount, plainRef, type Ref } from './body.ts';
 import { fetchStrings } from './fetch.ts';
 import type { Port } from './ports.ts';
 import { type GraphDef, tensorflowSchema } from './proto.gen.ts';
@@ -74,18 +74,6 @@ export function endsOf(body: Body, library: Library, { inputs, outputs }: GraphO
     inputs: ins.map((ref, i) => ({ ...portOf(body.nodes.get(ref.node)!, nameOf(ref, inputs?.[i])), ref })),
     outputs: outs.map((ref, i) => ({ name: nameOf(ref, outputs?.[i]), ref })),
   };
-}
-
-/** Nodes that others are computed from, and these. */
-export function ancestorsOf(body: Body, roots: readonly string[]): Set<string> {
-  const found = new Set<string>();
-  const queue = [...roots];
-  for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
-    if (found.has(name)) continue;
-    found.add(name);
-    queue.push(...(body.nodes.get(name)?.inputs ?? []).map(ref => ref.node));
-  }
-  return found;
 }
 
 function given(body: Body, text: string): Ref {

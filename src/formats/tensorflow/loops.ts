@@ -158,9 +158,11 @@ function finish(loop: Loop, tried: Round): readonly Handle[] {
   const graph = new Graph('body', { inputs: [last.round, last.going, ...states], outputs, nodes: last.b.nodes });
   const first = rounds === undefined ? going(inputs, b) : undefined;
   const initial = state.map(c => stateOf(c.kind === 'list' ? c.of : inputs[c.place]));
+  // Loop has at least two inputs.
+  const start = first ?? (initial.length === 0 ? b.constant(true, 'bool') : undefined);
   const made = b.emit(
     'Loop',
-    [rounds, first, ...initial],
+    [rounds, start, ...initial],
     { body: graph },
     { outputs: outputs.slice(1).map((_, i) => `loop_${i}`) },
   ) as Value[];

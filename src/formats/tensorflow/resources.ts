@@ -8,10 +8,12 @@ import type { Tensor } from '../../ir/tensor.ts';
 import type { Body, BodyNode, Library } from './body.ts';
 import { Bundle } from './bundle.ts';
 import { bytesIn } from './call.ts';
-import { type Handle, Variable } from './handles.ts';
+import { type Handle, Table, Variable } from './handles.ts';
 import { type MetaGraphDef, type TrackableObjectGraph, tensorflowSchema } from './proto.gen.ts';
+import { fillTables } from './table-contents.ts';
 
 const variableOps: ReadonlySet<string> = new Set(['VarHandleOp', 'Variable', 'VariableV2']);
+const tableOps: ReadonlySet<string> = new Set(['HashTable', 'HashTableV2', 'AnonymousHashTable']);
 const valueSuffix = '/.ATTRIBUTES/VARIABLE_VALUE';
 
 export interface ResourceOptions {
@@ -43,6 +45,11 @@ export async function readResources({ meta, body, library, roots, open }: Resour
       resources.set(node.name, made);
     }
   }
+  const tables = new Map<string, Table>();
+  for (const node of body.nodes.values())
+    if (tableOps.has(node.op) && needed.has(node.name)) tables.set(node.name, new Table(nameOf(node)));
+  if (tables.size > 0) await fillTables(tables, { body, library, assets: meta.asset_file_def ?? [], open });
+  for (const [name, table] of tables) resources.set(name, table);
   return { resources, findings: [] };
 }
 

@@ -1,6 +1,6 @@
 // From a graph with its resources to a model: inputs, outputs, and the nodes between them.
 import { type Finding, warning } from '../../errors.ts';
-import { Graph, Model, type Output } from '../../ir/graph.ts';
+import { allNodes, Graph, Model, type Output } from '../../ir/graph.ts';
 import { quoted } from '../../ir/text.ts';
 import { newBuilder } from '../../ops/builder.ts';
 import { irVersionFor, newestOpset } from '../../ops/schema.ts';
@@ -9,7 +9,6 @@ import { removeUnread, rewrite, rewriteAll } from '../../passes/rewrite.ts';
 import { simplify } from '../../passes/simplify.ts';
 import { Problems } from '../problems.ts';
 import type { Body, Library, Ref } from './body.ts';
-import { customDomain } from './custom.ts';
 import { type Handle, tensorOf, Variable } from './handles.ts';
 import { type InputShapes, inputValues, type Port } from './ports.ts';
 import { Reader } from './reader.ts';
@@ -58,8 +57,8 @@ export function translate(
   removeUnread(graph);
   rewrite(graph, recurrent);
   rewriteAll(graph, [simplify]);
-  const custom = allowCustom && graph.nodes.some(n => n.domain === customDomain);
-  const opsets = new Map([['', newestOpset('')!], ...(custom ? [[customDomain, 1] as const] : [])]);
+  const domains = new Set([...allNodes(graph)].map(n => n.domain).filter(domain => domain !== ''));
+  const opsets = new Map([['', newestOpset('')!], ...[...domains].map(domain => [domain, newestOpset(domain) ?? 1] as const)]);
   const model = new Model(graph, {
     irVersion: irVersionFor(opsets),
     opsets,
