@@ -17,15 +17,19 @@ OUT = pathlib.Path(__file__).resolve().parents[1] / "src/formats/tensorflow/ops.
 
 # Operators that no saved graph of a model holds: of other devices, of input pipelines, of optimizers, of tests, of one runtime.
 LEFT_OUT = re.compile(
-    r"^_(?!Fused|Arg$|Retval$|If$|While$)|Mkl|TPU|Tpu|^Xla(?!CallModule$)|^Risc|^DTensor|^Experimental|Dataset|Iterator|TPUEmbedding|^Collective|^Nccl|"
-    r"^Attr|^Boosted|^(?:Resource)?(?:Sparse)?Apply|^Sdca|Summary|^Stats|^Rpc|^Debug|Session|^Barrier|Accumulator|^Queue|Queue|Reader|Grad(?!ient$)|"
-    r"^CSR|CSR|^SparseMatrix|Backprop(?!Input)|^Fractional|^List(?:Input|Output)|^Foo|^(?:Two|Five|Float|Int|Int64|N|Ref|Resource|Struct|Simple|Type|Test|Func|Old|"
-    r"None|Unary|Binary|Polymorphic|Reserved|Requires|Mixed|Complex|In|Out|Op|Default|String|Kernel|Graph|Reserved|Restrict)\w*(?:In|Out|Input|Inputs|Output|Outputs|Struct|"
-    r"Attr|List|Default|Restrict|Twice|Label|Op|Self|Fn)$|^[A-Z]$|^Uniform(?!Candidate)|Mutex|Checkpoint(?!s$)|Worker|SparseCore|Coo|Dedup|Snapshot|DirectSession|"
-    r"PyFunc|Multi[Dd]evice|MemoryCache|Elastic"
+    "|".join([
+        r"^_(?!Fused|Arg$|Retval$|If$|While$)|Mkl|TPU|Tpu|^Xla(?!CallModule$)|^Risc|^DTensor|^Collective|^Nccl|SparseCore|Coo|Dedup|Multi[Dd]evice",
+        r"^Experimental|Dataset|Iterator|MemoryCache|Queue|Reader|^Barrier|Mutex|Session|^Rpc|^Debug|Summary|^Stats|Snapshot|Elastic",
+        r"^(?:Resource)?(?:Sparse)?Apply|^Sdca|^Boosted|Accumulator|Grad(?!ient$)|Backprop(?!Input)|Checkpoint(?!s$)|Worker",
+        r"CSR|^SparseMatrix|^Fractional|^Uniform(?!Candidate)",
+        # Operators of TensorFlow's own tests.
+        r"^[A-Z]$|^Foo|^Attr|^Func|^None$|^Old$|^Simple|^Unary$|^Binary$|^Polymorphic|^Restrict$|^OutT$|^TestString|>TestString|^TypeList|^NIn|^NPoly|^OpWith|^StringListAttr|^TestAttr",
+        r"^(?:Two|Five|Float|Int|Int64|N|Ref|Resource|Struct|Reserved|Mixed|Complex|In|Out|List|Kernel|Graph|Requires|Default|Dtype)\w*"
+        r"(?:In|Out|Inputs?|Outputs?|Struct|Attrs?|List|Version|Restrict|Twice|Label|Required|Op|Self|Fn|Types?\w*)$",
+    ])
 )
 # What the pattern above would take by its look.
-KEPT = {"DecodePaddedRaw", "UniformCandidateSampler", "ResourceGather", "FuncAttr", "PyFunc", "PyFuncStateless", "EagerPyFunc", "StringFormat"}
+KEPT = {"Snapshot"}
 
 
 def kind(arg):

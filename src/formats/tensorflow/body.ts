@@ -150,14 +150,15 @@ export function lengthOf(arg: ArgDef, attrs: AttrValues): number {
 
 export const outputCount = (def: OpDef, attrs: AttrValues): number => def.outputs.reduce((n, out) => n + lengthOf(out, attrs), 0);
 
-/** Nodes that others are computed from, and these. */
-export function ancestorsOf(body: Body, roots: readonly string[]): Set<string> {
+/** Nodes that others are computed from, and these; with `control` those too that have to run before. */
+export function ancestorsOf(body: Body, roots: readonly string[], { control = false } = {}): Set<string> {
   const found = new Set<string>();
   const queue = [...roots];
   for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
     if (found.has(name)) continue;
     found.add(name);
-    queue.push(...(body.nodes.get(name)?.inputs ?? []).map(ref => ref.node));
+    const node = body.nodes.get(name);
+    if (node) queue.push(...node.inputs.map(ref => ref.node), ...(control ? node.control : []));
   }
   return found;
 }

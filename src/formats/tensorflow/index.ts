@@ -21,9 +21,8 @@ export const savedModel: Format = {
   async read(source, options) {
     const { limits, allowCustom, inputShapes } = options;
     const name = source.name.split(/[\\/]/).at(-2) ?? 'saved_model';
-    const { wanted, findings } = await openSavedModel(source, name, { ...options, depth: limits?.depth });
-    const { model, findings: more } = translate(wanted, { allowCustom, inputShapes });
-    return { model, findings: [...findings, ...more] };
+    const wanted = await openSavedModel(source, name, { ...options, depth: limits?.depth });
+    return translate(wanted, { allowCustom, inputShapes });
   },
 };
 

@@ -92,7 +92,6 @@ BesselY1 | x:T | y:T | T:type
 Betainc | a:T b:T x:T | z:T | T:type
 BiasAdd | value:T bias:T | output:T | T:type data_format:string="NHWC"
 BiasAddV1 | value:T bias:T | output:T | T:type
-Binary | a:T b:T | out:T | T:type
 Bincount | arr:3 size:3 weights:T | bins:T | T:type
 Bitcast | input:T | output:type | T:type type:type
 BitwiseAnd | x:T y:T | z:T | T:type
@@ -181,7 +180,6 @@ DecodeRaw | bytes:7 | output:out_type | out_type:type little_endian:bool=true
 DecodeWav | contents:7 | audio:1 sample_rate:3 | desired_channels:int=-1 desired_samples:int=-1
 DecodeWebP | contents:7 | image:dtype | channels:int=0 dtype:type=4
 DeepCopy | x:T | y:T | T:type
-DefaultAttrs | |  | string_val:string="abc" string_list_val:list(string)=["abc",""] int_val:int=123 int_list_val:list(int)=[1,2,3] float_val:float=10.0 float_list_val:list(float)=[10.0] bool_val:bool=true bool_list_val:list(bool)=[true,false] type_val:type=3 type_list_val:list(type)=[3,1] shape_val:shape=[2,1] shape_list_val:list(shape)=[[],[1]] tensor_val:tensor tensor_list_val:list(tensor)=[]
 DeleteRandomSeedGenerator | handle:20 deleter:21 | |
 DeleteRpcFutureResource | handle:20 deleter:21 | |
 DeleteSeedGenerator | handle:20 deleter:21 | |
@@ -210,7 +208,6 @@ Div | x:T y:T | z:T | T:type
 DivNoNan | x:T y:T | z:T | T:type
 DrawBoundingBoxes | images:T boxes:1 | output:T | T:type=1
 DrawBoundingBoxesV2 | images:T boxes:1 colors:1 | output:T | T:type=1
-DtypeWithDefaultOp | in:T | dtype:7 | T:type=4
 DummyIterationCounter | | handle:20 |
 DummySeedGenerator | | handle:20 |
 DumpTensor | tensor_data:T | | log_dir_path:string file_name:string T:type enabled:bool func_name:string node_name:string
@@ -269,7 +266,6 @@ FloorMod | x:T y:T | z:T | T:type
 For | start:3 limit:3 delta:3 input:[T] | output:[T] | T:list(type) body:func
 FresnelCos | x:T | y:T | T:type
 FresnelSin | x:T | y:T | T:type
-FuncAttr | |  | f:func
 FusedBatchNorm | x:T scale:T offset:T mean:T variance:T | y:T batch_mean:T batch_variance:T reserve_space_1:T reserve_space_2:T | T:type epsilon:float=9.99999975e-05 exponential_avg_factor:float=1.0 data_format:string="NHWC" is_training:bool=true
 FusedBatchNormV2 | x:T scale:U offset:U mean:U variance:U | y:T batch_mean:U batch_variance:U reserve_space_1:U reserve_space_2:U | T:type U:type epsilon:float=9.99999975e-05 exponential_avg_factor:float=1.0 data_format:string="NHWC" is_training:bool=true
 FusedBatchNormV3 | x:T scale:U offset:U mean:U variance:U | y:T batch_mean:U batch_variance:U reserve_space_1:U reserve_space_2:U reserve_space_3:U | T:type U:type epsilon:float=9.99999975e-05 exponential_avg_factor:float=1.0 data_format:string="NHWC" is_training:bool=true
@@ -287,7 +283,6 @@ GetMinibatchSplitsWithPhysicalReplica | program_key:7 row_ids:3 col_ids:3 gains:
 GetMinibatchesInCsrWithPhysicalReplica | program_key:7 row_ids:3 col_ids:3 gains:1 splits:9 id_counts:3 | row_pointers:3 sorted_sample_ids:3 sorted_token_ids:3 sorted_gains:1 row_pointers_unpadded_size:3 ids_unpadded_size:3 num_minibatches_per_physical_sparse_core:3 | sample_count:int num_replica:int max_minibatches_per_sc:int max_ids_per_chip_per_sample:int table_vocab_size:int feature_width:int num_sc_per_chip:int table_name:string mini_batch_in_csr:string
 GetOptions | input_dataset:21 | serialized_options:7 |
 GlobalIterId | | iter_id:9 |
-GraphDefVersion | | version:3 |
 Greater | x:T y:T | z:10 | T:type
 GreaterEqual | x:T y:T | z:10 | T:type
 GuaranteeConst | input:T | output:T | T:type
@@ -341,7 +336,6 @@ IsTensorFloat32Enabled | | enabled:10 |
 IsVariableInitialized | ref:dtype | is_initialized:10 | dtype:type
 IsotonicRegression | input:T | output:output_dtype segments:3 | T:type output_dtype:type=1
 KMC2ChainInitialization | distances:1 seed:9 | index:9 |
-KernelLabelRequired | input:3 | result:7 |
 KmeansPlusPlusInitialization | points:1 num_to_sample:9 seed:9 num_retries_per_sample:9 | samples:1 |
 KthOrderStatistic | input:1 | output:1 | k:int
 L2Loss | t:T | output:T | T:type
@@ -432,8 +426,6 @@ MutableHashTable | | table_handle:7 | container:string="" shared_name:string="" 
 MutableHashTableOfTensors | | table_handle:7 | container:string="" shared_name:string="" use_node_name_sharing:bool=false key_dtype:type value_dtype:type value_shape:shape=[]
 MutableHashTableOfTensorsV2 | | table_handle:20 | container:string="" shared_name:string="" use_node_name_sharing:bool=false key_dtype:type value_dtype:type value_shape:shape=[]
 MutableHashTableV2 | | table_handle:20 | container:string="" shared_name:string="" use_node_name_sharing:bool=false key_dtype:type value_dtype:type
-NInTwoTypeVariables | a:N*S b:N*T | | S:type T:type N:int
-Namespace>TestStringOutput | input:1 | output1:1 output2:7 |
 Ndtri | x:T | y:T | T:type
 NearestNeighbors | points:1 centers:1 k:9 | nearest_center_indices:9 nearest_center_distances:1 |
 Neg | x:T | y:T | T:type
@@ -447,10 +439,8 @@ NonMaxSuppressionV3 | boxes:T scores:T max_output_size:3 iou_threshold:T_thresho
 NonMaxSuppressionV4 | boxes:T scores:T max_output_size:3 iou_threshold:T_threshold score_threshold:T_threshold | selected_indices:3 valid_outputs:3 | T:type=1 T_threshold:type=1 pad_to_max_output_size:bool=false
 NonMaxSuppressionV5 | boxes:T scores:T max_output_size:3 iou_threshold:T score_threshold:T soft_nms_sigma:T | selected_indices:3 selected_scores:T valid_outputs:3 | T:type=1 pad_to_max_output_size:bool=false
 NonMaxSuppressionWithOverlaps | overlaps:1 scores:1 max_output_size:3 overlap_threshold:1 score_threshold:1 | selected_indices:3 |
-None | |  |
 NotEqual | x:T y:T | z:10 | T:type incompatible_shape_error:bool=true
 NthElement | input:T n:3 | values:T | reverse:bool=false T:type
-Old | |  |
 OneHot | indices:TI depth:3 on_value:T off_value:T | output:T | axis:int=-1 T:type TI:type=9
 OnesLike | x:T | y:T | T:type
 OptionalFromValue | components:[Toutput_types] | optional:21 | Toutput_types:list(type)
@@ -464,7 +454,6 @@ OrderedMapSize | | size:3 | capacity:int=0 memory_limit:int=0 dtypes:list(type) 
 OrderedMapStage | key:9 indices:3 values:[fake_dtypes] | | capacity:int=0 memory_limit:int=0 dtypes:list(type) fake_dtypes:list(type) container:string="" shared_name:string=""
 OrderedMapUnstage | key:9 indices:3 | values:[dtypes] | capacity:int=0 memory_limit:int=0 dtypes:list(type) container:string="" shared_name:string=""
 OrderedMapUnstageNoKey | indices:3 | key:9 values:[dtypes] | capacity:int=0 memory_limit:int=0 dtypes:list(type) container:string="" shared_name:string=""
-OutT | | a:T | T:type
 OutfeedDequeue | | output:dtype | dtype:type shape:shape device_ordinal:int=-1
 OutfeedDequeueTuple | | outputs:[dtypes] | dtypes:list(type) shapes:list(shape) device_ordinal:int=-1
 OutfeedDequeueTupleV2 | device_ordinal:3 | outputs:[dtypes] | dtypes:list(type) shapes:list(shape)
@@ -489,7 +478,6 @@ Placeholder | | output:dtype | dtype:type shape:shape=null
 PlaceholderV2 | | output:dtype | dtype:type shape:shape
 PlaceholderWithDefault | input:dtype | output:dtype | dtype:type shape:shape
 Polygamma | a:T x:T | z:T | T:type
-Polymorphic | a:T | out:T | T:type
 PopulationCount | x:T | y:4 | T:type
 Pow | x:T y:T | z:T | T:type
 Prelinearize | input:dtype | output:21 | dtype:type shape:shape=[] layout:list(int)=[]
@@ -597,7 +585,6 @@ RequantizationRange | input:Tinput input_min:1 input_max:1 | output_min:1 output
 RequantizationRangePerChannel | input:T input_min:1 input_max:1 | output_min:1 output_max:1 | T:type=13 clip_value_max:float
 Requantize | input:Tinput input_min:1 input_max:1 requested_output_min:1 requested_output_max:1 | output:out_type output_min:1 output_max:1 | Tinput:type out_type:type
 RequantizePerChannel | input:T input_min:1 input_max:1 requested_output_min:1 requested_output_max:1 | output:out_type output_min:1 output_max:1 | T:type=13 out_type:type=12
-RequiresOlderGraphVersion | | version:3 |
 Reshape | tensor:T shape:Tshape | output:T | T:type Tshape:type=3
 ResizeArea | images:T size:3 | resized_images:1 | T:type align_corners:bool=false
 ResizeBicubic | images:T size:3 | resized_images:1 | T:type align_corners:bool=false half_pixel_centers:bool=false
@@ -622,7 +609,6 @@ ResourceStridedSliceAssign | ref:20 begin:Index end:Index strides:Index value:T 
 Restore | file_pattern:7 tensor_name:7 | tensor:dt | dt:type preferred_shard:int=-1
 RestoreSlice | file_pattern:7 tensor_name:7 shape_and_slice:7 | tensor:dt | dt:type preferred_shard:int=-1
 RestoreV2 | prefix:7 tensor_names:7 shape_and_slices:7 | tensors:[dtypes] | dtypes:list(type)
-Restrict | a:T | out:T | T:type
 Reverse | tensor:T dims:10 | output:T | T:type
 ReverseSequence | input:T seq_lengths:Tlen | output:T | seq_dim:int batch_dim:int=0 T:type Tlen:type=9
 ReverseV2 | tensor:T axis:Tidx | output:T | Tidx:type=3 T:type
@@ -678,7 +664,6 @@ ShardedFilename | basename:7 shard:3 num_shards:3 | filename:7 |
 ShardedFilespec | basename:7 num_shards:3 | filename:7 |
 Sigmoid | x:T | y:T | T:type
 Sign | x:T | y:T | T:type
-Simple | a:3 | out:1 |
 Sin | x:T | y:T | T:type
 Sinh | x:T | y:T | T:type
 Size | input:T | output:out_type | T:type out_type:type=3
@@ -686,6 +671,7 @@ Skipgram | | vocab_word:7 vocab_freq:3 words_per_epoch:9 current_epoch:3 total_w
 SleepIdentityOp | sleep_seconds:3 input:T | output:T | T:type
 SleepOp | sleep_seconds:3 | |
 Slice | input:T begin:Index size:Index | output:T | T:type Index:type
+Snapshot | input:T | output:T | T:type
 SobolSample | dim:3 num_results:3 skip:3 | samples:dtype | dtype:type=1
 Softmax | logits:T | softmax:T | T:type
 SoftmaxCrossEntropyWithLogits | features:T labels:T | loss:T backprop:T | T:type
@@ -886,7 +872,6 @@ TridiagonalSolve | diagonals:T rhs:T | output:T | partial_pivoting:bool=true per
 TruncateDiv | x:T y:T | z:T | T:type
 TruncateMod | x:T y:T | z:T | T:type
 TruncatedNormal | shape:T | output:dtype | seed:int=0 seed2:int=0 dtype:type T:type
-Unary | a:T | b:T | T:type
 Unbatch | batched_tensor:T batch_index:9 id:9 | unbatched_tensor:T | timeout_micros:int container:string="" shared_name:string="" T:type
 UncompressElement | compressed:21 | components:[output_types] | output_types:list(type) output_shapes:list(shape)
 UnicodeDecode | input:7 | row_splits:Tsplits char_values:3 | input_encoding:string errors:string="replace" replacement_char:int=65533 replace_control_characters:bool=false Tsplits:type=9

@@ -2,10 +2,10 @@
 // Source: TensorFlow, python/saved_model/load.py (objects and what functions captured) and core/protobuf/saver.proto (restore nodes).
 import { decodeBytes } from '../../codec/protobuf.ts';
 import type { Source } from '../../codec/source.ts';
-import { type Finding, fail } from '../../errors.ts';
+import { fail } from '../../errors.ts';
 import { Value } from '../../ir/graph.ts';
 import type { Tensor } from '../../ir/tensor.ts';
-import type { Body, BodyNode, Library } from './body.ts';
+import { ancestorsOf, type Body, type BodyNode, type Library } from './body.ts';
 import { Bundle } from './bundle.ts';
 import { bytesIn } from './call.ts';
 import { type Handle, Table, Variable } from './handles.ts';
@@ -26,11 +26,8 @@ export interface ResourceOptions {
 }
 
 /** Handles of the nodes that give variables, as far as the roots need them. */
-export async function readResources({ meta, body, library, roots, open }: ResourceOptions): Promise<{
-  resources: Map<string, Handle>;
-  findings: Finding[];
-}> {
-  const needed = ancestors(body, roots);
+export async function readResources({ meta, body, library, roots, open }: ResourceOptions): Promise<Map<string, Handle>> {
+  const needed = ancestorsOf(body, roots, { control: true });
   const variables = [...body.nodes.values()].filter(n => variableOps.has(n.op) && needed.has(n.name));
   const resources = new Map<string, Handle>();
   if (variables.length > 0) {
@@ -50,7 +47,7 @@ export async function readResources({ meta, body, library, roots, open }: Resour
     if (tableOps.has(node.op) && needed.has(node.name)) tables.set(node.name, new Table(nameOf(node)));
   if (tables.size > 0) await fillTables(tables, { body, library, assets: meta.asset_file_def ?? [], open });
   for (const [name, table] of tables) resources.set(name, table);
-  return { resources, findings: [] };
+  return resources;
 }
 
 function weight(node: BodyNode, tensor: Tensor): Value {
@@ -72,18 +69,6 @@ async function openBundle(open: ResourceOptions['open']): Promise<Bundle> {
 function keyOf(node: BodyNode, keys: ReadonlyMap<string, string>, bundle: Bundle): string | undefined {
   const name = nameOf(node);
   return [keys.get(node.name), name, `${name}${valueSuffix}`].find(key => key !== undefined && bundle.has(key));
-}
-
-function ancestors(body: Body, roots: readonly string[]): Set<string> {
-  const found = new Set<string>();
-  const queue = [...roots];
-  for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
-    if (found.has(name)) continue;
-    found.add(name);
-    const node = body.nodes.get(name);
-    if (node) queue.push(...node.inputs.map(r => r.node), ...node.control);
-  }
-  return found;
 }
 
 /**
@@ -141,7 +126,7 @@ function restoredKeys(meta: MetaGraphDef, body: Body, library: Library): Map<str
   const keys = new Map<string, string>();
   const name = meta.saver_def?.restore_op_name?.replace(/:\d+$/, '');
   if (!name || !body.nodes.has(name)) return keys;
-  for (const root of ancestors(body, [name])) {
+  for (const root of ancestorsOf(body, [name], { control: true })) {
     const node = body.nodes.get(root)!;
     const called = node.attrs.get('f')?.func?.name;
     if (called !== undefined && library.has(called)) {

@@ -1,7 +1,7 @@
 // SavedModel folders: one of their graphs by its tags, one of its signatures, and the variables of the checkpoint beside it.
 import { decode } from '../../codec/protobuf.ts';
 import type { Source } from '../../codec/source.ts';
-import { type Finding, fail } from '../../errors.ts';
+import { fail } from '../../errors.ts';
 import { quoted } from '../../ir/text.ts';
 import { graphBody, Library, plainRef } from './body.ts';
 import { fetchStrings } from './fetch.ts';
@@ -24,11 +24,7 @@ export interface SavedModelOptions {
 const initSignature = '__saved_model_init_op';
 
 /** @throws ModelError E4001 listing the tags or signatures there are, and what reading throws */
-export async function openSavedModel(
-  source: Source,
-  name: string,
-  options: SavedModelOptions,
-): Promise<{ wanted: Wanted; findings: Finding[] }> {
+export async function openSavedModel(source: Source, name: string, options: SavedModelOptions): Promise<Wanted> {
   const saved = await decode<SavedModel>(tensorflowSchema, 'SavedModel', source, { limits: { depth: options.depth } });
   if (saved.saved_model_schema_version !== 1)
     throw fail('E2002', `the SavedModel is of schema version ${saved.saved_model_schema_version ?? 0}, 1 is read here`);
@@ -54,14 +50,14 @@ export async function openSavedModel(
   for (const { name, ref } of [...inputs, ...outputs])
     if (!body.nodes.has(ref.node)) throw fail('E1104', `the signature's ${quoted(name)} is ${quoted(ref.node)}, which is no node`);
   const roots = outputs.map(o => o.ref.node);
-  const { resources, findings } = await readResources({ meta, body, library, roots, open: options.open });
+  const resources = await readResources({ meta, body, library, roots, open: options.open });
   const version = meta.meta_info_def?.tensorflow_version;
   const metadata = new Map([
     ['source_format', 'saved_model'],
     ['signature', signatureName],
     ['tags', (meta.meta_info_def?.tags ?? []).join(',')],
   ]);
-  return { wanted: { name, body, library, inputs, outputs, resources, producer: version, metadata }, findings };
+  return { name, body, library, inputs, outputs, resources, producer: version, metadata };
 }
 
 /** Outputs in the order of names, where that has all of them. */

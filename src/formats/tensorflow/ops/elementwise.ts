@@ -126,5 +126,4 @@ export const elementwise: TfRows = {
   PopulationCount: (x, b) => b.Cast(populationCount(x, b) as Value, 'uint8'),
   Real: formula((_b, v) => v),
   Conj: formula((_b, v) => v),
-  Snapshot: formula((_b, v) => v),
 };
