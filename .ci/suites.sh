@@ -20,19 +20,20 @@ sanitizers() {
     LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)" vitest_suite test/unit/cpu.test.ts test/unit/scalars.test.ts test/samples
 }
 drift() {
-  "$python" test/interop/proto_check.py && "$python" test/interop/schema_drift.py
+  "$python" test/interop/proto_check.py && "$python" test/interop/schema_drift.py && "$python" scripts/gen-tensorflow.py --check
 }
 samples() {
   rm -rf build/samples && node dist/scripts/samples.js build/samples && "$python" test/samples/expected.py build/samples --check
 }
 # Models of the reference corpus, made once for its program; evaluate.py is the judge.
-make_corpus() {
-  local key stamp
-  key=$(sha256sum "$shared/corpus/make_torch.py" | cut -c1-12)
-  stamp="$corpus/.torch-$key-$1"
-  shift
+make_corpus() { make_family torch "$@"; }
+make_family() {
+  local key stamp family=$1
+  key=$(sha256sum "$shared/corpus/make_$family.py" | cut -c1-12)
+  stamp="$corpus/.$family-$key-$2"
+  shift 2
   [ -f "$stamp" ] && return 0
-  mkdir -p "$corpus" && "$python" "$shared/corpus/make_torch.py" --out "$corpus/torch" "$@" && touch "$stamp"
+  mkdir -p "$corpus" && "$python" "$shared/corpus/make_$family.py" --out "$corpus/$family" "$@" && touch "$stamp"
 }
 interop() {
   make_corpus supported --only $supported || return 1
@@ -60,6 +61,16 @@ torchscript() {
   names=$(open_cases) || return 1
   "$python" "$shared/corpus/evaluate.py" "$corpus/torch" --repo . --only "$names" --kinds torchscript --out build/ci/torchscript.json || return 1
   node -e 'const r=JSON.parse(require("fs").readFileSync("build/ci/torchscript.json")); const n=r.filter(x=>x.ok).length; console.log(`${n} passed, ${r.length-n} failed`); process.exit(n===r.length&&n>0?0:1)'
+}
+# Every operator of TensorFlow with a row, and the SavedModels and frozen graphs of the corpus: a third of the cases, or all.
+tensorflow_ops() { "$python" test/interop/tf_ops.py --third "$third"; }
+tensorflow_models() { "$python" test/interop/tf_models.py; }
+tensorflow() {
+  local names
+  names=$("$python" "$shared/corpus/make_tf.py" --set open --list 2>/dev/null | awk '{ print ($2 == "full" ? $3 : $2) }' | awk -v third="$third" 'third == "all" || NR % 3 == third')
+  make_family tf "graphs-$third" --only $names || return 1
+  "$python" "$shared/corpus/evaluate.py" "$corpus/tf" --repo . --only "$(echo $names | tr ' ' ,)" --kinds saved_model,graphdef --out build/ci/tensorflow.json || return 1
+  node -e 'const r=JSON.parse(require("fs").readFileSync("build/ci/tensorflow.json")); const n=r.filter(x=>x.ok).length; console.log(`${n} passed, ${r.length-n} failed`); process.exit(n===r.length&&n>0?0:1)'
 }
 # Every case instead of a third: three times as many, and no end after so many seconds.
 if [ "$third" = all ]; then whole=4 most=100000; else whole=1 most=300; fi
@@ -179,6 +190,9 @@ suite data_sets 120 data_sets
 suite interop 240 interop
 suite programs 400 programs
 suite torchscript 400 torchscript
+suite tensorflow 400 tensorflow
+suite tensorflow_models 120 tensorflow_models
+suite tensorflow_ops $((300 * whole)) tensorflow_ops
 suite aten $((500 * whole)) aten
 suite architectures $((500 * whole)) architectures
 suite core_aten $((400 * whole)) core_aten

@@ -5,8 +5,8 @@ import { type Loaded, read } from '../src/api.ts';
 import type { Source } from '../src/codec/source.ts';
 import { fail } from '../src/errors.ts';
 import type { ReadOptions } from '../src/formats/format.ts';
-import { openBeside } from '../src/node/beside.ts';
-import { FileSource, readStdin, removeTemporaries } from '../src/node/files.ts';
+import { readStdin, removeTemporaries } from '../src/node/files.ts';
+import { openModel } from '../src/node/open-model.ts';
 import type { ReadLimitOptions } from './limits.ts';
 
 export interface Opened {
@@ -17,16 +17,37 @@ export interface Opened {
 /** The bytes of a model; external data is looked for beside a file, and nowhere for standard input. */
 export async function openInput(path: string, options: ReadOptions = {}): Promise<Opened> {
   if (path === '-') return { source: await readStdin(), options };
-  return { source: await FileSource.open(path), options: { ...options, open: openBeside(path) } };
+  const { source, open } = await openModel(path);
+  return { source, options: { ...options, open } };
 }
+
+/** Names of tensors that become inputs and outputs of a graph that does not say them; each text may have several with commas. */
+export interface Ends {
+  readonly inputs?: readonly string[] | undefined;
+  readonly outputs?: readonly string[] | undefined;
+}
+
+const namesIn = (given: readonly string[] | undefined): string[] | undefined =>
+  given?.flatMap(text => text.split(',')).map(name => name.trim());
 
 /** Read a model. Errors: as `read`. */
 export async function readModel(
   path: string,
-  { limit, ...given }: ReadLimitOptions & Pick<ReadOptions, 'allowCustom' | 'inputShapes' | 'signature' | 'quantizedIo'> = {},
+  { limit, ...given }: ReadLimitOptions & Pick<ReadOptions, 'allowCustom' | 'inputShapes' | 'quantizedIo'> = {},
+  { inputs, outputs }: Ends = {},
 ): Promise<Loaded & { readonly source: Source }> {
-  const { allowCustom, inputShapes, signature, quantizedIo } = given;
-  const { source, options } = await openInput(path, { allowCustom, limits: limit, inputShapes, signature, quantizedIo });
+  const { allowCustom, inputShapes, quantizedIo, signature, tag } = given;
+  const wanted = {
+    allowCustom,
+    limits: limit,
+    inputShapes,
+    quantizedIo,
+    signature,
+    tag,
+    inputs: namesIn(inputs),
+    outputs: namesIn(outputs),
+  };
+  const { source, options } = await openInput(path, wanted);
   return { ...(await read(source, options)), source };
 }
 

@@ -5,16 +5,21 @@ import type { ReadLimits } from '../src/formats/format.ts';
 import type { Report } from './output.ts';
 import { shown } from './terminal.ts';
 
-/** Limits of reading, by name. */
+/** Limits of reading, by name, and what is read of a file with several models. */
 export interface ReadLimitOptions {
   readonly limit?: ReadLimits;
+  readonly signature?: string;
+  readonly tag?: string;
 }
 
 const readLimits: readonly (keyof ReadLimits)[] = ['depth', 'graphs', 'nodes', 'inlined', 'rank', 'findings', 'steps'];
 
-/** Add the option to a command. */
+/** Add the options to a command. */
 export const withReadLimits = (command: Command): Command =>
-  command.option('--limit <name=value>', `what a file may ask of its reader: ${readLimits.join(', ')}; repeatable`, readLimit);
+  command
+    .option('--signature <name>', 'which signature of a SavedModel or TensorFlow Lite model, otherwise its main one')
+    .option('--tag <tags>', 'which graph of a SavedModel, otherwise serve')
+    .option('--limit <name=value>', `what a file may ask of its reader: ${readLimits.join(', ')}; repeatable`, readLimit);
 
 function readLimit(text: string, before: ReadLimits = {}): ReadLimits {
   const [, name, value] = /^([a-z]+)=(\d{1,15})$/.exec(text) ?? [];

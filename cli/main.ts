@@ -67,9 +67,10 @@ withReadLimits(
       .option('--keep-io-types', 'with --dtype: leave inputs and outputs float32')
       .option('--no-fuse', 'keep layers as they are, such as batch normalisation after a convolution')
       .option('--allow-custom', 'keep operators without a conversion as nodes of a domain of their own')
-      .option('--signature <name>', 'the signature to read, of a file that has several')
       .option('--quantized-io', 'leave inputs and outputs of a quantised model the integers that it stores')
       .option('--input-shape <name:dims>', 'a shape for an input, such as x:1,3,224,224 or x:batch,3; repeatable', collect)
+      .option('--inputs <names>', 'tensors that become inputs, for graphs that do not say them, such as x,y:0; repeatable', collect)
+      .option('--outputs <names>', 'tensors that become outputs; repeatable', collect)
       .option('--weights <path>', 'a checkpoint or model whose tensors replace the weights, by name')
       .option('--rename <old=new>', 'with --weights: other names for its tensors, such as module.*=*; repeatable', collect)
       .option('--map <path>', 'also write where each node and weight went, for swap-weights')
@@ -83,6 +84,8 @@ withReadLimits(
     examples(
       'convert model.pt2 -o model.onnx',
       'convert model.pt2 -o model.onnx --verify inputs.npz outputs.npz',
+      'convert saved_model/ -o model.onnx --signature serving_default',
+      'convert frozen.pb -o model.onnx --inputs x --outputs logits',
       'convert model.onnx -o small.onnx --opset 21 --input-shape x:1,3,224,224',
       'convert model.onnx -o half.onnx --dtype fp16 --keep-io-types',
       'convert model.onnx --to onnx,pt2 --opset 13 --dry-run',
@@ -97,8 +100,9 @@ withReadLimits(
     .command('info')
     .description('what a model is: format, opset, inputs, outputs, sizes, operators')
     .argument('<models...>', 'models, shown side by side')
-    .option('--ops', 'list every operator')
-    .option('--signature <name>', 'the signature to read, of a file that has several'),
+    .option('--inputs <names>', 'tensors that become inputs, for graphs that do not say them; repeatable', collect)
+    .option('--outputs <names>', 'tensors that become outputs; repeatable', collect)
+    .option('--ops', 'list every operator'),
 )
   .addHelpText('before', examples('info model.onnx', 'info before.onnx after.onnx --ops'))
   .action(lazily(async () => (await import('./commands/info.ts')).info));

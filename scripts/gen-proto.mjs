@@ -4,7 +4,10 @@ import { dirname, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import protobuf from 'protobufjs';
 
-const targets = [{ proto: 'proto/onnx.proto', out: 'src/formats/onnx/proto.gen.ts', schema: 'onnxSchema' }];
+const targets = [
+  { proto: 'proto/onnx.proto', out: 'src/formats/onnx/proto.gen.ts', schema: 'onnxSchema' },
+  { proto: 'proto/tensorflow.proto', out: 'src/formats/tensorflow/proto.gen.ts', schema: 'tensorflowSchema' },
+];
 
 /** The TypeScript types of each scalar: of one value, and of a packed field. */
 const scalars = {

@@ -6,7 +6,7 @@ import { fail } from '../../src/errors.ts';
 import type { Model } from '../../src/ir/graph.ts';
 import { loadWeights } from '../../src/node/index.ts';
 import { runtimeNamed } from '../../src/opset/runtimes.ts';
-import { checkOutput, readModel } from '../files.ts';
+import { checkOutput, type Ends, readModel } from '../files.ts';
 import type { ReadLimitOptions } from '../limits.ts';
 import { type OrderOptions, orders } from '../orders.ts';
 import type { Outcome, Output } from '../output.ts';
@@ -17,10 +17,9 @@ import { verify } from '../verify.ts';
 import { checkFormat, checkMap, dtypeNamed, readWords, type WriteOptions, writeModel } from '../writing.ts';
 import { dryRuns, refuseWriting, targetsOf } from './dry-run.ts';
 
-export interface ConvertOptions extends Omit<WriteOptions, 'output'>, ReadLimitOptions, OrderOptions {
+export interface ConvertOptions extends Omit<WriteOptions, 'output'>, ReadLimitOptions, OrderOptions, Ends {
   readonly output?: string;
   readonly allowCustom?: boolean;
-  readonly signature?: string;
   readonly quantizedIo?: boolean;
   readonly inputShape?: readonly string[];
   readonly weights?: string;
@@ -41,7 +40,7 @@ export async function convert(args: readonly string[], options: ConvertOptions, 
   if (rename.length > 0 && options.weights === undefined) throw fail('E4001', '--rename goes with --weights');
   const wanted = orders(options);
   const prepare = async (): Promise<Prepared> => {
-    const loaded = await out.stage('read', () => readModel(input, { ...options, inputShapes: shapes }), readWords);
+    const loaded = await out.stage('read', () => readModel(input, { ...options, inputShapes: shapes }, options), readWords);
     const shaped = shapes ? await out.stage('shapes', async () => withInputShapes(loaded.model, shapes)) : loaded.model;
     const { model: weighted, findings } = await withWeights(shaped, options.weights, rename, out);
     const model = wanted.inputs || wanted.outputs ? await out.stage('layout', async () => layout(weighted, wanted)) : weighted;

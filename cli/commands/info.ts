@@ -2,14 +2,13 @@
 import { fail } from '../../src/errors.ts';
 import { allNodes, constantsOf, type Model } from '../../src/ir/graph.ts';
 import { formatType, type ValueType } from '../../src/ir/types.ts';
-import { readModel } from '../files.ts';
+import { type Ends, readModel } from '../files.ts';
 import type { ReadLimitOptions } from '../limits.ts';
 import type { Outcome, Output } from '../output.ts';
 import { bytesText, columns, countText, type Paint, plural, shown } from '../terminal.ts';
 
-export interface InfoOptions extends ReadLimitOptions {
+export interface InfoOptions extends ReadLimitOptions, Ends {
   readonly ops?: boolean;
-  readonly signature?: string;
 }
 
 interface Port {
@@ -41,7 +40,7 @@ export async function info(paths: readonly string[], { ops = false, ...reading }
   const summaries: Summary[] = [];
   const findings = [];
   for (const path of paths) {
-    const { model, format, source, findings: found } = await readModel(path, reading);
+    const { model, format, source, findings: found } = await readModel(path, reading, reading);
     summaries.push(
       summarize(model, {
         file: source.name,

@@ -1,43 +1,4 @@
-// CRC-32 and the platform's deflate streams, shared by the zip reader and writer. Knows no container.
-
-/** CRC-32 (IEEE 802.3) of `bytes`, continuing from the checksum `previous` of the bytes before them. */
-export function crc32(bytes: Uint8Array, previous = 0): number {
-  const t = crcTable();
-  let crc = ~previous;
-  let i = 0;
-  // Eight bytes a step: row k of the table advances a byte over the k bytes that follow it.
-  for (const last = bytes.length - 7; i < last; i += 8) {
-    const a = crc ^ (bytes[i]! | (bytes[i + 1]! << 8) | (bytes[i + 2]! << 16) | (bytes[i + 3]! << 24));
-    crc =
-      t[0x700 + (a & 255)]! ^
-      t[0x600 + ((a >>> 8) & 255)]! ^
-      t[0x500 + ((a >>> 16) & 255)]! ^
-      t[0x400 + (a >>> 24)]! ^
-      t[0x300 + bytes[i + 4]!]! ^
-      t[0x200 + bytes[i + 5]!]! ^
-      t[0x100 + bytes[i + 6]!]! ^
-      t[bytes[i + 7]!]!;
-  }
-  for (; i < bytes.length; i++) crc = (crc >>> 8) ^ t[(crc ^ bytes[i]!) & 255]!;
-  return ~crc >>> 0;
-}
-
-let table: Int32Array | undefined;
-
-function crcTable(): Int32Array {
-  if (table) return table;
-  table = new Int32Array(8 * 256);
-  for (let n = 0; n < 256; n++) {
-    let c = n;
-    for (let bit = 0; bit < 8; bit++) c = c & 1 ? (c >>> 1) ^ 0xedb88320 : c >>> 1;
-    table[n] = c;
-  }
-  for (let i = 256; i < table.length; i++) {
-    const c = table[i - 256]!;
-    table[i] = (c >>> 8) ^ table[c & 255]!;
-  }
-  return table;
-}
+// The platform's deflate streams, shared by the zip reader and writer. Knows no container.
 
 /** Raw deflate of the chunks. Throws what `input` throws. */
 export const deflate = (input: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> =>

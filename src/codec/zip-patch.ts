@@ -1,6 +1,6 @@
 // An archive with other content of the same length in some of its stored entries, and not another byte changed but their checksums.
 import { fail } from '../errors.ts';
-import { crc32 } from './deflate.ts';
+import { crc32 } from './crc.ts';
 import { ByteRange, type Source } from './source.ts';
 import { openZip } from './zip.ts';
 import { findEnd, flag, type Row, readDirectory, signatures, view } from './zip-directory.ts';

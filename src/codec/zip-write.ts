@@ -1,7 +1,8 @@
 // Writes zip archives as a stream of chunks. The same entries give the same bytes on one platform: no times, no owners.
 // Facts: PKWARE APPNOTE.TXT 6.3.10; the alignment field is the one PyTorch writes.
 import { fail } from '../errors.ts';
-import { crc32, deflate } from './deflate.ts';
+import { crc32 } from './crc.ts';
+import { deflate } from './deflate.ts';
 import { deflated, stored, unsafeName } from './zip-directory.ts';
 
 /** Bytes that are read while they are written, such as a `ByteRange`. */

@@ -1,7 +1,8 @@
 // Zip archives, read by range: the central directory at once, an entry when it is asked for. Everything two readers could
 // understand differently is refused, so that what is checked here is what another tool loads. Nothing is ever extracted to disk.
 import { type Finding, fail, type ModelError, warning } from '../errors.ts';
-import { crc32, inflate } from './deflate.ts';
+import { crc32 } from './crc.ts';
+import { inflate } from './deflate.ts';
 import { ByteRange, MemorySource, PartSource, type Source } from './source.ts';
 import {
   entryError,

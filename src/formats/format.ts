@@ -29,8 +29,13 @@ export interface ReadOptions {
   readonly limits?: ReadLimits | undefined;
   /** Keep operators without a conversion as nodes of domains of their own, where the format can. */
   readonly allowCustom?: boolean | undefined;
-  /** The signature to read, by its name, for formats whose files may have several. */
+  /** Which of several functions of the file, by its name: the signature of a SavedModel or a TensorFlow Lite model. */
   readonly signature?: string | undefined;
+  /** Which of several graphs of the file: the tags of a SavedModel's, separated by commas. */
+  readonly tag?: string | undefined;
+  /** Tensors that become inputs and outputs, for formats that do not say them. */
+  readonly inputs?: readonly string[] | undefined;
+  readonly outputs?: readonly string[] | undefined;
   /** Inputs and outputs of a quantised model stay the integers that it stores; they are the numbers these stand for otherwise. */
   readonly quantizedIo?: boolean | undefined;
   /** Sizes of inputs by name, for formats that do not say them; a text names an open size. */
@@ -85,6 +90,8 @@ export interface Format {
   /** For people. */
   readonly title: string;
   readonly extensions: readonly string[];
+  /** The file of a folder that is read for all of it, where models are folders. */
+  readonly mainFile?: string;
   /** How a file holds the message of ONNX, where that is all that it holds. */
   readonly spelling?: Spelling;
   /** Whether files are text that people read. */

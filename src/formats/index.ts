@@ -3,16 +3,32 @@ import type { Source } from '../codec/source.ts';
 import { type Finding, fail, warning } from '../errors.ts';
 import type { Format } from './format.ts';
 import { onnx, onnxJson, onnxText, textProto } from './onnx/format.ts';
+import { graphDef, graphDefText, savedModel } from './tensorflow/index.ts';
 import { tflite } from './tflite/index.ts';
 import { pt2, torchModule, torchscript } from './torch/index.ts';
 
 /** In the order in which contents are tried; the first that fits wins. Texts come before bytes: they tell themselves by more of them. */
-export const formats: readonly Format[] = [pt2, torchscript, tflite, onnxText, onnxJson, textProto, onnx, torchModule];
+export const formats: readonly Format[] = [
+  pt2,
+  torchscript,
+  tflite,
+  savedModel,
+  graphDef,
+  onnxText,
+  onnxJson,
+  textProto,
+  graphDefText,
+  onnx,
+  torchModule,
+];
 
 export const formatNamed = (name: string): Format | undefined => formats.find(f => f.name === name);
 
 /** The format that a file name asks for. */
 export const formatOfName = (name: string): Format | undefined => formats.find(f => f.extensions.some(e => name.toLowerCase().endsWith(e)));
+
+/** Files that stand for the folder that they lie in. */
+export const mainFiles = (): readonly string[] => formats.flatMap(f => f.mainFile ?? []);
 
 const headLength = 4096;
 
@@ -28,7 +44,10 @@ export async function detect(source: Source): Promise<{ format: Format; findings
   const byName = formatOfName(source.name);
   for (const format of formats) {
     if (!(await format.detect(head, source))) continue;
-    const said = byName ? byName !== format && byName.title : others.find(o => o.extension && source.name.endsWith(o.extension))?.is;
+    const fits = format.extensions.some(e => source.name.toLowerCase().endsWith(e));
+    const said = byName
+      ? !fits && byName !== format && byName.title
+      : others.find(o => o.extension && source.name.endsWith(o.extension))?.is;
     return { format, findings: said ? [warning('E1014', `the name says ${said}, the content is ${format.title}`, place)] : [] };
   }
   // A text of which the start is unusual, such as a long comment: its reader says what is wrong, with the line.

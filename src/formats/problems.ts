@@ -11,9 +11,13 @@ interface Problem {
 
 export class Problems {
   readonly #found = new Map<string, Problem>();
+  readonly #places = new Set<string>();
 
-  add(target: string, message: string, at: Meta): void {
+  /** `place` tells nodes that are read more than once, which count once. */
+  add(target: string, message: string, at: Meta, place?: string): void {
     const key = JSON.stringify([target, message]);
+    if (place !== undefined && this.#places.has(`${key} ${place}`)) return;
+    this.#places.add(`${key} ${place}`);
     const before = this.#found.get(key);
     if (before) before.nodes.push(at);
     else this.#found.set(key, { target, message, nodes: [at] });
@@ -25,10 +29,10 @@ export class Problems {
   }
 }
 
-/** Of a node: the module and the line that it is of. */
+/** Of a node: its name in the file where that is all there is, the module and the line that it is of. */
 function whereIs({ metadata }: Meta): string {
-  const [module, source] = [metadata?.get('module'), metadata?.get('source')];
-  return [module && `in ${module}`, source && `at ${source}`].filter(Boolean).join(' ');
+  const [node, module, source] = ['node', 'module', 'source'].map(key => metadata?.get(key));
+  return [node, module && `in ${module}`, source && `at ${source}`].filter(Boolean).join(' ');
 }
 
 function finding({ target, nodes, message }: Problem): Finding {

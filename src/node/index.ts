@@ -28,6 +28,7 @@ import type { Weights } from '../ir/weights.ts';
 import { swapWeights } from '../swap.ts';
 import { openBeside } from './beside.ts';
 import { FileSource, writeFileAtomic, writeFilesAtomic } from './files.ts';
+import { openModel } from './open-model.ts';
 import { systemError } from './system-error.ts';
 
 export * from '../index.ts';
@@ -38,7 +39,7 @@ export { FileSource, readStdin, removeTemporaries, writeFileAtomic } from './fil
 export type PathOrInput = string | Uint8Array | Blob | Source;
 
 /** What reading takes beside the file; external files are found by themselves. */
-export type FileReadOptions = Pick<ReadOptions, 'allowCustom' | 'limits' | 'signature' | 'quantizedIo'>;
+export type FileReadOptions = Omit<ReadOptions, 'open'>;
 
 /**
  * Read a model; external data is looked for beside it, never outside its folder.
@@ -46,7 +47,8 @@ export type FileReadOptions = Pick<ReadOptions, 'allowCustom' | 'limits' | 'sign
  */
 export async function read(input: PathOrInput, options: FileReadOptions = {}): Promise<Loaded> {
   if (typeof input !== 'string') return readInput(input, options);
-  return readInput(await FileSource.open(input), { ...options, open: openBeside(input) });
+  const { source, open } = await openModel(input);
+  return readInput(source, { ...options, open });
 }
 
 /** Read a model; the short form of `read`. */
@@ -209,17 +211,20 @@ export async function convert(
   {
     allowCustom,
     limits,
+    inputShapes,
     signature,
+    tag,
+    inputs,
+    outputs,
     quantizedIo,
     map,
     ...options
   }: Omit<SaveOptions, 'map'> & FileReadOptions & { readonly map?: string | undefined } = {},
 ): Promise<Converted> {
-  const file = typeof input === 'string' ? await FileSource.open(input) : toSource(input);
-  const beside = typeof input === 'string' && { open: openBeside(input) };
-  const loaded = await read(file, { allowCustom, limits, signature, quantizedIo, ...beside });
+  const { source, open } = typeof input === 'string' ? await openModel(input) : { source: toSource(input), open: undefined };
+  const loaded = await readInput(source, { allowCustom, limits, inputShapes, signature, tag, inputs, outputs, quantizedIo, open });
   const { model, format } = loaded;
-  const mapped = map === undefined ? undefined : { path: map, model, format: format.name, file };
+  const mapped = map === undefined ? undefined : { path: map, model, format: format.name, file: source };
   return { loaded, ...(await save(model, output, { ...options, map: mapped })) };
 }
 
@@ -229,7 +234,8 @@ export async function convert(
  */
 export async function loadWeights(input: PathOrInput, options: FileReadOptions = {}): Promise<LoadedWeights> {
   if (typeof input !== 'string') return readWeights(input, options);
-  return readWeights(await FileSource.open(input), { ...options, open: openBeside(input) });
+  const { source, open } = await openModel(input);
+  return readWeights(source, { ...options, open });
 }
 
 /**

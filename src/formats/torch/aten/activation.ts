@@ -2,8 +2,9 @@
 import type { Value } from '../../../ir/graph.ts';
 import type { DataType } from '../../../ir/types.ts';
 import type { Builder } from '../../../ops/builder.ts';
+import { expm1 } from '../../../ops/formulas.ts';
 import { axisOf, elementOf, range, rankOf, shapeOf } from '../../../ops/shapes.ts';
-import { expm1, type Formula, isUnsigned, ofSelf, rows, times } from './elementwise.ts';
+import { type Formula, isUnsigned, ofSelf, rows, times } from './elementwise.ts';
 import { type Args, type AtenRow, type AtenRows, unsupported } from './row.ts';
 
 const row = (name: string, f: Formula): AtenRows => rows(name, 'default', ofSelf(f));

@@ -2,22 +2,9 @@
 import type { Value } from '../../../ir/graph.ts';
 import { type DataType, elementTypes, isFloat } from '../../../ir/types.ts';
 import type { Builder } from '../../../ops/builder.ts';
+import { atan2, log1p, ratio, signbit, truncate } from '../../../ops/formulas.ts';
 import { elementOf } from '../../../ops/shapes.ts';
-import {
-  isBool,
-  isFloating,
-  isUnsigned,
-  knownNumber,
-  log1p,
-  ofFloatPair,
-  ofPair,
-  pair,
-  ratio,
-  rows,
-  signbit,
-  times,
-  truncate,
-} from './elementwise.ts';
+import { isBool, isFloating, isUnsigned, knownNumber, ofFloatPair, ofPair, pair, rows, times } from './elementwise.ts';
 import { asTensor, floatType, promoted, resultType } from './operands.ts';
 import { type Args, type AtenRow, type AtenRows, isValue, unsupported } from './row.ts';
 
@@ -116,13 +103,6 @@ function integerPower(b: Builder, self: Value, exponent: Value): Value {
 }
 
 const floatPower: AtenRow = (x, b) => b.Pow(asTensor(b, x.operand('self'), 'float64'), asTensor(b, x.operand('exponent'), 'float64'));
-
-/** The angle of the point (other, self), by the ratio of their sizes and then their signs. */
-function atan2(b: Builder, self: Value, other: Value): Value {
-  const acute = b.Atan({ input: ratio(b, b.Abs(self), b.Abs(other)) });
-  const angle = b.Where(signbit(b, other), b.Sub(b.like(Math.PI, self), acute), acute);
-  return b.Where(signbit(b, self), b.Neg(angle), angle);
-}
 
 /** sqrt(a² + b²) without squaring large numbers. */
 function hypot(b: Builder, self: Value, other: Value): Value {

@@ -1,6 +1,6 @@
 // What pointwise rows share: arguments in the type that PyTorch computes in, signs, roundings, tables of rows.
 import type { Value } from '../../../ir/graph.ts';
-import { type DataType, elementTypes, isFloat } from '../../../ir/types.ts';
+import { elementTypes, isFloat } from '../../../ir/types.ts';
 import type { Builder } from '../../../ops/builder.ts';
 import { elementOf } from '../../../ops/shapes.ts';
 import { asTensor, floatType, type Operand, promoted, resultType } from './operands.ts';
@@ -63,12 +63,6 @@ export function knownNumber(operand: Operand): number | undefined {
 export const isBool = (v: Value): boolean => elementOf(v) === 'bool';
 export const isFloating = (v: Value): boolean => isFloat(elementOf(v));
 export const isUnsigned = (v: Value): boolean => elementTypes[elementOf(v)].class === 'uint';
-const isNarrow = (type: DataType): boolean => isFloat(type) && elementTypes[type].bits < 32;
-
-/** A formula whose steps 16-bit floats are too coarse for: PyTorch too computes those in float32. */
-export const inFloat32 = (b: Builder, v: Value, f: (wide: Value) => Value): Value =>
-  b.Cast(f(isNarrow(elementOf(v)) ? b.Cast(v, 'float32') : v), elementOf(v));
-
 /** v * factor; v itself for a factor known to be 1. */
 export function times(b: Builder, v: Value, factor: Operand): Value {
   return knownNumber(factor) === 1 ? v : b.Mul(v, asTensor(b, factor, elementOf(v)));
@@ -80,30 +74,3 @@ export const always = (b: Builder, v: Value): Value => {
   return b.Equal(anything, anything);
 };
 export const never = (b: Builder, v: Value): Value => b.Not(always(b, v));
-
-/** Whether an element is below zero, -0 included: 1 / -0 is -infinity, and 1 / -infinity is no more below zero. */
-export function signbit(b: Builder, v: Value): Value {
-  if (isBool(v)) return never(b, v);
-  const zero = b.like(0, v);
-  const negative = b.Less(v, zero);
-  return isFloating(v) ? b.Or(negative, b.Less(b.Reciprocal(v), zero)) : negative;
-}
-
-/** Rounds towards zero. */
-export const truncate = (b: Builder, v: Value): Value => (isFloating(v) ? b.Where(b.Less(v, b.like(0, v)), b.Ceil(v), b.Floor(v)) : v);
-
-/** low / high of non-negative numbers, where 0 / 0 is 0 and infinity / infinity is 1. */
-export const ratio = (b: Builder, low: Value, high: Value): Value => b.Where(b.Equal(low, high), b.Sign(low), b.Div(low, high));
-
-/** log(1 + v) that is accurate near 0: what rounding 1 + v loses is added back. */
-export const log1p = (b: Builder, v: Value): Value =>
-  inFloat32(b, v, x => {
-    const one = b.like(1, x);
-    const sum = b.Add(x, one);
-    const rounded = b.Sub(sum, one);
-    const log = b.Log(sum);
-    return b.Where(b.Equal(rounded, x), log, b.Add(log, b.Div(b.Sub(x, rounded), sum)));
-  });
-
-/** exp(v) - 1 that is accurate near 0, as tanh(v / 2) (exp(v) + 1). */
-export const expm1 = (b: Builder, v: Value): Value => b.Mul(b.Tanh(b.Mul(v, b.like(0.5, v))), b.Add(b.Exp(v), b.like(1, v)));

@@ -2,25 +2,10 @@
 import type { Value } from '../../../ir/graph.ts';
 import type { DataType } from '../../../ir/types.ts';
 import type { Builder } from '../../../ops/builder.ts';
+import { expm1, log1p, signbit, truncate } from '../../../ops/formulas.ts';
 import type { OpName } from '../../../ops/names.gen.ts';
 import { elementOf } from '../../../ops/shapes.ts';
-import {
-  always,
-  asIs,
-  expm1,
-  type Formula,
-  floating,
-  isBool,
-  isFloating,
-  isUnsigned,
-  log1p,
-  never,
-  ofFloat,
-  ofSelf,
-  rows,
-  signbit,
-  truncate,
-} from './elementwise.ts';
+import { always, asIs, type Formula, floating, isBool, isFloating, isUnsigned, never, ofFloat, ofSelf, rows } from './elementwise.ts';
 import { type Args, type AtenRow, type AtenRows, unsupported } from './row.ts';
 
 /** Functions that give floats and are one ONNX operator. */
@@ -147,7 +132,7 @@ export const unary: AtenRows = {
   ...same('trunc fix', truncate),
   ...same('frac', (b, v) => b.Mod({ A: v, B: b.like(1, v) }, { fmod: 1 })),
   ...same('square', square),
-  ...same('signbit', signbit),
+  ...same('signbit', (b, v) => (isBool(v) ? never(b, v) : signbit(b, v))),
   ...same('nan_to_num', nanToNum),
   ...same('isnan', (b, v) => (isFloating(v) ? b.IsNaN(v) : never(b, v))),
   ...same('isinf', infinity({})),

@@ -1,0 +1,89 @@
+// TensorFlow's formats as rows of the format table.
+import type { Source } from '../../codec/source.ts';
+import { isTable } from '../../codec/sstable.ts';
+import { ModelError } from '../../errors.ts';
+import type { Format, ReadOptions, ReadResult } from '../format.ts';
+import type { WeightFormat } from '../weights/weights.ts';
+import { Bundle } from './bundle.ts';
+import { isGraphText, openGraphDef } from './graph-def.ts';
+import { isSavedModel, openSavedModel } from './saved-model.ts';
+import { translate } from './translate.ts';
+
+const mainFile = 'saved_model.pb';
+
+/** Folders of `tf.saved_model.save` and `Model.export`, by their main file. */
+export const savedModel: Format = {
+  name: 'saved_model',
+  title: 'TensorFlow SavedModel',
+  extensions: [mainFile],
+  mainFile,
+  detect: (head, source) => isSavedModel(head) || lastPart(source) === mainFile,
+  async read(source, options) {
+    const { limits, allowCustom, inputShapes } = options;
+    const name = source.name.split(/[\\/]/).at(-2) ?? 'saved_model';
+    const wanted = await openSavedModel(source, name, { ...options, depth: limits?.depth });
+    return translate(wanted, { allowCustom, inputShapes });
+  },
+};
+
+const readGraph =
+  (isText: boolean) =>
+  async (source: Source, { limits, inputs, outputs, allowCustom, inputShapes }: ReadOptions): Promise<ReadResult> => {
+    const name = lastPart(source).replace(/\.[^.]*$/, '');
+    const wanted = await openGraphDef(source, name, isText, { inputs, outputs, depth: limits?.depth });
+    return translate(wanted, { allowCustom, inputShapes });
+  };
+
+/** Frozen graphs. */
+export const graphDef: Format = {
+  name: 'graphdef',
+  title: 'TensorFlow GraphDef',
+  extensions: ['.pb'],
+  /** A node, which starts with its name. */
+  detect(head, source) {
+    if (head[0] !== 0x0a) return false;
+    let at = 1;
+    while (at < 10 && (head[at] ?? 0) >= 0x80) at++;
+    const length = head[at + 2] ?? 0;
+    return head[at + 1] === 0x0a && (head[at + 3 + length] === 0x12 || source.name.endsWith('.pb'));
+  },
+  read: readGraph(false),
+};
+
+export const graphDefText: Format = {
+  name: 'graphdef-text',
+  title: 'TensorFlow GraphDef text',
+  extensions: ['.pbtxt'],
+  isText: true,
+  detect: isGraphText,
+  read: readGraph(true),
+};
+
+const lastPart = (source: Source): string => source.name.split(/[\\/]/).at(-1)!;
+
+const suffix = '/.ATTRIBUTES/VARIABLE_VALUE';
+
+/** Checkpoints, by their index. */
+export const checkpointIndex: WeightFormat = {
+  name: 'tensorflow',
+  title: 'TensorFlow checkpoint',
+  extensions: ['.index'],
+  async detect(_head, source) {
+    try {
+      return await isTable(source);
+    } catch (error) {
+      if (error instanceof ModelError) return source.name.endsWith('.index');
+      throw error;
+    }
+  },
+  async read(source, { open }) {
+    const bundle = await Bundle.open(source, async name => open!(name));
+    const tensors = new Map();
+    for (const key of bundle.keys) {
+      if (key.startsWith('_CHECKPOINTABLE')) continue;
+      const short = key.endsWith(suffix) ? key.slice(0, -suffix.length) : key;
+      tensors.set(tensors.has(short) ? key : short, await bundle.tensor(key));
+    }
+    return { tensors, metadata: new Map(), findings: [] };
+  },
+};

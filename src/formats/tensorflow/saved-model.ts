@@ -1,0 +1,113 @@
+// SavedModel folders: one of their graphs by its tags, one of its signatures, and the variables of the checkpoint beside it.
+import { decode } from '../../codec/protobuf.ts';
+import type { Source } from '../../codec/source.ts';
+import { fail } from '../../errors.ts';
+import { quoted } from '../../ir/text.ts';
+import { graphBody, Library, plainRef } from './body.ts';
+import { fetchStrings } from './fetch.ts';
+import { kerasOutputs } from './keras-order.ts';
+import { type MetaGraphDef, type SavedModel, type SignatureDef, type TensorInfo, tensorflowSchema } from './proto.gen.ts';
+import { readResources } from './resources.ts';
+import type { Wanted } from './translate.ts';
+import { sizesOf } from './types.ts';
+
+export interface SavedModelOptions {
+  readonly open?: ((location: string) => Promise<Source>) | undefined;
+  /** The signature; `serving_default` otherwise, or the only one. */
+  readonly signature?: string | undefined;
+  /** Tags of the graph, separated by commas; `serve` otherwise, or those of the only one. */
+  readonly tag?: string | undefined;
+  readonly depth?: number | undefined;
+}
+
+/** Name of the signature that runs once after loading. */
+const initSignature = '__saved_model_init_op';
+
+/** @throws ModelError E4001 listing the tags or signatures there are, and what reading throws */
+export async function openSavedModel(source: Source, name: string, options: SavedModelOptions): Promise<Wanted> {
+  const saved = await decode<SavedModel>(tensorflowSchema, 'SavedModel', source, { limits: { depth: options.depth } });
+  if (saved.saved_model_schema_version !== 1)
+    throw fail('E2002', `the SavedModel is of schema version ${saved.saved_model_schema_version ?? 0}, 1 is read here`);
+  const meta = chooseGraph(saved.meta_graphs ?? [], options.tag);
+  const graph = meta.graph_def;
+  if (!graph) throw fail('E1101', 'the SavedModel has no graph', { path: 'meta_graphs.graph_def' });
+  await fetchStrings(graph);
+  const { signature, signatureName } = chooseSignature(meta, options.signature);
+  const library = new Library(graph);
+  const body = graphBody(graph, '');
+  const ends = (entries: readonly { key?: string | undefined; value?: TensorInfo | undefined }[] | undefined) =>
+    (entries ?? [])
+      .map(({ key = '', value = {} }) => ({ name: key, info: value, ref: plainRef(tensorName(value, key)) }))
+      .sort((a, c) => a.name.localeCompare(c.name, 'en', { numeric: true }));
+  const inputs = ends(signature.inputs).map(({ name, info, ref }) => {
+    const shape = info.tensor_shape;
+    return { name, type: info.dtype ?? 0, sizes: sizesOf(shape ?? { unknown_rank: true }), ref };
+  });
+  const outputs = inOrder(
+    ends(signature.outputs).map(({ name, ref }) => ({ name, ref })),
+    await kerasOutputs(options.open),
+  );
+  for (const { name, ref } of [...inputs, ...outputs])
+    if (!body.nodes.has(ref.node)) throw fail('E1104', `the signature's ${quoted(name)} is ${quoted(ref.node)}, which is no node`);
+  const roots = outputs.map(o => o.ref.node);
+  const resources = await readResources({ meta, body, library, roots, open: options.open });
+  const version = meta.meta_info_def?.tensorflow_version;
+  const metadata = new Map([
+    ['source_format', 'saved_model'],
+    ['signature', signatureName],
+    ['tags', (meta.meta_info_def?.tags ?? []).join(',')],
+  ]);
+  return { name, body, library, inputs, outputs, resources, producer: version, metadata };
+}
+
+/** Outputs in the order of names, where that has all of them. */
+function inOrder<T extends { readonly name: string }>(outputs: readonly T[], names: readonly string[]): readonly T[] {
+  const places = outputs.map(o => names.indexOf(o.name));
+  return places.includes(-1) ? outputs : [...outputs].sort((a, c) => names.indexOf(a.name) - names.indexOf(c.name));
+}
+
+function tensorName(info: TensorInfo, key: string): string {
+  if (info.coo_sparse || info.composite_tensor)
+    throw fail('E2001', `${quoted(key)} of the signature is sparse or composite, which has no conversion`);
+  return info.name ?? '';
+}
+
+const tagsOf = (meta: MetaGraphDef): readonly string[] => meta.meta_info_def?.tags ?? [];
+const sameTags = (a: readonly string[], c: readonly string[]): boolean => [...a].sort().join('\0') === [...c].sort().join('\0');
+
+function chooseGraph(graphs: readonly MetaGraphDef[], tag: string | undefined): MetaGraphDef {
+  const wanted = tag?.split(',').map(t => t.trim());
+  const found = wanted
+    ? graphs.find(g => sameTags(tagsOf(g), wanted))
+    : graphs.length === 1
+      ? graphs[0]
+      : graphs.find(g => sameTags(tagsOf(g), ['serve']));
+  if (found) return found;
+  if (graphs.length === 0) throw fail('E1101', 'the SavedModel has no graphs', { path: 'meta_graphs' });
+  const have = graphs.map(g => quoted(tagsOf(g).join(','))).join(', ');
+  throw fail(
+    'E4001',
+    wanted ? `no graph has the tags ${quoted(wanted.join(','))}; there are ${have}` : `several graphs; choose one by --tag: ${have}`,
+  );
+}
+
+function chooseSignature(meta: MetaGraphDef, wanted: string | undefined): { signature: SignatureDef; signatureName: string } {
+  const all = new Map((meta.signature_def ?? []).map(({ key = '', value = {} }) => [key, value]));
+  const names = [...all.keys()].filter(n => n !== initSignature);
+  const name = wanted ?? (all.has('serving_default') ? 'serving_default' : names.length === 1 ? names[0] : undefined);
+  const signature = name === undefined ? undefined : all.get(name);
+  if (signature && name !== undefined) return { signature, signatureName: name };
+  const have = names.length === 0 ? 'there are none' : `there are ${names.map(quoted).join(', ')}`;
+  throw fail(
+    'E4001',
+    wanted === undefined ? `no signature is the default, choose one by --signature; ${have}` : `no signature ${quoted(wanted)}; ${have}`,
+  );
+}
+
+/** Whether the first bytes are those of a SavedModel: schema version 1, then the length of a graph, which starts with its description. */
+export function isSavedModel(head: Uint8Array): boolean {
+  if (head[0] !== 0x08 || head[1] !== 0x01 || head[2] !== 0x12) return false;
+  let at = 3;
+  while (at < head.length && head[at]! >= 0x80) at++;
+  return head[at + 1] === 0x0a || head[at + 1] === 0x12;
+}
