@@ -35,43 +35,29 @@ make_family() {
   [ -f "$stamp" ] && return 0
   mkdir -p "$corpus" && "$python" "$shared/corpus/make_$family.py" --out "$corpus/$family" "$@" && touch "$stamp"
 }
-interop() {
-  make_corpus supported --only $supported || return 1
-  "$python" "$shared/corpus/evaluate.py" "$corpus/torch" --repo . --only "$(echo $supported | tr ' ' ,)" --kinds pt2,onnx --backend reference --out build/ci/evaluate.json || return 1
-  node -e 'const r=JSON.parse(require("fs").readFileSync("build/ci/evaluate.json")); const n=r.filter(x=>x.ok).length; console.log(`${n} passed, ${r.length-n} failed`); process.exit(n===r.length&&n>0?0:1)'
+# What evaluate.py says of some cases of a family: judge FAMILY NAMES KINDS [ARGUMENTS...]
+judge() {
+  local report="build/ci/$1-$3.json" family=$1 names=$2 kinds=$3
+  shift 3
+  "$python" "$shared/corpus/evaluate.py" "$corpus/$family" --repo . --only "$names" --kinds "$kinds" --out "$report" "$@" || return 1
+  node -e 'const r=JSON.parse(require("fs").readFileSync(process.argv[1])); const n=r.filter(x=>x.ok).length; console.log(`${n} passed, ${r.length-n} failed`); process.exit(n===r.length&&n>0?0:1)' "$report"
 }
-# The names of a third of the open cases, or of all, with commas; they are made where they are not there.
+interop() { make_corpus supported --only $supported && judge torch "$(echo $supported | tr ' ' ,)" pt2,onnx --backend reference; }
+# The names of a third of the open cases of a family, or of all, with commas; they are made where they are not there.
 open_cases() {
-  local names
-  names=$("$python" "$shared/corpus/make_torch.py" --set open --list | awk '{ print ($2 == "full" ? $3 : $2) }' | awk -v third="$third" 'third == "all" || NR % 3 == third')
-  if [ ! -f "$corpus/.torch-$(sha256sum "$shared/corpus/make_torch.py" | cut -c1-12)-all" ]; then make_corpus "programs-$third" --only $names >&2 || return 1; fi
+  local names family=$1
+  names=$("$python" "$shared/corpus/make_$family.py" --set open --list 2>/dev/null | awk '{ print ($2 == "full" ? $3 : $2) }' | awk -v third="$third" 'third == "all" || NR % 3 == third')
+  if [ ! -f "$corpus/.$family-$(sha256sum "$shared/corpus/make_$family.py" | cut -c1-12)-all" ]; then make_family "$family" "programs-$third" --only $names >&2 || return 1; fi
   echo $names | tr ' ' ,
 }
 # The .pt2 programs of the corpus.
-programs() {
-  local names
-  names=$(open_cases) || return 1
-  "$python" "$shared/corpus/evaluate.py" "$corpus/torch" --repo . --only "$names" --kinds pt2 --out build/ci/programs.json || return 1
-  node -e 'const r=JSON.parse(require("fs").readFileSync("build/ci/programs.json")); const n=r.filter(x=>x.ok).length; console.log(`${n} passed, ${r.length-n} failed`); process.exit(n===r.length&&n>0?0:1)'
-}
+programs() { local names && names=$(open_cases torch) && judge torch "$names" pt2; }
 # The TorchScript programs of the corpus, and those of test/interop.
-torchscript() {
-  "$python" test/interop/torchscript.py --third "$third" || return 1
-  local names
-  names=$(open_cases) || return 1
-  "$python" "$shared/corpus/evaluate.py" "$corpus/torch" --repo . --only "$names" --kinds torchscript --out build/ci/torchscript.json || return 1
-  node -e 'const r=JSON.parse(require("fs").readFileSync("build/ci/torchscript.json")); const n=r.filter(x=>x.ok).length; console.log(`${n} passed, ${r.length-n} failed`); process.exit(n===r.length&&n>0?0:1)'
-}
+torchscript() { local names && "$python" test/interop/torchscript.py --third "$third" && names=$(open_cases torch) && judge torch "$names" torchscript; }
 # Every operator of TensorFlow with a row, and the SavedModels and frozen graphs of the corpus: a third of the cases, or all.
 tensorflow_ops() { "$python" test/interop/tf_ops.py --third "$third"; }
 tensorflow_models() { "$python" test/interop/tf_models.py; }
-tensorflow() {
-  local names
-  names=$("$python" "$shared/corpus/make_tf.py" --set open --list 2>/dev/null | awk '{ print ($2 == "full" ? $3 : $2) }' | awk -v third="$third" 'third == "all" || NR % 3 == third')
-  make_family tf "graphs-$third" --only $names || return 1
-  "$python" "$shared/corpus/evaluate.py" "$corpus/tf" --repo . --only "$(echo $names | tr ' ' ,)" --kinds saved_model,graphdef --out build/ci/tensorflow.json || return 1
-  node -e 'const r=JSON.parse(require("fs").readFileSync("build/ci/tensorflow.json")); const n=r.filter(x=>x.ok).length; console.log(`${n} passed, ${r.length-n} failed`); process.exit(n===r.length&&n>0?0:1)'
-}
+tensorflow() { local names && names=$(open_cases tf) && judge tf "$names" saved_model,graphdef; }
 # Every case instead of a third: three times as many, and no end after so many seconds.
 if [ "$third" = all ]; then whole=4 most=100000; else whole=1 most=300; fi
 aten() { "$python" test/interop/aten.py --third "$third"; }
@@ -131,7 +117,7 @@ narrow() {
 # Programs that go out to PyTorch and come back.
 torch_round_trips() {
   local names
-  names=$(open_cases) || return 1
+  names=$(open_cases torch) || return 1
   "$python" test/interop/torch_round_trips.py "$corpus/torch" --only "$names"
 }
 # Conformance models as programs of PyTorch in each of its forms, which loads and runs them.
@@ -145,14 +131,7 @@ weights() { "$python" test/interop/weights.py; }
 swap() { "$python" test/interop/swap.py $(whole_corpus); }
 # Operators of TensorFlow Lite beside its interpreter, and the models of the corpus beside TensorFlow.
 tflite() { "$python" test/interop/tflite.py --third "$third"; }
-make_tf_corpus() {
-  local key stamp
-  key=$(sha256sum "$shared/corpus/make_tf.py" | cut -c1-12)
-  stamp="$corpus/.tf-$key"
-  [ -f "$stamp" ] && return 0
-  mkdir -p "$corpus" && "$python" "$shared/corpus/make_tf.py" --out "$corpus/tf" --set open && touch "$stamp"
-}
-tflite_models() { make_tf_corpus >&2 && "$python" test/interop/tflite_models.py --corpus "$corpus/tf" --third "$third"; }
+tflite_models() { open_cases tf >/dev/null && "$python" test/interop/tflite_models.py --corpus "$corpus/tf" --third "$third"; }
 fresh() { "$python" test/interop/export_fresh.py --third "$third"; }
 # Every ONNX file there is: the corpus, the models that the onnx package ships, and our own.
 onnx_files() { find "$corpus" "$venv/lib" models -name "*.onnx" | sort; }

@@ -263,7 +263,6 @@ withLimits(
     .requiredOption('--inputs <path>', 'an .npz with an array for each input, or an .npy for the only one')
     .option('-o, --output <path>', 'the .npz or .npy to write, or - for standard output')
     .option('--backend <name>', 'what computes: reference or cpu', 'reference')
-    .option('--signature <name>', 'the signature to run, of a file that has several')
     .option('--quantized-io', 'give and get the integers that a quantised model stores')
     .option('--overwrite', 'replace an existing file'),
 )

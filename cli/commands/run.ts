@@ -16,7 +16,6 @@ export interface RunOptions extends LimitOptions {
   readonly inputs: string;
   readonly output?: string;
   readonly backend: string;
-  readonly signature?: string;
   readonly quantizedIo?: boolean;
   readonly overwrite?: boolean;
 }

@@ -68,7 +68,7 @@ export interface Case {
 
 /** What is said of bytes that are no model. */
 export const readable =
-  'not a known model format; read are PyTorch exported program (.pt2), TorchScript program (.pt), TensorFlow Lite model (.tflite), ONNX text (.onnxtxt), ONNX JSON (.onnxjson), ONNX protobuf text (.textproto), ONNX (.onnx)';
+  'not a known model format; read are PyTorch exported program (.pt2), TorchScript program (.pt), TensorFlow Lite model (.tflite), TensorFlow SavedModel (saved_model.pb), TensorFlow GraphDef (.pb), ONNX text (.onnxtxt), ONNX JSON (.onnxjson), ONNX protobuf text (.textproto), TensorFlow GraphDef text (.pbtxt), ONNX (.onnx)';
 
 type Given = Partial<Omit<Case, 'row' | 'variant' | 'make' | 'findings'>>;
 

@@ -151,7 +151,7 @@ describe('limits', () => {
   test.each<[string, object, string]>([
     ['depth', { depth: 2 }, 'E1008 nesting deeper than 2 at offset'],
     ['nodes', { nodes: 1 }, 'E1009 the model has more than 1 nodes'],
-    ['rank', { rank: 0 }, 'E1202 the type has rank 1, the limit is 0'],
+    ['rank', { rank: 0 }, 'E1202 the type has rank 2, the limit is 0'],
   ])('%s', async (name, limits, message) => {
     const { bytes } = model({ nodes: chain });
     expect(await errorOf(() => read(bytes, { limits }))).toContain(message);
