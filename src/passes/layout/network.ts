@@ -3,7 +3,7 @@ import { type Dim, substitute, symbolsOf } from '../../ir/dims.ts';
 import { countUses, type Graph, type Node, subgraphs, type Value } from '../../ir/graph.ts';
 import { range } from '../../ops/shapes.ts';
 import { permOf } from '../identities.ts';
-import { keyOf, type Layout, movesNothing, plain, through } from './layout.ts';
+import { isIdentity, keyOf, type Layout, movesNothing, plain, through } from './layout.ts';
 
 /** Somebody who reads a value; without a node an output, or a graph nested in a node. */
 export interface Reader {
@@ -86,7 +86,10 @@ export class Costs {
 
   of(v: Value, from: Layout, to: Layout): number {
     if (keyOf(from) === keyOf(to) || this.isFree(v)) return 0;
-    return movesNothing(from, to, v.shape) ? 1 : this.#size(v, to) + 1;
+    if (movesNothing(from, to, v.shape)) return 1;
+    // Only transposes of whole axes become one: between others the value is brought back first.
+    const isDirect = from.mixed.size + to.mixed.size === 0 || isIdentity(from) || isIdentity(to);
+    return (isDirect ? 1 : 2) * (this.#size(v, to) + 1);
   }
 
   #size(v: Value, { perm }: Layout): number {
@@ -100,7 +103,7 @@ export class Costs {
 /** Sums of costs stay exact. */
 const largest = 2 ** 40;
 
-/** What the transposes of a graph cost; those of graphs nested in it are not counted. */
+/** What the transposes of a graph and of those nested in it cost. */
 export function transposeCost(graph: Graph): number {
   const costs = new Costs(graph);
   let total = 0;
@@ -108,5 +111,6 @@ export function transposeCost(graph: Graph): number {
     const wanted = new Map(readers.flatMap(({ perm }) => (perm ? [[String(perm), perm] as const] : [])));
     for (const perm of wanted.values()) total += costs.of(value, plain(range(perm.length)), plain(perm));
   }
+  for (const node of graph.nodes) for (const [, inner] of subgraphs(node)) total += transposeCost(inner);
   return total;
 }

@@ -1,7 +1,7 @@
 // How far a layout flows: from some tensors through the operators that can be said in it, to others and on.
 import type { Node, Value } from '../../ir/graph.ts';
 import { type Flow, isStill, type Turn, turnFrom } from './flow.ts';
-import { inverse, isIdentity, type Layout, through } from './layout.ts';
+import { inverse, isIdentity, isNatural, type Layout, through } from './layout.ts';
 import type { Reader, Source, Sources } from './network.ts';
 
 export interface Flows {
@@ -39,11 +39,14 @@ export function spread(sources: Sources, flows: Flows, { seeds, preferred, isFre
     const source = root && sources.all.get(root);
     if (source && layout) pending.push({ source, layout: perm ? through(perm, layout) : layout });
   };
+  /** Whether a transpose stands between elements that are mixed within an axis and what makes them. */
+  const isTorn = (v: Value, layout: Layout | undefined): boolean =>
+    layout !== undefined && layout.mixed.size > 0 && !isNatural(sources.rootOf(v).perm ?? []) && !isFree(sources.rootOf(v).root);
   const reach = (node: Node, side: 'inputs' | 'outputs', index: number, layout: Layout): void => {
     const found = turns.has(node) ? undefined : flows.of(node);
     const axes = found?.flow[side][index];
     const turn = axes && turnFrom(found.node, found.flow, { axes, layout }, preferred);
-    if (!turn || (!still && isStill(turn))) return;
+    if (!turn || (!still && isStill(turn)) || node.inputs.some((v, i) => v && isTorn(v, turn.inputs[i]))) return;
     turns.set(node, turn);
     turn.inputs.forEach((wanted, i) => {
       want(node.inputs[i], wanted);
