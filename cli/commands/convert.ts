@@ -9,7 +9,7 @@ import { checkOutput, readModel } from '../files.ts';
 import type { ReadLimitOptions } from '../limits.ts';
 import type { Outcome, Output } from '../output.ts';
 import { nameRules } from '../rename.ts';
-import { parseShapes } from '../shapes.ts';
+import { parseShapes, parseValues } from '../shapes.ts';
 import { plural, shown } from '../terminal.ts';
 import { verify } from '../verify.ts';
 import { checkFormat, checkMap, dtypeNamed, readWords, type WriteOptions, writeModel } from '../writing.ts';
@@ -19,6 +19,7 @@ export interface ConvertOptions extends Omit<WriteOptions, 'output'>, ReadLimitO
   readonly output?: string;
   readonly allowCustom?: boolean;
   readonly inputShape?: readonly string[];
+  readonly inputValue?: readonly string[];
   readonly weights?: string;
   readonly rename?: readonly string[];
   /** True without arrays. */
@@ -30,13 +31,14 @@ export async function convert(args: readonly string[], options: ConvertOptions, 
   const { input, arrays } = inputAndArrays(args, options.verify);
   const { output, overwrite = false } = options;
   const shapes = parseShapes('--input-shape', options.inputShape ?? []);
+  const values = parseValues('--input-value', options.inputValue ?? []);
   if (options.target !== undefined) runtimeNamed(options.target);
   const dtype = dtypeNamed(options.dtype);
   if (options.keepIoTypes && dtype === undefined) throw fail('E4001', '--keep-io-types goes with --dtype');
   const rename = nameRules(options.rename);
   if (rename.length > 0 && options.weights === undefined) throw fail('E4001', '--rename goes with --weights');
   const prepare = async (): Promise<Prepared> => {
-    const loaded = await out.stage('read', () => readModel(input, { ...options, inputShapes: shapes }), readWords);
+    const loaded = await out.stage('read', () => readModel(input, { ...options, inputShapes: shapes, inputValues: values }), readWords);
     const shaped = shapes ? await out.stage('shapes', async () => withInputShapes(loaded.model, shapes)) : loaded.model;
     const { model, findings } = await withWeights(shaped, options.weights, rename, out);
     return { model, loaded, findings: [...loaded.findings, ...findings] };

@@ -38,7 +38,7 @@ export { FileSource, readStdin, removeTemporaries, writeFileAtomic } from './fil
 export type PathOrInput = string | Uint8Array | Blob | Source;
 
 /** What reading takes beside the file; external files are found by themselves. */
-export type FileReadOptions = Pick<ReadOptions, 'allowCustom' | 'limits'>;
+export type FileReadOptions = Pick<ReadOptions, 'allowCustom' | 'inputShapes' | 'inputValues' | 'limits'>;
 
 /**
  * Read a model; external data is looked for beside it, never outside its folder.
