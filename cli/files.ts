@@ -23,7 +23,12 @@ export async function openInput(path: string, options: ReadOptions = {}): Promis
 /** Read a model. Errors: as `read`. */
 export async function readModel(
   path: string,
-  { allowCustom, limit, inputShapes, inputValues }: ReadLimitOptions & Pick<ReadOptions, 'allowCustom' | 'inputShapes' | 'inputValues'> = {},
+  {
+    allowCustom,
+    limit,
+    inputShapes,
+    inputValues,
+  }: ReadLimitOptions & Pick<ReadOptions, 'allowCustom' | 'inputShapes' | 'inputValues'> = {},
 ): Promise<Loaded & { readonly source: Source }> {
   const { source, options } = await openInput(path, { allowCustom, limits: limit, inputShapes, inputValues });
   return { ...(await read(source, options)), source };

@@ -61,7 +61,11 @@ withReadLimits(
     .option('--no-fuse', 'keep layers as they are, such as batch normalisation after a convolution')
     .option('--allow-custom', 'keep operators without a conversion as nodes of a domain of their own')
     .option('--input-shape <name:dims>', 'a shape for an input, such as x:1,3,224,224 or x:batch,3; repeatable', collect)
-    .option('--input-value <name=value>', 'a number, true, false, None or a text in the place of an input of TorchScript; repeatable', collect)
+    .option(
+      '--input-value <name=value>',
+      'a number, true, false, None or a text in the place of an input of TorchScript; repeatable',
+      collect,
+    )
     .option('--weights <path>', 'a checkpoint or model whose tensors replace the weights, by name')
     .option('--rename <old=new>', 'with --weights: other names for its tensors, such as module.*=*; repeatable', collect)
     .option('--map <path>', 'also write where each node and weight went, for swap-weights')

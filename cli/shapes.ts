@@ -27,14 +27,14 @@ export function parseValues(option: string, texts: readonly string[]): Readonly<
   const values = texts.map((text): [string, InputValue] => {
     const [, name, value] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
     if (name === undefined || value === undefined) throw fail('E4001', `${option} ${text}: expected NAME=VALUE such as sr=16000`);
-    return [name, valueOf(value)];
+    return [name, valueIn(value)];
   });
   const twice = values.find(([name], i) => values.findIndex(([other]) => other === name) < i);
   if (twice) throw fail('E4001', `${option} names ${twice[0]} twice`);
   return Object.fromEntries(values);
 }
 
-function valueOf(text: string): InputValue {
+function valueIn(text: string): InputValue {
   if (/^[-+]?\d{1,19}$/.test(text)) return Number.isSafeInteger(Number(text)) ? Number(text) : BigInt(text);
   if (/^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(text)) return Number(text);
   if (/^(true|false)$/i.test(text)) return text.toLowerCase() === 'true';

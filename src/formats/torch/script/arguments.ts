@@ -166,7 +166,13 @@ function partsRead(body: unknown, name: string): readonly string[] | undefined {
     if (typeof part !== 'object' || part === null) return true;
     if (Array.isArray(part)) return part.every(isOnlyRead);
     if (isIt(part)) return false;
-    const { kind, of, index, target, value } = part as { kind?: string; of?: unknown; index?: Expression; target?: Expression; value?: unknown };
+    const { kind, of, index, target, value } = part as {
+      kind?: string;
+      of?: unknown;
+      index?: Expression;
+      target?: Expression;
+      value?: unknown;
+    };
     if (kind === 'index' && isIt(of) && (index?.kind === 'string' || (index?.kind === 'int' && index.value >= 0))) {
       parts.add(String(index.value));
       return true;

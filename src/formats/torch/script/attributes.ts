@@ -14,7 +14,13 @@ import { Device, Dict, type Host, isKnownNumber, isNumber, isSame, kindOf, List,
 
 /** What an attribute holds when a call begins. */
 export type Kept =
-  | { readonly kind: 'value'; readonly type: TensorType; readonly isNumber: boolean; readonly initial: Tensor | undefined; readonly first: string }
+  | {
+      readonly kind: 'value';
+      readonly type: TensorType;
+      readonly isNumber: boolean;
+      readonly initial: Tensor | undefined;
+      readonly first: string;
+    }
   | { readonly kind: 'known'; readonly value: Host; readonly first: Host }
   /** A number that is a size of the inputs. */
   | { readonly kind: 'size'; readonly size: Dim; readonly first: Host }
@@ -68,11 +74,13 @@ export function keptOf({ before, after }: Change, kept: Kept | undefined, path: 
   }
   if (after instanceof TensorRef) return keptTensor(before, after.read(b), kept, path);
   if (isNumber(after)) return keptNumber(before, after, kept, numbers);
-  if (after === undefined || typeof after === 'string' || after instanceof Device) return { kind: 'known', value: after, first: firstOf(before, kept) };
+  if (after === undefined || typeof after === 'string' || after instanceof Device)
+    return { kind: 'known', value: after, first: firstOf(before, kept) };
   throw fail('E2001', `the program keeps a ${kindOf(after)} in ${path} from call to call, which has no conversion`);
 }
 
-const partOf = (kept: Kept | undefined, same: boolean, i: number): Kept | undefined => (same && kept?.kind === 'items' ? kept.items[i] : undefined);
+const partOf = (kept: Kept | undefined, same: boolean, i: number): Kept | undefined =>
+  same && kept?.kind === 'items' ? kept.items[i] : undefined;
 const firstOf = (before: Host, kept: Kept | undefined): Host => (kept?.kind === 'known' || kept?.kind === 'size' ? kept.first : before);
 
 function keptTensor(before: Host, { type, name }: Value, kept: Kept | undefined, path: string): Kept {
@@ -171,7 +179,11 @@ export function* firstCall(kept: Kept, path: string): Generator<readonly [string
   if (kept.kind === 'items') for (const [i, item] of kept.items.entries()) yield* firstCall(item, `${path}.${i}`);
   else if (kept.kind === 'value') {
     const { first, type, initial } = kept;
-    if (!initial) yield [path, `${path} is ${first} before the first call and ${formatType(type)} after it: an input that needs a value for that call too`];
+    if (!initial)
+      yield [
+        path,
+        `${path} is ${first} before the first call and ${formatType(type)} after it: an input that needs a value for that call too`,
+      ];
   } else {
     const after = kept.kind === 'size' ? formatDim(kept.size) : described(kept.value);
     if (kept.kind === 'size' || !isSame(kept.first, kept.value))
@@ -182,7 +194,8 @@ export function* firstCall(kept: Kept, path: string): Generator<readonly [string
 const itemsOf = (v: Host): readonly Host[] | undefined =>
   v instanceof Tuple ? v.items : v instanceof List ? v.known : v instanceof Dict ? [...v.entries.values()] : undefined;
 function sameForm(a: Host, c: Host): boolean {
-  if (a instanceof Dict && c instanceof Dict) return a.entries.size === c.entries.size && [...a.entries.keys()].every(key => c.entries.has(key));
+  if (a instanceof Dict && c instanceof Dict)
+    return a.entries.size === c.entries.size && [...a.entries.keys()].every(key => c.entries.has(key));
   const isAlike = (a instanceof List && c instanceof List) || (a instanceof Tuple && c instanceof Tuple);
   return isAlike && a.length === c.length;
 }

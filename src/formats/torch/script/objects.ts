@@ -27,11 +27,7 @@ export class Objects {
   readonly #hosts = new Map<SavedValue, Host>();
   readonly attributes: Attribute[] = [];
 
-  constructor(
-    state: State,
-    classOf: (name: string) => ClassDef | undefined,
-    kept: ReadonlyMap<string, (saved: SavedValue) => Host>,
-  ) {
+  constructor(state: State, classOf: (name: string) => ClassDef | undefined, kept: ReadonlyMap<string, (saved: SavedValue) => Host>) {
     this.#state = state;
     this.#classOf = classOf;
     this.#kept = kept;

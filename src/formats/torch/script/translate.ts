@@ -175,7 +175,11 @@ class Attempt {
     const classOf = (name: string): ClassDef | undefined => this.#e.classOf(name);
     const traced = archive.traced.get('forward') ?? [];
     this.#arguments = new Arguments({ ...options, traced, types: options.types, classOf }, this.#b);
-    this.#objects = new Objects(this.#state, classOf, new Map([...options.kept].map(([path, kept]) => [path, saved => this.#kept(path, kept, saved)])));
+    this.#objects = new Objects(
+      this.#state,
+      classOf,
+      new Map([...options.kept].map(([path, kept]) => [path, saved => this.#kept(path, kept, saved)])),
+    );
     for (const [name, type] of options.types ?? []) this.guesses.set(name, type);
   }
 
