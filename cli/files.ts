@@ -33,22 +33,14 @@ const namesIn = (given: readonly string[] | undefined): string[] | undefined =>
 /** Read a model. Errors: as `read`. */
 export async function readModel(
   path: string,
-  { limit, ...given }: ReadLimitOptions & Pick<ReadOptions, 'allowCustom' | 'inputShapes' | 'quantizedIo'> = {},
+  options: ReadLimitOptions & Pick<ReadOptions, 'allowCustom' | 'inputShapes' | 'inputValues' | 'quantizedIo'> = {},
   { inputs, outputs }: Ends = {},
 ): Promise<Loaded & { readonly source: Source }> {
-  const { allowCustom, inputShapes, quantizedIo, signature, tag } = given;
-  const wanted = {
-    allowCustom,
-    limits: limit,
-    inputShapes,
-    quantizedIo,
-    signature,
-    tag,
-    inputs: namesIn(inputs),
-    outputs: namesIn(outputs),
-  };
-  const { source, options } = await openInput(path, wanted);
-  return { ...(await read(source, options)), source };
+  const { limit: limits, allowCustom, inputShapes, inputValues, quantizedIo, signature, tag } = options;
+  const named = { inputs: namesIn(inputs), outputs: namesIn(outputs) };
+  const wanted = { limits, allowCustom, inputShapes, inputValues, quantizedIo, signature, tag, ...named };
+  const { source, options: opened } = await openInput(path, wanted);
+  return { ...(await read(source, opened)), source };
 }
 
 /** Whether something has this path, be it a link to nothing. */

@@ -69,6 +69,11 @@ withReadLimits(
       .option('--allow-custom', 'keep operators without a conversion as nodes of a domain of their own')
       .option('--quantized-io', 'leave inputs and outputs of a quantised model the integers that it stores')
       .option('--input-shape <name:dims>', 'a shape for an input, such as x:1,3,224,224 or x:batch,3; repeatable', collect)
+      .option(
+        '--input-value <name=value>',
+        'a number, true, false, None or a text in the place of an input of TorchScript; repeatable',
+        collect,
+      )
       .option('--inputs <names>', 'tensors that become inputs, for graphs that do not say them, such as x,y:0; repeatable', collect)
       .option('--outputs <names>', 'tensors that become outputs; repeatable', collect)
       .option('--weights <path>', 'a checkpoint or model whose tensors replace the weights, by name')

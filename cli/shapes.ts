@@ -1,6 +1,7 @@
 // Shapes as the command line takes them.
 import type { InputShapes } from '../src/edit/set-shapes.ts';
 import { fail } from '../src/errors.ts';
+import type { InputValue } from '../src/formats/format.ts';
 import { type Dim, symbol, unknownDim } from '../src/ir/dims.ts';
 import { isDataType, tensorType, type ValueType } from '../src/ir/types.ts';
 
@@ -18,6 +19,27 @@ export function parseShapes(option: string, texts: readonly string[]): InputShap
   const twice = shapes.find(([name], i) => shapes.findIndex(([other]) => other === name) < i);
   if (twice) throw fail('E4001', `${option} names ${twice[0]} twice`);
   return Object.fromEntries(shapes);
+}
+
+/** `sr=16000`, `flag=true`, `mask=None`, `mode=sum`; quoted, a value is a text. Errors: E4001. */
+export function parseValues(option: string, texts: readonly string[]): Readonly<Record<string, InputValue>> | undefined {
+  if (texts.length === 0) return undefined;
+  const values = texts.map((text): [string, InputValue] => {
+    const [, name, value] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
+    if (name === undefined || value === undefined) throw fail('E4001', `${option} ${text}: expected NAME=VALUE such as sr=16000`);
+    return [name, valueIn(value)];
+  });
+  const twice = values.find(([name], i) => values.findIndex(([other]) => other === name) < i);
+  if (twice) throw fail('E4001', `${option} names ${twice[0]} twice`);
+  return Object.fromEntries(values);
+}
+
+function valueIn(text: string): InputValue {
+  if (/^[-+]?\d{1,19}$/.test(text)) return Number.isSafeInteger(Number(text)) ? Number(text) : BigInt(text);
+  if (/^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(text)) return Number(text);
+  if (/^(true|false)$/i.test(text)) return text.toLowerCase() === 'true';
+  if (text === 'None' || text === 'null') return null;
+  return /^(["']).*\1$/s.test(text) && text.length > 1 ? text.slice(1, -1) : text;
 }
 
 /** `x`, or with a type `x:float32[batch,3]` or `x:float32`. A size is a number, a name, or ? where nothing is known of it. Errors: E4001. */

@@ -49,6 +49,7 @@ export async function read(input: Input, options: ReadOptions = {}): Promise<Loa
   try {
     const { format, findings } = await detect(source);
     if (!format.read) throw fail('E1002', `${format.title} is not read here`);
+    if (options.inputValues && !format.takesValues) throw fail('E4001', `inputs of a model of ${format.title} take no values`);
     const result = await format.read(source, options);
     const all = [...findings, ...result.findings].map(f => ({ ...f, file: f.file ?? source.name }));
     const errors = all.filter(f => f.severity === 'error');

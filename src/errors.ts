@@ -162,6 +162,12 @@ export const codes = {
     'Nothing could be computed that a written model can be compared with.',
     'Give sizes of the inputs with --input-shape.',
   ),
+  E2010: row(
+    'first-call',
+    'unsupported',
+    'What a program keeps from call to call is of another form before its first call; the model is the program of all other calls.',
+    'Begin with values that stand for what the program begins with, which is zeros as a rule.',
+  ),
   E3001: row(
     'input-name',
     'usage',

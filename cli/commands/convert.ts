@@ -11,7 +11,7 @@ import type { ReadLimitOptions } from '../limits.ts';
 import { type OrderOptions, orders } from '../orders.ts';
 import type { Outcome, Output } from '../output.ts';
 import { nameRules } from '../rename.ts';
-import { parseShapes } from '../shapes.ts';
+import { parseShapes, parseValues } from '../shapes.ts';
 import { plural, shown } from '../terminal.ts';
 import { verify } from '../verify.ts';
 import { checkFormat, checkMap, dtypeNamed, readWords, type WriteOptions, writeModel } from '../writing.ts';
@@ -22,6 +22,7 @@ export interface ConvertOptions extends Omit<WriteOptions, 'output'>, ReadLimitO
   readonly allowCustom?: boolean;
   readonly quantizedIo?: boolean;
   readonly inputShape?: readonly string[];
+  readonly inputValue?: readonly string[];
   readonly weights?: string;
   readonly rename?: readonly string[];
   /** True without arrays. */
@@ -33,6 +34,7 @@ export async function convert(args: readonly string[], options: ConvertOptions, 
   const { input, arrays } = inputAndArrays(args, options.verify);
   const { output, overwrite = false } = options;
   const shapes = parseShapes('--input-shape', options.inputShape ?? []);
+  const values = parseValues('--input-value', options.inputValue ?? []);
   if (options.target !== undefined) runtimeNamed(options.target);
   const dtype = dtypeNamed(options.dtype);
   if (options.keepIoTypes && dtype === undefined) throw fail('E4001', '--keep-io-types goes with --dtype');
@@ -40,7 +42,11 @@ export async function convert(args: readonly string[], options: ConvertOptions, 
   if (rename.length > 0 && options.weights === undefined) throw fail('E4001', '--rename goes with --weights');
   const wanted = orders(options);
   const prepare = async (): Promise<Prepared> => {
-    const loaded = await out.stage('read', () => readModel(input, { ...options, inputShapes: shapes }, options), readWords);
+    const loaded = await out.stage(
+      'read',
+      () => readModel(input, { ...options, inputShapes: shapes, inputValues: values }, options),
+      readWords,
+    );
     const shaped = shapes ? await out.stage('shapes', async () => withInputShapes(loaded.model, shapes)) : loaded.model;
     const { model: weighted, findings } = await withWeights(shaped, options.weights, rename, out);
     const model = wanted.inputs || wanted.outputs ? await out.stage('layout', async () => layout(weighted, wanted)) : weighted;

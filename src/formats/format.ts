@@ -23,6 +23,9 @@ export interface ReadLimits {
   readonly steps?: number | undefined;
 }
 
+/** A value for an input of a program: a number, a truth value, a text, or null for None. */
+export type InputValue = number | bigint | boolean | string | null;
+
 export interface ReadOptions {
   /** Opens a file beside the model, for formats that have several. Names are checked before they come here. */
   readonly open?: ((location: string) => Promise<Source>) | undefined;
@@ -40,6 +43,8 @@ export interface ReadOptions {
   readonly quantizedIo?: boolean | undefined;
   /** Sizes of inputs by name, for formats that do not say them; a text names an open size. */
   readonly inputShapes?: Readonly<Record<string, readonly (number | string)[]>> | undefined;
+  /** Values of inputs by name, for programs whose inputs are more than tensors: the model has no such inputs then. */
+  readonly inputValues?: Readonly<Record<string, InputValue>> | undefined;
 }
 
 export interface ReadResult {
@@ -100,6 +105,8 @@ export interface Format {
   readonly isFolder?: boolean;
   /** Whether its files hold inputs and outputs to compare with. */
   readonly hasReference?: boolean;
+  /** Whether inputs of its programs can be given values when they are read. */
+  readonly takesValues?: boolean;
   /** Whether the content is of this format. `head` are the first bytes, up to 4096. */
   detect(head: Uint8Array, source: Source): boolean | Promise<boolean>;
   read?(source: Source, options: ReadOptions): Promise<ReadResult>;

@@ -212,6 +212,7 @@ export async function convert(
     allowCustom,
     limits,
     inputShapes,
+    inputValues,
     signature,
     tag,
     inputs,
@@ -222,7 +223,18 @@ export async function convert(
   }: Omit<SaveOptions, 'map'> & FileReadOptions & { readonly map?: string | undefined } = {},
 ): Promise<Converted> {
   const { source, open } = typeof input === 'string' ? await openModel(input) : { source: toSource(input), open: undefined };
-  const loaded = await readInput(source, { allowCustom, limits, inputShapes, signature, tag, inputs, outputs, quantizedIo, open });
+  const loaded = await readInput(source, {
+    allowCustom,
+    limits,
+    inputShapes,
+    inputValues,
+    signature,
+    tag,
+    inputs,
+    outputs,
+    quantizedIo,
+    open,
+  });
   const { model, format } = loaded;
   const mapped = map === undefined ? undefined : { path: map, model, format: format.name, file: source };
   return { loaded, ...(await save(model, output, { ...options, map: mapped })) };

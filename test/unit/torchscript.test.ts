@@ -254,6 +254,100 @@ describe('programs', () => {
     expect(model.graph.outputs.map(o => o.name)).toEqual(['output', 'seen.updated']);
   });
 
+  const signatureOf = ({ graph }: Model): string[] => [
+    ...graph.inputs.map(v => `${v.name} ${formatType(v.type)}${v.tensor ? ' with a default' : ''}`),
+    ...graph.outputs.map(o => `-> ${o.name}`),
+  ];
+  const rebinding = (lines: readonly string[], attributes: Parameters<typeof oneClass>[2], members: readonly string[]): ScriptParts => ({
+    ...oneClass(', x: Tensor) -> Tensor', lines, attributes, members),
+    traced: [floats([2])],
+  });
+
+  test('attributes that get another value go from call to call, numbers too', async () => {
+    const parts = rebinding(
+      ['self.h = torch.add(self.h, x)', 'self.n = torch.add(self.n, 1)', 'self.last = x', 'return torch.mul(self.h, self.n)'],
+      { h: floats([2], [1, 2]), n: 3, last: null },
+      ['h : Tensor', 'n : int', 'last : Optional[Tensor]'],
+    );
+    expect(signatureOf(await modelOf(parts))).toEqual([
+      'x float32[x_0]',
+      'h float32[2] with a default',
+      'n int64[] with a default',
+      '-> output',
+      '-> h.updated',
+      '-> n.updated',
+    ]);
+    expect(await runOf(parts, x([2], [10, 20]))).toEqual({ output: [44, 88], 'h.updated': [11, 22], 'n.updated': [4] });
+    const later = {
+      ...x([2], [1, 1]),
+      h: new Tensor('float32', Float32Array.of(11, 22), [2]),
+      n: new Tensor('int64', BigInt64Array.of(4n), []),
+    };
+    expect(await runOf(parts, later)).toEqual({ output: [60, 115], 'h.updated': [12, 23], 'n.updated': [5] });
+  });
+
+  test('what is of another type before the first call needs a value for it, and known numbers are those of later calls', async () => {
+    const parts = rebinding(
+      [
+        'if torch.__is__(self.pair, None):',
+        '  a, c = torch.zeros_like(x), torch.ones_like(x)',
+        'else:',
+        '  a, c = torch.add(ops.prim.unchecked_unwrap_optional(self.pair)[0], x), x',
+        'self.pair = (a, c)',
+        'return torch.add(a, c)',
+      ],
+      { pair: null },
+      ['pair : Optional[Tuple[Tensor, Tensor]]'],
+    );
+    const { model, findings } = await read(new MemorySource(await scriptArchive(parts), 'm.pt'));
+    expect(signatureOf(model)).toEqual(['x float32[x_0]', 'pair.0 float32[x_0]', '-> output', '-> pair.0.updated']);
+    expect(findings.map(f => `${f.code} ${f.message}`)).toEqual([
+      'E2010 pair.0 is None before the first call and float32[x_0] after it: an input that needs a value for that call too',
+    ]);
+  });
+
+  test('a list that grows with every call is refused', async () => {
+    const parts = rebinding(['_0 = torch.append(self.all, x)', 'return torch.sum(torch.stack(self.all), [0])'], { all: [] }, [
+      'all : List[Tensor]',
+    ]);
+    expect(await errorsOf(() => modelOf(parts))).toEqual([
+      'E2001 what the program keeps from call to call has another form after each of them',
+    ]);
+  });
+
+  test('inputs in dicts, lists and named tuples are inputs by the names of their parts', async () => {
+    const parts = oneClass(', a: Dict[str, Tensor], c: List[Tensor], d: __torch__.P) -> Tensor', [
+      'p, q, = c',
+      'return torch.add(torch.mul(a["u"], a["v"]), torch.mul(torch.mul(p, q), torch.sub(d.s, d.t)))',
+    ]);
+    const code = { '__torch__.py': `${parts.code['__torch__.py']}class P(NamedTuple):\n  s : Tensor\n  t : Tensor\n` };
+    expect((await modelOf({ ...parts, code })).graph.inputs.map(v => v.name)).toEqual(['a_u', 'a_v', 'c_0', 'c_1', 'd_s', 'd_t']);
+    const unknown = oneClass(', a: List[Tensor]) -> Tensor', ['return torch.cat(a)']);
+    expect(await errorsOf(() => modelOf(unknown))).toEqual(['E2002 the code does not say what is in the input a']);
+    const named = await modelOf(unknown, { inputShapes: { a_0: [2], a_1: [3] } });
+    expect(named.graph.inputs.map(v => `${v.name} ${formatType(v.type)}`)).toEqual(['a_0 float32[2]', 'a_1 float32[3]']);
+  });
+
+  test('values that are given stand for inputs', async () => {
+    const parts = oneClass(', x: Tensor, k: int, mode: str, mask: Optional[Tensor]=None, f: float=0.5) -> Tensor', [
+      'if torch.eq(mode, "twice"):',
+      '  y = torch.mul(x, 2)',
+      'else:',
+      '  y = x',
+      'return torch.mul(torch.add(y, k), f)',
+    ]);
+    const inputShapes = { x: [2] };
+    const model = await modelOf(parts, { inputShapes, inputValues: { k: 3, mode: 'twice', mask: null, f: 2 } });
+    expect(model.graph.inputs.map(v => v.name)).toEqual(['x']);
+    expect(await (await Session.create(model)).run(x([2], [1, 2]))).toMatchObject({ output: { data: Float32Array.of(10, 14) } });
+    for (const [inputValues, message] of [
+      [{ k: 3 }, 'E2002 the input mode is a str, which has no conversion'],
+      [{ k: 1.5, mode: '' }, 'E3002 the input k is a int, which cannot be "1.5"'],
+      [{ mode: '', nope: 1 }, 'E3001 the program has no input nope that takes a value'],
+    ] as const)
+      expect(await errorsOf(() => modelOf(parts, { inputShapes, inputValues }))).toEqual([message]);
+  });
+
   test('constants, dtypes by number and sizes as tensors', async () => {
     const parts = oneClass(', x: Tensor) -> Tensor', [
       'n = ops.prim.NumToTensor(torch.size(x, 0))',

@@ -42,10 +42,11 @@ export const torchscript: Format = {
   name: 'torchscript',
   title: 'TorchScript program',
   extensions: ['.pt', '.jit', '.torchscript', '.ptl'],
+  takesValues: true,
   detect: (head, source) => isArchive(head, source, torchscript.extensions, zip => scriptRoot(zip) !== undefined),
-  async read(source, { allowCustom = false, inputShapes = {}, limits }) {
+  async read(source, { allowCustom = false, inputShapes = {}, inputValues = {}, limits }) {
     const archive = await openScript(source);
-    const { model, findings } = translateScript(archive, stemOf(source), { allowCustom, inputShapes, steps: limits?.steps });
+    const { model, findings } = translateScript(archive, stemOf(source), { allowCustom, inputShapes, inputValues, steps: limits?.steps });
     return { model, findings: [...archive.findings, ...findings] };
   },
   async write(model, { name, names }) {

@@ -1,5 +1,5 @@
-// Parameters and buffers of a program, and which of them it writes: those are inputs of the model that have a default, and outputs that
-// hold what is in them after a run.
+// Parameters and buffers of a program, and what a run leaves for the next one: buffers that are written, and whatever else is handed on.
+// Those are inputs of the model, with a default where there is one, and outputs that hold what is in them after a run.
 import { type Output, type SourceWeight, Value } from '../../ir/graph.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import type { Builder } from '../../ops/builder.ts';
@@ -12,6 +12,8 @@ export class State {
   /** By their names in the state dict. */
   readonly #weights = new Map<string, { readonly ref: TensorRef; readonly value: Value }>();
   readonly #byTensor = new Map<Tensor, { readonly ref: TensorRef; readonly fqn: string }>();
+  /** Names of what is handed on without being a buffer that is written. */
+  readonly #handed = new Set<string>();
   /** Everything that was added, by name. */
   readonly sources: SourceWeight[] = [];
 
@@ -31,10 +33,23 @@ export class State {
     return ref;
   }
 
+  /** A value that a run leaves for the next one under its name. */
+  hand(value: Value): TensorRef {
+    const ref = TensorRef.of(value);
+    this.#weights.set(value.name, { ref, value });
+    this.#handed.add(value.name);
+    return ref;
+  }
+
+  /** A weight of the archive for which something else stands. */
+  note(fqn: string, { type, dims }: Tensor): void {
+    this.sources.push({ name: fqn, type, dims, same: undefined });
+  }
+
   /** Names that were written and were not known to be; `others` are known to be written by other means. */
   newlyWritten(others: Iterable<string> = []): ReadonlySet<string> {
     const written = [...this.#weights].filter(([, { ref }]) => ref.isWritten).map(([fqn]) => fqn);
-    return new Set([...written, ...others].filter(fqn => this.#weights.has(fqn) && !this.#changing.has(fqn)));
+    return new Set([...written, ...others].filter(fqn => this.#weights.has(fqn) && !this.#isChanging(fqn)));
   }
 
   get inputs(): readonly Value[] {
@@ -47,6 +62,8 @@ export class State {
   }
 
   get #changed(): [string, { readonly ref: TensorRef; readonly value: Value }][] {
-    return [...this.#weights].filter(([fqn]) => this.#changing.has(fqn));
+    return [...this.#weights].filter(([fqn]) => this.#isChanging(fqn));
   }
+
+  readonly #isChanging = (fqn: string): boolean => this.#changing.has(fqn) || this.#handed.has(fqn);
 }

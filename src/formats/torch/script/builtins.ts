@@ -476,6 +476,12 @@ export const builtins: Readonly<Record<string, Builtin | undefined>> = {
   'aten.stack': stack,
   'aten.cat': concatenate,
   'aten.concat': concatenate,
+  // A device beside a tensor: the table knows the overloads with an element type.
+  'aten.to'([of, device, type], e) {
+    if (!(of instanceof TensorRef) || !(device instanceof Device)) return notMine;
+    return typeof type === 'number' ? e.operator('aten', 'to', [of, type]) : of;
+  },
+  'aten.cpu': ([of]) => of,
   'aten.tensor': ([data], { b }, keywords) => tensor(data, elementIn(keywords), b),
   'aten.as_tensor': ([data, type], { b }, keywords) =>
     data instanceof TensorRef ? notMine : tensor(data, type === undefined ? elementIn(keywords) : elementOfCode(Number(type)), b),

@@ -1,28 +1,34 @@
 // From a TorchScript archive to a model: its objects and inputs here, its code by the interpreter.
 import { codes, type Finding, fail, ModelError, warning } from '../../../errors.ts';
-import { Graph, Model, type Output, type SourceWeight, Value } from '../../../ir/graph.ts';
+import { countUses, Graph, Model, type Output, type SourceWeight, type Value } from '../../../ir/graph.ts';
 import { Tensor } from '../../../ir/tensor.ts';
-import { elementTypes, formatType, type TensorType, tensorType } from '../../../ir/types.ts';
+import { formatType, type TensorType, tensorType } from '../../../ir/types.ts';
 import { newBuilder } from '../../../ops/builder.ts';
 import { irVersionFor, newestOpset } from '../../../ops/schema.ts';
 import { removeUnread, rewriteAll } from '../../../passes/rewrite.ts';
 import { simplify } from '../../../passes/simplify.ts';
+import type { InputValue } from '../../format.ts';
 import { Problems } from '../../problems.ts';
 import { TensorRef } from '../memory.ts';
-import { SavedObject, type SavedValue } from '../rebuild.ts';
+import type { SavedValue } from '../rebuild.ts';
 import { State } from '../state.ts';
 import type { TranslateOptions } from '../translate.ts';
 import type { ScriptArchive } from './archive.ts';
-import { givenType, likelyRanks, type Openness, openType, tracedType, typesFor } from './inputs.ts';
+import { Arguments } from './arguments.ts';
+import { type Change, firstCall, hostOf, isOther, type Kept, keptOf, leavesOfKept, type Numbers, sameKept } from './attributes.ts';
+import { likelyRanks, type Openness, openType, typesFor } from './inputs.ts';
 import { Interpreter, Raised, type Use } from './interpret.ts';
-import type { Expression, FunctionDef, Parameter } from './parse.ts';
+import { Objects } from './objects.ts';
+import type { ClassDef } from './parse.ts';
 import { openRanks } from './ranks.ts';
 import { scalarValue, symbolicOf } from './scalars.ts';
-import { Callable, Device, Dict, floatHost, type Host, Instance, isNumber, kindOf, List, Tuple } from './values.ts';
+import { Callable, Dict, type Host, isNumber, kindOf, List, Tuple } from './values.ts';
 
 export interface ScriptOptions extends TranslateOptions {
   /** Sizes of inputs by name. */
   readonly inputShapes?: Readonly<Record<string, readonly (number | string)[]>>;
+  /** Values of inputs by name, which are then none of the model. */
+  readonly inputValues?: Readonly<Record<string, InputValue>>;
   /** Steps in which the code must be followed, beside one for each of its bytes. */
   readonly steps?: number | undefined;
 }
@@ -41,11 +47,12 @@ const outputSteps = 200;
 export function translateScript(
   archive: ScriptArchive,
   name: string,
-  { allowCustom = false, inputShapes = {}, steps }: ScriptOptions = {},
+  { allowCustom = false, inputShapes = {}, inputValues = {}, steps }: ScriptOptions = {},
 ): { readonly model: Model; readonly findings: readonly Finding[] } {
-  const made = firstThatFits(archive, { allowCustom, inputShapes, steps });
+  const made = firstThatFits(archive, { allowCustom, inputShapes, inputValues, steps });
   const graph = made.graph(name);
   if (made.guesses.size > 0) withOpenRanks(made, graph);
+  made.reportFirstCall(graph);
   const opsets = new Map([['', newestOpset('')!], ...made.domains.map(domain => [domain, 1] as const)]);
   const model = new Model(graph, {
     irVersion: irVersionFor(opsets),
@@ -65,9 +72,9 @@ function firstThatFits(archive: ScriptArchive, options: Required<ScriptOptions>)
   for (const open of modes) {
     const choices: number[] = [];
     for (;;) {
-      const attempt = new Attempt(archive, { ...options, open, choices, changing: new Set() });
+      const attempt = new Attempt(archive, { ...options, open, choices, changing: new Set(), kept: new Map() });
       const error = attempt.failure();
-      if (!error) return attempt.settledState();
+      if (!error) return settled(attempt);
       if (attempt.isHopeless) throw error;
       if (!best || attempt.steps > best.steps) best = { error, steps: attempt.steps };
       steps += attempt.steps;
@@ -75,6 +82,34 @@ function firstThatFits(archive: ScriptArchive, options: Required<ScriptOptions>)
     }
   }
   throw best!.error;
+}
+
+/** Most calls that are followed until what they leave stays the same. */
+const maxCalls = 6;
+
+/**
+ * The program as it is in every call: what calls leave for the next ones is no constant. Numbers are such values too, or else, where they are
+ * the same in all calls but the first, what they are then.
+ */
+function settled(first: Attempt): Attempt {
+  try {
+    return afterCalls(first, 'open');
+  } catch (error) {
+    if (!(error instanceof ModelError) || !first.keepsNumbers()) throw error;
+    return afterCalls(first, 'settled');
+  }
+}
+
+function afterCalls(first: Attempt, numbers: Numbers): Attempt {
+  let made = first;
+  for (let call = 0; call < maxCalls; call++) {
+    const next = made.nextCall(numbers);
+    if (!next) return made;
+    const error = next.failure();
+    if (error) throw error;
+    made = next;
+  }
+  throw fail('E2001', 'what the program keeps from call to call has another form after each of them');
 }
 
 /** What computes the same for inputs of other ranks does not say their rank. */
@@ -99,8 +134,10 @@ interface AttemptOptions extends Required<ScriptOptions> {
   /** Which of the possible types each input gets, in the order in which they are first used. */
   readonly choices: readonly number[];
   readonly changing: ReadonlySet<string>;
+  /** What attributes hold that the call before gave another value. */
+  readonly kept: ReadonlyMap<string, Kept>;
   /** Types that are not to be guessed. */
-  readonly types?: ReadonlyMap<string, TensorType>;
+  readonly types?: ReadonlyMap<string, TensorType> | undefined;
 }
 
 /** One way to take the inputs. */
@@ -115,11 +152,10 @@ class Attempt {
   readonly #e: Interpreter;
   readonly #custom = new Set<string>();
   readonly #problems = new Problems();
-  readonly #inputs: { readonly value: Value; readonly ref: TensorRef | undefined }[] = [];
+  readonly #arguments: Arguments;
+  readonly #objects: Objects;
   readonly #outputs: Output[] = [];
   readonly #candidates: number[] = [];
-  readonly #objects = new Map<SavedObject, Instance>();
-  readonly #hosts = new Map<SavedValue, Host>();
 
   constructor(archive: ScriptArchive, options: AttemptOptions) {
     this.#archive = archive;
@@ -136,6 +172,27 @@ class Attempt {
     };
     this.#e = new Interpreter(world, this.#b);
     this.#constants = constants;
+    const classOf = (name: string): ClassDef | undefined => this.#e.classOf(name);
+    const traced = archive.traced.get('forward') ?? [];
+    this.#arguments = new Arguments({ ...options, traced, types: options.types, classOf }, this.#b);
+    this.#objects = new Objects(
+      this.#state,
+      classOf,
+      new Map([...options.kept].map(([path, kept]) => [path, saved => this.#kept(path, kept, saved)])),
+    );
+    for (const [name, type] of options.types ?? []) this.guesses.set(name, type);
+  }
+
+  /** What stands for an attribute that calls hand on. */
+  #kept(path: string, kept: Kept, saved: SavedValue): Host {
+    if (saved instanceof Tensor && kept.kind === 'value') this.#state.note(path, saved);
+    const input = (value: Value, isNumber: boolean): Host => {
+      const ref = this.#state.hand(value);
+      if (isNumber) return symbolicOf(value, this.#b);
+      ref.contiguous = true;
+      return ref;
+    };
+    return hostOf(kept, path, input, size => this.#arguments.size(size));
   }
   readonly #constants: Host[];
   #likely: readonly number[] = [];
@@ -162,7 +219,7 @@ class Attempt {
       return undefined;
     } catch (caught) {
       const error = this.#reported() ?? asModelError(caught);
-      this.#isBeyond = error.findings.some(f => codes[f.code].exit === 'limit');
+      this.#isBeyond = error.findings.some(f => codes[f.code].exit === 'limit' || codes[f.code].exit === 'usage');
       return error;
     }
   }
@@ -177,14 +234,39 @@ class Attempt {
     }
   }
 
-  /** The same once more if buffers turned out to be written, which must then not have been taken for constants. */
-  settledState(): Attempt {
+  /** The same with what this one leaves for the next call; undefined where that is what it began with. */
+  nextCall(numbers: Numbers): Attempt | undefined {
     const written = this.#state.newlyWritten();
-    if (written.size === 0) return this;
-    const again = new Attempt(this.#archive, { ...this.#options, changing: written });
-    const error = again.failure();
-    if (error) throw error;
-    return again;
+    const kept = new Map<string, Kept>();
+    let isSettled = written.size === 0;
+    for (const [path, change] of this.#changes()) {
+      const before = this.#options.kept.get(path);
+      const after = keptOf(change, before, path, numbers, this.#b);
+      kept.set(path, after);
+      isSettled &&= sameKept(before, after);
+    }
+    if (isSettled) return undefined;
+    return new Attempt(this.#archive, {
+      ...this.#options,
+      changing: new Set([...this.#options.changing, ...written]),
+      kept,
+      types: this.guesses,
+    });
+  }
+
+  /** Whether a number is among what a call leaves for the next one. */
+  keepsNumbers(): boolean {
+    return [...this.#changes().values()].some(({ after }) => isNumber(after));
+  }
+
+  /** Attributes that have another value now, and those that had one before. */
+  #changes(): Map<string, Change> {
+    const changes = new Map<string, Change>();
+    for (const { path, owner, name, before } of this.#objects.attributes) {
+      const after = owner.attributes.get(name);
+      if (this.#options.kept.has(path) || isOther(before, after)) changes.set(path, { before, after });
+    }
+    return changes;
   }
 
   /** The same with types for the inputs that this one guessed. */
@@ -195,6 +277,14 @@ class Attempt {
   /** Whether somebody said the sizes of an input. */
   isGiven(input: string): boolean {
     return Object.hasOwn(this.#options.inputShapes, input);
+  }
+
+  /** Say what is another in the first call than in all others. */
+  reportFirstCall(graph: Graph): void {
+    const names = new Set(graph.inputs.map(v => v.name));
+    for (const [path, kept] of this.#options.kept)
+      for (const [name, message] of firstCall(kept, path))
+        if (kept.kind === 'known' || kept.kind === 'size' || names.has(name)) this.findings.push(warning('E2010', message));
   }
 
   /** Say what an input was taken for. */
@@ -215,14 +305,18 @@ class Attempt {
   }
 
   graph(name: string): Graph {
-    const outputs = [...this.#outputs, ...this.#state.outputs(this.#b)];
-    const inputs = [...this.#inputs.map(({ value }) => value), ...this.#state.inputs];
-    for (const { value, ref } of this.#inputs)
+    const changes = this.#changes();
+    const left = [...this.#options.kept].flatMap(([path, kept]) => [...leavesOfKept(kept, changes.get(path)!.after, path)]);
+    const given = new Map(left.map(([path, host]) => [path, scalarValue(host, this.#b)]));
+    const outputs = [...this.#outputs, ...this.#state.outputs(this.#b, given)];
+    const inputs = [...this.#arguments.inputs.map(({ value }) => value), ...this.#state.inputs];
+    for (const { value, ref } of this.#arguments.inputs)
       if (ref?.isWritten)
         this.findings.push(warning('E2006', `the program writes into its input ${value.name}; the model leaves that as it is`));
     const graph = new Graph(name, { inputs, outputs, nodes: this.#b.nodes });
     removeUnread(graph);
     rewriteAll(graph, [simplify]);
+    withoutUnread(graph, new Set(given.keys()));
     return graph;
   }
 
@@ -241,107 +335,17 @@ class Attempt {
   #run(): void {
     const { root } = this.#archive;
     this.#archive.constants.forEach((constant, i) => {
-      this.#constants.push(this.#constant(constant, `CONSTANTS.c${i}`));
+      this.#constants.push(this.#objects.constant(constant, `CONSTANTS.c${i}`));
     });
-    const self = this.#object(root, '') as Instance;
     const forward = this.#e.classOf(root.className)?.methods.get('forward');
     if (!forward) throw fail('E2002', `${root.className} has no method forward`);
     this.#likely = likelyRanks(forward);
-    const args = this.#arguments(forward);
-    const result = this.#e.call(new Callable(root.className, forward, self), args);
+    const args = this.#arguments.of(forward);
+    const self = this.#objects.object(root, '');
+    const result = this.#e.call(new Callable(root.className, forward, self), [], args);
     this.#problems.throwIfAny();
     this.#output(result, '');
-    for (const { value } of this.#inputs) if (!value.type) value.type = tensorType('float32', []);
-  }
-
-  #arguments({ parameters }: FunctionDef): Host[] {
-    const traced = this.#archive.traced.get('forward') ?? [];
-    let at = 0;
-    const open = (name: string, type: Expression | undefined, parameter: Parameter): Host => {
-      const [kind, items] = kindOfType(type);
-      if (kind === 'Tuple') return new Tuple(items.map((item, i) => open(`${name}_${i}`, item, parameter)));
-      if (kind === 'Optional') {
-        const known = traced[at];
-        if (parameter.default && !known) return undefined;
-        return open(name, items[0], parameter);
-      }
-      if (kind === 'Tensor') return this.#tensorInput(name, traced[at++]);
-      if (kind === 'int' || kind === 'float' || kind === 'bool') {
-        const value = new Value(name, tensorType(kind === 'int' ? 'int64' : kind === 'bool' ? 'bool' : 'float32', []));
-        this.#inputs.push({ value, ref: undefined });
-        return symbolicOf(value, this.#b);
-      }
-      throw fail('E2002', `the input ${name} is a ${kind}, which has no conversion`);
-    };
-    // Arguments after one that takes its default take theirs.
-    const wanted = parameters.slice(1);
-    const first = wanted.findIndex(p => p.default && !(kindOfType(p.type)[0] === 'Tensor') && traced.length <= wanted.indexOf(p));
-    return (first < 0 ? wanted : wanted.slice(0, first)).map(p => open(p.name, p.type, p));
-  }
-
-  #tensorInput(name: string, traced: TensorType | undefined): TensorRef {
-    const { inputShapes, open } = this.#options;
-    const given = Object.hasOwn(inputShapes, name) ? inputShapes[name] : undefined;
-    const value = new Value(name, traced && (given ? givenType(traced.element, given) : tracedType(name, traced, open)));
-    const ref = TensorRef.of(value);
-    ref.contiguous = true;
-    this.#inputs.push({ value, ref });
-    return ref;
-  }
-
-  #object(saved: SavedObject, path: string): Instance {
-    const before = this.#objects.get(saved);
-    if (before) return before;
-    const made = new Instance(saved.className, path);
-    this.#objects.set(saved, made);
-    const types = this.#e.classOf(saved.className)?.attributes;
-    for (const [name, value] of saved.attributes)
-      made.attributes.set(name, this.#host(value, types?.get(name), path === '' ? name : `${path}.${name}`));
-    return made;
-  }
-
-  /**
-   * A value of the pickle as its declared type has it: pickles do not tell lists from tuples, and texts not from devices. What objects share
-   * is shared.
-   */
-  #host(value: SavedValue, type: Expression | undefined, path: string): Host {
-    const before = this.#hosts.get(value);
-    if (before !== undefined) return before;
-    const made = this.#newHost(value, type, path);
-    if (made instanceof List || made instanceof Dict || made instanceof Tuple) this.#hosts.set(value, made);
-    return made;
-  }
-
-  #newHost(value: SavedValue, type: Expression | undefined, path: string): Host {
-    const [kind, items] = kindOfType(type);
-    if (value === null) return undefined;
-    if (kind === 'Optional') return this.#newHost(value, items[0], path);
-    if (value instanceof SavedObject) return this.#object(value, path);
-    if (value instanceof Tensor) return this.#weight(path, value);
-    if (typeof value === 'number') return kind === 'float' ? floatHost(value) : value;
-    if (typeof value === 'string') return kind === 'Device' ? new Device(value) : value;
-    if (value instanceof Map)
-      return new Dict(
-        [...value].map(([key, item]) => [this.#host(key, items[0], path), this.#host(item, items[1], `${path}.${String(key)}`)] as const),
-      );
-    if (value instanceof Uint8Array) throw fail('E2002', `${path} holds bytes, which have no conversion`);
-    if (!Array.isArray(value)) return value as boolean | bigint;
-    const list = (value as readonly SavedValue[]).map((item, i) => this.#host(item, items[kind === 'Tuple' ? i : 0], `${path}.${i}`));
-    return kind === 'List' ? new List(list) : new Tuple(list);
-  }
-
-  /** Small whole numbers and scalars take part in arithmetic on sizes; everything else is a weight. */
-  #constant(value: SavedValue, name: string): Host {
-    if (!(value instanceof Tensor)) return this.#host(value, undefined, name);
-    const { class: kind } = elementTypes[value.type];
-    const isPlain = value.size <= 1 || (kind !== 'float' && value.size <= 1024);
-    return isPlain ? TensorRef.of(new Value(name, undefined, { tensor: value })) : this.#weight(name, value);
-  }
-
-  #weight(name: string, tensor: Tensor): TensorRef {
-    const ref = this.#state.add(name, tensor);
-    ref.contiguous = true;
-    return ref;
+    for (const { value } of this.#arguments.inputs) if (!value.type) value.type = tensorType('float32', []);
   }
 
   #output(v: Host, path: string): void {
@@ -364,19 +368,23 @@ class Attempt {
   }
 }
 
+/** Values that are handed on but that no call reads are none of the model. */
+function withoutUnread(graph: Graph, handed: ReadonlySet<string>): void {
+  const uses = countUses(graph);
+  const isUnread = ({ name }: Value): boolean => {
+    const value = graph.inputs.find(v => v.name === name)!;
+    return (uses.get(value) ?? 0) === graph.outputs.filter(o => o.value === value && o.name === `${name}.updated`).length;
+  };
+  const unread = new Set(graph.inputs.filter(v => handed.has(v.name) && isUnread(v)).map(v => v.name));
+  if (unread.size === 0) return;
+  graph.inputs = graph.inputs.filter(v => !unread.has(v.name));
+  graph.outputs = graph.outputs.filter(o => !unread.has(o.name.replace(/\.updated$/, '')));
+  removeUnread(graph);
+}
+
 function asModelError(error: unknown): ModelError {
   if (error instanceof ModelError) return error;
   if (error instanceof Raised) return fail('E2002', `the program raises: ${error.message.slice(0, 300)}`);
   if (error instanceof RangeError && /call stack/.test(error.message)) return fail('E1008', 'code and calls are nested too deeply');
   throw error;
-}
-
-/** The outermost part of a type, and the types in it. */
-function kindOfType(type: Expression | undefined): readonly [string, readonly Expression[]] {
-  if (!type) return ['', []];
-  if (type.kind === 'name') return [type.name, []];
-  if (type.kind === 'attribute') return [type.name, []];
-  if (type.kind !== 'index' || type.of.kind !== 'name') return ['', []];
-  const items = type.index.kind === 'tuple' ? type.index.items : [type.index];
-  return type.of.name === 'Final' ? kindOfType(items[0]) : [type.of.name, items];
 }
