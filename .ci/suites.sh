@@ -101,7 +101,7 @@ verdicts() {
   rm -rf build/mutants && node dist/test/fuzz/run.js --count $((500 * whole)) --seed 7 --write build/mutants >/dev/null &&
     "$python" test/fuzz/anchors.py build/mutants && node dist/test/fuzz/run.js --compare build/mutants
 }
-hostile() { node dist/test/hostile/run.js; }
+hostile() { node dist/test/hostile/run.js --third "$third"; }
 # Every text that the onnx package writes and reads, against ours.
 text_formats() { conformance_cases && "$python" test/interop/text_formats.py --sample $([ "$third" = all ] && echo 1000 || echo 300); }
 # Simplified models, and models in shorter float types, run beside the originals: those of models/, and the corpus where every case is run.
@@ -158,7 +158,7 @@ suite optimised 200 optimised
 suite types 120 types
 suite fuzz 90 fuzz
 suite verdicts $((150 * whole)) verdicts
-suite hostile 300 hostile
+suite hostile $((300 * whole)) hostile
 suite opsets $((90 * whole)) opsets
 suite simplify $((60 * whole)) simplify
 suite layout 240 layout

@@ -1,5 +1,5 @@
 // Runs every hostile case through the command line, in a process of its own, and measures it:
-// npm run hostile -- [--only REGEX] [--rows] [--write DIR] [--anchors FILE] [--kills N] [--json FILE]
+// npm run hostile -- [--only REGEX] [--third 0|1|2|all] [--rows] [--write DIR] [--anchors FILE] [--kills N] [--json FILE]
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
@@ -29,6 +29,7 @@ import type { Piece } from './wire.ts';
 const { values: options } = parseArgs({
   options: {
     only: { type: 'string' },
+    third: { type: 'string', default: 'all' },
     rows: { type: 'boolean', default: false },
     write: { type: 'string' },
     anchors: { type: 'string' },
@@ -248,7 +249,11 @@ const familyOf = ({ row, limits }: Case): string => {
 };
 
 async function catalogue(): Promise<number> {
-  const wanted = cases.filter(c => options.only === undefined || new RegExp(options.only).test(`${c.row} ${c.variant}`));
+  const wanted = cases.filter(
+    (c, i) =>
+      (options.only === undefined || new RegExp(options.only).test(`${c.row} ${c.variant}`)) &&
+      (options.third === 'all' || i % 3 === Number(options.third)),
+  );
   const bare = await bareStart();
   console.log(`bare start of Node: ${bare.seconds.toFixed(2)} s, ${bare.megabytes.toFixed(0)} MiB; all below is beyond it`);
   const results: Result[] = [];
