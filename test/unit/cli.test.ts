@@ -133,6 +133,13 @@ describe('convert', () => {
     for (const bad of ['x', 'x:', 'x:1,,3', 'x:-1,3', 'x:[1,3', ':1,3'])
       expect(omnix('convert', 'tiny.onnx', '-o', 'd3.onnx', '--input-shape', bad).code).toBe(2);
   });
+  test('values of inputs are for programs that take them', () => {
+    expect(omnix('convert', 'tiny.onnx', '-o', 'v.onnx', '--input-value', 'k=3')).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('inputs of a model of ONNX take no values'),
+    });
+    for (const bad of ['k', '=3']) expect(omnix('convert', 'tiny.onnx', '-o', 'v.onnx', '--input-value', bad).code).toBe(2);
+  });
   test('reads standard input and writes standard output', () => {
     const { code } = shell('"$NODE" "$MAIN" convert - -o - --to onnx < tiny.onnx > piped.onnx');
     expect(code).toBe(0);
