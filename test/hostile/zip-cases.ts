@@ -290,8 +290,8 @@ const bombs: Case[] = [
   ),
   ...inEach(
     'Z05',
-    '60 MB in 60 KB',
-    (entries, at) => entries.map((e, i) => (i === at ? { name: e.name, data: zeros(60), deflate: true } : e)),
+    '65 MB in 65 KB',
+    (entries, at) => entries.map((e, i) => (i === at ? { name: e.name, data: zeros(65), deflate: true } : e)),
     ({ entry }) => ['E1009', `archive entry "${entry}" inflates to more than 200 times its size`, entry, `${entry}@`],
     undefined,
     { large: true },
