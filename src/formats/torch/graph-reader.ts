@@ -4,18 +4,18 @@ import { type Dim, isUnknownDim, sameDim } from '../../ir/dims.ts';
 import type { Meta, Value } from '../../ir/graph.ts';
 import { formatType, type TensorType, tensorType } from '../../ir/types.ts';
 import { type Builder, newBuilder } from '../../ops/builder.ts';
+import { isRowMajor } from '../../ops/sizing.ts';
+import type { Problems } from '../problems.ts';
 import { decodeArgument } from './arguments.ts';
 import { sizeQueries } from './aten/gaps.ts';
 import { assertions, atenRow } from './aten/index.ts';
 import { isScalar, type Scalar, Symbolic } from './aten/row.ts';
-import { isRowMajor } from './aten/sizing.ts';
 import { callAten, type Operand } from './calls.ts';
 import { callCustom } from './custom.ts';
 import { higherOrder } from './higher.ts';
 import type { Cursor } from './json.ts';
 import { TensorRef } from './memory.ts';
 import { computeNumber, numberOperation, numberValue } from './numbers.ts';
-import type { Problems } from './problems.ts';
 import { elementOfCode, readSize } from './sizes.ts';
 
 /** What all graphs of a program share. */

@@ -6,11 +6,11 @@ import { formatType, tensorType } from '../../ir/types.ts';
 import { irVersionFor, newestOpset } from '../../ops/schema.ts';
 import { removeUnread, rewriteAll } from '../../passes/rewrite.ts';
 import { simplify } from '../../passes/simplify.ts';
+import { Problems } from '../problems.ts';
 import { Symbolic } from './aten/row.ts';
 import { GraphReader } from './graph-reader.ts';
 import type { Cursor } from './json.ts';
 import { TensorRef } from './memory.ts';
-import { Problems } from './problems.ts';
 import type { Archive } from './pt2.ts';
 import { State } from './state.ts';
 

@@ -3,12 +3,12 @@ import { sameShape } from '../../../ir/dims.ts';
 import type { Value } from '../../../ir/graph.ts';
 import type { Builder, Size } from '../../../ops/builder.ts';
 import { broadcastShapes, elementOf, range, rankOf, shapeOf } from '../../../ops/shapes.ts';
+import { broadcastSizes, expandTo, permuted, sizesOf } from '../../../ops/sizing.ts';
 import { flat } from './axes.ts';
 import { broadcastLike, expanded, shapeValue } from './fill.ts';
 import { asTensor } from './operands.ts';
 import { type Args, type AtenRow, type AtenRows, unsupported } from './row.ts';
 import { combined, type Scatter, sliceScatter } from './scatter.ts';
-import { broadcastSizes, expandTo, permuted, sizesOf } from './sizing.ts';
 
 /** One tensor of an index list and the first axis that it is about; a mask is about as many axes as it has. */
 interface Entry {

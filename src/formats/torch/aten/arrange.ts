@@ -3,8 +3,6 @@ import { mulDims, unknownDim } from '../../../ir/dims.ts';
 import type { Value } from '../../../ir/graph.ts';
 import type { Builder, Size } from '../../../ops/builder.ts';
 import { axesOf, axisOf, contentsOf, elementOf, range, rankOf, shapeOf } from '../../../ops/shapes.ts';
-import { sliced } from './parts.ts';
-import type { Args, AtenRow, AtenRows } from './row.ts';
 import {
   dimOf,
   expandTo,
@@ -18,7 +16,9 @@ import {
   subSizes,
   swapped,
   wrappedAxis,
-} from './sizing.ts';
+} from '../../../ops/sizing.ts';
+import { sliced } from './parts.ts';
+import type { Args, AtenRow, AtenRows } from './row.ts';
 
 /** Copies side by side; the last counts belong to the last axes, the others to new ones. */
 export function repeated(b: Builder, x: Value, counts: readonly Size[]): Value {

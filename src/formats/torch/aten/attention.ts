@@ -3,9 +3,9 @@ import { sameDim } from '../../../ir/dims.ts';
 import type { Value } from '../../../ir/graph.ts';
 import type { Builder, Size } from '../../../ops/builder.ts';
 import { elementOf, range, rankOf, shapeOf } from '../../../ops/shapes.ts';
+import { broadcastSizes, expandTo, reshapeTo, sizesOf, swapped } from '../../../ops/sizing.ts';
 import { axisIn, withAxis } from './axes.ts';
 import { type Args, type AtenRow, type AtenRows, unsupported } from './row.ts';
-import { broadcastSizes, expandTo, reshapeTo, sizesOf, swapped } from './sizing.ts';
 
 interface Attended {
   readonly query: Value;

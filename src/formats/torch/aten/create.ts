@@ -1,13 +1,13 @@
 // ATen overloads that make tensors, and those that only change an element type.
 import type { DataType } from '../../../ir/types.ts';
 import { axisOf, elementOf, rankOf } from '../../../ops/shapes.ts';
+import { iota } from '../../../ops/sizing.ts';
 import { rows } from './elementwise.ts';
 import { broadcastLike, filled, filledLike } from './fill.ts';
 import { asTensor, defaultFloat, isComplex, resultType } from './operands.ts';
 import { random } from './random.ts';
 import { ranges } from './ranges.ts';
 import { type Args, type AtenRow, type AtenRows, isValue, type Scalar, unsupported } from './row.ts';
-import { iota } from './sizing.ts';
 
 type Fill = (x: Args) => Scalar;
 const zero: Fill = () => 0;

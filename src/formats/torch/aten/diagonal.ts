@@ -2,9 +2,9 @@
 import type { Value } from '../../../ir/graph.ts';
 import type { Builder, Size } from '../../../ops/builder.ts';
 import { axisOf, elementOf, range, rankOf, shapeOf } from '../../../ops/shapes.ts';
+import { addSizes, atLeast, dimOf, iota, minSizes, mulSizes, permuted, reshapeTo, shaped, sizeScalar } from '../../../ops/sizing.ts';
 import { resultType, scalarOf } from './operands.ts';
 import type { AtenRow, AtenRows } from './row.ts';
-import { addSizes, atLeast, dimOf, iota, minSizes, mulSizes, permuted, reshapeTo, shaped, sizeScalar } from './sizing.ts';
 
 /** The elements (i, i + offset) of the matrices over two axes, as the last axis: every (columns + 1)th of the flat matrix. */
 export function diagonalOf(b: Builder, x: Value, offset: number, dim1: number, dim2: number): Value {

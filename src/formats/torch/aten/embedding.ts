@@ -2,11 +2,11 @@
 import type { Value } from '../../../ir/graph.ts';
 import type { Builder, Size } from '../../../ops/builder.ts';
 import { contentsOf, elementOf, rankOf, shapeOf } from '../../../ops/shapes.ts';
+import { addSizes, sizeScalar, toTheEnd } from '../../../ops/sizing.ts';
 import { withAxis } from './axes.ts';
 import { filled, filledLike } from './fill.ts';
 import { type Args, type AtenRow, type AtenRows, unsupported } from './row.ts';
 import { meanOf, reduceInto, sliceScatter } from './scatter.ts';
-import { addSizes, sizeScalar, toTheEnd } from './sizing.ts';
 
 const modes = ['sum', 'mean', 'max'] as const;
 type Mode = (typeof modes)[number];

@@ -2,9 +2,9 @@
 import type { Value } from '../../../ir/graph.ts';
 import type { Builder, Size } from '../../../ops/builder.ts';
 import { axisOf, elementOf, range, rankOf, shapeOf } from '../../../ops/shapes.ts';
+import { atLeast, dimOf, expandTo, maxSizes, reshapeTo, settled, shaped, sizesOf, subSizes } from '../../../ops/sizing.ts';
 import { resultType, scalarOf } from './operands.ts';
 import { type AtenRow, type AtenRows, unsupported } from './row.ts';
-import { atLeast, dimOf, expandTo, maxSizes, reshapeTo, settled, shaped, sizesOf, subSizes } from './sizing.ts';
 
 /** Tensors one after the other along an axis, in their common type. */
 export function joined(b: Builder, tensors: readonly Value[], dim: number): Value {

@@ -4,12 +4,12 @@ import type { Value } from '../../../ir/graph.ts';
 import { isFloat } from '../../../ir/types.ts';
 import type { Builder } from '../../../ops/builder.ts';
 import { elementOf, range, rankOf, shapeOf } from '../../../ops/shapes.ts';
+import { addSizes, divSizes, expandTo, iota, reshapeTo, sizesOf } from '../../../ops/sizing.ts';
 import { arrange } from './arrange.ts';
 import { diagonalOf } from './diagonal.ts';
 import { promoteTypes } from './operands.ts';
 import { matmul } from './products.ts';
 import { type AtenRow, type AtenRows, Symbolic, unsupported } from './row.ts';
-import { addSizes, divSizes, expandTo, iota, reshapeTo, sizesOf } from './sizing.ts';
 
 /** Determinants of [..., n, n]. */
 const determinants = (x: Value, b: Builder): Value => b.Det({ X: x });

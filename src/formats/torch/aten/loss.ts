@@ -3,11 +3,11 @@ import type { Value } from '../../../ir/graph.ts';
 import { isInteger } from '../../../ir/types.ts';
 import type { Builder } from '../../../ops/builder.ts';
 import { elementOf, range, rankOf } from '../../../ops/shapes.ts';
+import { iota } from '../../../ops/sizing.ts';
 import { pairwiseDistance } from './distance.ts';
 import { floating, isBool, isFloating } from './elementwise.ts';
 import { floatType, promoted, resultType, scalarOf } from './operands.ts';
 import type { Args, AtenRow, AtenRows } from './row.ts';
-import { iota } from './sizing.ts';
 
 const reductions = ['none', 'mean', 'sum'] as const;
 const reductionOf = (x: Args): (typeof reductions)[number] => reductions[x.number('reduction')]!;

@@ -5,8 +5,8 @@ import { type DataType, isFloat } from '../../../ir/types.ts';
 import { bfloat16, float16 } from '../../../kernels/storage.ts';
 import type { Builder, Size } from '../../../ops/builder.ts';
 import { axisOf, elementOf, range, rankOf, shapeOf } from '../../../ops/shapes.ts';
+import { reshapeTo, sizesOf } from '../../../ops/sizing.ts';
 import { type Args, type AtenRow, type AtenRows, unsupported } from './row.ts';
-import { reshapeTo, sizesOf } from './sizing.ts';
 
 /** One number in every place, for layers without weights. */
 function everywhere(b: Builder, value: number, type: DataType, sizes: readonly Size[]): Value {

@@ -2,9 +2,9 @@
 import type { Value } from '../../../ir/graph.ts';
 import type { Builder, Size } from '../../../ops/builder.ts';
 import { elementOf, range, rankOf } from '../../../ops/shapes.ts';
+import { settled, toTheEnd } from '../../../ops/sizing.ts';
 import { asTensor } from './operands.ts';
 import { type AtenRow, type AtenRows, Float, type Scalar, unsupported } from './row.ts';
-import { settled, toTheEnd } from './sizing.ts';
 
 /** PyTorch's names in the order of its enumeration, and ONNX's. */
 const modes = [

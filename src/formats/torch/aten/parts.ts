@@ -15,7 +15,6 @@ import {
 import type { Value } from '../../../ir/graph.ts';
 import type { Builder, Size } from '../../../ops/builder.ts';
 import { axisOf, contentsOf, range, rankOf, shapeOf } from '../../../ops/shapes.ts';
-import { type Args, type AtenRow, type AtenRows, unsupported } from './row.ts';
 import {
   addSizes,
   dimOf,
@@ -29,7 +28,8 @@ import {
   sizeScalar,
   sizesOf,
   subSizes,
-} from './sizing.ts';
+} from '../../../ops/sizing.ts';
+import { type Args, type AtenRow, type AtenRows, unsupported } from './row.ts';
 
 /** As an end of a slice: behind the last element. */
 const toTheEnd = Number.MAX_SAFE_INTEGER;

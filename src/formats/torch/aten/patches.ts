@@ -2,10 +2,10 @@
 import type { Value } from '../../../ir/graph.ts';
 import type { Builder, Size } from '../../../ops/builder.ts';
 import { elementOf, range } from '../../../ops/shapes.ts';
+import { addSizes, divSizes, mulSizes, reshapeTo, sizeScalar, sizesOf } from '../../../ops/sizing.ts';
 import { filled } from './fill.ts';
 import { perAxis } from './layers.ts';
 import type { Args, AtenRow, AtenRows } from './row.ts';
-import { addSizes, divSizes, mulSizes, reshapeTo, sizeScalar, sizesOf } from './sizing.ts';
 import { batched } from './taps.ts';
 
 const pairOf = (x: Args, name: string): readonly [number, number] => perAxis(x.numbers(name), 2) as readonly [number, number];

@@ -3,10 +3,10 @@ import type { Value } from '../../../ir/graph.ts';
 import { elementTypes, isFloat } from '../../../ir/types.ts';
 import type { Builder, Size } from '../../../ops/builder.ts';
 import { axesOf, elementOf, range, rankOf, shapeOf } from '../../../ops/shapes.ts';
+import { mulSizes, permuted, reshapeTo } from '../../../ops/sizing.ts';
 import { isBool, isFloating, knownNumber, times } from './elementwise.ts';
 import { promoted } from './operands.ts';
 import type { Args, AtenRow, AtenRows } from './row.ts';
-import { mulSizes, permuted, reshapeTo } from './sizing.ts';
 
 /** MatMul of one type. The standard has none for integers below 32 bits: those wrap after a product in int32, as PyTorch's do. */
 export function matmul(b: Builder, x: Value, y: Value): Value {

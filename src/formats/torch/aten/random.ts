@@ -3,11 +3,11 @@ import type { Value } from '../../../ir/graph.ts';
 import { type DataType, elementTypes, isFloat } from '../../../ir/types.ts';
 import type { Builder, Size } from '../../../ops/builder.ts';
 import { elementOf, rankOf } from '../../../ops/shapes.ts';
+import { sizeValue } from '../../../ops/sizing.ts';
 import { rows } from './elementwise.ts';
 import { broadcastLike, filled, filledLike } from './fill.ts';
 import { asTensor, defaultFloat } from './operands.ts';
 import { type Args, type AtenRow, type AtenRows, isValue, type Scalar, Symbolic, unsupported } from './row.ts';
-import { sizeValue } from './sizing.ts';
 
 /** Sizes, or a tensor that has them. */
 type Extent = readonly Size[] | Value;

@@ -3,11 +3,11 @@ import type { Dim } from '../../../ir/dims.ts';
 import type { Value } from '../../../ir/graph.ts';
 import type { Builder, Size } from '../../../ops/builder.ts';
 import { axesOf, axisOf, elementOf, range, rankOf, shapeOf } from '../../../ops/shapes.ts';
+import { addSizes, iota, maxSizes, minSizes, permuted, settled, toTheEnd } from '../../../ops/sizing.ts';
 import { inverse } from './advanced.ts';
 import { filled } from './fill.ts';
 import { type AtenRow, type AtenRows, unsupported } from './row.ts';
 import { sliceScatter } from './scatter.ts';
-import { addSizes, iota, maxSizes, minSizes, permuted, settled, toTheEnd } from './sizing.ts';
 
 const selectScatter: AtenRow = (x, b) => {
   const [self, at] = [x.tensor('self'), settled(x.size('index'))];

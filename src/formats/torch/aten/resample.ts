@@ -4,10 +4,10 @@ import type { Value } from '../../../ir/graph.ts';
 import { isFloat } from '../../../ir/types.ts';
 import type { Builder, Size } from '../../../ops/builder.ts';
 import { elementOf, range, shapeOf } from '../../../ops/shapes.ts';
+import { dimOf, settled } from '../../../ops/sizing.ts';
 import { type Axis, type Kernel, nearestTaps, resampleWeights, resizesBy, resizesNearestAlike } from './interpolate.ts';
 import { perAxis } from './layers.ts';
 import { type Args, type AtenRow, type AtenRows, unsupported } from './row.ts';
-import { dimOf, settled } from './sizing.ts';
 import { weighAxis } from './taps.ts';
 
 /** An axis to resample, whose sizes may be open; `factor` is what the caller scales by, where it is given. */

@@ -3,12 +3,6 @@ import { isAtMostOne } from '../../../ir/dims.ts';
 import { elementTypes } from '../../../ir/types.ts';
 import type { Size } from '../../../ops/builder.ts';
 import { axesOf, axisOf, elementOf, range, rankOf, shapeOf } from '../../../ops/shapes.ts';
-import { arrange } from './arrange.ts';
-import { diagonals } from './diagonal.ts';
-import { join } from './join.ts';
-import { isComplex } from './operands.ts';
-import { parts } from './parts.ts';
-import { type AtenRow, type AtenRows, unsupported } from './row.ts';
 import {
   atLeast,
   broadcastSizes,
@@ -20,9 +14,15 @@ import {
   sizesOf,
   swapped,
   wrappedAxis,
-} from './sizing.ts';
+} from '../../../ops/sizing.ts';
+import { arrange } from './arrange.ts';
+import { diagonals } from './diagonal.ts';
+import { join } from './join.ts';
+import { isComplex } from './operands.ts';
+import { parts } from './parts.ts';
+import { type AtenRow, type AtenRows, unsupported } from './row.ts';
 
-export { expandLike, expandTo, reshapeLike, reshapeTo } from './sizing.ts';
+export { expandLike, expandTo, reshapeLike, reshapeTo } from '../../../ops/sizing.ts';
 
 const flatten: AtenRow = (x, b) => {
   const self = x.tensor('self');

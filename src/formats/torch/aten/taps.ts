@@ -5,7 +5,7 @@ import type { DataType } from '../../../ir/types.ts';
 import { bfloat16, float16 } from '../../../kernels/storage.ts';
 import type { Builder } from '../../../ops/builder.ts';
 import { elementOf, range, rankOf } from '../../../ops/shapes.ts';
-import { reshapeTo, sizesOf } from './sizing.ts';
+import { reshapeTo, sizesOf } from '../../../ops/sizing.ts';
 
 /** Positions along an axis that each output element reads; none is empty. */
 export type Taps = readonly (readonly number[])[];

@@ -4,12 +4,12 @@ import type { Value } from '../../../ir/graph.ts';
 import { type DataType, isFloat, isInteger } from '../../../ir/types.ts';
 import type { Builder, Size } from '../../../ops/builder.ts';
 import { elementOf, range, rankOf, shapeOf } from '../../../ops/shapes.ts';
+import { dimOf, iota, mulSizes, reshapeTo, sizesOf, sizeValue } from '../../../ops/sizing.ts';
 import { perAxis } from './layers.ts';
 import { padding } from './padding.ts';
 import { patches } from './patches.ts';
 import { resample } from './resample.ts';
 import { type Args, type AtenRow, type AtenRows, unsupported } from './row.ts';
-import { dimOf, iota, mulSizes, reshapeTo, sizesOf, sizeValue } from './sizing.ts';
 import { batched, maximumOfTaps, type Taps, weighAxis, weighAxisBy } from './taps.ts';
 
 /** What ONNX's pooling operators take, with `pads` at both ends. */

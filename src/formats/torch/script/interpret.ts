@@ -3,11 +3,11 @@
 import { fail, ModelError } from '../../../errors.ts';
 import type { Value } from '../../../ir/graph.ts';
 import type { Builder } from '../../../ops/builder.ts';
+import type { Problems } from '../../problems.ts';
 import { atenRow } from '../aten/index.ts';
 import { Symbolic } from '../aten/row.ts';
 import { callCustom } from '../custom.ts';
 import { TensorRef } from '../memory.ts';
-import type { Problems } from '../problems.ts';
 import { atenOverloads } from '../schema.ts';
 import type { ScriptArchive } from './archive.ts';
 import { builtins, notMine } from './builtins.ts';

@@ -1,6 +1,6 @@
 // What a program has that cannot be converted: collected over all of it and reported at once, with counts and places.
-import { type Finding, ModelError } from '../../errors.ts';
-import type { Meta } from '../../ir/graph.ts';
+import { type Finding, ModelError } from '../errors.ts';
+import type { Meta } from '../ir/graph.ts';
 
 interface Problem {
   readonly target: string;
@@ -27,8 +27,8 @@ export class Problems {
 
 /** Of a node: the module and the line that it is of. */
 function whereIs({ metadata }: Meta): string {
-  const [module, source] = [metadata?.get('module'), metadata?.get('source')];
-  return [module && `in ${module}`, source && `at ${source}`].filter(Boolean).join(' ');
+  const [node, module, source] = [metadata?.get('node'), metadata?.get('module'), metadata?.get('source')];
+  return [node, module && `in ${module}`, source && `at ${source}`].filter(Boolean).join(' ');
 }
 
 function finding({ target, nodes, message }: Problem): Finding {

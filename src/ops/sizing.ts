@@ -15,12 +15,12 @@ import {
   sameShape,
   subDims,
   unknownDim,
-} from '../../../ir/dims.ts';
-import type { Value } from '../../../ir/graph.ts';
-import { tensorType } from '../../../ir/types.ts';
-import { contiguousStrides } from '../../../kernels/kernel.ts';
-import type { Builder, Size } from '../../../ops/builder.ts';
-import { axisOf, contentsOf, range, rankOf, shapeOf } from '../../../ops/shapes.ts';
+} from '../ir/dims.ts';
+import type { Value } from '../ir/graph.ts';
+import { tensorType } from '../ir/types.ts';
+import { contiguousStrides } from '../kernels/kernel.ts';
+import type { Builder, Size } from './builder.ts';
+import { axisOf, contentsOf, range, rankOf, shapeOf } from './shapes.ts';
 
 /** As an end of a slice: up to the last element. */
 export const toTheEnd = Number.MAX_SAFE_INTEGER;
