@@ -4,10 +4,22 @@ import { type Finding, fail, warning } from '../errors.ts';
 import type { Format } from './format.ts';
 import { keras, kerasHdf5 } from './keras/index.ts';
 import { onnx, onnxJson, onnxText, textProto } from './onnx/format.ts';
+import { tfjsLayers } from './tfjs/index.ts';
 import { pt2, torchModule, torchscript } from './torch/index.ts';
 
 /** In the order in which contents are tried; the first that fits wins. Texts come before bytes: they tell themselves by more of them. */
-export const formats: readonly Format[] = [keras, pt2, torchscript, kerasHdf5, onnxText, onnxJson, textProto, onnx, torchModule];
+export const formats: readonly Format[] = [
+  keras,
+  pt2,
+  torchscript,
+  kerasHdf5,
+  tfjsLayers,
+  onnxText,
+  onnxJson,
+  textProto,
+  onnx,
+  torchModule,
+];
 
 export const formatNamed = (name: string): Format | undefined => formats.find(f => f.name === name);
 

@@ -98,7 +98,11 @@ export class LayerReader {
 
   /** That a layer which cannot be called, as its inputs are lost, has no conversion either. */
   requireRow(spec: LayerSpec): void {
-    if (!isModel(spec)) this.attempt(spec, () => (rowOf(spec), []));
+    if (!isModel(spec))
+      this.attempt(spec, () => {
+        rowOf(spec);
+        return [];
+      });
   }
 }
 
