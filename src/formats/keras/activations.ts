@@ -29,7 +29,10 @@ export function rectified(b: Builder, x: Value, slope: number, max: number | und
   return b.Sub(bounded, b.Mul(b.like(slope, x), below));
 }
 
-/** Elements in descending order, as far as their mean still lies below them, decide what is taken off all of them. */
+/**
+ * Elements in descending order, as far as they lie above the mean of what is before, decide what is taken off all of them. Keras adds up
+ * the running sums of these, where the definition takes the last one; this is what it computes.
+ */
 const sparsemax: Activation = (b, x, at) => {
   const axis = axisOf(at.number('axis', -1), rankOf(x));
   const size = shapeOf(x)[axis]!;
@@ -45,7 +48,7 @@ const sparsemax: Activation = (b, x, at) => {
   const isIn = b.Greater(b.Add(b.like(1, x), b.Mul(counts, sorted)), sums);
   const flags = b.Cast(isIn, elementOf(x));
   const count = b.ReduceSum(flags, { axes: [axis] });
-  const total = b.ReduceSum(b.Mul(flags, sorted), { axes: [axis] });
+  const total = b.ReduceSum(b.Mul(flags, sums), { axes: [axis] });
   return b.Relu(b.Sub(x, b.Div(b.Sub(total, b.like(1, x)), count)));
 };
 

@@ -5,7 +5,7 @@ import type { Builder } from '../../ops/builder.ts';
 import type { Problems } from '../problems.ts';
 import { layerRow } from './layers/index.ts';
 import { type Arguments, KerasTensor, LayerCall, type LayerRow, type Made, tensorOf } from './layers/row.ts';
-import { ModelReader } from './model-reader.ts';
+import { Lost, ModelReader } from './model-reader.ts';
 import { operationRow } from './ops/index.ts';
 import { isModel, type LayerSpec, modelOf } from './structure.ts';
 import type { Place, Stored } from './weights.ts';
@@ -74,7 +74,7 @@ export class LayerReader {
       this.#parameters.set(stored, value);
       return value;
     }
-    throw new LostVariable();
+    throw new Lost();
   }
   #wrong(code: 'E1013' | 'E1305', message: string, tensor: string): void {
     const { findings, file } = this.reading;
@@ -88,7 +88,7 @@ export class LayerReader {
       return run();
     } catch (error) {
       this.b.nodes.length = mark;
-      if (error instanceof LostVariable) return undefined;
+      if (error instanceof Lost) return undefined;
       if (!(error instanceof ModelError)) throw error;
       if (!isUnsupported(error)) throw error.within({ node: { op: spec.className, name: spec.name } });
       for (const finding of error.findings) this.reading.problems.add(titleOf(spec), finding.message, metaOf(spec));
@@ -105,9 +105,6 @@ export class LayerReader {
       });
   }
 }
-
-/** A variable is not there; why was noted. */
-class LostVariable extends Error {}
 
 const isUnsupported = (error: ModelError): boolean => ['E2001', 'E3004', 'E3009'].includes(error.code);
 const titleOf = ({ className, registered }: LayerSpec): string => (registered?.includes('>') ? registered : className);
@@ -130,7 +127,7 @@ function rowOf({ className, module, registered, config }: LayerSpec): LayerRow {
     );
   const isOwn = (module === undefined || ownModules.test(module)) && (registered === undefined || !registered.includes('>'));
   const isOperation = module?.startsWith('keras.src.ops') || module?.startsWith('keras.ops') || module?.startsWith('keras.src.activations');
-  const row = isOwn ? (isOperation ? operationRow(className) : layerRow(className)) : undefined;
+  const row = isOwn ? (isOperation ? operationRow(className) : (layerRow(className) ?? operationRow(className))) : undefined;
   if (row) return row;
   if (['TFOpLambda', 'SlicingOpLambda', 'TensorFlowOpLayer'].includes(className))
     throw fail(

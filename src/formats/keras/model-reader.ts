@@ -5,6 +5,9 @@ import { type Argument, KerasTensor, tensorsIn } from './layers/row.ts';
 import { type Call, type LayerSpec, type ModelSpec, Ref, snakeCase, type Written } from './structure.ts';
 import type { Place } from './weights.ts';
 
+/** Something could not be converted, and why was noted. */
+export class Lost extends Error {}
+
 interface Step {
   readonly layer: LayerSpec;
   readonly node: number;
@@ -32,7 +35,7 @@ export class ModelReader {
   call(given: Argument | undefined): readonly KerasTensor[] {
     const outputs = this.outputs(this.#matched(given));
     if (outputs.every(o => o !== undefined)) return outputs;
-    throw fail('E2001', 'a layer inside has no conversion');
+    throw new Lost();
   }
 
   /** The same for inputs in the order of the model, undefined for what is lost. */

@@ -54,15 +54,24 @@ function maskOf(x: LayerCall, b: Builder, { query, value, key }: Given): Value |
 }
 
 /** Projections to heads, products, and the projection back. `rows` are letters of the axes between batch and features. */
-function multiHead(x: LayerCall, b: Builder, given: Given, heads: number, shared: number, keySize: number, valueSize: number): Made {
+function multiHead(
+  x: LayerCall,
+  b: Builder,
+  given: Given,
+  heads: number,
+  shared: number,
+  keySize: number,
+  valueSize: number,
+  prefix = '',
+): Made {
   requireFloats(x);
   const { query, value, key } = given;
   const useBias = x.config.boolean('use_bias', true);
   const project = (attribute: string, name: string, v: Value, count: number, size: number): Value =>
     einsumOf(x.part(attribute, name), b, x.autocast(v), 'abc,cde->abde', [null, count, size], useBias ? 'de' : undefined, false);
-  const q = project('query_dense', 'query', query.value, heads, keySize);
-  const k = repeated(b, project('key_dense', 'key', key.value, shared, keySize), 2, heads / shared);
-  const v = repeated(b, project('value_dense', 'value', value.value, shared, valueSize), 2, heads / shared);
+  const q = project(`${prefix}query_dense`, 'query', query.value, heads, keySize);
+  const k = repeated(b, project(`${prefix}key_dense`, 'key', key.value, shared, keySize), 2, heads / shared);
+  const v = repeated(b, project(`${prefix}value_dense`, 'value', value.value, shared, valueSize), 2, heads / shared);
   const scaled = b.Mul(b.Transpose(q, [0, 2, 1, 3]), b.like(1 / Math.sqrt(keySize), q));
   const scores = b.MatMul(scaled, b.Transpose(k, [0, 2, 3, 1]));
   const mask = maskOf(x, b, given);
@@ -73,12 +82,12 @@ function multiHead(x: LayerCall, b: Builder, given: Given, heads: number, shared
   const weights = isFused ? fusedSoftmax(b, scores, withHeads) : maskedSoftmax(b, scores, withHeads, [3]);
   const seen = b.Transpose(b.MatMul(weights, b.Transpose(v, [0, 2, 1, 3])), [0, 2, 1, 3]);
   const gated = x.config.boolean('use_gate', false)
-    ? b.Mul(seen, b.Sigmoid(project('gate_dense', 'gate', query.value, heads, valueSize)))
+    ? b.Mul(seen, b.Sigmoid(project('_gate_dense', 'gate', query.value, heads, valueSize)))
     : seen;
   const outputs = x.config.has('output_shape') ? x.config.numbers('output_shape') : [x.size(query.value, -1)];
   const letters = 'efghij'.slice(0, outputs.length);
   const y = einsumOf(
-    x.part('output_dense', 'attention_output'),
+    x.part(`${prefix}output_dense`, 'attention_output'),
     b,
     gated,
     `abcd,cd${letters}->ab${letters}`,
@@ -106,7 +115,8 @@ function multiHeadAttention(x: LayerCall, b: Builder): Made {
 
 function groupedAttention(x: LayerCall, b: Builder): Made {
   const [heads, shared, size] = [x.config.number('num_query_heads'), x.config.number('num_key_value_heads'), x.config.number('head_dim')];
-  return multiHead(x, b, givenOf(x), heads, shared, size, size);
+  // Keras keeps the parts under private names here.
+  return multiHead(x, b, givenOf(x), heads, shared, size, size, '_');
 }
 
 /** Attention without projections, over [query, value] or [query, value, key]. */

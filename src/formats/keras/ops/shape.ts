@@ -24,6 +24,7 @@ const reducedOver = (x: LayerCall, v: Value): { axes: number[]; keepdims: number
 };
 const reduction = (reduce: (b: Builder, v: Value, at: { axes: number[]; keepdims: number }) => Value): LayerRow =>
   plain((x, b) => reduce(b, x.first.value, reducedOver(x, x.first.value)));
+const truths = (b: Builder, v: Value): Value => b.Cast(b.Cast(v, 'bool'), 'int32');
 const mean = (b: Builder, v: Value, { axes, keepdims }: { axes: number[]; keepdims: number }): Value =>
   b.ReduceMean({ data: isFloat(elementOf(v)) ? v : b.Cast(v, 'float32'), axes: b.ints(axes) }, { keepdims });
 
@@ -45,6 +46,8 @@ export const shapeOperations: Readonly<Record<string, LayerRow>> = {
   Amax: reduction((b, v, at) => b.ReduceMax(v, at)),
   Amin: reduction((b, v, at) => b.ReduceMin(v, at)),
   Prod: reduction((b, v, at) => b.ReduceProd(v, at)),
+  Any: reduction((b, v, at) => b.Cast(b.ReduceMax(truths(b, v), at), 'bool')),
+  All: reduction((b, v, at) => b.Cast(b.ReduceMin(truths(b, v), at), 'bool')),
   Mean: reduction(mean),
   Var: reduction(variance),
   Std: reduction((b, v, at) => b.Sqrt(variance(b, v, at))),
