@@ -130,6 +130,8 @@ to_torch() {
 weights() { "$python" test/interop/weights.py; }
 # Other weights in converted programs, by PyTorch and ONNX Runtime.
 swap() { "$python" test/interop/swap.py $(whole_corpus); }
+# Layers of Keras one by one, as both of its files.
+keras() { "$python" test/interop/keras_layers.py --third "$third"; }
 fresh() { "$python" test/interop/export_fresh.py --third "$third"; }
 # Every ONNX file there is: the corpus, the models that the onnx package ships, and our own.
 onnx_files() { find "$corpus" "$venv/lib" models -name "*.onnx" | sort; }
@@ -173,5 +175,6 @@ suite to_torch $((300 * whole)) to_torch
 suite torch_round_trips $((400 * whole)) torch_round_trips
 suite weights 120 weights
 suite swap $((400 * whole)) swap
+suite keras $((300 * whole)) keras
 suite fresh $((240 * whole)) fresh
 suite roundtrip $((240 * whole)) roundtrip

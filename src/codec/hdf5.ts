@@ -46,7 +46,9 @@ let counter = 0;
 export async function openHdf(bytes: Uint8Array, file: string): Promise<Hdf> {
   checkSuperblock(bytes, file);
   const library = await import('h5wasm');
-  const wasm = await library.ready;
+  const wasm = (await library.ready) as Wasm & { activate_throwing_error_handler(): void };
+  // Errors are thrown, not printed.
+  wasm.activate_throwing_error_handler();
   const path = `/${counter++}.h5`;
   return guarded(file, () => {
     wasm.FS.writeFile(path, bytes, { canOwn: true } as never);

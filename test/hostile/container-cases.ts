@@ -5,7 +5,7 @@ import { branch, condition, graphFields, iff, initializer, input, model, node, o
 import { int, join, mark, msg, none, type Piece, raw, repeat, tag, text, utf8, varint } from './wire.ts';
 
 const known =
-  'not a known model format; read are PyTorch exported program (.pt2), TorchScript program (.pt), ONNX text (.onnxtxt), ONNX JSON (.onnxjson), ONNX protobuf text (.textproto), ONNX (.onnx)';
+  'not a known model format; read are Keras model (.keras), PyTorch exported program (.pt2), TorchScript program (.pt), Keras HDF5 model (.h5), TensorFlow.js layers model (model.json), ONNX text (.onnxtxt), ONNX JSON (.onnxjson), ONNX protobuf text (.textproto), ONNX (.onnx)';
 const other = (is: string): string => `this is ${is}, which is not read here`;
 
 /** Bytes of a generator whose state is one number: the same on every machine. */

@@ -3,6 +3,7 @@ import { type Finding, fail, ModelError } from '../../errors.ts';
 import { type Meta, Value } from '../../ir/graph.ts';
 import type { Builder } from '../../ops/builder.ts';
 import type { Problems } from '../problems.ts';
+import { gaps } from './gaps.ts';
 import { layerRow } from './layers/index.ts';
 import { type Arguments, KerasTensor, LayerCall, type LayerRow, type Made, tensorOf } from './layers/row.ts';
 import { Lost, ModelReader } from './model-reader.ts';
@@ -136,6 +137,10 @@ function rowOf({ className, module, registered, config }: LayerSpec): LayerRow {
     );
   throw fail(
     'E2001',
-    isOwn ? 'no conversion' : 'a class of its own, whose code the file does not hold; pass the SavedModel of the model (Model.export)',
+    isOwn
+      ? Object.hasOwn(gaps, className)
+        ? `no conversion: ${gaps[className]}`
+        : 'no conversion'
+      : 'a class of its own, whose code the file does not hold; pass the SavedModel of the model (Model.export)',
   );
 }

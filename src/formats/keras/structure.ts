@@ -164,9 +164,12 @@ function writtenOf(value: Json): Written {
   return writtenEntries(value, writtenOf);
 }
 
+/** Classes whose public name, which configurations have, is not their own. */
+const ownNames: Readonly<Record<string, string>> = { GroupQueryAttention: 'GroupedQueryAttention' };
+
 /** The name of a class as files of Keras 3 count it. */
 export const snakeCase = (name: string): string =>
-  name
+  (Object.hasOwn(ownNames, name) ? ownNames[name]! : name)
     .replace(/\W+/g, '')
     .replace(/(.)([A-Z][a-z]+)/g, '$1_$2')
     .replace(/([a-z])([A-Z])/g, '$1_$2')
