@@ -132,6 +132,8 @@ swap() { "$python" test/interop/swap.py $(whole_corpus); }
 # Operators of TensorFlow Lite beside its interpreter, and the models of the corpus beside TensorFlow.
 tflite() { "$python" test/interop/tflite.py --third "$third"; }
 tflite_models() { open_cases tf >/dev/null && "$python" test/interop/tflite_models.py --corpus "$corpus/tf" --third "$third"; }
+# Layers of Keras one by one, as both of its files.
+keras() { "$python" test/interop/keras_layers.py --third "$third"; }
 fresh() { "$python" test/interop/export_fresh.py --third "$third"; }
 # Every ONNX file there is: the corpus, the models that the onnx package ships, and our own.
 onnx_files() { find "$corpus" "$venv/lib" models -name "*.onnx" | sort; }
@@ -181,5 +183,6 @@ suite weights 120 weights
 suite swap $((400 * whole)) swap
 suite tflite $((120 * whole)) tflite
 suite tflite_models $((900 * whole)) tflite_models
+suite keras $((300 * whole)) keras
 suite fresh $((240 * whole)) fresh
 suite roundtrip $((240 * whole)) roundtrip

@@ -2,16 +2,21 @@
 import type { Source } from '../codec/source.ts';
 import { type Finding, fail, warning } from '../errors.ts';
 import type { Format } from './format.ts';
+import { keras, kerasHdf5 } from './keras/index.ts';
 import { onnx, onnxJson, onnxText, textProto } from './onnx/format.ts';
 import { graphDef, graphDefText, savedModel } from './tensorflow/index.ts';
+import { tfjsLayers } from './tfjs/index.ts';
 import { tflite } from './tflite/index.ts';
 import { pt2, torchModule, torchscript } from './torch/index.ts';
 
 /** In the order in which contents are tried; the first that fits wins. Texts come before bytes: they tell themselves by more of them. */
 export const formats: readonly Format[] = [
+  keras,
   pt2,
   torchscript,
   tflite,
+  kerasHdf5,
+  tfjsLayers,
   savedModel,
   graphDef,
   onnxText,
@@ -82,7 +87,6 @@ function refuseImpostor(head: Uint8Array, source: Source): void {
 /** What is told by its first bytes, so that errors can name it, and the extension of its files. */
 const others: readonly { is: string; extension?: string; test(head: Uint8Array): boolean }[] = [
   { is: 'a ZIP archive without a model that is known', test: h => startsWith(h, 'PK\u0003\u0004') || startsWith(h, 'PK\u0005\u0006') },
-  { is: 'an HDF5 file', extension: '.h5', test: h => startsWith(h, '\u0089HDF\r\n') },
   { is: 'a NumPy array', extension: '.npy', test: h => startsWith(h, '\u0093NUMPY') },
   { is: 'a Python pickle', extension: '.pkl', test: h => h[0] === 0x80 && (h[1] ?? 9) <= 5 },
   { is: 'a safetensors file', extension: '.safetensors', test: h => h[8] === 0x7b && h[4] === 0 && h[5] === 0 && h[6] === 0 && h[7] === 0 },

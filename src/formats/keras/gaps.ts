@@ -1,0 +1,22 @@
+// Layers of Keras that have no conversion, each with its reason, for the page of what is covered.
+export const gaps: Readonly<Record<string, string>> = {
+  Lambda: 'code of users, which is never executed',
+  StringLookup: 'a vocabulary of texts',
+  IntegerLookup: 'a vocabulary beside the weights',
+  TextVectorization: 'texts split by regular expressions',
+  Hashing: 'hashes of texts that ONNX does not have',
+  HashedCrossing: 'hashes of texts that ONNX does not have',
+  FeatureSpace: 'several layers of preprocessing under names of their own',
+  RandomCrop: 'resizing that depends on the sizes of images',
+  AutoContrast: 'an operation on images that is not written yet',
+  Equalization: 'an operation on images that is not written yet',
+  CLAHE: 'an operation on images that is not written yet',
+  Solarization: 'an operation on images that is not written yet',
+  MaxNumBoundingBoxes: 'boxes beside images',
+  MelSpectrogram: 'a spectrogram that is not written yet',
+  STFTSpectrogram: 'a spectrogram that is not written yet',
+  TFSMLayer: 'a SavedModel inside; pass that',
+  TorchModuleWrapper: 'a module of PyTorch inside',
+  JaxLayer: 'code of users, which is never executed',
+  FlaxLayer: 'code of users, which is never executed',
+};

@@ -1,0 +1,36 @@
+// Keras's formats as rows of the format table.
+import { isHdf } from '../../codec/hdf5.ts';
+import type { Source } from '../../codec/source.ts';
+import { openZip } from '../../codec/zip.ts';
+import { ModelError } from '../../errors.ts';
+import type { Format } from '../format.ts';
+import { isKerasArchive, openArchive, openWhole } from './file.ts';
+import { translate } from './translate.ts';
+
+/** Archives of Keras 3: configuration and variables. */
+export const keras: Format = {
+  name: 'keras',
+  title: 'Keras model',
+  extensions: ['.keras'],
+  async detect(head, source) {
+    if (head[0] !== 0x50 || head[1] !== 0x4b) return false;
+    if (source.name.toLowerCase().endsWith('.keras')) return true;
+    return openZip(source).then(isKerasArchive, unreadable);
+  },
+  read: async (source, { inputShapes = {} }) => translate(await openArchive(source), { file: source.name, inputShapes }),
+};
+
+/** Whole models in one HDF5 file. */
+export const kerasHdf5: Format = {
+  name: 'keras-h5',
+  title: 'Keras HDF5 model',
+  extensions: ['.h5', '.hdf5'],
+  detect: (head: Uint8Array, _source: Source) => isHdf(head),
+  read: async (source, { inputShapes = {} }) => translate(await openWhole(source), { file: source.name, inputShapes }),
+};
+
+/** An archive that cannot be opened is none of Keras's; whoever reads it says why. */
+function unreadable(error: unknown): false {
+  if (error instanceof ModelError) return false;
+  throw error;
+}
