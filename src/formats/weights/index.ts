@@ -6,6 +6,7 @@ import type { Tensor } from '../../ir/tensor.ts';
 import { readArrays, writeArrays } from '../arrays.ts';
 import type { ReadOptions } from '../format.ts';
 import { checkpoint } from '../torch/checkpoint.ts';
+import { kerasWeights } from './keras.ts';
 import { safetensors, safetensorsIndex } from './safetensors.ts';
 import type { WeightFormat, WeightsRead } from './weights.ts';
 
@@ -29,7 +30,7 @@ const npz: WeightFormat = {
 };
 
 /** In the order in which contents are tried. */
-export const weightFormats: readonly WeightFormat[] = [safetensors, safetensorsIndex, checkpoint, npz];
+export const weightFormats: readonly WeightFormat[] = [safetensors, safetensorsIndex, kerasWeights, checkpoint, npz];
 
 /** The format of weights that a file name asks for. */
 export const weightFormatOfName = (name: string): WeightFormat | undefined =>
