@@ -5,7 +5,7 @@ import { type Loaded, read } from '../src/api.ts';
 import type { Source } from '../src/codec/source.ts';
 import { fail } from '../src/errors.ts';
 import type { ReadOptions } from '../src/formats/format.ts';
-import { openBeside } from '../src/node/beside.ts';
+import { modelFile, openBeside } from '../src/node/beside.ts';
 import { FileSource, readStdin, removeTemporaries } from '../src/node/files.ts';
 import type { ReadLimitOptions } from './limits.ts';
 
@@ -17,7 +17,8 @@ export interface Opened {
 /** The bytes of a model; external data is looked for beside a file, and nowhere for standard input. */
 export async function openInput(path: string, options: ReadOptions = {}): Promise<Opened> {
   if (path === '-') return { source: await readStdin(), options };
-  return { source: await FileSource.open(path), options: { ...options, open: openBeside(path) } };
+  const file = await modelFile(path);
+  return { source: await FileSource.open(file), options: { ...options, open: openBeside(file) } };
 }
 
 /** Read a model. Errors: as `read`. */

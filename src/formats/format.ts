@@ -87,6 +87,8 @@ export interface Format {
   readonly isText?: boolean;
   /** Whether the path of a model is that of a folder with its files. */
   readonly isFolder?: boolean;
+  /** The main file of a folder of such a model, for which the folder may stand. */
+  readonly mainFile?: string;
   /** Whether its files hold inputs and outputs to compare with. */
   readonly hasReference?: boolean;
   /** Whether the content is of this format. `head` are the first bytes, up to 4096. */

@@ -3,8 +3,30 @@ import { constants, promises as fs } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
 import type { Source } from '../codec/source.ts';
 import { fail } from '../errors.ts';
+import { formats } from '../formats/index.ts';
 import { quoted } from '../ir/text.ts';
 import { FileSource } from './files.ts';
+
+/** The file of a model: where the path is that of a folder, the main file of the first format that has one there. */
+export async function modelFile(path: string): Promise<string> {
+  const isFolder = await fs.stat(path).then(
+    facts => facts.isDirectory(),
+    () => false,
+  );
+  if (!isFolder) return path;
+  for (const { mainFile } of formats) {
+    const inside = mainFile && join(path, mainFile);
+    if (
+      inside &&
+      (await fs.stat(inside).then(
+        facts => facts.isFile(),
+        () => false,
+      ))
+    )
+      return inside;
+  }
+  return path;
+}
 
 /**
  * Opens data files named by a model. The name has been checked to be a plain relative path; here links are followed, and the

@@ -26,7 +26,7 @@ import type { ConversionMap, FileFacts } from '../ir/provenance.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import type { Weights } from '../ir/weights.ts';
 import { swapWeights } from '../swap.ts';
-import { openBeside } from './beside.ts';
+import { modelFile, openBeside } from './beside.ts';
 import { FileSource, writeFileAtomic, writeFilesAtomic } from './files.ts';
 import { systemError } from './system-error.ts';
 
@@ -46,7 +46,8 @@ export type FileReadOptions = Pick<ReadOptions, 'allowCustom' | 'limits'>;
  */
 export async function read(input: PathOrInput, options: FileReadOptions = {}): Promise<Loaded> {
   if (typeof input !== 'string') return readInput(input, options);
-  return readInput(await FileSource.open(input), { ...options, open: openBeside(input) });
+  const file = await modelFile(input);
+  return readInput(await FileSource.open(file), { ...options, open: openBeside(file) });
 }
 
 /** Read a model; the short form of `read`. */
