@@ -237,6 +237,7 @@ const families: readonly (readonly [string, string])[] = [
   ['K', 'pickles and programs'],
   ['Z', 'archives'],
   ['S', 'safetensors'],
+  ['H', 'HDF5'],
   ['N', 'arrays'],
   ['O', 'output'],
   ['D', 'disk'],
