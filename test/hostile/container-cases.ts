@@ -23,6 +23,8 @@ const pointer =
 const notAModel = (row: string, variant: string, bytes: Piece, message: string, given: Parameters<typeof hostile>[4] = {}): Case =>
   hostile(row, variant, () => bytes, [error('E1002', message, undefined, 0)], { exit: 'input', ...given });
 
+const hdf = (): Piece => join(raw([0x89]), utf8('HDF\r\n\x1a\n'));
+
 const formats: Case[] = [
   hostile('P01', 'an empty file', () => none, [error('E1001', 'the file is empty')], { exit: 'input' }),
   hostile('P01', 'an empty file, to info', () => none, [error('E1001', 'the file is empty')], { command: 'info' }),
@@ -41,7 +43,36 @@ const formats: Case[] = [
     { exit: 'input' },
   ),
   notAModel('P03', 'a pickle', raw([0x80, 4, 0x95, 0, 0]), other('a Python pickle')),
-  notAModel('P03', 'an HDF5 file', join(raw([0x89]), utf8('HDF\r\n\x1a\n')), other('an HDF5 file')),
+  hostile(
+    'H01',
+    'an HDF5 file that ends behind its signature',
+    () => hdf(),
+    [error('E1006', 'superblock version 255, expected 0 to 3', undefined, 8)],
+    {
+      exit: 'input',
+      file: 'model.h5',
+    },
+  ),
+  hostile(
+    'H01',
+    'an HDF5 file of an unknown version',
+    () => join(hdf(), raw([9, ...new Array(80).fill(0)])),
+    [error('E1006', 'superblock version 9, expected 0 to 3', undefined, 8)],
+    {
+      exit: 'input',
+      file: 'model.h5',
+    },
+  ),
+  hostile(
+    'H01',
+    'an HDF5 file with a base address',
+    () => join(hdf(), raw([0, 0, 0, 0, 0, 8, 8, ...new Array(17).fill(1)]), raw(new Uint8Array(64))),
+    [error('E1006', 'base address 72340172838076673, expected 0', undefined, 24)],
+    {
+      exit: 'input',
+      file: 'model.h5',
+    },
+  ),
   notAModel('P03', 'a gzip file', raw([0x1f, 0x8b, 8, 0]), other('a gzip file')),
   notAModel('P03', 'a GGUF model', utf8('GGUF\x03\0\0\0'), other('a GGUF model')),
   notAModel('P03', 'a text', utf8('hello, world'), other('a text file')),

@@ -10,7 +10,7 @@ import { writeZip } from '../../src/codec/zip-write.ts';
 import { ModelError } from '../../src/errors.ts';
 import { keras, kerasHdf5 } from '../../src/formats/keras/index.ts';
 import { tfjsLayers } from '../../src/formats/tfjs/index.ts';
-import { formatType, load, loadArrays, Session, type Tensor } from '../../src/node/index.ts';
+import { formatType, load, loadArrays, loadWeights, Session, type Tensor } from '../../src/node/index.ts';
 
 const folder = fileURLToPath(new URL('../fixtures/keras/', import.meta.url));
 const bytesOf = (name: string): Uint8Array => new Uint8Array(readFileSync(join(folder, name)));
@@ -179,4 +179,11 @@ describe('a TensorFlow.js model of layers', () => {
   ])('with %s is refused', async (_, source, code) => {
     expect((await refused(tfjsLayers.read!(source, { open })))[0]).toMatch(new RegExp(`^${code} `));
   });
+});
+
+test('variables of a whole model are weights by their names', async () => {
+  const { tensors, title } = await loadWeights(join(folder, 'both.h5'));
+  expect(title).toBe('Keras weights in HDF5');
+  expect(tensors.get('kind/kind/kernel')?.dims).toEqual([42, 3]);
+  expect(tensors.size).toBe(15);
 });

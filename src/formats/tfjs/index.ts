@@ -18,6 +18,7 @@ export const tfjsLayers: Format = {
   title: 'TensorFlow.js layers model',
   extensions: ['model.json'],
   isText: true,
+  mainFile: 'model.json',
   detect(head) {
     const text = new TextDecoder('latin1').decode(head);
     if (!/^\s*\{/.test(text) || /"format"\s*:\s*"graph-model"/.test(text)) return false;

@@ -7,6 +7,7 @@ import { readArrays, writeArrays } from '../arrays.ts';
 import type { ReadOptions } from '../format.ts';
 import { checkpointIndex } from '../tensorflow/index.ts';
 import { checkpoint } from '../torch/checkpoint.ts';
+import { kerasWeights } from './keras.ts';
 import { safetensors, safetensorsIndex } from './safetensors.ts';
 import type { WeightFormat, WeightsRead } from './weights.ts';
 
@@ -30,7 +31,7 @@ const npz: WeightFormat = {
 };
 
 /** In the order in which contents are tried. */
-export const weightFormats: readonly WeightFormat[] = [safetensors, safetensorsIndex, checkpoint, checkpointIndex, npz];
+export const weightFormats: readonly WeightFormat[] = [safetensors, safetensorsIndex, kerasWeights, checkpoint, checkpointIndex, npz];
 
 /** The format of weights that a file name asks for. */
 export const weightFormatOfName = (name: string): WeightFormat | undefined =>

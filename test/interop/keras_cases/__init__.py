@@ -4,7 +4,7 @@ from keras import layers, ops
 
 CASES = {}
 # Keras cannot read these back from HDF5: operations stand there without their module.
-NOT_HDF5 = {"operations"}
+NOT_HDF5 = {"operations", "picked"}
 # TensorFlow takes the weights of the kernel from a table.
 TOLERANCES = {"resizing_bicubic": 5e-3}
 
@@ -210,6 +210,13 @@ def operations():
     y = ops.transpose(x, (0, 2, 1)) * 2.0 + 1.0
     z = ops.matmul(x, y) / 3.0 - ops.mean(x, axis=-1, keepdims=True)
     return x, [ops.exp(-ops.abs(z)), ops.sum(ops.maximum(z, 0.5), axis=(1, 2)), ops.concatenate([x, ops.square(x)], axis=1), ops.reshape(x, (-1, 12))]
+
+
+@graph
+def picked():
+    x = keras.Input((4, 3))
+    return x, [x[:, 0], x[:, 1:3, ..., None], x[..., ::-1], x[:, -1, 1], ops.argmax(x, axis=1), ops.argmin(x), ops.take(x, [0, -1], axis=1),
+               ops.einsum("abc,adc->abd", x, x)]
 
 
 @graph

@@ -170,9 +170,6 @@ export class LayerCall {
     if (typeof size === 'number') return size;
     throw unsupported(`axis ${axis} of ${rankOf(v)} has a size that only the run knows`);
   }
-  text(argument: string): string {
-    return this.config.text(argument);
-  }
 }
 
 export type Made = Value | KerasTensor | readonly (Value | KerasTensor | undefined)[];
@@ -192,7 +189,6 @@ export const masked = (build: Build): LayerRow => ({ build, mask: 'kept' });
 /** A layer at which masks end. */
 export const plain = (build: Build): LayerRow => ({ build, mask: 'lost' });
 
-export const isTensor = (x: Value | KerasTensor): x is KerasTensor => x instanceof KerasTensor;
 export const tensorOf = (x: Value | KerasTensor): KerasTensor => (x instanceof Value ? new KerasTensor(x) : x);
 
 /** Elements of nested lists of numbers, and the sizes of the lists. */

@@ -2,12 +2,14 @@
 import type { LayerRow } from '../layers/row.ts';
 import { activationOperations } from './activation.ts';
 import { elementwise } from './elementwise.ts';
+import { picking } from './pick.ts';
 import { shapeOperations } from './shape.ts';
 
 const rows = new Map<string, LayerRow>([
   ...Object.entries(elementwise),
   ...Object.entries(shapeOperations),
   ...Object.entries(activationOperations),
+  ...Object.entries(picking),
 ]);
 
 /** Names of classes that have a row. */
