@@ -62,7 +62,7 @@ export interface Case {
   readonly fault?: Fault | undefined;
   /** Only for processes of their own: a file so large that it would hold up all other tests. */
   readonly large?: boolean | undefined;
-  /** For a sound model of great size, which is read and not refused: seconds and MiB beyond the start of Node instead of the usual ones. */
+  /** For sound models of great size, and headers of 100 MB: seconds and MiB beyond the start of Node instead of the usual ones. */
   readonly limits?: { readonly seconds: number; readonly megabytes: number } | undefined;
 }
 

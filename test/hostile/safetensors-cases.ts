@@ -261,7 +261,12 @@ const wide = (count: number, length: number): Piece => {
   return file(join(body, utf8('}')));
 };
 const great: Case[] = [
-  hostile('S08', '20,000 tensors', () => wide(20_000, 8), [], { file: 'good.safetensors', command: 'weights', prints: ['20000 tensors'] }),
+  hostile('S08', '20,000 tensors', () => wide(20_000, 8), [], {
+    file: 'good.safetensors',
+    command: 'weights',
+    prints: ['20000 tensors'],
+    limits: { seconds: 3, megabytes: 160 },
+  }),
   hostile('S08', '100,000 tensors in a header of 100 MB', () => wide(100_000, 940), [], {
     file: 'good.safetensors',
     command: 'weights',
@@ -273,11 +278,11 @@ const great: Case[] = [
     '1,000,000 opened lists in a header of 100 MB',
     () => file(join(utf8('{"a":'), raw(new Uint8Array(99_999_990).fill(0x5b)))),
     [['E1008', 'JSON text is nested deeper than 8', 20]],
-    { large: true },
+    { large: true, limits: { seconds: 6, megabytes: 700 } },
   ),
   ...inBoth(
     'S08',
-    'one size list of 100 MB',
+    'one list of 2,000,001 sizes',
     () =>
       file(
         join(
@@ -287,7 +292,7 @@ const great: Case[] = [
         ),
       ),
     [['E1202', '"a": rank 2000001, the limit is 64']],
-    { large: true },
+    { large: true, limits: { seconds: 6, megabytes: 240 } },
   ),
 ];
 
