@@ -208,33 +208,11 @@ export interface Converted extends Saved {
 export async function convert(
   input: PathOrInput,
   output: string,
-  {
-    allowCustom,
-    limits,
-    inputShapes,
-    inputValues,
-    signature,
-    tag,
-    inputs,
-    outputs,
-    quantizedIo,
-    map,
-    ...options
-  }: Omit<SaveOptions, 'map'> & FileReadOptions & { readonly map?: string | undefined } = {},
+  { map, ...options }: Omit<SaveOptions, 'map'> & FileReadOptions & { readonly map?: string | undefined } = {},
 ): Promise<Converted> {
   const { source, open } = typeof input === 'string' ? await openModel(input) : { source: toSource(input), open: undefined };
-  const loaded = await readInput(source, {
-    allowCustom,
-    limits,
-    inputShapes,
-    inputValues,
-    signature,
-    tag,
-    inputs,
-    outputs,
-    quantizedIo,
-    open,
-  });
+  // Reading and writing each take what is theirs.
+  const loaded = await readInput(source, { ...options, open });
   const { model, format } = loaded;
   const mapped = map === undefined ? undefined : { path: map, model, format: format.name, file: source };
   return { loaded, ...(await save(model, output, { ...options, map: mapped })) };
