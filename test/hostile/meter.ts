@@ -11,7 +11,7 @@ import type { Fault, Measured } from './case.ts';
 const file = process.env['HOSTILE_METER'];
 // The cast: run.ts writes it.
 const fault = process.env['HOSTILE_FAULT'] ? (JSON.parse(process.env['HOSTILE_FAULT']) as Fault & { file: string }) : undefined;
-const { writeFileSync } = fs;
+const { readFileSync, writeFileSync } = fs;
 const opened = new Set<string>();
 const reached = new Set<string>();
 /** Descriptors of the file that is to fail. */
@@ -100,11 +100,20 @@ for (const name of ['spawn', 'spawnSync', 'exec', 'execSync', 'execFile', 'execF
   });
 syncBuiltinESMExports();
 
+/**
+ * The most memory of this process, MiB. Where Linux says it of the program itself, that counts: `maxRSS` begins with the most that the process
+ * which started this one ever held, since a spawned process shares its parent's memory up to `exec` (getrusage(2)).
+ */
+function peak(): number {
+  const said = process.platform === 'linux' ? /^VmHWM:\s*(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8')) : null;
+  return (said ? Number(said[1]) : process.resourceUsage().maxRSS) / 1024;
+}
+
 process.on('exit', () => {
   if (file === undefined) return;
-  const { maxRSS, userCPUTime, systemCPUTime } = process.resourceUsage();
+  const { userCPUTime, systemCPUTime } = process.resourceUsage();
   const measured: Measured = {
-    megabytes: maxRSS / 1024,
+    megabytes: peak(),
     processor: (userCPUTime + systemCPUTime) / 1e6,
     opened: [...opened],
     reached: [...reached],

@@ -53,16 +53,17 @@ const imports = ['src', 'cli', 'scripts'].flatMap(folder =>
     const specifiers = [
       ...text.matchAll(/(?:^|\n)\s*(?:import|export)[^'"\n]*?(?:\{[^}]*\})?[^'"\n]*?from\s+'([^']+)'|import\(\s*'([^']+)'\s*\)/g),
     ];
-    return specifiers.map(m => ({ file: relative(root, path), specifier: (m[1] ?? m[2])! }));
+    return specifiers.map(m => ({ file: relative(root, path), specifier: (m[1] ?? m[2])!, isLate: m[2] !== undefined }));
   }),
 );
 
+const inner = imports
+  .filter(i => i.specifier.startsWith('.'))
+  .map(i => ({ ...i, target: relative(root, resolve(join(root, dirname(i.file)), i.specifier)) }));
+
 test('every import points to a lower layer', () => {
   expect(imports.length).toBeGreaterThan(200);
-  const wrong = imports
-    .filter(i => i.specifier.startsWith('.'))
-    .map(i => ({ ...i, target: relative(root, resolve(join(root, dirname(i.file)), i.specifier)) }))
-    .filter(i => !mayImport(layerOf(i.file), layerOf(i.target)));
+  const wrong = inner.filter(i => !mayImport(layerOf(i.file), layerOf(i.target)));
   expect(wrong.map(i => `${i.file} -> ${i.target}`)).toEqual([]);
 });
 
@@ -74,9 +75,31 @@ test('only src/node, the command line and scripts touch Node', () => {
 test('backends hear of no node, operator or model', () => {
   const forbidden = ['src/ops', 'src/passes', 'src/opset', 'src/formats'];
   const backends = ['src/exec/reference.ts', 'src/exec/cpu.ts', 'src/exec/webgpu/', 'src/exec/bind.ts'];
-  const wrong = imports
-    .filter(i => backends.some(b => i.file.startsWith(b)) && i.specifier.startsWith('.'))
-    .map(i => ({ ...i, target: relative(root, resolve(join(root, dirname(i.file)), i.specifier)) }))
+  const wrong = inner
+    .filter(i => backends.some(b => i.file.startsWith(b)))
     .filter(i => forbidden.some(f => i.target.startsWith(f)) || i.target === 'src/ir/graph.ts');
   expect(wrong.map(i => `${i.file} -> ${i.target}`)).toEqual([]);
+});
+
+test('the format table loads no tables of operators of other frameworks', () => {
+  const seen = new Set<string>();
+  const load = (file: string): void => {
+    if (seen.has(file)) return;
+    seen.add(file);
+    for (const i of inner) if (i.file === file && !i.isLate) load(i.target);
+  };
+  load('src/index.ts');
+  expect(seen).toContain('src/formats/tensorflow/index.ts');
+  // A row of the format table tells its files; what reads and writes them comes when it is asked for.
+  const late = [
+    'torch/aten',
+    'torch/schema',
+    'torch/write/emit',
+    'tensorflow/ops',
+
+    'tflite/ops',
+    'keras/layers',
+    'keras/ops',
+  ];
+  expect([...seen].filter(file => late.some(f => file.startsWith(`src/formats/${f}`)))).toEqual([]);
 });

@@ -5,6 +5,7 @@ import { isJsonArray, isJsonObject, type Json, type JsonObject, parseJson } from
 import type { Source } from '../../codec/source.ts';
 import { openZip, type Zip } from '../../codec/zip.ts';
 import { type Finding, fail } from '../../errors.ts';
+import { entries } from './archive.ts';
 import { type LayerSpec, layerOf } from './structure.ts';
 import { namesOf, type Place, type Stored, storedOf, treeOf } from './weights.ts';
 
@@ -19,10 +20,6 @@ export interface KerasFile {
 
 /** Deepest nesting of a configuration; each model or wrapper in another takes about six. */
 const depth = 400;
-const entries = { config: 'config.json', metadata: 'metadata.json', weights: 'model.weights.h5', shards: 'model.weights.json' } as const;
-
-export const isKerasArchive = (zip: Zip): boolean =>
-  zip.entries.has(entries.config) && (zip.entries.has(entries.weights) || zip.entries.has(entries.shards));
 
 /**
  * Read a `.keras` archive; its variables are held in memory.

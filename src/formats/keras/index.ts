@@ -1,11 +1,10 @@
-// Keras's formats as rows of the format table.
+// Keras's formats as rows of the format table. What reads them is loaded when it is asked for.
 import { isHdf } from '../../codec/hdf5.ts';
 import type { Source } from '../../codec/source.ts';
 import { openZip } from '../../codec/zip.ts';
 import { ModelError } from '../../errors.ts';
 import type { Format } from '../format.ts';
-import { isKerasArchive, openArchive, openWhole } from './file.ts';
-import { translate } from './translate.ts';
+import { isKerasArchive } from './archive.ts';
 
 /** Archives of Keras 3: configuration and variables. */
 export const keras: Format = {
@@ -17,7 +16,10 @@ export const keras: Format = {
     if (source.name.toLowerCase().endsWith('.keras')) return true;
     return openZip(source).then(isKerasArchive, unreadable);
   },
-  read: async (source, { inputShapes = {} }) => translate(await openArchive(source), { file: source.name, inputShapes }),
+  async read(source, { inputShapes = {} }) {
+    const { openArchive, translate } = await import('./read.ts');
+    return translate(await openArchive(source), { file: source.name, inputShapes });
+  },
 };
 
 /** Whole models in one HDF5 file. */
@@ -26,7 +28,10 @@ export const kerasHdf5: Format = {
   title: 'Keras HDF5 model',
   extensions: ['.h5', '.hdf5'],
   detect: (head: Uint8Array, _source: Source) => isHdf(head),
-  read: async (source, { inputShapes = {} }) => translate(await openWhole(source), { file: source.name, inputShapes }),
+  async read(source, { inputShapes = {} }) {
+    const { openWhole, translate } = await import('./read.ts');
+    return translate(await openWhole(source), { file: source.name, inputShapes });
+  },
 };
 
 /** An archive that cannot be opened is none of Keras's; whoever reads it says why. */

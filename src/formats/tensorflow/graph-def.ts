@@ -21,9 +21,6 @@ export interface GraphOptions {
   readonly depth?: number | undefined;
 }
 
-export const isGraphText = (head: Uint8Array): boolean =>
-  /^(?:\s|#[^\n]*\n)*(?:node|library|versions)\s*[:{<]/.test(String.fromCharCode(...head.subarray(0, 1024)));
-
 /** @throws ModelError what decoding throws, and what `wantedOf` does */
 export async function openGraphDef(source: Source, name: string, isText: boolean, options: GraphOptions): Promise<Wanted> {
   const graph = isText ? await parse(source, options) : await decode<GraphDef>(tensorflowSchema, 'GraphDef', source, limitsOf(options));

@@ -1,13 +1,7 @@
-// TensorFlow's formats as rows of the format table.
+// TensorFlow's formats as rows of the format table. What translates is loaded when it is asked for.
 import type { Source } from '../../codec/source.ts';
-import { isTable } from '../../codec/sstable.ts';
-import { ModelError } from '../../errors.ts';
 import type { Format, ReadOptions, ReadResult } from '../format.ts';
-import type { WeightFormat } from '../weights/weights.ts';
-import { Bundle } from './bundle.ts';
-import { isGraphText, openGraphDef } from './graph-def.ts';
-import { isSavedModel, openSavedModel } from './saved-model.ts';
-import { translate } from './translate.ts';
+import { isGraphText, isSavedModel } from './detect.ts';
 
 const mainFile = 'saved_model.pb';
 
@@ -21,6 +15,7 @@ export const savedModel: Format = {
   async read(source, options) {
     const { limits, allowCustom, inputShapes } = options;
     const name = source.name.split(/[\\/]/).at(-2) ?? 'saved_model';
+    const { openSavedModel, translate } = await import('./read.ts');
     const wanted = await openSavedModel(source, name, { ...options, depth: limits?.depth });
     return translate(wanted, { allowCustom, inputShapes });
   },
@@ -30,6 +25,7 @@ const readGraph =
   (isText: boolean) =>
   async (source: Source, { limits, inputs, outputs, allowCustom, inputShapes }: ReadOptions): Promise<ReadResult> => {
     const name = lastPart(source).replace(/\.[^.]*$/, '');
+    const { openGraphDef, translate } = await import('./read.ts');
     const wanted = await openGraphDef(source, name, isText, { inputs, outputs, depth: limits?.depth });
     return translate(wanted, { allowCustom, inputShapes });
   };
@@ -60,30 +56,3 @@ export const graphDefText: Format = {
 };
 
 const lastPart = (source: Source): string => source.name.split(/[\\/]/).at(-1)!;
-
-const suffix = '/.ATTRIBUTES/VARIABLE_VALUE';
-
-/** Checkpoints, by their index. */
-export const checkpointIndex: WeightFormat = {
-  name: 'tensorflow',
-  title: 'TensorFlow checkpoint',
-  extensions: ['.index'],
-  async detect(_head, source) {
-    try {
-      return await isTable(source);
-    } catch (error) {
-      if (error instanceof ModelError) return source.name.endsWith('.index');
-      throw error;
-    }
-  },
-  async read(source, { open }) {
-    const bundle = await Bundle.open(source, async name => open!(name));
-    const tensors = new Map();
-    for (const key of bundle.keys) {
-      if (key.startsWith('_CHECKPOINTABLE')) continue;
-      const short = key.endsWith(suffix) ? key.slice(0, -suffix.length) : key;
-      tensors.set(tensors.has(short) ? key : short, await bundle.tensor(key));
-    }
-    return { tensors, metadata: new Map(), findings: [] };
-  },
-};

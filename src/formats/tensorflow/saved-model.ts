@@ -103,11 +103,3 @@ function chooseSignature(meta: MetaGraphDef, wanted: string | undefined): { sign
     wanted === undefined ? `no signature is the default, choose one by --signature; ${have}` : `no signature ${quoted(wanted)}; ${have}`,
   );
 }
-
-/** Whether the first bytes are those of a SavedModel: schema version 1, then the length of a graph, which starts with its description. */
-export function isSavedModel(head: Uint8Array): boolean {
-  if (head[0] !== 0x08 || head[1] !== 0x01 || head[2] !== 0x12) return false;
-  let at = 3;
-  while (at < head.length && head[at]! >= 0x80) at++;
-  return head[at + 1] === 0x0a || head[at + 1] === 0x12;
-}

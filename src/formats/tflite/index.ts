@@ -1,7 +1,6 @@
-// TensorFlow Lite's format as a row of the format table.
+// TensorFlow Lite's format as a row of the format table. What translates is loaded when it is asked for.
 import type { Format } from '../format.ts';
 import { isTflite, openTflite } from './container.ts';
-import { translate } from './translate.ts';
 
 /** The most operators that are read, those of a subgraph counted for each of its calls. */
 const mostNodes = 200_000;
@@ -14,6 +13,7 @@ export const tflite: Format = {
   detect: isTflite,
   async read(source, { allowCustom = false, signature, quantizedIo = false, limits = {} }) {
     const opened = await openTflite(source, limits);
+    const { translate } = await import('./translate.ts');
     const stem = source.name
       .split(/[\\/]/)
       .at(-1)!

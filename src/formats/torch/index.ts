@@ -1,4 +1,4 @@
-// PyTorch's formats as rows of the format table.
+// PyTorch's formats as rows of the format table. What translates is loaded when it is asked for.
 import type { Source } from '../../codec/source.ts';
 import { openZip } from '../../codec/zip.ts';
 import { writeZip, type ZipInput, zipLength } from '../../codec/zip-write.ts';
@@ -7,14 +7,7 @@ import type { Format, OutputFile } from '../format.ts';
 import { isPt2, openArchive, recordNames } from './pt2.ts';
 import { isArchive } from './saved.ts';
 import { openScript, scriptRecords, scriptRoot } from './script/archive.ts';
-import { translateScript } from './script/translate.ts';
-import { translate } from './translate.ts';
-import { programOf, tellNames } from './write/emit.ts';
 import { patchRecords } from './write/patch.ts';
-import { programEntries } from './write/pt2.ts';
-import { scriptEntries, scriptNames } from './write/torchscript.ts';
-
-export { torchModule } from './write/module/index.ts';
 
 /** Programs of `torch.export.save`. */
 export const pt2: Format = {
@@ -26,10 +19,12 @@ export const pt2: Format = {
     const archive = await openArchive(source);
     const errors = archive.findings.filter(f => f.severity === 'error');
     if (errors.length > 0) throw new ModelError(errors);
+    const { translate } = await import('./translate.ts');
     const { model, findings } = translate(archive, stemOf(source), { allowCustom });
     return { model, findings: [...archive.findings, ...findings] };
   },
   async write(model, { name, names }) {
+    const { programEntries, programOf, tellNames } = await import('./write/index.ts');
     const program = programOf(model);
     tellNames(program, names);
     return [archive(name, programEntries(program, rootOf(name)))];
@@ -46,15 +41,28 @@ export const torchscript: Format = {
   detect: (head, source) => isArchive(head, source, torchscript.extensions, zip => scriptRoot(zip) !== undefined),
   async read(source, { allowCustom = false, inputShapes = {}, inputValues = {}, limits }) {
     const archive = await openScript(source);
+    const { translateScript } = await import('./script/translate.ts');
     const { model, findings } = translateScript(archive, stemOf(source), { allowCustom, inputShapes, inputValues, steps: limits?.steps });
     return { model, findings: [...archive.findings, ...findings] };
   },
   async write(model, { name, names }) {
+    const { programOf, scriptEntries, scriptNames, tellNames } = await import('./write/index.ts');
     const program = programOf(model);
     tellNames(program, names, scriptNames(program));
     return [archive(name, scriptEntries(program, rootOf(name)))];
   },
   patch: async (source, tensors) => patchRecords(source, await scriptRecords(source), tensors),
+};
+
+/** Folders that people read and train on: the module as Python, its weights, and inputs with the outputs that are expected for them. */
+export const torchModule: Format = {
+  name: 'torch-module',
+  title: 'PyTorch module in Python',
+  extensions: [],
+  isFolder: true,
+  hasReference: true,
+  detect: () => false,
+  write: async (model, options) => (await import('./write/index.ts')).moduleFiles(model, options),
 };
 
 /** An archive whose entries are written when it is. */

@@ -5,7 +5,7 @@ import { fail, ModelError } from '../../errors.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import { readArrays, writeArrays } from '../arrays.ts';
 import type { ReadOptions } from '../format.ts';
-import { checkpointIndex } from '../tensorflow/index.ts';
+import { checkpointIndex } from '../tensorflow/checkpoint.ts';
 import { checkpoint } from '../torch/checkpoint.ts';
 import { kerasWeights } from './keras.ts';
 import { safetensors, safetensorsIndex } from './safetensors.ts';

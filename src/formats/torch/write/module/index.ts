@@ -1,34 +1,27 @@
-// A folder that people read and train on: the module as Python, its weights, and inputs with the outputs that are expected for them.
+// The files of a module in Python.
+import type { Model } from '../../../../ir/graph.ts';
 import type { Tensor } from '../../../../ir/tensor.ts';
-import { collected, type Format, type OutputFile } from '../../../format.ts';
+import { collected, type OutputFile, type WriteOptions } from '../../../format.ts';
 import { safetensors } from '../../../weights/safetensors.ts';
 import { programOf, tellNames } from '../emit.ts';
 import { literalsOf } from './literals.ts';
 import { moduleSource } from './source.ts';
 
-export const torchModule: Format = {
-  name: 'torch-module',
-  title: 'PyTorch module in Python',
-  extensions: [],
-  isFolder: true,
-  hasReference: true,
-  detect: () => false,
-  async write(model, { name, names, reference }) {
-    const program = programOf(model);
-    tellNames(program, names);
-    const weights = await tensorsFile('model.safetensors', new Map(literalsOf(program).rest.map(s => [s.name, s.tensor])));
-    const numbers = reference && [
-      ...numbered('input', Object.values(reference.inputs)),
-      ...numbered('output', Object.values(reference.outputs)),
-    ];
-    const text = new TextEncoder().encode(moduleSource(program, model.graph.name || name));
-    return [
-      weights,
-      ...(numbers ? [await tensorsFile('reference.safetensors', new Map(numbers))] : []),
-      { name: 'model.py', length: text.length, chunks: [text] },
-    ];
-  },
-};
+export async function moduleFiles(model: Model, { name, names, reference }: WriteOptions): Promise<readonly OutputFile[]> {
+  const program = programOf(model);
+  tellNames(program, names);
+  const weights = await tensorsFile('model.safetensors', new Map(literalsOf(program).rest.map(s => [s.name, s.tensor])));
+  const numbers = reference && [
+    ...numbered('input', Object.values(reference.inputs)),
+    ...numbered('output', Object.values(reference.outputs)),
+  ];
+  const text = new TextEncoder().encode(moduleSource(program, model.graph.name || name));
+  return [
+    weights,
+    ...(numbers ? [await tensorsFile('reference.safetensors', new Map(numbers))] : []),
+    { name: 'model.py', length: text.length, chunks: [text] },
+  ];
+}
 
 const numbered = (what: string, tensors: readonly Tensor[]): (readonly [string, Tensor])[] => tensors.map((t, i) => [`${what}.${i}`, t]);
 
