@@ -41,8 +41,40 @@ if (sanitizers !== undefined && !/^[a-z,]+$/.test(sanitizers))
 if (process.platform === 'win32') stop('build-native: Windows is not supported; every other backend works without the addon');
 
 const folder = join(root, 'native/cpu');
-const files = readdirSync(folder).map(name => join(folder, name));
-const sources = files.filter(name => name.endsWith('.cpp')).sort();
+const files = readdirSync(folder, { recursive: true })
+  .map(name => join(folder, name))
+  .filter(name => /\.(cpp|h)$/.test(name));
+/** Instruction sets for which the files of isa/ are compiled, each with its vectors in bytes and the rows of a tile. */
+const portable = { name: 'portable', vector: 16, rows: process.arch === 'arm64' ? 8 : 4, flags: [] };
+const sets =
+  process.arch === 'x64'
+    ? [
+        portable,
+        { name: 'avx2', vector: 32, rows: 6, flags: ['-mavx2', '-mfma'] },
+        { name: 'avx512', vector: 64, rows: 12, flags: ['-mavx512f', '-mavx512vl', '-mavx512bw', '-mavx512dq', '-mfma'] },
+      ]
+    : [portable];
+const sourceFiles = files.filter(name => name.endsWith('.cpp')).sort();
+const isOfSet = name => basename(dirname(name)) === 'isa';
+/** What is compiled: a file, the name of its object, and flags beside those of all. */
+const sources = [
+  ...sourceFiles.filter(name => !isOfSet(name)).map(file => ({ file, object: basename(file), flags: [] })),
+  ...sourceFiles.filter(isOfSet).flatMap(file =>
+    sets.map(({ name, vector, rows, flags }) => ({
+      file,
+      object: `${name}-${basename(file)}`,
+      flags: [
+        '-O3',
+        '-ffp-contract=fast',
+        `-DOMNIX_ISA=${name}`,
+        `-DOMNIX_NAME="${name}"`,
+        `-DOMNIX_VECTOR=${vector}`,
+        `-DOMNIX_ROWS=${rows}`,
+        ...flags,
+      ],
+    })),
+  ),
+];
 const suffix = sanitizers ? `-${sanitizers.replaceAll(',', '-')}` : '';
 const target = join(root, 'build', `omnix_cpu-${process.platform}-${process.arch}${suffix}.node`);
 const newest = Math.max(...[...files, fileURLToPath(import.meta.url)].map(name => statSync(name).mtimeMs));
@@ -75,8 +107,8 @@ const compiled = args =>
 /** Compiles sources until none is left; several of these run side by side. */
 async function worker(left, made) {
   for (let source = left.pop(); source !== undefined; source = left.pop()) {
-    const object = join(objects, `${basename(source)}.o`);
-    if (!(await compiled([...flags, '-c', source, '-o', object]))) return false;
+    const object = join(objects, `${source.object}.o`);
+    if (!(await compiled([...flags, ...source.flags, '-c', source.file, '-o', object]))) return false;
     made.push(object);
   }
   return true;

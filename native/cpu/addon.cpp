@@ -75,9 +75,10 @@ Napi::Array array_at(const Napi::CallbackInfo& info, size_t at) {
 Napi::Value keep_constants(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const Napi::Array given = array_at(info, 0);
-    auto constants = std::make_shared<Constants>(given.Length());
+    auto constants = std::make_shared<Constants>();
+    constants->bytes.resize(given.Length());
     for (uint32_t i = 0; i < given.Length(); i++)
-      if (const Napi::Value value = given[i]; !value.IsUndefined()) (*constants)[i] = copy_of(value);
+      if (const Napi::Value value = given[i]; !value.IsUndefined()) constants->bytes[i] = copy_of(value);
     return wrap<Constants>(info.Env(), std::move(constants), constants_tag);
   });
 }
@@ -98,6 +99,7 @@ Napi::Value bind_plan(const Napi::CallbackInfo& info) {
     auto plan = std::make_shared<Plan>(parse_plan(words.Data(), words.ElementLength(), names));
     plan->constants = unwrap<Constants>(info[2], constants_tag);
     verify_plan(*plan);
+    pack_constants(*plan);
     return wrap<Plan>(info.Env(), std::move(plan), plan_tag);
   });
 }

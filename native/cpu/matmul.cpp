@@ -1,8 +1,12 @@
-// matmul: blocks of both operands are packed into rows without gaps, so that any strides run through one inner loop.
+// matmul: of float32 in gemm.h, of other types here. Blocks of both operands are packed into rows without gaps, so that any strides run
+// through one inner loop.
 #include <algorithm>
+#include <array>
 #include <type_traits>
 
+#include "gemm.h"
 #include "plan.h"
+#include "pool.h"
 #include "scalar_functions.h"
 #include "walk.h"
 
@@ -40,7 +44,6 @@ void pack_rows(T* to, const T* from, const Matrix& m, int64_t rows, int64_t colu
 /** Narrow integers are widened, since the language would multiply them as `int`, which overflows. */
 template <class W>
 struct Widened { using type = Wrapping<W>; };
-template <> struct Widened<float> { using type = float; };
 template <> struct Widened<double> { using type = double; };
 
 template <class W>
@@ -53,9 +56,9 @@ void multiply_tile(W (&total)[tile_rows][tile_columns], const W* a, const W* b, 
 
 /** One product of matrices in `W`, the type in which T multiplies without undefined overflow. */
 template <class T, class W>
-class Product {
+class OfBlocks {
  public:
-  Product(const Matrix& a, const Matrix& b, const Matrix& y) : a_(a), b_(b), y_(y) {
+  OfBlocks(const Matrix& a, const Matrix& b, const Matrix& y) : a_(a), b_(b), y_(y) {
     packed_a_.resize(static_cast<size_t>(round_up(a.rows, tile_rows) * std::min(block_k, std::max<int64_t>(a.columns, 1))));
     packed_b_.resize(static_cast<size_t>(block_columns * std::min(block_k, std::max<int64_t>(a.columns, 1))));
   }
@@ -98,20 +101,59 @@ Strided leading(const View& v) { return {v.offset, Dims(v.strides.begin(), v.str
 
 template <class T, class W>
 void matmul(const Operand& a, const Operand& b, const Operand& y) {
-  Product<T, W> product(matrix_of(*a.view), matrix_of(*b.view), matrix_of(*y.view));
+  OfBlocks<T, W> product(matrix_of(*a.view), matrix_of(*b.view), matrix_of(*y.view));
   const Dims batches(y.view->shape.begin(), y.view->shape.end() - 2);
   for_each_row(batches, {leading(*a.view), leading(*b.view), leading(*y.view)}, [&](const int64_t* at, int64_t n, const int64_t* step) {
     for (int64_t i = 0; i < n; i++) product.run(a.as<W>() + at[0] + i * step[0], b.as<W>() + at[1] + i * step[1], y.as<W>() + at[2] + i * step[2]);
   });
 }
 
+MatrixPanels rows_of(const float* data, const Matrix& m) { return {data, m.rows, m.row_step, m.column_step}; }
+MatrixPanels columns_of(const float* data, const Matrix& m) { return {data, m.columns, m.column_step, m.row_step}; }
+
+/** Where each matrix of a batch begins. */
+std::vector<std::array<int64_t, 3>> batches_of(const View& a, const View& b, const View& y) {
+  std::vector<std::array<int64_t, 3>> starts;
+  const Dims shape(y.shape.begin(), y.shape.end() - 2);
+  for_each_row(shape, {leading(a), leading(b), leading(y)}, [&](const int64_t* at, int64_t n, const int64_t* step) {
+    for (int64_t i = 0; i < n; i++) starts.push_back({at[0] + i * step[0], at[1] + i * step[1], at[2] + i * step[2]});
+  });
+  return starts;
+}
+
+void matmul_floats(const MatMul& kernel, const Operand& a, const Operand& b, const Operand& y) {
+  const Matrix left = matrix_of(*a.view), right = matrix_of(*b.view), result = matrix_of(*y.view);
+  const auto starts = batches_of(*a.view, *b.view, *y.view);
+  const auto one = [&](int64_t k) {
+    const auto [at_a, at_b, at_y] = starts[static_cast<size_t>(k)];
+    const MatrixPanels rows = rows_of(a.as<float>() + at_a, left), columns = columns_of(b.as<float>() + at_b, right);
+    Product product;
+    product.rows = result.rows, product.columns = result.columns, product.depth = left.columns;
+    product.a = &rows, product.b = &columns;
+    product.packed_b = kernel.packed.get();
+    product.y = y.as<float>() + at_y, product.row_step = result.row_step, product.column_step = result.column_step;
+    multiply(product);
+  };
+  const auto count = static_cast<int64_t>(starts.size());
+  // Many products are divided among threads as wholes, few of them each.
+  if (count >= 2 * thread_count()) parallel(count, one);
+  else
+    for (int64_t k = 0; k < count; k++) one(k);
+}
+
 }  // namespace
 
-void run_matmul(const Operand& a, const Operand& b, const Operand& y) {
+std::shared_ptr<const Packed> pack_matmul(const View& b, const float* data) {
+  const Matrix m = matrix_of(b);
+  return std::make_shared<const Packed>(columns_of(data + b.offset, m), m.columns, m.rows, isa().tile_columns);
+}
+
+void run_matmul(const MatMul& kernel, const Operand& a, const Operand& b, const Operand& y) {
+  if (y.view->type == Element::Float32) return matmul_floats(kernel, a, b, y);
   with_type(y.view->type, [&](auto* null) {
     using T = std::remove_pointer_t<decltype(null)>;
-    if constexpr (std::is_floating_point_v<T>) matmul<T, T>(a, b, y);
-    else matmul<T, std::make_unsigned_t<T>>(a, b, y);
+    if constexpr (std::is_same_v<T, double>) matmul<T, T>(a, b, y);
+    else if constexpr (std::is_integral_v<T>) matmul<T, std::make_unsigned_t<T>>(a, b, y);
   });
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <exception>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,6 +14,8 @@
 #include "element.h"
 
 namespace omnix {
+
+class Packed;
 
 /** An error for the caller: a code of the project's table, a message, and the step it arose in, -1 for none. */
 class Refusal : public std::exception {
@@ -73,8 +76,10 @@ struct Map {
 enum class By : uint8_t { Sum, Prod, Max, Min };
 struct Reduce { By by; };
 struct ArgReduce { By by; int64_t axis; bool last; };
-struct MatMul {};
-struct Conv { Dims strides, dilations, pads; int64_t group; };
+/** `packed` is the second operand, where it is constant and the same for all of a batch. */
+struct MatMul { std::shared_ptr<const Packed> packed; };
+/** `packed` are the weights of each group, where they are constant. */
+struct Conv { Dims strides, dilations, pads; int64_t group; std::vector<std::shared_ptr<const Packed>> packed; };
 enum class PoolBy : uint8_t { Max, Average, Lp };
 struct Pool { PoolBy by; bool count_pads; int64_t p; Dims kernel, strides, dilations, pads; };
 struct Copy {};
@@ -94,8 +99,13 @@ struct Step {
   std::vector<View> outputs;
 };
 
-/** The bytes of each constant buffer, at the buffer's index. Shared by all bindings of an executable. */
-using Constants = std::vector<std::vector<std::byte>>;
+/** Shared by all bindings of an executable. */
+struct Constants {
+  /** The bytes of each constant buffer, at the buffer's index. */
+  std::vector<std::vector<std::byte>> bytes;
+  /** What was packed of them, by what and how. */
+  mutable std::map<std::vector<int64_t>, std::shared_ptr<const Packed>> packed;
+};
 
 struct Plan {
   std::vector<Buffer> buffers;
@@ -113,6 +123,9 @@ Plan parse_plan(const double* words, size_t count, const std::vector<std::string
 /** @throws Refusal E3005 where a view leaves its buffer, E3008 where a kernel does not take its operands */
 void verify_plan(const Plan& plan);
 
+/** Pack the constant sides of products, once for all bindings. To be called on one thread at a time. */
+void pack_constants(Plan& plan);
+
 /** Memory of inputs and outputs in the order of the plan's ports. @throws Refusal E3006 for an index outside its axis */
 void run_plan(const Plan& plan, const std::vector<std::byte*>& inputs, const std::vector<std::byte*>& outputs);
 
@@ -120,7 +133,11 @@ using Operands = std::vector<Operand>;
 void run_map(const Map& kernel, const Operands& inputs, const Operands& outputs);
 void run_reduce(const Reduce& kernel, const Operand& x, const Operand& y);
 void run_argreduce(const ArgReduce& kernel, const Operand& x, const Operand& y);
-void run_matmul(const Operand& a, const Operand& b, const Operand& y);
+void run_matmul(const MatMul& kernel, const Operand& a, const Operand& b, const Operand& y);
+/** Panels of the second operand's matrix, whose leading axes are one. */
+std::shared_ptr<const Packed> pack_matmul(const View& b, const float* data);
+/** Panels of the weights of a group; null for convolutions that are no products. */
+std::shared_ptr<const Packed> pack_conv(const Conv& kernel, const View& w, const float* data, int64_t group);
 void run_conv(const Conv& kernel, const Operand& x, const Operand& w, const Operand* bias, const Operand& y);
 void run_pool(const Pool& kernel, const Operand& x, const Operand& y, const Operand* places);
 void run_copy(const Operand& x, const Operand& y);

@@ -25,7 +25,7 @@ void run_step(const Step& step, const Operands& in, const std::vector<bool>& giv
                  [&](const Map& k) { run_map(k, in, out); },
                  [&](const Reduce& k) { run_reduce(k, in[0], out[0]); },
                  [&](const ArgReduce& k) { run_argreduce(k, in[0], out[0]); },
-                 [&](const MatMul&) { run_matmul(in[0], in[1], out[0]); },
+                 [&](const MatMul& k) { run_matmul(k, in[0], in[1], out[0]); },
                  [&](const Conv& k) { run_conv(k, in[0], in[1], given.size() > 2 && given[2] ? &in[2] : nullptr, out[0]); },
                  [&](const Pool& k) { run_pool(k, in[0], out[0], out.size() > 1 ? &out[1] : nullptr); },
                  [&](const Copy&) { run_copy(in[0], out[0]); },
@@ -47,7 +47,7 @@ void run_plan(const Plan& plan, const std::vector<std::byte*>& inputs, const std
     const Buffer& b = plan.buffers[at];
     if (b.role == Role::Temporary && b.offset >= 0) memory[at] = arena.get() + b.offset;
     // Kernels only read constants: the check refuses a step that writes to one.
-    if (b.role == Role::Constant) memory[at] = const_cast<std::byte*>((*plan.constants)[at].data());
+    if (b.role == Role::Constant) memory[at] = const_cast<std::byte*>(plan.constants->bytes[at].data());
   }
   for (size_t k = 0; k < inputs.size(); k++) memory[plan.inputs[k].buffer] = inputs[k];
   for (size_t k = 0; k < outputs.size(); k++) memory[plan.outputs[k].buffer] = outputs[k];

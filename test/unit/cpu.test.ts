@@ -41,6 +41,8 @@ function ramp(type: DataType, dims: readonly number[], scale = 1): Tensor {
   return new Tensor(type, isBig ? numbers.map(n => BigInt(n)) : numbers, dims);
 }
 
+const constantOf = (b: Builder, t: Tensor): Value => b.constant(t.data as Float32Array, 'float32', t.dims, 'w');
+
 /** Floats around every power of two that small types come near, their halves, and what is no number. */
 function oddFloats(): number[] {
   const powers = Array.from({ length: 40 }, (_, i) => 2 ** (i - 20));
@@ -135,6 +137,42 @@ describe.skipIf(typeof addon === 'string')('native CPU', () => {
       (b, x, w, bias) => [b.Conv(x!, w!, bias, at), b.Conv(x!, w!, undefined, at)],
     );
     await both(plan, [ramp('float32', [2, 4, 9, 7]), ramp('float32', [6, 4 / group, 3, 2], 0.25), ramp('float32', [6])]);
+  });
+
+  test.each([
+    ['one row', [1, 300], [300, 70]],
+    ['rows beyond a tile', [13, 257], [257, 33]],
+    ['a batch with the same weights', [3, 7, 40], [40, 19]],
+    ['many small products', [12, 5, 8], [12, 8, 6]],
+    ['nothing to add up', [3, 0], [0, 4]],
+  ] as const)('matmul with constant weights: %s', async (_, left, right) => {
+    const plan = planOf([argument('a', 'float32', left)], (b, a) => [b.MatMul(a!, constantOf(b, ramp('float32', right, 0.125)))]);
+    await both(plan, [ramp('float32', left)]);
+  });
+
+  test.each([
+    ['one tap', [2, 5, 6, 7], [9, 5, 1, 1], {}],
+    ['a stride', [1, 3, 17, 19], [20, 3, 3, 3], { strides: [2, 2], pads: [1, 1, 1, 1] }],
+    ['more columns than a block', [1, 2, 20, 21], [3, 2, 3, 3], { pads: [1, 1, 1, 1] }],
+    ['more depth than a block', [1, 40, 5, 5], [7, 40, 3, 3], { pads: [1, 1, 1, 1] }],
+    ['groups', [3, 8, 6, 6], [12, 2, 3, 3], { group: 4, pads: [0, 1, 1, 0] }],
+    ['a channel each', [2, 6, 9, 40], [6, 1, 3, 3], { group: 6, pads: [1, 1, 1, 1] }],
+    [
+      'two of each channel, a stride and a dilation',
+      [1, 4, 9, 12],
+      [8, 1, 3, 2],
+      { group: 4, strides: [1, 2], dilations: [2, 3], pads: [2, 1, 0, 3] },
+    ],
+    ['a window beyond the image', [1, 2, 3, 2], [2, 1, 5, 7], { group: 2, pads: [2, 3, 2, 3] }],
+    ['one axis', [2, 3, 50], [4, 3, 5], { strides: [3], pads: [2, 2] }],
+    ['three axes', [1, 2, 4, 5, 6], [3, 2, 2, 3, 2], { pads: [1, 0, 1, 0, 1, 0], dilations: [1, 2, 1] }],
+  ] as const)('conv with constant weights: %s', async (_, shape, weights, at) => {
+    const plan = planOf([argument('x', 'float32', shape)], (b, x) => {
+      const w = constantOf(b, ramp('float32', weights, 0.25));
+      const bias = constantOf(b, ramp('float32', [weights[0]]));
+      return [b.Conv(x!, w, bias, at), b.Relu(b.Conv(b.Neg(x!), w, undefined, at))];
+    });
+    await both(plan, [ramp('float32', shape, 0.5)]);
   });
 
   test('pool: maximum, average with and without padding', async () => {

@@ -1,0 +1,86 @@
+// Products of float32 matrices, which matmul and conv share. Both sides are read through panels: some rows of the left, or columns of the
+// right, side by side, one step of the depth after the other, so that one inner loop serves any strides and the windows of conv.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace omnix {
+
+/** Steps of the depth that are multiplied before the next ones are packed: a panel of them stays in the first-level cache. */
+constexpr int64_t depth_block = 256;
+
+/** One side of a product. */
+class Panels {
+ public:
+  virtual ~Panels() = default;
+  /**
+   * Write `count` steps of the depth from `from` on for `lines` lines from `first` on, `width` lines a panel, panel after panel; zeros for
+   * lines that are not there.
+   */
+  virtual void pack(float* to, int64_t first, int64_t lines, int64_t width, int64_t from, int64_t count) const = 0;
+};
+
+/** Lines and steps of a matrix in memory. */
+class MatrixPanels final : public Panels {
+ public:
+  MatrixPanels(const float* data, int64_t lines, int64_t line_step, int64_t depth_step)
+      : data_(data), lines_(lines), line_step_(line_step), depth_step_(depth_step) {}
+  void pack(float* to, int64_t first, int64_t lines, int64_t width, int64_t from, int64_t count) const override;
+
+ private:
+  const float* data_;
+  int64_t lines_, line_step_, depth_step_;
+};
+
+/** All panels of a side that stays the same. */
+class Packed {
+ public:
+  Packed(const Panels& panels, int64_t lines, int64_t depth, int64_t width);
+  __attribute__((always_inline)) const float* at(int64_t panel, int64_t from) const {
+    const int64_t count = depth_ - from < depth_block ? depth_ - from : depth_block;
+    return data_.data() + (from * panels_ + panel * count) * width_;
+  }
+
+ private:
+  int64_t panels_, depth_, width_;
+  std::vector<float> data_;
+};
+
+/** y = a times b, plus a number for each row where there is a bias. A side is packed, or is read as it is needed. */
+struct Product {
+  int64_t rows, columns, depth;
+  const Panels* a = nullptr;
+  const Panels* b = nullptr;
+  const Packed* packed_a = nullptr;
+  const Packed* packed_b = nullptr;
+  float* y;
+  int64_t row_step, column_step;
+  const float* bias = nullptr;
+  int64_t bias_step = 0;
+};
+
+/** A part of y: rows and columns that begin at a tile. */
+struct Part {
+  int64_t row, rows, column, columns;
+};
+
+/** Memory of this thread for so many floats, which others with another number do not touch; what it held is lost. */
+float* scratch(int number, int64_t floats);
+
+/** What is compiled once for each instruction set. */
+struct Isa {
+  const char* name;
+  int64_t tile_rows, tile_columns;
+  void (*multiply)(const Product& product, const Part& part);
+  /** y[i] = start + the sum over t of weights[t] * lines[t][i * stride], for i below n. */
+  void (*filter)(float* y, int64_t n, float start, const float* const* lines, const float* weights, int64_t taps, int64_t stride);
+};
+
+/** That of this processor. */
+const Isa& isa();
+
+/** The whole product, on all threads. */
+void multiply(const Product& product);
+
+}  // namespace omnix
