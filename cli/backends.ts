@@ -1,24 +1,24 @@
 // The backends that commands offer, by the name that --backend takes.
 import { fail } from '../src/errors.ts';
 import type { Backend } from '../src/exec/backend.ts';
-import type { BindOptions } from '../src/exec/bind.ts';
+import type { NativeOptions } from '../src/exec/cpu.ts';
 import { nearestName } from '../src/ops/nearest.ts';
 
 /** Each is loaded when it is asked for, as one may come with native code. */
-export const backends: Readonly<Record<'reference' | 'cpu', (options?: BindOptions) => Promise<Backend>>> = {
+export const backends: Readonly<Record<'reference' | 'cpu', (options?: NativeOptions) => Promise<Backend>>> = {
   reference: async options => (await import('../src/exec/reference.ts')).referenceBackend(options),
-  cpu: async () => (await import('../src/node/addon.ts')).cpuBackend(),
+  cpu: async options => (await import('../src/node/addon.ts')).cpuBackend(options),
 };
 
-/** The backend of a name; `memory` are the most bytes that its buffers may take. Errors: E4001 no such name, E3008 it cannot be used here. */
-export async function backendNamed(name: string, { memory }: BindOptions = {}): Promise<Backend> {
+/** The backend of a name. Errors: E4001 no such name, E3008 it cannot be used here. */
+export async function backendNamed(name: string, options: NativeOptions = {}): Promise<Backend> {
   const names = Object.keys(backends);
   if (!Object.hasOwn(backends, name)) {
     const near = nearestName(name, names);
     const hint = near ? `did you mean ${near}?` : `backends are ${names.join(', ')}`;
     throw fail('E4001', `there is no backend ${name}; ${hint}`);
   }
-  const backend = await backends[name as keyof typeof backends](memory === undefined ? {} : { memory });
+  const backend = await backends[name as keyof typeof backends](options);
   const usable = await backend.available();
   if (usable !== true) throw fail('E3008', `backend ${name} is not available: ${usable}`);
   return backend;

@@ -264,6 +264,38 @@ withOutput(
   )
   .action(lazily(async () => (await import('./commands/layout.ts')).layout));
 
+withReadLimits(
+  program
+    .command('plan')
+    .description('the kernels that a model becomes, in order, and the memory between them')
+    .argument('<model>', 'a model')
+    .option('--inputs <path>', 'an .npz with an array for each input, otherwise arrays at random')
+    .option('--input-shape <name:dims>', 'a shape for an input, such as x:1,3,224,224; repeatable', collect)
+    .option('--backend <name>', 'what is to compute: reference or cpu', 'reference')
+    .option('--no-optimize', 'join and simplify nothing'),
+)
+  .addHelpText('before', examples('plan model.onnx', 'plan model.onnx --input-shape x:8,3,224,224 --backend cpu'))
+  .action(lazily(async () => (await import('./commands/plan.ts')).plan));
+
+withLimits(
+  program
+    .command('bench')
+    .description('how long a model takes: percentiles over its runs, loading, the first run, memory')
+    .argument('<model>', 'a model')
+    .option('--inputs <path>', 'an .npz with an array for each input, otherwise arrays at random with open sizes of 1')
+    .option('--input-shape <name:dims>', 'a shape for an input, such as x:1,3,224,224; repeatable', collect)
+    .option('--backend <name>', 'what computes: reference or cpu', 'cpu')
+    .option('--threads <number>', 'the most threads of a run, otherwise one for each processor', wholeNumber)
+    .option('--warm-up <runs>', 'runs before those that count', wholeNumber, 3)
+    .option('--seconds <number>', 'how long to go on', wholeNumber, 5)
+    .addOption(new Option('--vs <engine>', 'measure beside it, run by run; needs onnxruntime-node').choices(['ort'])),
+)
+  .addHelpText(
+    'before',
+    examples('bench model.onnx', 'bench model.onnx --vs ort --threads 1', 'bench model.pt2 --input-shape x:8,3,224,224'),
+  )
+  .action(lazily(async () => (await import('./commands/bench.ts')).bench));
+
 withLimits(
   program
     .command('run')

@@ -2,6 +2,7 @@
 // errors with a code and the number of the step.
 #include <napi.h>
 
+#include <algorithm>
 #include <cstring>
 #include <new>
 
@@ -83,7 +84,7 @@ Napi::Value keep_constants(const Napi::CallbackInfo& info) {
   });
 }
 
-/** bind(words, names of block functions, constants): a handle on a plan that has been proved. */
+/** bind(words, names of block functions, constants, most threads or 0): a handle on a plan that has been proved. */
 Napi::Value bind_plan(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     if (info.Length() < 3 || !info[0].IsTypedArray() || info[0].As<Napi::TypedArray>().TypedArrayType() != napi_float64_array)
@@ -98,6 +99,7 @@ Napi::Value bind_plan(const Napi::CallbackInfo& info) {
     }
     auto plan = std::make_shared<Plan>(parse_plan(words.Data(), words.ElementLength(), names));
     plan->constants = unwrap<Constants>(info[2], constants_tag);
+    if (info.Length() > 3 && info[3].IsNumber()) plan->threads = std::max<int64_t>(0, info[3].As<Napi::Number>().Int64Value());
     verify_plan(*plan);
     pack_constants(*plan);
     return wrap<Plan>(info.Env(), std::move(plan), plan_tag);

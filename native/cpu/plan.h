@@ -114,6 +114,8 @@ struct Plan {
   std::vector<Step> steps;
   /** Bytes that all temporaries share. */
   int64_t arena = 0;
+  /** The most threads that a run takes; 0 for all. */
+  int64_t threads = 0;
   std::shared_ptr<const Constants> constants;
 };
 

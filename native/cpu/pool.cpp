@@ -1,5 +1,6 @@
 #include "pool.h"
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <exception>
@@ -72,12 +73,12 @@ class Pool {
   }
   int64_t size() const { return size_; }
 
-  void run(Job& job) {
+  void run(Job& job, int64_t threads) {
     {
       const std::lock_guard<std::mutex> hold(lock_);
       job_ = &job;
       round_++;
-      wanted_ = std::min(size_ - 1, job.count - 1);
+      wanted_ = std::min(threads, job.count) - 1;
     }
     wake_.notify_all();
     job.work();
@@ -119,9 +120,15 @@ Pool& pool() {
   return *shared;
 }
 
+/** 0 for no limit. */
+thread_local int64_t limit = 0;
+
 }  // namespace
 
-int64_t thread_count() { return pool().size(); }
+int64_t thread_count() { return limit > 0 ? std::min(limit, pool().size()) : pool().size(); }
+
+ThreadLimit::ThreadLimit(int64_t most) : before_(limit) { limit = most; }
+ThreadLimit::~ThreadLimit() { limit = before_; }
 
 void parallel(int64_t count, const std::function<void(int64_t)>& task) {
   static thread_local bool inside = false;
@@ -129,9 +136,9 @@ void parallel(int64_t count, const std::function<void(int64_t)>& task) {
   job.task = &task;
   job.count = count;
   std::unique_lock<std::mutex> alone(pool().busy, std::defer_lock);
-  if (count > 1 && !inside && pool().size() > 1 && alone.try_lock()) {
+  if (count > 1 && !inside && thread_count() > 1 && alone.try_lock()) {
     inside = true;
-    pool().run(job);
+    pool().run(job, thread_count());
     inside = false;
   } else {
     job.work();

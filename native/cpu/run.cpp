@@ -2,6 +2,7 @@
 #include <new>
 
 #include "plan.h"
+#include "pool.h"
 
 namespace omnix {
 namespace {
@@ -41,6 +42,7 @@ void run_step(const Step& step, const Operands& in, const std::vector<bool>& giv
 }  // namespace
 
 void run_plan(const Plan& plan, const std::vector<std::byte*>& inputs, const std::vector<std::byte*>& outputs) {
+  const ThreadLimit threads(plan.threads);
   const Arena arena(static_cast<std::byte*>(::operator new[](static_cast<size_t>(plan.arena) + 1, alignment)));
   std::vector<std::byte*> memory(plan.buffers.size());
   for (size_t at = 0; at < memory.size(); at++) {

@@ -17,8 +17,8 @@ import type { Plan, Step } from './plan.ts';
 export interface CpuAddon {
   /** Copies of the bytes of constant buffers, at their indexes. */
   constants(bytes: readonly (Uint8Array | undefined)[]): object;
-  /** A plan, after every view, type and count in it has been checked. */
-  bind(words: Float64Array, names: readonly string[], constants: object): object;
+  /** A plan, after every view, type and count in it has been checked; it runs on at most so many threads, 0 for all. */
+  bind(words: Float64Array, names: readonly string[], constants: object, threads: number): object;
   /** Outputs in the order of the ports. Inputs are copied before it returns. */
   run(plan: object, inputs: readonly Uint8Array[]): Promise<readonly ArrayBuffer[]>;
 }
@@ -26,8 +26,13 @@ export interface CpuAddon {
 /** The addon, or why there is none. */
 export type LoadAddon = () => CpuAddon | string;
 
+export interface NativeOptions extends BindOptions {
+  /** The most threads that a run takes; as many as there are processors otherwise. */
+  readonly threads?: number | undefined;
+}
+
 /** The kernels in C++, on whole plans and off the JavaScript thread. */
-export function nativeBackend(load: LoadAddon, options: BindOptions = {}): Backend {
+export function nativeBackend(load: LoadAddon, options: NativeOptions = {}): Backend {
   return {
     name: 'cpu',
     async available() {
@@ -42,7 +47,7 @@ export function nativeBackend(load: LoadAddon, options: BindOptions = {}): Backe
       if (odd) throw fail('E3008', `backend cpu lacks ${odd.view.type} (input ${odd.name})`);
       const constants = addon.constants(await bytesOfConstants(plan));
       return {
-        bind: async sizes => bindNative(addon, bindPlan(plan, sizes, options), constants),
+        bind: async sizes => bindNative(addon, bindPlan(plan, sizes, options), constants, options.threads),
         dispose: async () => {},
       };
     },
@@ -57,11 +62,11 @@ export const bytesOfConstants = (plan: Pick<Plan, 'buffers'>): Promise<readonly 
   Promise.all(plan.buffers.map(async b => b.tensor && computedBytes(await resident(b.tensor))));
 
 /** @throws ModelError E3005 or E3008 where the addon's own check refuses the plan */
-export function bindNative(addon: CpuAddon, plan: BoundPlan, constants: object): Bound {
+export function bindNative(addon: CpuAddon, plan: BoundPlan, constants: object, threads = 0): Bound {
   const { words, names } = encodePlan(plan);
   let handle: object;
   try {
-    handle = addon.bind(words, names, constants);
+    handle = addon.bind(words, names, constants, threads);
   } catch (error) {
     throw toModelError(error, plan);
   }

@@ -4,10 +4,10 @@ import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Backend } from '../exec/backend.ts';
-import { type CpuAddon, nativeBackend } from '../exec/cpu.ts';
+import { type CpuAddon, type NativeOptions, nativeBackend } from '../exec/cpu.ts';
 
 /** The native CPU backend with the addon of this package, or the one that `OMNIX_ADDON` names. */
-export const cpuBackend = (): Backend => nativeBackend(loadCpuAddon);
+export const cpuBackend = (options: NativeOptions = {}): Backend => nativeBackend(loadCpuAddon, options);
 
 /** The addon, or the reason why it cannot be used. */
 export function loadCpuAddon(): CpuAddon | string {

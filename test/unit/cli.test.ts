@@ -144,6 +144,17 @@ describe('convert', () => {
       expect(err).toContain(message);
     }
   });
+  test('the plan of a model is printed', () => {
+    const { code, out } = omnix('plan', 'tiny.onnx');
+    expect(code).toBe(0);
+    expect(out).toMatch(/^0 {2}\w+ .*-> #\d/m);
+    expect(json('plan', 'tiny.onnx').results).toMatchObject({ steps: [{ kind: expect.any(String) }], arenaBytes: 0 });
+  });
+  test('a model is timed', () => {
+    const { results } = json('bench', 'tiny.onnx', '--backend', 'reference', '--seconds', '0', '--warm-up', '1', '--input-shape', 'x:2,3');
+    expect(results).toMatchObject({ rows: [{ name: 'reference', runs: 1 }], inputs: [{ name: 'x', dims: [2, 3] }] });
+    expect(omnix('bench', 'tiny.onnx', '--backend', 'reference', '--vs', 'tvm').code).toBe(2);
+  });
   test('values of inputs are for programs that take them', () => {
     expect(omnix('convert', 'tiny.onnx', '-o', 'v.onnx', '--input-value', 'k=3')).toMatchObject({
       code: 2,

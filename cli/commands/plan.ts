@@ -1,0 +1,48 @@
+// omnix plan: what a model becomes before it runs, kernel by kernel.
+import { Session, withInputShapes } from '../../src/api.ts';
+import { bindPlan } from '../../src/exec/bind.ts';
+import { printPlan } from '../../src/exec/plan.ts';
+import { randomArrays } from '../../src/validate/random.ts';
+import { loadArrays, paired } from '../arrays.ts';
+import { backendNamed } from '../backends.ts';
+import { readModel } from '../files.ts';
+import type { ReadLimitOptions } from '../limits.ts';
+import type { Outcome, Output } from '../output.ts';
+import { parseShapes } from '../shapes.ts';
+import { bytesText, columns, escaped, plural } from '../terminal.ts';
+
+export interface PlanOptions extends ReadLimitOptions {
+  readonly inputs?: string;
+  readonly inputShape?: readonly string[];
+  readonly backend: string;
+  /** False after `--no-optimize`. */
+  readonly optimize: boolean;
+}
+
+export async function plan([path]: readonly string[], options: PlanOptions, out: Output): Promise<Outcome> {
+  const backend = await backendNamed(options.backend);
+  const shapes = parseShapes('--input-shape', options.inputShape ?? []);
+  const { model, findings } = await out.stage('read', () => readModel(path!, options));
+  const session = await Session.create(shapes ? withInputShapes(model, shapes) : model, { backend, optimize: options.optimize });
+  const feeds = options.inputs ? paired(await loadArrays(options.inputs), session.inputNames, 'input', out) : randomArrays(session.inputs);
+  const made = await out.stage('plan', () => session.plan(feeds));
+  await session.dispose();
+  const sizes = new Map<string, number>();
+  for (const { name, view } of made.inputs)
+    for (const [axis, d] of view.shape.entries()) if (typeof d !== 'number') sizes.set(d.key, feeds[name]!.dims[axis]!);
+  const bound = bindPlan(made, sizes);
+  const kinds = new Map<string, number>();
+  for (const { kernel } of made.steps) kinds.set(kernel.kind, (kinds.get(kernel.kind) ?? 0) + 1);
+  const counts = [...kinds].sort(([, a], [, b]) => b - a).map(([kind, count]) => [kind, String(count)]);
+  const memory = `${plural(made.steps.length, 'kernel')}, ${bytesText(bound.arena)} for what lies between them`;
+  const text = [...printPlan(made).split('\n').map(escaped), '', ...columns(counts, { right: [1] }), memory];
+  return {
+    results: {
+      steps: made.steps.map(s => ({ kind: s.kernel.kind, label: s.label })),
+      kinds: Object.fromEntries(kinds),
+      arenaBytes: bound.arena,
+    },
+    findings,
+    text,
+  };
+}
