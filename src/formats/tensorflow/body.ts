@@ -40,8 +40,8 @@ export interface Body {
   readonly outputs: readonly Ref[];
   /** Nodes that have to run although nothing reads them. */
   readonly control: readonly string[];
-  /** Whether it sees what was computed around it. */
-  readonly inherits?: boolean;
+  /** Where it sees what was computed around it: the nodes there that are bound to what they were given, arguments among them. */
+  readonly inherits?: ReadonlySet<string>;
 }
 
 /** Finds the signature of what a node calls, which may be a function. */
