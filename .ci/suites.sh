@@ -58,6 +58,8 @@ torchscript() { local names && "$python" test/interop/torchscript.py --third "$t
 tensorflow_ops() { "$python" test/interop/tf_ops.py --third "$third"; }
 tensorflow_models() { "$python" test/interop/tf_models.py; }
 tensorflow() { local names && names=$(open_cases tf) && judge tf "$names" saved_model,graphdef; }
+# TensorFlow.js graphs that the real converter writes, and those of the corpus.
+tfjs() { open_cases tf >/dev/null && "$python" test/interop/tfjs.py --corpus "$corpus/tf"; }
 # Every case instead of a third: three times as many, and no end after so many seconds.
 if [ "$third" = all ]; then whole=4 most=100000; else whole=1 most=300; fi
 aten() { "$python" test/interop/aten.py --third "$third"; }
@@ -173,6 +175,7 @@ suite programs 400 programs
 suite torchscript 400 torchscript
 suite tensorflow 400 tensorflow
 suite tensorflow_models 120 tensorflow_models
+suite tfjs 240 tfjs
 suite tensorflow_ops $((300 * whole)) tensorflow_ops
 suite aten $((500 * whole)) aten
 suite architectures $((500 * whole)) architectures

@@ -191,6 +191,8 @@ export const structure: Readonly<Record<string, StructureRow | undefined>> = {
   HashTableV2: resource,
   AnonymousHashTable: resource,
   VariableV2: resource,
+  /** An input that is no tensor. */
+  Placeholder: resource,
   ReadVariableOp: read,
   VariableShape: variableShape,
   VarIsInitializedOp: ({ b }) => [b.constant(true, 'bool')],
