@@ -133,6 +133,8 @@ weights() { "$python" test/interop/weights.py; }
 swap() { "$python" test/interop/swap.py $(whole_corpus); }
 # Operators of TensorFlow Lite beside its interpreter, and the models of the corpus beside TensorFlow.
 tflite() { "$python" test/interop/tflite.py --third "$third"; }
+# Operators of TensorFlow inside of TensorFlow Lite models.
+tflite_flex() { "$python" test/interop/tflite_flex.py --third "$third"; }
 tflite_models() { open_cases tf >/dev/null && "$python" test/interop/tflite_models.py --corpus "$corpus/tf" --third "$third"; }
 # Layers of Keras one by one, as both of its files.
 keras() { "$python" test/interop/keras_layers.py --third "$third"; }
@@ -185,6 +187,7 @@ suite torch_round_trips $((400 * whole)) torch_round_trips
 suite weights 120 weights
 suite swap $((400 * whole)) swap
 suite tflite $((120 * whole)) tflite
+suite tflite_flex $((60 * whole)) tflite_flex
 suite tflite_models $((900 * whole)) tflite_models
 suite keras $((300 * whole)) keras
 suite fresh $((240 * whole)) fresh

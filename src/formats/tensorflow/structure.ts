@@ -216,3 +216,6 @@ export const structure: Readonly<Record<string, StructureRow | undefined>> = {
   ...lists,
   ...tables,
 };
+
+/** Whether an operator gives what it gets. */
+export const passesOn = (op: string): boolean => structure[op] === passed;
