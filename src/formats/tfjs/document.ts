@@ -4,7 +4,7 @@ import type { Source } from '../../codec/source.ts';
 import { fail } from '../../errors.ts';
 
 /** Longest model.json, in bytes; weights lie elsewhere. */
-const longest = 128 * 2 ** 20;
+const longest = 32 * 2 ** 20;
 const depth = 400;
 
 export interface Document {
