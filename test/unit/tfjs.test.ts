@@ -1,6 +1,7 @@
 // TensorFlow.js graphs: what the parts of model.json come to, and what becomes of shards.
 import { describe, expect, test } from 'vitest';
 import { JoinedSource, MemorySource, type Source } from '../../src/codec/source.ts';
+import type { ModelError } from '../../src/errors.ts';
 import type { ReadOptions } from '../../src/formats/format.ts';
 import { detect } from '../../src/formats/index.ts';
 import { tfjsGraph } from '../../src/formats/tfjs/index.ts';
@@ -129,6 +130,30 @@ describe('a graph', () => {
     const json = { modelTopology: { node: [x, pad], fields: 1 }, signature: { outputs: { y: info('y:0') } }, weightsManifest: [] };
     const model = await read(document(json), { inputShapes: { x: [1, 4, 4, 3] } });
     expect(names(model)).toEqual([['x'], ['y']]);
+  });
+
+  const conv = { T: type('DT_FLOAT'), strides: { list: { i: ['1', '1', '1', '1'] } }, padding: { s: 'U0FNRQ==' } };
+  const sizes = ['2', '2', '2', '1'].map(size => ({ size }));
+  const filter = { name: 'w', op: 'Placeholder', attr: { dtype: type('DT_FLOAT'), shape: { shape: { dim: sizes } } } };
+  const fused = { ...conv, num_args: { i: '0' }, TArgs: { list: {} }, fused_ops: { list: { s: ['Y29uc3RydWN0b3I='] } } };
+  test.each<[string, object | object[], string]>([
+    ['a node with too few inputs', node('y', 'Switch', ['x']), 'E1302 Switch has 1 inputs, expected at least 2'],
+    ['an operator that objects have', node('y', '__proto__', ['x']), 'E2001 __proto__: no conversion'],
+    ['an activation that objects have', node('y', '_FusedMatMul', ['x', 'x'], fused), 'E2001 _FusedMatMul: fused with constructor'],
+    [
+      'a window over other axes',
+      [filter, node('y', 'Conv2D', ['x', 'w'], conv)],
+      'E1305 Conv2D moves a window of 2 axes over a tensor of 2',
+    ],
+  ])('with %s is refused', async (_, made, message) => {
+    const error = await read(
+      document({
+        modelTopology: { node: [placeholder('x'), made].flat() },
+        signature: { outputs: signature.outputs },
+        weightsManifest: [],
+      }),
+    ).catch(e => e as ModelError);
+    expect(`${(error as ModelError).code} ${(error as ModelError).message}`).toContain(message);
   });
 });
 

@@ -122,7 +122,7 @@ function foldLoop(body: Body, inside: readonly BodyNode[], reached: readonly Bod
   const places = new Map(variables.map((v, i) => [v.merge.name, i]));
   // Another Switch on what goes round is one of a branch.
   const isOfLoop = ({ op, inputs: [data, pred] }: BodyNode): boolean =>
-    op === 'Switch' && data !== undefined && pred !== undefined && places.has(data.node) && at(pred)?.op === 'LoopCond';
+    op === 'Switch' && places.has(data!.node) && at(pred!)?.op === 'LoopCond';
   const switches = [...nodes.values()].filter(isOfLoop);
   const condition = switches[0] && at(switches[0].inputs[1]!);
   if (!condition) throw fail('E1105', `the loop ${quoted(frame)} has no condition`, variables[0]?.merge.place);
@@ -239,4 +239,5 @@ function sidesOf(body: Body): (ref: Ref) => Sides {
 /** A node that has to run after a Switch itself says no side. */
 const pivotIndex = (body: Body, name: string): number => (body.nodes.get(name)?.op === 'Switch' ? -1 : 0);
 
-const common = (all: readonly Sides[]): Sides => new Map([...all[0]!].filter(([p, side]) => all.every(other => other.get(p) === side)));
+const common = (all: readonly Sides[]): Sides =>
+  new Map([...(all[0] ?? [])].filter(([p, side]) => all.every(other => other.get(p) === side)));

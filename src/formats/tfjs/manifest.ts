@@ -1,5 +1,5 @@
 // The weights of TensorFlow.js: a manifest of groups, each with names, types and sizes of tensors that lie one behind the other in shards.
-import { isJsonArray, isJsonObject, type Json, type JsonObject } from '../../codec/json.ts';
+import { isJsonArray, isJsonObject, type Json, type JsonObject, writeJson } from '../../codec/json.ts';
 import { pagesOf } from '../../codec/pages.ts';
 import { JoinedSource, type Source } from '../../codec/source.ts';
 import { fail, type Place } from '../../errors.ts';
@@ -87,7 +87,7 @@ function entryOf(value: Json, { file, path }: Place): Entry {
   };
 }
 
-const shown = (value: Json | undefined): string => JSON.stringify(value ?? null).slice(0, 60);
+const shown = (value: Json | undefined): string => writeJson(value ?? null).slice(0, 60);
 
 function quantizationOf({ dtype, scale, min }: JsonObject, name: string, place: Place): Quantization {
   if (dtype === 'float16') return { type: 'float16', scale: 1, min: 0 };

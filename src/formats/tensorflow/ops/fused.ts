@@ -30,7 +30,7 @@ export function activated(b: Builder, v: Value, x: Call, isChannelsFirst: boolea
       return b.Add(b.Mul(b.Sub(y, mean), factor), offset);
     }
     if (name === 'Prelu') return b.PRelu({ X: y, slope: args.shift()! });
-    const step = activations[name];
+    const step = Object.hasOwn(activations, name) ? activations[name] : undefined;
     if (!step) throw unsupported(`fused with ${name}`);
     return step(b, y, x);
   }, v);
