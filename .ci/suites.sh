@@ -65,7 +65,7 @@ if [ "$third" = all ]; then whole=4 most=100000; else whole=1 most=300; fi
 aten() { "$python" test/interop/aten.py --third "$third"; }
 architectures() { "$python" test/interop/architectures.py --third "$third" --limit "$most"; }
 core_aten() { "$python" test/interop/architectures.py --third "$third" --limit "$((most * 2 / 3))" --core --only 'transformers/*'; }
-# The standard's own backend tests, and cases of our own, through the reference backend.
+# The standard's own backend tests, and cases of our own, through the reference backend and the native one.
 conformance_cases() {
   local key stamp
   key=$(cat test/conformance/{write,own}_cases.py | sha256sum | cut -c1-12)
@@ -79,6 +79,9 @@ conformance() {
   local kinds="node,simple,pytorch-converted,pytorch-operator,own"
   [ "$third" = all ] && kinds="$kinds,light"
   node dist/test/conformance/run.js "$cache/conformance" --kind "$kinds"
+}
+conformance_cpu() {
+  conformance_cases && npm run build:native && node dist/test/conformance/run.js "$cache/conformance" --kind node,simple,pytorch-converted,pytorch-operator,own --backend cpu
 }
 selection() { conformance_cases && "$python" test/conformance/write_cases.py "$cache/conformance" --only - --check; }
 # Models written in other opsets, run by the reference backend and by ONNX Runtime.
@@ -159,6 +162,7 @@ suite drift 120 drift
 suite samples 120 samples
 suite selection 120 selection
 suite conformance 300 conformance
+suite conformance_cpu 300 conformance_cpu
 suite microsoft 200 microsoft
 suite optimised 200 optimised
 suite types 120 types

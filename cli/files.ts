@@ -33,12 +33,12 @@ const namesIn = (given: readonly string[] | undefined): string[] | undefined =>
 /** Read a model. Errors: as `read`. */
 export async function readModel(
   path: string,
-  options: ReadLimitOptions & Pick<ReadOptions, 'allowCustom' | 'inputShapes' | 'inputValues' | 'quantizedIo'> = {},
+  options: ReadLimitOptions & Pick<ReadOptions, 'allowCustom' | 'inputShapes' | 'inputTypes' | 'inputValues' | 'quantizedIo'> = {},
   { inputs, outputs }: Ends = {},
 ): Promise<Loaded & { readonly source: Source }> {
-  const { limit: limits, allowCustom, inputShapes, inputValues, quantizedIo, signature, tag } = options;
+  const { limit: limits, allowCustom, inputShapes, inputTypes, inputValues, quantizedIo, signature, tag } = options;
   const named = { inputs: namesIn(inputs), outputs: namesIn(outputs) };
-  const wanted = { limits, allowCustom, inputShapes, inputValues, quantizedIo, signature, tag, ...named };
+  const wanted = { limits, allowCustom, inputShapes, inputTypes, inputValues, quantizedIo, signature, tag, ...named };
   const { source, options: opened } = await openInput(path, wanted);
   return { ...(await read(source, opened)), source };
 }

@@ -68,7 +68,11 @@ withReadLimits(
       .option('--no-fuse', 'keep layers as they are, such as batch normalisation after a convolution')
       .option('--allow-custom', 'keep operators without a conversion as nodes of a domain of their own')
       .option('--quantized-io', 'leave inputs and outputs of a quantised model the integers that it stores')
-      .option('--input-shape <name:dims>', 'a shape for an input, such as x:1,3,224,224 or x:batch,3; repeatable', collect)
+      .option(
+        '--input-shape <name:dims>',
+        'a shape for an input, such as x:1,3,224,224 or x:batch,3, or its type, such as x:int64[batch,8]; repeatable',
+        collect,
+      )
       .option(
         '--input-value <name=value>',
         'a number, true, false, None or a text in the place of an input of TorchScript; repeatable',

@@ -3,7 +3,7 @@ import type { InputShapes } from '../src/edit/set-shapes.ts';
 import { fail } from '../src/errors.ts';
 import type { InputValue } from '../src/formats/format.ts';
 import { type Dim, symbol, unknownDim } from '../src/ir/dims.ts';
-import { isDataType, tensorType, type ValueType } from '../src/ir/types.ts';
+import { type DataType, isDataType, tensorType, type ValueType } from '../src/ir/types.ts';
 
 /** `x:1,3,224` and `x:[batch,3]`; the name is all before the last colon. Errors: E4001. */
 export function parseShapes(option: string, texts: readonly string[]): InputShapes | undefined {
@@ -19,6 +19,25 @@ export function parseShapes(option: string, texts: readonly string[]): InputShap
   const twice = shapes.find(([name], i) => shapes.findIndex(([other]) => other === name) < i);
   if (twice) throw fail('E4001', `${option} names ${twice[0]} twice`);
   return Object.fromEntries(shapes);
+}
+
+/** What somebody says of inputs: their sizes, their element types, or both. */
+export interface InputTypes {
+  readonly shapes: InputShapes | undefined;
+  readonly types: Readonly<Record<string, DataType>>;
+}
+
+/** `x:1,3,224` as above, with an element type `x:int64[batch,128]`, and `x:int64` alone. Errors: E4001. */
+export function parseInputTypes(option: string, texts: readonly string[]): InputTypes {
+  const types: [string, DataType][] = [];
+  const shapes = texts.flatMap(text => {
+    const [, name, element, sizes] = /^(.+):([a-z]\w*)(\[[^[\]]*\])?$/s.exec(text) ?? [];
+    if (name === undefined || element === undefined || !isDataType(element)) return [text];
+    if (types.some(([other]) => other === name)) throw fail('E4001', `${option} names ${name} twice`);
+    types.push([name, element]);
+    return sizes === undefined ? [] : [`${name}:${sizes}`];
+  });
+  return { shapes: parseShapes(option, shapes), types: Object.fromEntries(types) };
 }
 
 /** `sr=16000`, `flag=true`, `mask=None`, `mode=sum`; quoted, a value is a text. Errors: E4001. */

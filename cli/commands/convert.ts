@@ -4,6 +4,7 @@ import { layout } from '../../src/edit/layout.ts';
 import { type NameRule, type ReplacedWeights, replaceWeights } from '../../src/edit/weights.ts';
 import { fail } from '../../src/errors.ts';
 import type { Model } from '../../src/ir/graph.ts';
+import type { DataType } from '../../src/ir/types.ts';
 import { loadWeights } from '../../src/node/index.ts';
 import { runtimeNamed } from '../../src/opset/runtimes.ts';
 import { checkOutput, type Ends, readModel } from '../files.ts';
@@ -11,7 +12,7 @@ import type { ReadLimitOptions } from '../limits.ts';
 import { type OrderOptions, orders } from '../orders.ts';
 import type { Outcome, Output } from '../output.ts';
 import { nameRules } from '../rename.ts';
-import { parseShapes, parseValues } from '../shapes.ts';
+import { parseInputTypes, parseValues } from '../shapes.ts';
 import { plural, shown } from '../terminal.ts';
 import { verify } from '../verify.ts';
 import { checkFormat, checkMap, dtypeNamed, readWords, type WriteOptions, writeModel } from '../writing.ts';
@@ -33,7 +34,7 @@ export interface ConvertOptions extends Omit<WriteOptions, 'output'>, ReadLimitO
 export async function convert(args: readonly string[], options: ConvertOptions, out: Output): Promise<Outcome> {
   const { input, arrays } = inputAndArrays(args, options.verify);
   const { output, overwrite = false } = options;
-  const shapes = parseShapes('--input-shape', options.inputShape ?? []);
+  const { shapes, types } = parseInputTypes('--input-shape', options.inputShape ?? []);
   const values = parseValues('--input-value', options.inputValue ?? []);
   if (options.target !== undefined) runtimeNamed(options.target);
   const dtype = dtypeNamed(options.dtype);
@@ -44,9 +45,10 @@ export async function convert(args: readonly string[], options: ConvertOptions, 
   const prepare = async (): Promise<Prepared> => {
     const loaded = await out.stage(
       'read',
-      () => readModel(input, { ...options, inputShapes: shapes, inputValues: values }, options),
+      () => readModel(input, { ...options, inputShapes: shapes, inputTypes: types, inputValues: values }, options),
       readWords,
     );
+    requireTypes(loaded.model, types);
     const shaped = shapes ? await out.stage('shapes', async () => withInputShapes(loaded.model, shapes)) : loaded.model;
     const { model: weighted, findings } = await withWeights(shaped, options.weights, rename, out);
     const model = wanted.inputs || wanted.outputs ? await out.stage('layout', async () => layout(weighted, wanted)) : weighted;
@@ -82,6 +84,17 @@ export async function convert(args: readonly string[], options: ConvertOptions, 
   } catch (error) {
     out.note(`verification was not possible; ${shown(output, 200)} is kept`);
     throw error;
+  }
+}
+
+/** @throws ModelError E3001 for names of no input, E3002 for element types that inputs do not have */
+function requireTypes({ graph }: Model, types: Readonly<Record<string, DataType>>): void {
+  for (const [name, element] of Object.entries(types)) {
+    const input = graph.inputs.find(value => value.name === name);
+    if (!input) throw fail('E3001', `the model has no input ${shown(name)}; it has ${graph.inputs.map(v => shown(v.name)).join(', ')}`);
+    const { type } = input;
+    if (type?.kind === 'tensor' && type.element !== element)
+      throw fail('E3002', `the input ${shown(name)} is ${type.element}, --input-shape says ${element}`);
   }
 }
 

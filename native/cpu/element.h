@@ -24,9 +24,17 @@ enum class Element : uint8_t {
   Float8e4m3fnuz = 18,
   Float8e5m2 = 19,
   Float8e5m2fnuz = 20,
+  Uint4 = 21,
+  Int4 = 22,
+  Float4e2m1 = 23,
+  Float8e8m0 = 24,
+  Uint2 = 25,
+  Int2 = 26,
+  Float6e2m3 = 27,
+  Float6e3m2 = 28,
 };
 
-/** Bytes of one element; 0 for a type that has no place in these kernels. */
+/** Bytes of one element in memory, where those below 8 bits take one each; 0 for a type that has no place in these kernels. */
 constexpr size_t bytes_of(Element e) {
   switch (e) {
     case Element::Uint8:
@@ -36,6 +44,14 @@ constexpr size_t bytes_of(Element e) {
     case Element::Float8e4m3fnuz:
     case Element::Float8e5m2:
     case Element::Float8e5m2fnuz:
+    case Element::Float8e8m0:
+    case Element::Float6e2m3:
+    case Element::Float6e3m2:
+    case Element::Float4e2m1:
+    case Element::Uint4:
+    case Element::Int4:
+    case Element::Uint2:
+    case Element::Int2:
       return 1;
     case Element::Uint16:
     case Element::Int16:
@@ -56,10 +72,29 @@ constexpr size_t bytes_of(Element e) {
   return 0;
 }
 
-/** The type in which elements are computed; None where there is no arithmetic on them. */
+/** The type in which elements are computed. */
 constexpr Element compute_type(Element e) {
-  if (e == Element::Float16 || e == Element::Bfloat16) return Element::Float32;
-  return static_cast<uint8_t>(e) > static_cast<uint8_t>(Element::Bfloat16) ? Element::None : e;
+  switch (e) {
+    case Element::Float16:
+    case Element::Bfloat16:
+    case Element::Float8e4m3fn:
+    case Element::Float8e4m3fnuz:
+    case Element::Float8e5m2:
+    case Element::Float8e5m2fnuz:
+    case Element::Float8e8m0:
+    case Element::Float6e2m3:
+    case Element::Float6e3m2:
+    case Element::Float4e2m1:
+      return Element::Float32;
+    case Element::Uint4:
+    case Element::Uint2:
+      return Element::Uint8;
+    case Element::Int4:
+    case Element::Int2:
+      return Element::Int8;
+    default:
+      return e;
+  }
 }
 
 constexpr bool is_float(Element e) { return e == Element::Float32 || e == Element::Float64; }

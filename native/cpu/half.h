@@ -17,6 +17,8 @@ inline float float_of(uint32_t b) {
 }
 
 struct Float16 {
+  using Stored = uint16_t;
+  using Computed = float;
   static float decode(uint16_t h) {
     const uint32_t sign = static_cast<uint32_t>(h & 0x8000) << 16;
     const uint32_t exponent = (h >> 10) & 31;
@@ -38,6 +40,8 @@ struct Float16 {
 };
 
 struct Bfloat16 {
+  using Stored = uint16_t;
+  using Computed = float;
   static float decode(uint16_t h) { return float_of(static_cast<uint32_t>(h) << 16); }
   static uint16_t encode(float f) {
     const uint32_t b = bits_of(f);

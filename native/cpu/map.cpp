@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "half.h"
+#include "codec.h"
 #include "plan.h"
 #include "walk.h"
 
@@ -28,17 +28,15 @@ void transfer(std::byte* block, int64_t at, const Operand& x, int64_t offset, in
     if constexpr (Load) move(inside, 1, static_cast<const T*>(memory), step, n);
     else move(memory, step, static_cast<const T*>(inside), 1, n);
   };
-  const auto half = [&](auto codec) {
-    float* inside = reinterpret_cast<float*>(block) + at;
-    uint16_t* memory = x.as<uint16_t>() + offset;
+  const auto coded = [&](auto codec) {
+    auto* inside = reinterpret_cast<typename decltype(codec)::Computed*>(block) + at;
+    auto* memory = x.as<typename decltype(codec)::Stored>() + offset;
     for (int64_t i = 0; i < n; i++) {
       if constexpr (Load) inside[i] = codec.decode(memory[i * step]);
       else memory[i * step] = codec.encode(inside[i]);
     }
   };
-  if (x.view->type == Element::Float16) half(Float16{});
-  else if (x.view->type == Element::Bfloat16) half(Bfloat16{});
-  else with_type(x.view->type, whole);
+  if (!with_codec(x.view->type, coded)) with_type(x.view->type, whole);
 }
 
 /** Memory for the results of every instruction. */

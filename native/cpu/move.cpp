@@ -1,22 +1,12 @@
 // copy, fill, values and gather: elements that move and are not computed.
 #include <cstring>
 
+#include "place.h"
 #include "plan.h"
 #include "walk.h"
 
 namespace omnix {
 namespace {
-
-/** Call `visit` with a pointer of an unsigned type as wide as the element. */
-template <class Visit>
-void with_width(Element e, Visit&& visit) {
-  switch (bytes_of(e)) {
-    case 1: return visit(static_cast<uint8_t*>(nullptr));
-    case 2: return visit(static_cast<uint16_t*>(nullptr));
-    case 4: return visit(static_cast<uint32_t*>(nullptr));
-    default: return visit(static_cast<uint64_t*>(nullptr));
-  }
-}
 
 template <class T>
 void copy_rows(const Dims& shape, const T* from, const Strided& x, T* to, const Strided& y) {
@@ -39,13 +29,6 @@ Dims without(const Dims& dims, size_t axis, size_t count) {
   Dims rest(dims.begin(), dims.begin() + static_cast<std::ptrdiff_t>(axis));
   rest.insert(rest.end(), dims.begin() + static_cast<std::ptrdiff_t>(axis + count), dims.end());
   return rest;
-}
-
-template <class Index>
-int64_t place_of(Index index, int64_t size, int64_t axis) {
-  const int64_t at = index < 0 ? index + size : index;
-  if (at >= 0 && at < size) return at;
-  throw Refusal("E3006", "index " + std::to_string(index) + " is outside axis " + std::to_string(axis) + " of size " + std::to_string(size));
 }
 
 template <class T, class Index>

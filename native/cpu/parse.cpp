@@ -10,12 +10,12 @@ namespace omnix {
 namespace {
 
 constexpr double largest = 9007199254740991.0;
-constexpr int64_t wire_version = 1;
+constexpr int64_t wire_version = 2;
 
 class Words {
  public:
   Words(const double* words, size_t count, const std::vector<std::string>& names) : words_(words), count_(count) {
-    for (const NamedBlockFunction& f : blockFunctions) known_.emplace(f.name, &f);
+    for (size_t k = 0; k < block_function_count; k++) known_.emplace(block_functions[k].name, &block_functions[k]);
     for (const std::string& name : names) {
       const auto found = known_.find(name);
       if (found == known_.end()) throw Refusal("E3008", "the addon has no function " + name + ": run npm run build:native");
@@ -49,7 +49,7 @@ class Words {
   }
   Dims list() { return dims(count()); }
   Element element() {
-    const auto e = static_cast<Element>(within(0, 20));
+    const auto e = static_cast<Element>(within(0, 28));
     if (bytes_of(e) == 0) throw Refusal("E3008", "an element type is not supported by the native kernels");
     return e;
   }
@@ -134,9 +134,16 @@ TopK topk(Words& w) {
   return {axis, w.flag()};
 }
 
+Scatter scatter(Words& w) {
+  Scatter s;
+  s.by = static_cast<ScatterBy>(w.within(0, 4));
+  if (w.flag()) s.axis = w.integer();
+  return s;
+}
+
 /** The order of the cases is that of `kinds` in src/exec/cpu-wire.ts. */
 Kernel kernel(Words& w) {
-  switch (w.within(0, 10)) {
+  switch (w.within(0, 11)) {
     case 0: return map(w);
     case 1: return Reduce{static_cast<By>(w.within(0, 3))};
     case 2: return argreduce(w);
@@ -147,7 +154,8 @@ Kernel kernel(Words& w) {
     case 7: return Fill{w.bits()};
     case 8: return Values{w.list()};
     case 9: return Gather{w.integer()};
-    default: return topk(w);
+    case 10: return topk(w);
+    default: return scatter(w);
   }
 }
 

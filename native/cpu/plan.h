@@ -9,8 +9,8 @@
 #include <variant>
 #include <vector>
 
+#include "block_functions.h"
 #include "element.h"
-#include "loops.gen.h"
 
 namespace omnix {
 
@@ -83,7 +83,10 @@ struct Fill { uint64_t bits; };
 struct Values { Dims values; };
 struct Gather { int64_t axis; };
 struct TopK { int64_t axis; bool largest; };
-using Kernel = std::variant<Map, Reduce, ArgReduce, MatMul, Conv, Pool, Copy, Fill, Values, Gather, TopK>;
+enum class ScatterBy : uint8_t { None, Add, Mul, Max, Min };
+/** Along an axis element by element, or at the places that the last axis of the indices names. */
+struct Scatter { ScatterBy by; std::optional<int64_t> axis; };
+using Kernel = std::variant<Map, Reduce, ArgReduce, MatMul, Conv, Pool, Copy, Fill, Values, Gather, TopK, Scatter>;
 
 struct Step {
   Kernel kernel;
@@ -125,5 +128,7 @@ void run_fill(const Fill& kernel, const Operand& y);
 void run_values(const Values& kernel, const Operand& y);
 void run_gather(const Gather& kernel, const Operand& x, const Operand& indices, const Operand& y);
 void run_topk(const TopK& kernel, const Operand& x, const Operand& values, const Operand& places);
+/** y holds what the updates are written over. */
+void run_scatter(const Scatter& kernel, const Operand& indices, const Operand& updates, const Operand& y);
 
 }  // namespace omnix

@@ -3,6 +3,7 @@
 #include <type_traits>
 
 #include "plan.h"
+#include "scalar_functions.h"
 #include "walk.h"
 
 namespace omnix {

@@ -33,6 +33,7 @@ void run_step(const Step& step, const Operands& in, const std::vector<bool>& giv
                  [&](const Values& k) { run_values(k, out[0]); },
                  [&](const Gather& k) { run_gather(k, in[0], in[1], out[0]); },
                  [&](const TopK& k) { run_topk(k, in[0], out[0], out[1]); },
+                 [&](const Scatter& k) { run_scatter(k, in[0], in[1], out[0]); },
              },
              step.kernel);
 }

@@ -190,6 +190,27 @@ void check(const TopK& t, const Step& s) {
     throw outside(std::to_string(values.shape[on]) + " elements are wanted of an axis of " + std::to_string(x.shape[on]));
 }
 
+void check(const Scatter& k, const Step& s) {
+  require_arity(s, 2, 2);
+  const View &indices = operand(s, 0), &updates = operand(s, 1), &y = s.outputs[0];
+  require(indices.type == Element::Int64 || indices.type == Element::Int32, "scatter does not take these indices");
+  require(updates.type == y.type && (k.by == ScatterBy::None || with_type(y.type, [](auto*) {})), "scatter does not take these types");
+  if (k.axis) {
+    require(*k.axis >= 0 && *k.axis < static_cast<int64_t>(y.shape.size()), "scatter: no such axis");
+    require(indices.shape == updates.shape && updates.shape.size() == y.shape.size(), "scatter: shapes do not match");
+    for (size_t axis = 0; axis < y.shape.size(); axis++)
+      require(static_cast<int64_t>(axis) == *k.axis || updates.shape[axis] <= y.shape[axis], "scatter: shapes do not match");
+    return;
+  }
+  require(!indices.shape.empty(), "scatter: indices are places along their last axis");
+  const size_t rank = indices.shape.size() - 1;
+  const int64_t depth = indices.shape[rank];
+  require(depth >= 0 && depth <= static_cast<int64_t>(y.shape.size()), "scatter: places have more axes than what they are in");
+  Dims expected(indices.shape.begin(), indices.shape.begin() + static_cast<std::ptrdiff_t>(rank));
+  expected.insert(expected.end(), y.shape.begin() + depth, y.shape.end());
+  require(expected == updates.shape, "scatter: shapes do not match");
+}
+
 }  // namespace
 
 void verify_plan(const Plan& plan) {

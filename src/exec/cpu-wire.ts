@@ -1,6 +1,5 @@
 // The words in which a bound plan goes to the native addon: doubles that hold integers, counts before lists, in the order that
 // native/cpu/parse.cpp reads. Block functions are named in a list beside the words.
-import { fail } from '../errors.ts';
 import type { Instruction, Program } from '../expr/expr.ts';
 import { arrayFor } from '../ir/tensor.ts';
 import { type DataType, elementTypes } from '../ir/types.ts';
@@ -14,8 +13,8 @@ export interface EncodedPlan {
   readonly names: readonly string[];
 }
 
-const wireVersion = 1;
-/** The kinds that the addon has, in the order of its own list. */
+const wireVersion = 2;
+/** In the order of the addon's own list. */
 const kinds = [
   'map',
   'reduce',
@@ -28,12 +27,12 @@ const kinds = [
   'values',
   'gather',
   'topk',
+  'scatter',
 ] as const satisfies readonly KernelKind[];
-type Sent = Extract<Kernel<number>, { kind: (typeof kinds)[number] }>;
-const isSent = (k: Kernel<number>): k is Sent => (kinds as readonly KernelKind[]).includes(k.kind);
 const roles = ['input', 'constant', 'temporary', 'output'] as const;
 const reductions = ['sum', 'prod', 'max', 'min'] as const;
 const pools = ['max', 'average', 'lp'] as const;
+const scatters = ['none', 'add', 'mul', 'max', 'min'] as const;
 
 /** A bound plan as words. Constants are not part of it. */
 export function encodePlan(plan: BoundPlan): EncodedPlan {
@@ -67,7 +66,6 @@ class Encoder {
 
   step(s: BoundStep): void {
     const { kernel } = s;
-    if (!isSent(kernel)) throw fail('E9001', `${kernel.kind} does not reach the addon`);
     this.put(kinds.indexOf(kernel.kind));
     this.#kernel(kernel, s.outputs[0]!.type);
     this.each(s.inputs, v => {
@@ -77,7 +75,7 @@ class Encoder {
     this.each(s.outputs, v => this.view(v));
   }
 
-  #kernel(k: Sent, type: DataType): void {
+  #kernel(k: Kernel<number>, type: DataType): void {
     if (k.kind === 'map') this.#program(k.program);
     else if (k.kind === 'fill') this.#bits(k.value, type);
     else
@@ -122,7 +120,7 @@ class Encoder {
 }
 
 /** Words, and lists that go with their length. */
-function parametersOf(k: Exclude<Sent, { kind: 'map' | 'fill' }>): readonly (number | readonly number[])[] {
+function parametersOf(k: Exclude<Kernel<number>, { kind: 'map' | 'fill' }>): readonly (number | readonly number[])[] {
   switch (k.kind) {
     case 'reduce':
       return [reductions.indexOf(k.by)];
@@ -138,6 +136,8 @@ function parametersOf(k: Exclude<Sent, { kind: 'map' | 'fill' }>): readonly (num
       return [k.axis];
     case 'topk':
       return [k.axis, k.largest ? 1 : 0];
+    case 'scatter':
+      return [scatters.indexOf(k.by), ...(k.axis === undefined ? [0] : [1, k.axis])];
     case 'matmul':
     case 'copy':
       return [];

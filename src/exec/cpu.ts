@@ -2,9 +2,11 @@
 // addon is found is the caller's matter, so that this file runs where there is no file system.
 import { type Code, codes, fail, ModelError } from '../errors.ts';
 import { isScalarType } from '../expr/primitives.ts';
-import { bytesOf, resident, Tensor, viewBytes } from '../ir/tensor.ts';
+import { arrayFor, bytesOf, resident, type Tensor, type TypedArray } from '../ir/tensor.ts';
 import type { DataType } from '../ir/types.ts';
 import type { KernelKind } from '../kernels/kernel.ts';
+import { elementsOf, fromElements } from '../kernels/memory.ts';
+import { computeType } from '../kernels/storage.ts';
 import type { Backend, Bound } from './backend.ts';
 import { type BindOptions, type BoundPlan, bindPlan } from './bind.ts';
 import { encodePlan } from './cpu-wire.ts';
@@ -36,7 +38,7 @@ export function nativeBackend(load: LoadAddon, options: BindOptions = {}): Backe
       const addon = load();
       if (typeof addon === 'string') throw fail('E3008', `backend cpu: ${addon}`);
       refuseLacking('cpu', plan, lackOf);
-      const odd = plan.inputs.find(p => !isMoved(p.view.type));
+      const odd = plan.inputs.find(p => !isComputed(p.view.type));
       if (odd) throw fail('E3008', `backend cpu lacks ${odd.view.type} (input ${odd.name})`);
       const constants = addon.constants(await bytesOfConstants(plan));
       return {
@@ -47,8 +49,8 @@ export function nativeBackend(load: LoadAddon, options: BindOptions = {}): Backe
   };
 }
 
-/** What kernels compute with: the stored bytes, but booleans as 0 and 1. */
-const computedBytes = (t: Tensor): Uint8Array => (t.type === 'bool' ? bytesOf(t.data as Uint8Array) : t.bytes());
+/** What kernels compute with: one entry an element, booleans as 0 and 1. */
+const computedBytes = (t: Tensor): Uint8Array => bytesOf(elementsOf(t) as TypedArray);
 
 /** Bytes of each constant of a plan, at its buffer's index. */
 export const bytesOfConstants = (plan: Pick<Plan, 'buffers'>): Promise<readonly (Uint8Array | undefined)[]> =>
@@ -68,7 +70,7 @@ export function bindNative(addon: CpuAddon, plan: BoundPlan, constants: object):
     async run(inputs) {
       try {
         const outputs = await addon.run(handle, inputs.map(computedBytes));
-        return plan.outputs.map((p, i) => new Tensor(p.view.type, viewBytes(p.view.type, new Uint8Array(outputs[i]!)), p.view.shape));
+        return plan.outputs.map(({ view: { type, shape } }, i) => fromElements(type, new (arrayFor(type))(outputs[i]!), shape));
       } catch (error) {
         throw toModelError(error, plan);
       }
@@ -85,30 +87,30 @@ function toModelError(error: unknown, plan: BoundPlan): unknown {
   return fail(code as Code, error.message, label === undefined ? {} : { node: { op: label } }, { cause: error });
 }
 
-const isHalf = (type: DataType): boolean => type === 'float16' || type === 'bfloat16';
-const isMoved = (type: DataType): boolean => isScalarType(type) || isHalf(type) || /^float8e[45]/.test(type);
+const isComputed = (type: DataType): boolean => computeType(type) !== undefined;
 const isDouble = (type: DataType): boolean => type === 'float32' || type === 'float64';
 
-/** Element types each kernel takes. Places and indices of argreduce, pool, gather and topk are not asked. */
-/** Kinds that are not here are lacking. */
-const takes: Readonly<Partial<Record<KernelKind, (type: DataType, step: Step) => boolean>>> = {
-  map: type => isScalarType(type) || isHalf(type),
+/** Element types each kernel takes. Places and indices of argreduce, pool, gather, topk and scatter are not asked. */
+const takes: Readonly<Record<KernelKind, (type: DataType, step: Step) => boolean>> = {
+  map: isComputed,
   reduce: isScalarType,
   argreduce: isScalarType,
   matmul: isScalarType,
   conv: isDouble,
   pool: (type, { kernel }) => isDouble(type) || (kernel.kind === 'pool' && kernel.by === 'max' && (type === 'int8' || type === 'uint8')),
-  copy: isMoved,
-  fill: type => isScalarType(type) || isHalf(type),
+  copy: isComputed,
+  fill: isComputed,
   values: isScalarType,
-  gather: isMoved,
+  gather: isComputed,
   topk: isScalarType,
+  scatter: (type, { kernel }) => (kernel.kind === 'scatter' && kernel.by === 'none' ? isComputed(type) : isScalarType(type)),
 };
 
 function lackOf(step: Step): string | undefined {
   const { kind } = step.kernel;
-  const taken = takes[kind];
-  if (!taken) return kind;
-  const views = kind === 'map' || kind === 'copy' ? [...step.inputs, ...step.outputs] : [step.inputs[0] ?? step.outputs[0]];
-  return views.every(v => !v || taken(v.type, step)) ? undefined : onTypes(kind, step);
+  const views =
+    kind === 'map' || kind === 'copy'
+      ? [...step.inputs, ...step.outputs]
+      : [kind === 'scatter' ? step.outputs[0] : (step.inputs[0] ?? step.outputs[0])];
+  return views.every(v => !v || takes[kind](v.type, step)) ? undefined : onTypes(kind, step);
 }

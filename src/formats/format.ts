@@ -3,6 +3,7 @@ import type { ByteRange, Source } from '../codec/source.ts';
 import type { Finding } from '../errors.ts';
 import type { Meta, Model } from '../ir/graph.ts';
 import type { Stored, Tensor } from '../ir/tensor.ts';
+import type { DataType } from '../ir/types.ts';
 import type { Spelling } from './onnx/spelling.ts';
 
 /** What a file may ask of its reader before it is refused; each error that comes of a limit names it. */
@@ -43,6 +44,8 @@ export interface ReadOptions {
   readonly quantizedIo?: boolean | undefined;
   /** Sizes of inputs by name, for formats that do not say them; a text names an open size. */
   readonly inputShapes?: Readonly<Record<string, readonly (number | string)[]>> | undefined;
+  /** Element types of inputs by name, for programs that do not say them. */
+  readonly inputTypes?: Readonly<Record<string, DataType>> | undefined;
   /** Values of inputs by name, for programs whose inputs are more than tensors: the model has no such inputs then. */
   readonly inputValues?: Readonly<Record<string, InputValue>> | undefined;
 }

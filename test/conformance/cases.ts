@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { MemorySource } from '../../src/codec/source.ts';
 import { openZip } from '../../src/codec/zip.ts';
+import type { Backend } from '../../src/exec/backend.ts';
 import type { Datum } from '../../src/ir/datum.ts';
 import { allNodes, type Model } from '../../src/ir/graph.ts';
 import { resident, Tensor } from '../../src/ir/tensor.ts';
@@ -53,17 +54,19 @@ export async function casesOfArchive(path: string): Promise<Case[]> {
 export interface CaseOptions {
   /** Run the plan as it is optimised, not the oracle's. */
   readonly optimize?: boolean;
+  /** Where it runs; on the reference backend otherwise. */
+  readonly backend?: Backend | undefined;
   /** What is done to the model before it runs. */
   readonly change?: (model: Model) => Promise<Model> | Model;
 }
 
-/** Run a case on the reference backend; undefined where it passes, else what differs. Errors of the library are thrown. */
-export async function judge(c: Case, { optimize = false, change = m => m }: CaseOptions = {}): Promise<string | undefined> {
+/** Run a case; undefined where it passes, else what differs. Errors of the library are thrown. */
+export async function judge(c: Case, { optimize = false, backend, change = m => m }: CaseOptions = {}): Promise<string | undefined> {
   const model = await change(await load(await c.file('model.onnx')));
   const data = await load(await c.file('data.onnx'));
   const tensors = new Map<string, Tensor>();
   for (const v of data.graph.initializers) tensors.set(v.name, await resident(v.tensor!));
-  const session = await Session.create(model, { backend: referenceBackend(optimize ? {} : { reuse: false }), optimize });
+  const session = await Session.create(model, { backend: backend ?? referenceBackend(optimize ? {} : { reuse: false }), optimize });
   const isRandom = [...allNodes(model.graph)].some(node => node.domain === '' && randomOperators.has(node.op));
   try {
     for (const set of c.sets) {

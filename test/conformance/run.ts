@@ -1,7 +1,9 @@
-// npm run conformance -- FOLDER [--only 'test_add*'] [--kind node,simple] [--quick] [--json FILE]: every case of a folder through the reference
-// backend, as the oracle, and but for --quick optimised, simplified, and with its layouts turned; with a table by kind, for FILE too. Ends with `N passed, N failed`.
+// npm run conformance -- FOLDER [--only 'test_add*'] [--kind node,simple] [--quick] [--backend cpu] [--json FILE]: every case of a folder through
+// the reference backend, as the oracle, and but for --quick optimised, simplified, and with its layouts turned; through another backend only
+// optimised; with a table by kind, for FILE too. Ends with `N passed, N failed`.
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { backendNamed } from '../../cli/backends.ts';
 import { simplify } from '../../src/edit/simplify.ts';
 import { ModelError } from '../../src/errors.ts';
 import { type Case, type CaseOptions, casesIn, judge } from './cases.ts';
@@ -10,7 +12,13 @@ import { turned } from './turned.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { only: { type: 'string' }, quick: { type: 'boolean' }, kind: { type: 'string' }, json: { type: 'string' } },
+  options: {
+    only: { type: 'string' },
+    quick: { type: 'boolean' },
+    kind: { type: 'string' },
+    backend: { type: 'string' },
+    json: { type: 'string' },
+  },
 });
 const folder = positionals[0] ?? process.env['OMNIX_CONFORMANCE'];
 if (!folder) {
@@ -27,16 +35,18 @@ const pattern =
   );
 const cases = casesIn(folder).filter(c => (!pattern || pattern.test(c.name)) && (!values.kind || values.kind.split(',').includes(c.kind)));
 
-const ways: Readonly<Record<string, CaseOptions>> = {
+const backend = values.backend === undefined ? undefined : await backendNamed(values.backend);
+const all: Readonly<Record<string, CaseOptions>> = {
   oracle: {},
   optimised: { optimize: true },
   simplified: { optimize: true, change: model => simplify(model) },
   turned: { optimize: true, change: turned },
 };
+const ways = backend ? { [backend.name]: { optimize: true, backend } } : values.quick ? { oracle: all['oracle']! } : all;
 
 /** The first way in which a case fails, and how. */
 async function failure(c: Case): Promise<string | undefined> {
-  for (const [name, options] of Object.entries(values.quick ? { oracle: ways['oracle']! } : ways)) {
+  for (const [name, options] of Object.entries(ways)) {
     const wrong = await outcome(c, options);
     if (wrong !== undefined) return name === 'oracle' ? wrong : `${name}: ${wrong}`;
   }

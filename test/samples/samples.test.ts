@@ -2,7 +2,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { MemorySource } from '../../src/codec/source.ts';
-import { ModelError } from '../../src/errors.ts';
 import { referenceBackend } from '../../src/exec/reference.ts';
 import { Session } from '../../src/exec/session.ts';
 import { readArrays } from '../../src/formats/arrays.ts';
@@ -72,13 +71,7 @@ describe('on the native addon', async () => {
     const at = modelOf(sample);
     const want = await run(at, false);
     const session = await Session.create(at.model, { backend: cpu });
-    const got = await session.run(at.feeds).catch((error: ModelError) => error);
-    if (got instanceof ModelError)
-      expect(got).toMatchObject({
-        code: 'E3008',
-        message: expect.stringMatching(/^backend cpu lacks .*(float16|scatter|float8|int4)/),
-      });
-    else expectClose(got, want, sample.tolerance);
+    expectClose(await session.run(at.feeds), want, sample.tolerance);
     await session.dispose();
   });
 });

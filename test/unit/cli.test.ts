@@ -133,6 +133,17 @@ describe('convert', () => {
     for (const bad of ['x', 'x:', 'x:1,,3', 'x:-1,3', 'x:[1,3', ':1,3'])
       expect(omnix('convert', 'tiny.onnx', '-o', 'd3.onnx', '--input-shape', bad).code).toBe(2);
   });
+  test('element types of inputs can be given, and are those of the model', () => {
+    expect(omnix('convert', 'tiny.onnx', '-o', 'd4.onnx', '--input-shape', 'x:float32[4,3]').code).toBe(0);
+    for (const [shape, message] of [
+      ['x:int64[4,3]', 'the input x is float32, --input-shape says int64'],
+      ['y:int64', 'the model has no input y'],
+    ] as const) {
+      const { code, err } = omnix('convert', 'tiny.onnx', '-o', 'd5.onnx', '--input-shape', shape);
+      expect(code).toBe(2);
+      expect(err).toContain(message);
+    }
+  });
   test('values of inputs are for programs that take them', () => {
     expect(omnix('convert', 'tiny.onnx', '-o', 'v.onnx', '--input-value', 'k=3')).toMatchObject({
       code: 2,

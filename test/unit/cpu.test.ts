@@ -8,8 +8,10 @@ import { input, program } from '../../src/expr/expr.ts';
 import { type Dim, symbol } from '../../src/ir/dims.ts';
 import { Graph, type Output, Value } from '../../src/ir/graph.ts';
 import { arrayFor, Tensor } from '../../src/ir/tensor.ts';
-import { type DataType, tensorType } from '../../src/ir/types.ts';
+import { type DataType, elementTypes, tensorType } from '../../src/ir/types.ts';
 import type { Kernel } from '../../src/kernels/kernel.ts';
+import { fromElements } from '../../src/kernels/memory.ts';
+import { float16 } from '../../src/kernels/storage.ts';
 import { wholeView } from '../../src/kernels/views.ts';
 import { cpuBackend, loadCpuAddon } from '../../src/node/addon.ts';
 import { type Builder, newBuilder } from '../../src/ops/builder.ts';
@@ -35,7 +37,15 @@ function ramp(type: DataType, dims: readonly number[], scale = 1): Tensor {
   const count = dims.reduce((n, d) => n * d, 1);
   const isBig = arrayFor(type) === BigInt64Array || arrayFor(type) === BigUint64Array;
   const numbers = Array.from({ length: count }, (_, i) => (((i * 7919) % 23) - 11) * scale);
+  if (type === 'float16') return new Tensor(type, Uint16Array.from(numbers, float16.encode), dims);
   return new Tensor(type, isBig ? numbers.map(n => BigInt(n)) : numbers, dims);
+}
+
+/** Floats around every power of two that small types come near, their halves, and what is no number. */
+function oddFloats(): number[] {
+  const powers = Array.from({ length: 40 }, (_, i) => 2 ** (i - 20));
+  const near = powers.flatMap(p => [1, 1.0625, 1.125, 1.1875, 1.25, 1.375, 1.4375, 1.5, 1.625, 1.75, 1.9375].flatMap(m => [p * m, -p * m]));
+  return [...near, 0, -0, 2 ** 127, 2 ** -126, 1e-45, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN];
 }
 
 async function both(plan: Plan, inputs: readonly Tensor[], sizes: ReadonlyMap<string, number> = new Map()): Promise<void> {
@@ -165,6 +175,50 @@ describe.skipIf(typeof addon === 'string')('native CPU', () => {
       b.Abs(f!),
     ]);
     await both(plan, [every, brain]);
+  });
+
+  test.each(
+    Object.entries(elementTypes).flatMap(([name, { bits, class: kind }]) =>
+      bits > 0 && bits <= 8 && kind !== 'bool' ? [name as DataType] : [],
+    ),
+  )('%s: every pattern of bits is loaded and stored as the reference does', async type => {
+    const { bits, class: kind } = elementTypes[type];
+    const stored = fromElements(type, new (arrayFor(type))(Array.from({ length: 2 ** bits }, (_, i) => i) as never) as Uint8Array, [
+      2 ** bits,
+    ]);
+    const numbers = Float32Array.from(kind === 'float' ? oddFloats() : Array.from({ length: 256 }, (_, i) => i - 128));
+    const plan = planOf([argument('x', type, [2 ** bits]), argument('f', 'float32', [numbers.length])], (b, x, f) => [
+      b.Cast(x!, 'float32'),
+      b.Identity(x!),
+      b.Cast(f!, type),
+    ]);
+    await both(plan, [stored, new Tensor('float32', numbers, [numbers.length])]);
+  });
+
+  test.each(['float32', 'int64', 'int32', 'uint8', 'float16'] as const)('scatter of %s in every way', async type => {
+    const data = argument('x', type, [3, 4, 2]);
+    const ways = type === 'float16' ? (['none'] as const) : (['none', 'add', 'mul', 'max', 'min'] as const);
+    for (const reduction of ways) {
+      const elements = planOf([data, argument('i', 'int64', [2, 4, 1]), argument('u', type, [2, 4, 1])], (b, x, i, u) => [
+        b.ScatterElements({ data: x!, indices: i!, updates: u! }, { axis: 1, reduction }),
+      ]);
+      const along = new Tensor('int64', [0n, 1n, -1n, 3n, 2n, 2n, 2n, -4n], [2, 4, 1]);
+      await both(elements, [ramp(type, [3, 4, 2]), along, ramp(type, [2, 4, 1], 2)]);
+      const slices = planOf([data, argument('i', 'int64', [3, 2]), argument('u', type, [3, 2])], (b, x, i, u) => [
+        b.ScatterND({ data: x!, indices: i!, updates: u! }, { reduction }),
+      ]);
+      const places = new Tensor('int64', [0n, 1n, -1n, 3n, 0n, 1n], [3, 2]);
+      await both(slices, [ramp(type, [3, 4, 2]), places, ramp(type, [3, 2], 2)]);
+    }
+  });
+
+  test('scatter refuses places outside their axis', async () => {
+    const plan = planOf([argument('x', 'float32', [3]), argument('i', 'int64', [1]), argument('u', 'float32', [1])], (b, x, i, u) => [
+      b.ScatterElements({ data: x!, indices: i!, updates: u! }),
+    ]);
+    const bound = await (await cpuBackend().compile(plan)).bind(new Map());
+    const failed = bound.run([ramp('float32', [3]), new Tensor('int64', [-4n], [1]), ramp('float32', [1])]);
+    await expect(failed).rejects.toMatchObject({ code: 'E3006', message: 'index -4 is outside axis 0 of size 3' });
   });
 
   test('an empty batch gives empty results and identities', async () => {

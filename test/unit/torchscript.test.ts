@@ -328,6 +328,18 @@ describe('programs', () => {
     expect(named.graph.inputs.map(v => `${v.name} ${formatType(v.type)}`)).toEqual(['a_0 float32[2]', 'a_1 float32[3]']);
   });
 
+  test('an element type that is given is taken; with sizes too nothing is guessed', async () => {
+    const parts = oneClass(', x: Tensor) -> Tensor', ['return torch.add(x, 1)']);
+    const typed = await modelOf(parts, { inputTypes: { x: 'int32' } });
+    expect(formatType(typed.graph.inputs[0]!.type)).toBe('int32[*]');
+    const { model, findings } = await read(new MemorySource(await scriptArchive(parts), 'm.pt'), {
+      inputTypes: { x: 'float64' },
+      inputShapes: { x: ['n', 2] },
+    });
+    expect(formatType(model.graph.inputs[0]!.type)).toBe('float64[n,2]');
+    expect(findings).toEqual([]);
+  });
+
   test('values that are given stand for inputs', async () => {
     const parts = oneClass(', x: Tensor, k: int, mode: str, mask: Optional[Tensor]=None, f: float=0.5) -> Tensor', [
       'if torch.eq(mode, "twice"):',

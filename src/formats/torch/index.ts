@@ -39,10 +39,11 @@ export const torchscript: Format = {
   extensions: ['.pt', '.jit', '.torchscript', '.ptl'],
   takesValues: true,
   detect: (head, source) => isArchive(head, source, torchscript.extensions, zip => scriptRoot(zip) !== undefined),
-  async read(source, { allowCustom = false, inputShapes = {}, inputValues = {}, limits }) {
+  async read(source, { allowCustom = false, inputShapes = {}, inputTypes = {}, inputValues = {}, limits }) {
     const archive = await openScript(source);
     const { translateScript } = await import('./script/translate.ts');
-    const { model, findings } = translateScript(archive, stemOf(source), { allowCustom, inputShapes, inputValues, steps: limits?.steps });
+    const given = { inputShapes, inputTypes, inputValues };
+    const { model, findings } = translateScript(archive, stemOf(source), { allowCustom, ...given, steps: limits?.steps });
     return { model, findings: [...archive.findings, ...findings] };
   },
   async write(model, { name, names }) {

@@ -56,10 +56,10 @@ const ranksOf = (v: Host | undefined): number[] => {
 const isEmbedding = ({ module }: Use): boolean => /\.Embedding(?:Bag)?$/.test(module);
 
 /** Types that an input may have, the likely one first. */
-export function typesFor(name: string, use: Use, { ranks: likely, sizes }: Said): readonly TensorType[] {
+export function typesFor(name: string, use: Use, { ranks: likely, sizes, element }: Said): readonly TensorType[] {
   const isWhole = takesIndices[use.op] === use.position || use.op === 'item' || use.op === 'int' || whole.test(name) || isEmbedding(use);
-  const elements: readonly DataType[] = isWhole ? ['int64', 'float32'] : ['float32', 'int64', 'bool'];
-  if (sizes) return elements.map(element => givenType(element, sizes));
+  const elements: readonly DataType[] = element ? [element] : isWhole ? ['int64', 'float32'] : ['float32', 'int64', 'bool'];
+  if (sizes) return elements.map(e => givenType(e, sizes));
   const ranks = [
     ...new Set([
       ...ranksFor(use)
@@ -69,7 +69,7 @@ export function typesFor(name: string, use: Use, { ranks: likely, sizes }: Said)
       ...ranksFor(use),
     ]),
   ];
-  return elements.flatMap(element => ranks.map(rank => openType(name, element, rank)));
+  return elements.flatMap(e => ranks.map(rank => openType(name, e, rank)));
 }
 
 /** What is known of an input beside its first use. */
@@ -78,6 +78,8 @@ export interface Said {
   readonly ranks: readonly number[];
   /** Sizes that somebody gave. */
   readonly sizes: readonly (number | string)[] | undefined;
+  /** The element type that somebody gave. */
+  readonly element: DataType | undefined;
 }
 
 export const givenType = (element: DataType, sizes: readonly (number | string)[]): TensorType =>

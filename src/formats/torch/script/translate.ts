@@ -2,7 +2,7 @@
 import { codes, type Finding, fail, ModelError, warning } from '../../../errors.ts';
 import { countUses, Graph, Model, type Output, type SourceWeight, type Value } from '../../../ir/graph.ts';
 import { Tensor } from '../../../ir/tensor.ts';
-import { formatType, type TensorType, tensorType } from '../../../ir/types.ts';
+import { type DataType, formatType, type TensorType, tensorType } from '../../../ir/types.ts';
 import { newBuilder } from '../../../ops/builder.ts';
 import { irVersionFor, newestOpset } from '../../../ops/schema.ts';
 import { removeUnread, rewriteAll } from '../../../passes/rewrite.ts';
@@ -27,6 +27,8 @@ import { Callable, Dict, type Host, isNumber, kindOf, List, Tuple } from './valu
 export interface ScriptOptions extends TranslateOptions {
   /** Sizes of inputs by name. */
   readonly inputShapes?: Readonly<Record<string, readonly (number | string)[]>>;
+  /** Element types of inputs by name. */
+  readonly inputTypes?: Readonly<Record<string, DataType>>;
   /** Values of inputs by name, which are then none of the model. */
   readonly inputValues?: Readonly<Record<string, InputValue>>;
   /** Steps in which the code must be followed, beside one for each of its bytes. */
@@ -47,9 +49,9 @@ const outputSteps = 200;
 export function translateScript(
   archive: ScriptArchive,
   name: string,
-  { allowCustom = false, inputShapes = {}, inputValues = {}, steps }: ScriptOptions = {},
+  { allowCustom = false, inputShapes = {}, inputTypes = {}, inputValues = {}, steps }: ScriptOptions = {},
 ): { readonly model: Model; readonly findings: readonly Finding[] } {
-  const made = firstThatFits(archive, { allowCustom, inputShapes, inputValues, steps });
+  const made = firstThatFits(archive, { allowCustom, inputShapes, inputTypes, inputValues, steps });
   const graph = made.graph(name);
   if (made.guesses.size > 0) withOpenRanks(made, graph);
   made.reportFirstCall(graph);
@@ -322,14 +324,15 @@ class Attempt {
 
   #settle(value: Value, use: Use): void {
     const known = this.#options.types?.get(value.name);
-    const { inputShapes } = this.#options;
+    const { inputShapes, inputTypes } = this.#options;
     const sizes = Object.hasOwn(inputShapes, value.name) ? inputShapes[value.name] : undefined;
+    const element = Object.hasOwn(inputTypes, value.name) ? inputTypes[value.name] : undefined;
     const ranks = use.module === this.#archive.root.className ? this.#likely : [];
-    const types = known ? [known] : typesFor(value.name, use, { ranks, sizes });
+    const types = known ? [known] : typesFor(value.name, use, { ranks, sizes, element });
     const choice = this.#options.choices[this.#candidates.length] ?? 0;
     this.#candidates.push(types.length);
     value.type = types[choice]!;
-    this.guesses.set(value.name, types[choice]!);
+    if (!sizes || !element) this.guesses.set(value.name, types[choice]!);
   }
 
   #run(): void {
