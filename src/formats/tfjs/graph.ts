@@ -58,7 +58,7 @@ export async function openGraph(source: Source, { open, inputs, outputs, depth }
     ...chosenEnds(said, { inputs, outputs }, body, library),
     resources: await readTables(body, library, started),
     producer: typeof generated === 'string' ? generated : undefined,
-    metadata: new Map([['source_format', 'tfjs-graph'], ...textsOf(metadata)]),
+    metadata: new Map([...textsOf(metadata), ['source_format', 'tfjs-graph']]),
   };
 }
 
