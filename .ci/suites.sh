@@ -58,6 +58,8 @@ torchscript() { local names && "$python" test/interop/torchscript.py --third "$t
 tensorflow_ops() { "$python" test/interop/tf_ops.py --third "$third"; }
 tensorflow_models() { "$python" test/interop/tf_models.py; }
 tensorflow() { local names && names=$(open_cases tf) && judge tf "$names" saved_model,graphdef; }
+# TensorFlow.js graphs that the real converter writes, and those of the corpus.
+tfjs() { open_cases tf >/dev/null && "$python" test/interop/tfjs.py --corpus "$corpus/tf"; }
 # Every case instead of a third: three times as many, and no end after so many seconds.
 if [ "$third" = all ]; then whole=4 most=100000; else whole=1 most=300; fi
 aten() { "$python" test/interop/aten.py --third "$third"; }
@@ -134,6 +136,8 @@ weights() { "$python" test/interop/weights.py; }
 swap() { "$python" test/interop/swap.py $(whole_corpus); }
 # Operators of TensorFlow Lite beside its interpreter, and the models of the corpus beside TensorFlow.
 tflite() { "$python" test/interop/tflite.py --third "$third"; }
+# Operators of TensorFlow inside of TensorFlow Lite models.
+tflite_flex() { "$python" test/interop/tflite_flex.py --third "$third"; }
 tflite_models() { open_cases tf >/dev/null && "$python" test/interop/tflite_models.py --corpus "$corpus/tf" --third "$third"; }
 # Layers of Keras one by one, as both of its files.
 keras() { "$python" test/interop/keras_layers.py --third "$third"; }
@@ -177,6 +181,7 @@ suite programs 400 programs
 suite torchscript 400 torchscript
 suite tensorflow 400 tensorflow
 suite tensorflow_models 120 tensorflow_models
+suite tfjs 240 tfjs
 suite tensorflow_ops $((300 * whole)) tensorflow_ops
 suite aten $((500 * whole)) aten
 suite architectures $((500 * whole)) architectures
@@ -186,6 +191,7 @@ suite torch_round_trips $((400 * whole)) torch_round_trips
 suite weights 120 weights
 suite swap $((400 * whole)) swap
 suite tflite $((120 * whole)) tflite
+suite tflite_flex $((60 * whole)) tflite_flex
 suite tflite_models $((900 * whole)) tflite_models
 suite keras $((300 * whole)) keras
 suite fresh $((240 * whole)) fresh

@@ -89,7 +89,8 @@ ${have.join(', ')}
 
 ${customOperators().join(', ')}
 
-Others are errors, or with \`--allow-custom\` nodes of the domain \`tflite.custom\` with their options as a tensor of bytes.
+Operators of TensorFlow that the converter kept (\`Flex…\`) are converted like [those of its own formats](tensorflow.md), where they are on
+tensors. Others are errors, or with \`--allow-custom\` nodes of the domain \`tflite.custom\` with their options as a tensor of bytes.
 
 ## Gaps
 

@@ -8,6 +8,16 @@ import { type Draft, FieldPath, floatOf, integerOf, isFloat, settle, store, valu
 import { at, type Field, type Int, type Message, type Schema, type Table, tableOf } from './protobuf-wire.ts';
 import { needsEncode } from './utf8.ts';
 
+/** How values are read that are parsed already. */
+export interface JsonMessageOptions extends ParseOptions {
+  /** Where the value lies in its text. */
+  readonly path?: string | undefined;
+  /** Leave out fields that the schema does not have, and names that an enum does not have: those of later versions. */
+  readonly skipUnknown?: boolean;
+  /** Take lists of numbers for bytes too. */
+  readonly listsOfBytes?: boolean;
+}
+
 /**
  * The message that a JSON text says. Fields go by their JSON names or by their own; null is an absent field.
  * Errors: those of `parseJson`, and with their path E1006 unknown fields and values that a field cannot hold, E1008 too deep, E1010 a
@@ -21,9 +31,14 @@ export function parseJsonMessage<T extends Message>(
 ): T {
   const json = parseJson(text, { file, depth: Math.min(2 * depth + 2, 1000) });
   if (!isJsonObject(json)) throw fail('E1006', `expected a JSON object, found ${described(json)}`, { file, offset: 0 });
-  const message = new JsonReader(file, depth).message(json, tableOf(schema, messageName), 0);
+  const message = jsonMessage<T>(schema, messageName, json, { file, depth });
   message[at] = 0;
-  return message as T;
+  return message;
+}
+
+/** The message that a part of a JSON text says. */
+export function jsonMessage<T extends Message>(schema: Schema, messageName: string, json: JsonObject, options: JsonMessageOptions = {}): T {
+  return new JsonReader(options).message(json, tableOf(schema, messageName), 0) as T;
 }
 
 /** The name of a field in JSON: without underscores, each letter after one a capital. */
@@ -39,13 +54,13 @@ function fieldNamed(table: Table, name: string): Field | undefined {
 }
 
 class JsonReader {
-  readonly #file: string | undefined;
+  readonly #options: JsonMessageOptions;
   readonly #depth: number;
   readonly #path = new FieldPath();
 
-  constructor(file: string | undefined, depth: number) {
-    this.#file = file;
-    this.#depth = depth;
+  constructor(options: JsonMessageOptions) {
+    this.#options = options;
+    this.#depth = options.depth ?? 100;
   }
 
   message(json: JsonObject, table: Table, depth: number): Draft {
@@ -56,21 +71,41 @@ class JsonReader {
       const value = json[key]!;
       this.#path.enter(depth, key);
       const field = fieldNamed(table, key);
+      if (!field && this.#options.skipUnknown) continue;
       if (!field) throw this.#error('E1006', `${table.name} has no field ${JSON.stringify(key.slice(0, 200))}`);
       if (message[field.name] !== undefined) throw this.#error('E1010', `the field ${field.name} occurs twice`);
       if (value === null) continue;
-      if (field.label === 'optional') store(message, field, this.#value(value, field, depth));
-      else this.#values(message, value, field, depth);
+      if (field.isMap) this.#entries(message, value, field, depth);
+      else if (field.label !== 'optional') this.#values(message, value, field, depth);
+      else this.#store(message, field, value, depth);
     }
     settle(message, table);
     return message;
+  }
+
+  #store(message: Draft, field: Field, given: Json, depth: number): void {
+    const value = this.#value(given, field, depth);
+    if (value !== undefined) store(message, field, value);
   }
 
   #values(message: Draft, value: Json, field: Field, depth: number): void {
     if (!isJsonArray(value)) throw this.#unexpected('an array', value);
     for (let i = 0; i < value.length; i++) {
       this.#path.enter(depth, field.name, i);
-      store(message, field, this.#value(value[i]!, field, depth));
+      this.#store(message, field, value[i]!, depth);
+    }
+  }
+
+  /** A map is an object, whose keys are text whatever their type. */
+  #entries(message: Draft, value: Json, field: Field, depth: number): void {
+    if (!isJsonObject(value)) throw this.#unexpected('an object', value);
+    const [key, content] = ['key', 'value'].map(name => field.table.byName.get(name)!) as [Field, Field];
+    for (const name of Object.keys(value)) {
+      this.#path.enter(depth + 1, name.slice(0, 200));
+      const entry: Draft = {};
+      this.#store(entry, key, name, depth + 1);
+      this.#store(entry, content, value[name]!, depth + 1);
+      store(message, field, entry);
     }
   }
 
@@ -95,7 +130,7 @@ class JsonReader {
   }
 
   #bytes(value: Json): Uint8Array {
-    const bytes = typeof value === 'string' ? decodeBase64(value) : undefined;
+    const bytes = typeof value === 'string' ? decodeBase64(value) : this.#options.listsOfBytes ? listedBytes(value) : undefined;
     if (!bytes) throw this.#unexpected('base64 in a string', value);
     return bytes;
   }
@@ -118,10 +153,10 @@ class JsonReader {
     return held;
   }
 
-  #enum(value: Json, field: Field): Int {
+  #enum(value: Json, field: Field): Int | undefined {
     if (typeof value !== 'string' || /^-?\d+$/.test(value)) return this.#integer(value, field);
     const known = valueOfEnum(field, value);
-    if (known === undefined) throw this.#error('E1006', `${field.name} has no value ${described(value)}`);
+    if (known === undefined && !this.#options.skipUnknown) throw this.#error('E1006', `${field.name} has no value ${described(value)}`);
     return known;
   }
 
@@ -130,7 +165,8 @@ class JsonReader {
   }
 
   #error(code: Code, message: string, limit?: { name: string; value: number }): ModelError {
-    return fail(code, message, { file: this.#file, path: String(this.#path), limit });
+    const { file, path } = this.#options;
+    return fail(code, message, { file, path: path === undefined ? String(this.#path) : `${path}.${this.#path}`, limit });
   }
 }
 
@@ -142,6 +178,11 @@ const floatWords = new Map([
 
 const floatOfText = (text: string): number | undefined =>
   floatWords.get(text) ?? (/^-?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(text) ? Number(text) : undefined);
+
+function listedBytes(value: Json): Uint8Array | undefined {
+  const isBytes = isJsonArray(value) && value.every(b => typeof b === 'number' && Number.isInteger(b) && b >= 0 && b < 256);
+  return isBytes ? Uint8Array.from(value as readonly number[]) : undefined;
+}
 
 function described(value: Json): string {
   if (isJsonObject(value)) return 'an object';

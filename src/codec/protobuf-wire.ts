@@ -73,6 +73,8 @@ export interface Field {
   readonly values: EnumValues | undefined;
   /** The fields of the message, for type `message`. */
   readonly table: Table;
+  /** Whether its messages are the entries of a map, each with a key and a value. */
+  readonly isMap: boolean;
 }
 
 /** The fields of one message in the order of their numbers. */
@@ -104,7 +106,9 @@ function compile(schema: Schema): ReadonlyMap<string, Table> {
       const type = message ? 'message' : typeName === 'string' || typeName === 'bytes' ? typeName : scalars.get(typeName);
       if (type === undefined) throw fail('E9001', `${owner}.${name}: the schema has no type ${typeName}`);
       const wire = typeof type === 'string' ? 2 : type.wire;
-      const field: Field = { number, name, label, type, typeName, values, wire, table: message ?? table };
+      // Entries of maps are messages that the generator of schemas names after the field.
+      const isMap = typeName === `${owner}.${name}_entry`;
+      const field: Field = { number, name, label, type, typeName, values, wire, table: message ?? table, isMap };
       table.fields.push(field);
       table.byNumber.set(number, field);
       table.byName.set(name, field);

@@ -80,3 +80,46 @@ export class PartSource implements Source {
     return this.range.read(offset, length);
   }
 }
+
+/** Sources one behind the other as one. */
+export class JoinedSource implements Source {
+  readonly name: string;
+  readonly size: number;
+  readonly #parts: readonly { readonly source: Source; readonly start: number }[];
+
+  constructor(sources: readonly Source[], name: string) {
+    let end = 0;
+    this.#parts = sources.map(source => {
+      const start = end;
+      end += source.size;
+      return { source, start };
+    });
+    this.name = name;
+    this.size = end;
+  }
+
+  /** A range, of the source that it lies in where that is one. */
+  range(offset: number, length: number): ByteRange {
+    const [only, ...more] = this.#within(offset, length);
+    return only && more.length === 0 ? only : new ByteRange(this, offset, length);
+  }
+
+  async read(offset: number, length: number): Promise<Uint8Array> {
+    const ranges = this.#within(offset, length);
+    if (ranges.length === 1) return ranges[0]!.read();
+    const bytes = new Uint8Array(length);
+    let to = 0;
+    for (const range of ranges) {
+      bytes.set(await range.read(), to);
+      to += range.length;
+    }
+    return bytes;
+  }
+
+  #within(offset: number, length: number): ByteRange[] {
+    return this.#parts.flatMap(({ source, start }) => {
+      const [from, to] = [Math.max(offset, start), Math.min(offset + length, start + source.size)];
+      return from < to ? [new ByteRange(source, from - start, to - from)] : [];
+    });
+  }
+}

@@ -5,7 +5,7 @@ import type { Format } from './format.ts';
 import { keras, kerasHdf5 } from './keras/index.ts';
 import { onnx, onnxJson, onnxText, textProto } from './onnx/format.ts';
 import { graphDef, graphDefText, savedModel } from './tensorflow/index.ts';
-import { tfjsLayers } from './tfjs/index.ts';
+import { tfjsGraph, tfjsLayers } from './tfjs/index.ts';
 import { tflite } from './tflite/index.ts';
 import { pt2, torchModule, torchscript } from './torch/index.ts';
 
@@ -17,6 +17,7 @@ export const formats: readonly Format[] = [
   tflite,
   kerasHdf5,
   tfjsLayers,
+  tfjsGraph,
   savedModel,
   graphDef,
   onnxText,
@@ -33,7 +34,7 @@ export const formatNamed = (name: string): Format | undefined => formats.find(f 
 export const formatOfName = (name: string): Format | undefined => formats.find(f => f.extensions.some(e => name.toLowerCase().endsWith(e)));
 
 /** Files that stand for the folder that they lie in. */
-export const mainFiles = (): readonly string[] => formats.flatMap(f => f.mainFile ?? []);
+export const mainFiles = (): readonly string[] => [...new Set(formats.flatMap(f => f.mainFile ?? []))];
 
 const headLength = 4096;
 

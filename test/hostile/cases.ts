@@ -11,6 +11,7 @@ import { pickleCases } from './pickle-cases.ts';
 import { programCases } from './program-cases.ts';
 import { safetensorsCases } from './safetensors-cases.ts';
 import { tensorCases } from './tensor-cases.ts';
+import { tfjsCases } from './tfjs-cases.ts';
 import { tfliteCases } from './tflite-cases.ts';
 import { typeCases } from './type-cases.ts';
 import { zipCases } from './zip-cases.ts';
@@ -29,5 +30,6 @@ export const cases: readonly Case[] = [
   ...safetensorsCases,
   ...arrayCases,
   ...tfliteCases,
+  ...tfjsCases,
   ...diskCases,
 ];

@@ -239,6 +239,7 @@ const families: readonly (readonly [string, string])[] = [
   ['Z', 'archives'],
   ['S', 'safetensors'],
   ['F', 'TensorFlow Lite'],
+  ['J', 'TensorFlow.js'],
   ['H', 'HDF5'],
   ['N', 'arrays'],
   ['O', 'output'],

@@ -396,9 +396,9 @@ const customs: Case[] = [
   ),
   tflite(
     'F09',
-    'an operator of TensorFlow, to convert',
+    'an operator of TensorFlow without its node, to convert',
     bytes({ code: { builtin_code: 32, custom_code: 'FlexErf' } }),
-    [error('E2001', 'FlexErf: an operator of TensorFlow, which has no conversion here (1 node, first at operator 0 of subgraph 0)')],
+    [error('E2001', 'FlexErf: an operator of TensorFlow whose options hold no node (1 node, first at operator 0 of subgraph 0)')],
     { command: 'convert', options: ['-o', 'out.onnx'], exit: 'unsupported' },
   ),
   tflite(

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { decodeBase64, encodeBase64 } from '../../src/codec/base64.ts';
 import { type Encoded, type Schema, unknownFields } from '../../src/codec/protobuf.ts';
-import { jsonName, parseJsonMessage } from '../../src/codec/protobuf-json.ts';
+import { jsonMessage, jsonName, parseJsonMessage } from '../../src/codec/protobuf-json.ts';
 import { printJsonMessage } from '../../src/codec/protobuf-json-print.ts';
 import { decodeUtf8 } from '../../src/codec/utf8.ts';
 import { onnxSchema } from '../../src/formats/onnx/proto.gen.ts';
@@ -24,6 +24,16 @@ const schema: Schema = {
     [10, 'm', 'M', 'optional'],
     [11, 'all', 'M', 'repeated'],
     [12, 'p', 'int64', 'packed'],
+    [13, 'named', 'M.named_entry', 'repeated'],
+    [14, 'numbered', 'M.numbered_entry', 'repeated'],
+  ],
+  'M.named_entry': [
+    [1, 'key', 'string', 'optional'],
+    [2, 'value', 'M', 'optional'],
+  ],
+  'M.numbered_entry': [
+    [1, 'key', 'uint32', 'optional'],
+    [2, 'value', 'string', 'optional'],
   ],
 };
 
@@ -54,7 +64,25 @@ describe('what a text says', () => {
     ['{"m": {"i": 1}, "all": [{}, {"i": 2}]}', { m: { i: 1 }, all: [{}, { i: 2 }] }],
     ['{"p": [1, "2"]}', { p: BigInt64Array.of(1n, 2n) }],
     ['{"all": []}', {}],
+    [
+      '{"named": {"a": {"i": 1}, "__proto__": {}}}',
+      {
+        named: [
+          { key: 'a', value: { i: 1 } },
+          { key: '__proto__', value: {} },
+        ],
+      },
+    ],
+    ['{"numbered": {"7": "x"}}', { numbered: [{ key: 7, value: 'x' }] }],
   ])('%s', (text, message) => expect(known(parse(text))).toEqual(message));
+
+  test('what later versions say, and bytes in lists, where both are asked for', () => {
+    const read = (json: object): unknown => jsonMessage(schema, 'M', json as never, { path: 'p', skipUnknown: true, listsOfBytes: true });
+    expect(known(read({ i: 1, later: {}, e: ['SOME', 'LATER'], rawData: [[1, 255]] }))).toEqual({ i: 1, e: [1], raw_data: [rows(1, 255)] });
+    expect(() => read({ named: { a: { rawData: [[256]] } } })).toThrow(
+      expect.objectContaining({ code: 'E1006', findings: [expect.objectContaining({ path: 'p.named.a.raw_data[0]' })] }),
+    );
+  });
 
   test('names in JSON', () => {
     expect(['a_b', 'float_data', 's', '_x', 'a__b', 'a_1', 'end_'].map(jsonName)).toEqual(['aB', 'floatData', 's', 'X', 'aB', 'a1', 'end']);

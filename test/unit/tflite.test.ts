@@ -2,6 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import { decodeFlatbuffer, type FlatSchema } from '../../src/codec/flatbuffers.ts';
 import { readFlexbuffer } from '../../src/codec/flexbuffers.ts';
+import { encodeBytes } from '../../src/codec/protobuf.ts';
+import { tensorflowSchema } from '../../src/formats/tensorflow/proto.gen.ts';
 import { builtinCoverage } from '../../src/formats/tflite/ops/index.ts';
 import { load, MemorySource, ModelError, resident, type Source, Tensor } from '../../src/node/index.ts';
 import type { FlatTable } from '../hostile/flat-wire.ts';
@@ -224,6 +226,51 @@ test('metadata is kept, texts as they are', async () => {
     ['tflite.min_runtime_version', '1.14.0'],
     ['tflite.blob', 'base64:/wA='],
   ]);
+});
+
+/** What the options of an operator of TensorFlow hold: a vector of its name and its node. */
+function nodeOptions(op: string, node: Uint8Array): Uint8Array {
+  const text = (bytes: Uint8Array): number[] => [bytes.length, ...bytes, 0];
+  const [name, content] = [text(new TextEncoder().encode(op)), text(node)];
+  return Uint8Array.of(...name, ...content, 2, name.length + content.length, content.length + 1, 0x14, 0x14, 4, 0x28, 1);
+}
+
+describe('operators of TensorFlow', () => {
+  const flex = (op: string, options: Uint8Array): Uint8Array =>
+    modelOf({
+      codes: [code('CUSTOM', { custom_code: `Flex${op}` })],
+      graphs: [
+        {
+          tensors: [tensor('x', [2]), tensor('y', [2])],
+          inputs: [0],
+          outputs: [1],
+          operators: [{ opcode_index: 0, inputs: [0], outputs: [1], custom_options: options }],
+        },
+      ],
+    });
+  const nodeOf = (op: string, alpha: number): Uint8Array =>
+    encodeBytes(tensorflowSchema, 'NodeDef', { op, attr: [{ key: 'alpha', value: { f: alpha } }] });
+
+  test('are what their table says, with the attributes of their nodes', async () => {
+    // 0.2 as a float has bytes that are no UTF-8.
+    const model = await loaded(flex('LeakyRelu', nodeOptions('LeakyRelu', nodeOf('LeakyRelu', 0.2))));
+    expect(operators(model)).toEqual(['LeakyRelu']);
+    expect(model.graph.nodes[0]!.attributes.get('alpha')).toEqual({ kind: 'float', value: Math.fround(0.2) });
+    expect(operators(await loaded(flex('Identity', nodeOptions('Identity', nodeOf('Identity', 1)))))).toEqual([]);
+  });
+  test('without a conversion are listed, or kept', async () => {
+    const bytes = flex('Cholesky', nodeOptions('Cholesky', nodeOf('Cholesky', 1)));
+    await expect(loaded(bytes)).rejects.toThrow(
+      'FlexCholesky: Cholesky of TensorFlow, the standard has no operator for this decomposition',
+    );
+    expect((await loaded(bytes, { allowCustom: true })).graph.nodes.map(n => n.qualifiedName)).toEqual(['tflite.custom.FlexCholesky']);
+  });
+  test('whose nodes are broken say so', async () => {
+    await expect(loaded(flex('Abs', nodeOptions('Abs', Uint8Array.of(10, 9))))).rejects.toThrow(
+      'the node in the options: ends inside field name',
+    );
+    await expect(loaded(flex('Abs', new Uint8Array(0)))).rejects.toThrow('an operator of TensorFlow whose options hold no node');
+  });
 });
 
 test('every builtin operator has a row, or a reason why not', () => {

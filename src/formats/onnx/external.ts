@@ -1,41 +1,16 @@
-// Tensor data outside the model file: which locations are safe to open, which byte ranges are meant, and how one data file is laid
-// out. Specification: https://github.com/onnx/onnx/blob/main/docs/ExternalData.md
-import { at, type Bytes, type Encoded, hasEscapedBytes } from '../../codec/protobuf.ts';
+// Tensor data outside the model file: which byte ranges are meant, and how one data file is laid out.
+// Specification: https://github.com/onnx/onnx/blob/main/docs/ExternalData.md
+import { at, type Bytes, type Encoded } from '../../codec/protobuf.ts';
 import { ByteRange, type Source } from '../../codec/source.ts';
 import { fail, ModelError } from '../../errors.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import { quoted } from '../../ir/text.ts';
+import { checkLocation } from '../location.ts';
 import type { StringStringEntryProto, TensorProto } from './proto.gen.ts';
 import type { Reading } from './reading.ts';
 
 /** Opens a file beside the model. `location` has passed `checkLocation`; links and kinds of file are for the opener to refuse. */
 export type OpenExternal = (location: string) => Promise<Source>;
-
-// Names that Windows gives to devices, with any extension.
-const devices = /^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\.|$)/i;
-
-/**
- * Refuse (E1401) a location that could leave the folder of the model on any system: absolute paths, drives, schemes, streams,
- * `..`, backslashes, control characters, device names, and the marker with which ONNX Runtime names its own memory.
- */
-export function checkLocation(location: string): void {
-  const reason = unsafe(location);
-  if (reason) throw fail('E1401', `the location ${quoted(location)} ${reason}`);
-}
-
-function unsafe(location: string): string | undefined {
-  if (location.includes('_ORT_MEM_ADDR_')) return 'is an address in memory';
-  if (/[\x00-\x1f\x7f]/.test(location) || hasEscapedBytes(location)) return 'holds control characters or invalid bytes';
-  if (/[\\:]/.test(location)) return 'holds a backslash or colon';
-  if (location.startsWith('/')) return 'is absolute';
-  for (const segment of location.split('/')) {
-    if (segment === '') return 'has an empty segment';
-    if (segment === '..') return 'leaves the folder of the model';
-    if (segment !== '.' && /[. ]$/.test(segment)) return 'has a segment that ends in a dot or space';
-    if (devices.test(segment)) return 'names a device';
-  }
-  return undefined;
-}
 
 /** The entry `location` of a tensor's external data, unchecked; undefined where it has none. */
 export const locationOf = (proto: TensorProto): string | undefined => proto.external_data?.find(({ key }) => key === 'location')?.value;

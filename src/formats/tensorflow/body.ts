@@ -40,14 +40,14 @@ export interface Body {
   readonly outputs: readonly Ref[];
   /** Nodes that have to run although nothing reads them. */
   readonly control: readonly string[];
-  /** Whether it sees what was computed around it. */
-  readonly inherits?: boolean;
+  /** Where it sees what was computed around it: the nodes there that are bound to what they were given, arguments among them. */
+  readonly inherits?: ReadonlySet<string>;
 }
 
 /** Finds the signature of what a node calls, which may be a function. */
 export type FindDef = (op: string) => OpDef | undefined;
 
-/** A graph; its outputs are asked for by name. @throws ModelError E1102, E1104 */
+/** A graph; its outputs are asked for by name. @throws ModelError E1102, E1104, E1302 */
 export function graphBody(graph: GraphDef, path: string): Body {
   const nodes = readNodes(graph.node ?? [], path, new Set(), text => plainRef(text));
   return { name: '', args: [], nodes, outputs: [], control: [] };
@@ -97,11 +97,16 @@ function readNodes(
     const attrs = new Map((def.attr ?? []).map(({ key = '', value = {} }) => [key, value]));
     nodes.set(name, { name, op, attrs, inputs: data, control, place });
   }
-  for (const node of nodes.values())
-    for (const ref of [...node.inputs.map(r => r.node), ...node.control])
-      if (!args.has(ref)) requireNode({ nodes }, ref, `${node.place.path}`, node.place);
+  for (const { op, inputs, control, place } of nodes.values()) {
+    for (const ref of [...inputs.map(r => r.node), ...control]) if (!args.has(ref)) requireNode({ nodes }, ref, `${place.path}`, place);
+    const fewest = fewestInputs(op);
+    if (inputs.length < fewest) throw fail('E1302', `${op} has ${inputs.length} inputs, expected at least ${fewest}`, place);
+  }
   return nodes;
 }
+
+/** How many inputs an operator has beside those that attributes count. */
+const fewestInputs = (op: string): number => opDef(op)?.inputs.filter(arg => arg.count === undefined && arg.list === undefined).length ?? 0;
 
 function requireNode({ nodes, args = [] }: Pick<Body, 'nodes'> & Partial<Body>, name: string, path: string, place: Place): void {
   if (!nodes.has(name) && !args.some(a => a.name === name)) throw fail('E1104', `${path}: nothing is named ${quoted(name)}`, place);

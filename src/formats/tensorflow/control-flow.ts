@@ -5,8 +5,6 @@ import { quoted } from '../../ir/text.ts';
 import type { Body, BodyNode, Ref } from './body.ts';
 import { bytesIn, unsupported } from './call.ts';
 
-type Nodes = ReadonlyMap<string, BodyNode>;
-
 const done = new WeakMap<Body, Body>();
 
 /** The same body with loops as While and conditions as If; the body itself where it has neither. */
@@ -24,9 +22,13 @@ function hasOldControlFlow(body: Body): boolean {
   return false;
 }
 
+/** Names that stand for something before anything was run. */
+const boundIn = ({ args, inherits }: Body): ReadonlySet<string> => new Set([...args.map(a => a.name), ...(inherits ?? [])]);
+
 /** Nodes that the outputs are computed from, without what is behind the arguments. */
-function reachable({ nodes, outputs, args }: Body): BodyNode[] {
-  const bound = new Set(args.map(a => a.name));
+function reachable(body: Body): BodyNode[] {
+  const { nodes, outputs } = body;
+  const bound = boundIn(body);
   const found = new Set<BodyNode>();
   const queue = outputs.map(ref => ref.node);
   for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
@@ -52,20 +54,21 @@ function foldLoops(body: Body): Body {
   for (const frame of outermost) {
     nodes ??= new Map(body.nodes);
     const inside = reached.filter(n => frames.get(n.name)!.length === 1 && frames.get(n.name)![0] === frame);
-    foldLoop(body.nodes, inside, reached, frame, nodes);
+    foldLoop(body, inside, reached, frame, nodes);
   }
   return nodes ? { ...body, nodes } : body;
 }
 
+/** The inputs of a node but those that the rounds of a loop come back with. */
+const inputsAtFirst = ({ nodes }: Body, node: BodyNode): readonly Ref[] =>
+  node.op === 'Merge' ? node.inputs.filter(ref => nodes.get(ref.node)?.op !== 'NextIteration') : node.inputs;
+
 /** The loops that each node lies in, outermost first. */
 function framesOf(body: Body, reached: readonly BodyNode[]): Map<string, readonly string[]> {
-  const frames = new Map<string, readonly string[]>(body.args.map(a => [a.name, []]));
+  const frames = new Map<string, readonly string[]>([...boundIn(body)].map(name => [name, []]));
   const wanted = new Set(reached.map(n => n.name));
   const needs = (node: BodyNode): string[] => {
-    const names =
-      node.op === 'Merge'
-        ? node.inputs.filter(r => body.nodes.get(r.node)?.op !== 'NextIteration').map(r => r.node)
-        : node.inputs.map(r => r.node);
+    const names = inputsAtFirst(body, node).map(r => r.node);
     // A constant in a loop is tied to it by what has to run before it.
     return (node.op === 'Const' ? [...names, ...node.control] : names).filter(
       n => wanted.has(n) && body.nodes.get(n)!.op !== 'NextIteration',
@@ -103,13 +106,8 @@ function frameOf(node: BodyNode, given: readonly (readonly string[])[]): readonl
 }
 
 /** Put one While in the place of the nodes of a loop. */
-function foldLoop(
-  nodes: Nodes,
-  inside: readonly BodyNode[],
-  reached: readonly BodyNode[],
-  frame: string,
-  into: Map<string, BodyNode>,
-): void {
+function foldLoop(body: Body, inside: readonly BodyNode[], reached: readonly BodyNode[], frame: string, into: Map<string, BodyNode>): void {
+  const { nodes } = body;
   const at = (ref: Ref): BodyNode => nodes.get(ref.node)!;
   const variables = inside
     .filter(n => n.op === 'Merge' && n.inputs.some(r => at(r)?.op === 'Enter'))
@@ -122,13 +120,16 @@ function foldLoop(
   const entered = new Set(variables.map(v => v.enter.name));
   const constants = inside.filter(n => n.op === 'Enter' && !entered.has(n.name));
   const places = new Map(variables.map((v, i) => [v.merge.name, i]));
-  const switches = [...nodes.values()].filter(n => n.op === 'Switch' && places.has(n.inputs[0]!.node));
-  const condition = switches.map(n => at(n.inputs[1]!)).find(n => n.op === 'LoopCond');
+  // Another Switch on what goes round is one of a branch.
+  const isOfLoop = ({ op, inputs: [data, pred] }: BodyNode): boolean =>
+    op === 'Switch' && places.has(data!.node) && at(pred!)?.op === 'LoopCond';
+  const switches = [...nodes.values()].filter(isOfLoop);
+  const condition = switches[0] && at(switches[0].inputs[1]!);
   if (!condition) throw fail('E1105', `the loop ${quoted(frame)} has no condition`, variables[0]?.merge.place);
   const inner = new Map(nodes);
   for (const node of switches) inner.set(node.name, decided(node, node.inputs[0]!));
   const args = [...variables.map(v => v.merge), ...constants].map(n => ({ name: n.name, type: n.attrs.get('T')?.type ?? 0 }));
-  const part = (outputs: readonly Ref[]): Body => ({ name: '', args, nodes: inner, outputs, control: [], inherits: true });
+  const part = (outputs: readonly Ref[]): Body => ({ name: '', args, nodes: inner, outputs, control: [], inherits: boundIn(body) });
   const results = [...variables.map(v => v.next.inputs[0]!), ...constants.map(n => ({ node: n.name, index: 0 }))];
   const name = `${frame}/loop`;
   if (nodes.has(name)) throw fail('E1102', `there is another ${quoted(name)}`, condition.place);
@@ -175,7 +176,14 @@ function branchOf(body: Body, merge: BodyNode, sides: (ref: Ref) => Sides): Body
   const switches = [...body.nodes.values()].filter(n => n.op === 'Switch' && key(n.inputs[1]!) === decider);
   const inner = new Map(body.nodes);
   for (const node of switches) inner.set(node.name, decided(node, node.inputs[0]!));
-  const part = (ref: Ref): Body => ({ name: '', args: [], nodes: inner, outputs: [ref], control: [], inherits: true });
+  const part = (ref: Ref): Body => ({
+    name: '',
+    args: [],
+    nodes: inner,
+    outputs: [ref],
+    control: [],
+    inherits: boundIn(body),
+  });
   const [yes, no] = left.get(decider) === 1 ? [first, second] : [second, first];
   return {
     ...merge,
@@ -192,13 +200,16 @@ function branchOf(body: Body, merge: BodyNode, sides: (ref: Ref) => Sides): Body
 
 /** Finds what decides whether an output is there: every Switch on the way to it that no Merge has joined again. */
 function sidesOf(body: Body): (ref: Ref) => Sides {
-  const known = new Map<string, Sides>(body.args.map(a => [a.name, new Map()]));
+  const known = new Map<string, Sides>([...boundIn(body)].map(name => [name, new Map()]));
   const beside = (ref: Ref): Sides => {
     const node = body.nodes.get(ref.node);
     const own = known.get(ref.node) ?? new Map<string, number>();
     return node?.op === 'Switch' ? new Map([...own, [key(node.inputs[1]!), ref.index]]) : own;
   };
-  const refs = (node: BodyNode): Ref[] => [...node.inputs, ...node.control.map(name => ({ node: name, index: pivotIndex(body, name) }))];
+  const refs = (node: BodyNode): Ref[] => [
+    ...inputsAtFirst(body, node),
+    ...node.control.map(name => ({ node: name, index: pivotIndex(body, name) })),
+  ];
   const visit = (root: string): void => {
     const stack = [{ name: root, isEntered: false }];
     while (stack.length > 0) {
@@ -211,7 +222,10 @@ function sidesOf(body: Body): (ref: Ref) => Sides {
         for (const ref of refs(node)) if (!known.has(ref.node)) stack.push({ name: ref.node, isEntered: false });
       } else {
         stack.pop();
-        known.set(top.name, node.op === 'Merge' ? common(node.inputs.map(beside)) : new Map(refs(node).flatMap(ref => [...beside(ref)])));
+        known.set(
+          top.name,
+          node.op === 'Merge' ? common(inputsAtFirst(body, node).map(beside)) : new Map(refs(node).flatMap(ref => [...beside(ref)])),
+        );
       }
       if (stack.length > body.nodes.size * 4 + 16) throw fail('E1105', `${quoted(root)} needs itself`, node?.place);
     }
@@ -225,4 +239,5 @@ function sidesOf(body: Body): (ref: Ref) => Sides {
 /** A node that has to run after a Switch itself says no side. */
 const pivotIndex = (body: Body, name: string): number => (body.nodes.get(name)?.op === 'Switch' ? -1 : 0);
 
-const common = (all: readonly Sides[]): Sides => new Map([...all[0]!].filter(([p, side]) => all.every(other => other.get(p) === side)));
+const common = (all: readonly Sides[]): Sides =>
+  new Map([...(all[0] ?? [])].filter(([p, side]) => all.every(other => other.get(p) === side)));

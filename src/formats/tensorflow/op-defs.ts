@@ -26,8 +26,14 @@ export interface OpDef {
   readonly attributes: ReadonlyMap<string, AttrDef>;
 }
 
+/** Operators that the converter of TensorFlow.js makes of others, in the form of the table. */
+const converterLines = `
+FusedDepthwiseConv2dNative | input:T filter:T args:num_args*T | output:T | T:type num_args:int strides:list(int) padding:string explicit_paddings:list(int)=[] data_format:string="NHWC" dilations:list(int)=[1,1,1,1] fused_ops:list(string)=[] epsilon:float=9.99999975e-05 leakyrelu_alpha:float=0.200000003
+Prelu | x:T alpha:T | y:T | T:type
+`;
+
 const lines = new Map(
-  opLines
+  `${opLines.trim()}${converterLines}`
     .trim()
     .split('\n')
     .map(line => [line.slice(0, line.indexOf(' ')), line]),

@@ -45,7 +45,7 @@ export async function fillTables(tables: ReadonlyMap<string, Table>, options: Co
 /** The nodes that fill tables, in the graph and in the functions that it calls. */
 function fillingsOf({ body, library }: ContentOptions): Filling[] {
   return [...body.nodes.values()].flatMap((outer): Filling[] => {
-    if (fills.has(outer.op)) return [{ node: outer, inputs: outer.inputs.map(ref => body.nodes.get(ref.node)) }];
+    if (fills.has(outer.op)) return [{ node: outer, inputs: outer.inputs.map(ref => behindIdentities(body, ref.node)) }];
     const name = outer.attrs.get('f')?.func?.name;
     if (name === undefined || !library.has(name)) return [];
     const inner = library.body(name);
@@ -56,6 +56,13 @@ function fillingsOf({ body, library }: ContentOptions): Filling[] {
     };
     return [...inner.nodes.values()].filter(n => fills.has(n.op)).map(node => ({ node, inputs: node.inputs.map(outside) }));
   });
+}
+
+/** The node whose output a node passes on. */
+export function behindIdentities(body: Body, name: string): BodyNode | undefined {
+  let node = body.nodes.get(name);
+  for (let steps = body.nodes.size; node?.op === 'Identity' && steps > 0; steps--) node = body.nodes.get(node.inputs[0]?.node ?? '');
+  return node;
 }
 
 function constantsIn([, keys, values]: readonly (BodyNode | undefined)[]): Table['content'] {

@@ -1,9 +1,13 @@
 // Operators beyond the builtins: those with a row of their own, those of TensorFlow, and the rest as nodes of a domain of their own.
+import { ModelError } from '../../errors.ts';
 import type { Value } from '../../ir/graph.ts';
 import { Tensor } from '../../ir/tensor.ts';
 import { tensorType } from '../../ir/types.ts';
 import { customRows } from './ops/custom.ts';
 import { type Call, unsupported } from './ops/row.ts';
+
+/** Whether an operator is one of TensorFlow. */
+export const isFlex = ({ name }: { readonly name: string }): boolean => name.startsWith('Flex');
 
 /** The domain of operators that are kept as they are. */
 export const customDomain = 'tflite.custom';
@@ -18,11 +22,14 @@ export function callCustom(
   options: Uint8Array | undefined,
   domains: Set<string> | undefined,
 ): Value | readonly (Value | undefined)[] {
-  const { b } = x.reader;
-  const row = Object.hasOwn(customRows, x.name) ? customRows[x.name] : undefined;
-  if (row) return row(x, b, options ?? new Uint8Array(0));
-  if (!domains)
-    throw unsupported(x.name.startsWith('Flex') ? 'an operator of TensorFlow, which has no conversion here' : 'a custom operator');
+  const { b, reading } = x.reader;
+  const row = isFlex(x) ? reading.flex : Object.hasOwn(customRows, x.name) ? customRows[x.name] : undefined;
+  try {
+    if (row) return row(x, b, options ?? new Uint8Array(0));
+  } catch (error) {
+    if (!domains || !(error instanceof ModelError) || error.code !== 'E2001') throw error;
+  }
+  if (!domains) throw unsupported('a custom operator');
   domains.add(customDomain);
   const attributes = options && { custom_options: new Tensor('uint8', options, [options.length]) };
   const made = b.emit(

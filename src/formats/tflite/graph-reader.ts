@@ -7,6 +7,7 @@ import { permuted } from '../../ops/sizing.ts';
 import type { Problems } from '../problems.ts';
 import type { Opened } from './container.ts';
 import { callCustom } from './custom.ts';
+import type { CustomRow } from './ops/custom.ts';
 import { rowOf } from './ops/index.ts';
 import { Call } from './ops/row.ts';
 import { optionsOf } from './options.ts';
@@ -26,6 +27,8 @@ export interface Reading {
   readonly variables: Variables;
   /** Keep operators without a conversion as nodes of domains of their own; the domains that occurred. */
   readonly custom: Set<string> | undefined;
+  /** What operators of TensorFlow compute, where the model has any. */
+  readonly flex: CustomRow | undefined;
   /** Operators that may yet be read, those of a subgraph for each of its calls. */
   left: number;
 }

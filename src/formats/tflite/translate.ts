@@ -8,6 +8,7 @@ import { removeUnread, rewriteAll } from '../../passes/rewrite.ts';
 import { simplify } from '../../passes/simplify.ts';
 import { Problems } from '../problems.ts';
 import type { Opened } from './container.ts';
+import { isFlex } from './custom.ts';
 import { GraphReader, type Reading } from './graph-reader.ts';
 import { metadataOf } from './metadata.ts';
 import { quantised } from './quantization.ts';
@@ -48,6 +49,8 @@ export async function translate(opened: Opened, name: string, options: Translate
     problems: new Problems(),
     variables: new Variables(),
     custom: options.allowCustom ? new Set() : undefined,
+    // The table of TensorFlow is loaded for those who need it.
+    flex: opened.operators.some(isFlex) ? (await import('./flex.ts')).callFlex : undefined,
     left: options.nodes,
   };
   const reader = new GraphReader(reading, signature?.subgraph_index ?? 0);

@@ -88,6 +88,6 @@ CASES = {
 for _c in CASES["Select"]:
     _c.args = {"condition": _c.args["condition"], "x": _c.args["x"], "y": _c.args["y"]}
 # No kernel runs them alone, or nothing but other types that have no conversion.
-WITHOUT_KERNEL = ("Real", "Conj", "ClipByValue", "Complex")
+WITHOUT_KERNEL = ("Real", "Conj", "ClipByValue", "Complex", "Prelu")
 CASES["ClipByValue"] = [case(t=T(2, 3), clip_value_min=T(low=-1, high=-0.5), clip_value_max=T(low=0.2, high=0.8))]
 _ = I

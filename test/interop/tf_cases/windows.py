@@ -104,5 +104,5 @@ CASES = {
     "DepthToSpace": [case(input=T(2, 2, 3, 12), block_size=2, types=("float32",))],
 }
 # No kernel runs them on the CPU, or they are made by the runtime only.
-WITHOUT_KERNEL = ("BatchNormWithGlobalNormalization", "_FusedMatMul", "_FusedConv2D", "_FusedDepthwiseConv2dNative", "_FusedBatchNormEx")
+WITHOUT_KERNEL = ("BatchNormWithGlobalNormalization", "_FusedMatMul", "_FusedConv2D", "_FusedDepthwiseConv2dNative", "_FusedBatchNormEx", "FusedDepthwiseConv2dNative")
 _ = (I, ONE)

@@ -58,7 +58,7 @@ const convolution =
       const channels = fixed(first, 1, 'the number of channels');
       return convolved(b, first, weights, x, windowOf(x, filter), channels / fixed(filter, -2, 'the size of the filter'));
     });
-    return x.op.startsWith('_Fused') ? activated(b, made, x, isChannelsFirst(x)) : made;
+    return x.has('fused_ops') ? activated(b, made, x, isChannelsFirst(x)) : made;
   };
 
 /** A filter for each channel: [h, w, in, times] to [in * times, 1, h, w]. */
@@ -72,7 +72,7 @@ const depthwise: TfRow = (x, b) => {
   const made = onChannelsFirst(b, v, x, first =>
     convolved(b, first, depthwiseWeights(b, filter), x, windowOf(x, filter), fixed(filter, -2, 'the number of channels')),
   );
-  return x.op.startsWith('_Fused') ? activated(b, made, x, isChannelsFirst(x)) : made;
+  return x.has('fused_ops') ? activated(b, made, x, isChannelsFirst(x)) : made;
 };
 
 /** What a convolution with these weights had to be given: a transposed convolution to sizes that are stated. */
@@ -170,6 +170,7 @@ export const convolutions: TfRows = {
   _FusedConv2D: convolution('input'),
   DepthwiseConv2dNative: depthwise,
   _FusedDepthwiseConv2dNative: depthwise,
+  FusedDepthwiseConv2dNative: depthwise,
   Conv2DBackpropInput: transposed(false),
   Conv3DBackpropInputV2: transposed(false),
   DepthwiseConv2dNativeBackpropInput: transposed(true),

@@ -120,6 +120,7 @@ export const elementwise: TfRows = {
   Relu6: relu6,
   Elu: formula((b, v) => b.Elu({ X: v })),
   LeakyRelu: formula((b, v, x) => b.LeakyRelu({ X: v }, { alpha: x.number('alpha') })),
+  Prelu: formula((b, v, x) => b.PRelu({ X: v, slope: x.tensor('alpha') })),
   Softmax: along('Softmax'),
   LogSoftmax: along('LogSoftmax'),
   Cast: cast,

@@ -7,6 +7,7 @@ import { type Call, unsupported } from '../call.ts';
 type Step = (b: Builder, v: Value, x: Call) => Value;
 
 const activations: Readonly<Record<string, Step | undefined>> = {
+  NoOp: (_b, v) => v,
   Relu: (b, v) => b.Relu(v),
   Relu6: (b, v) => b.Clip({ input: v, min: b.like(0, v), max: b.like(6, v) }),
   Elu: (b, v) => b.Elu({ X: v }),
@@ -28,11 +29,8 @@ export function activated(b: Builder, v: Value, x: Call, isChannelsFirst: boolea
       const factor = b.Div(scale, b.Sqrt(b.Add(variance, b.like(x.number('epsilon'), y))));
       return b.Add(b.Mul(b.Sub(y, mean), factor), offset);
     }
-    if (name === 'Prelu') {
-      const slope = args.shift()!;
-      return b.Where(b.Less(y, b.like(0, y)), b.Mul(y, slope), y);
-    }
-    const step = activations[name];
+    if (name === 'Prelu') return b.PRelu({ X: y, slope: args.shift()! });
+    const step = Object.hasOwn(activations, name) ? activations[name] : undefined;
     if (!step) throw unsupported(`fused with ${name}`);
     return step(b, y, x);
   }, v);

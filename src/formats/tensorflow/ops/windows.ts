@@ -1,4 +1,5 @@
 // What convolutions and pools share: where channels are, and padding. Operators with the channels last run between two Transposes.
+import { fail } from '../../../errors.ts';
 import { addDims, ceilDivDims, type Dim, maxDims, mulDims, subDims } from '../../../ir/dims.ts';
 import type { Value } from '../../../ir/graph.ts';
 import type { Builder, Size } from '../../../ops/builder.ts';
@@ -47,6 +48,7 @@ export type Pads = { readonly known: readonly number[] } | { readonly open: read
 export function padsFor(b: Builder, v: Value, x: Call, window: Window): Pads {
   const padding = x.string('padding');
   const count = window.kernel.length;
+  if (rankOf(v) !== count + 2) throw fail('E1305', `${x.op} moves a window of ${count} axes over a tensor of ${rankOf(v)}`);
   if (padding === 'VALID') return { known: range(2 * count).map(() => 0) };
   if (padding === 'EXPLICIT') {
     const all = x.numbers('explicit_paddings');
