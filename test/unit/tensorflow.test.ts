@@ -141,7 +141,7 @@ describe('GraphDef', () => {
       node('c', 'Bogus', ['x']),
     );
     const message = await messageOf(read(def));
-    expect(message).toBe('E2001 Cholesky: no conversion (2 nodes, first a)\nE2001 Bogus: no conversion (1 node, first c)');
+    expect(message).toBe('E2001 Cholesky: the standard has no operator for this decomposition or solution (2 nodes, first a)\nE2001 Bogus: no conversion is written (1 node, first c)');
     const kept = await read(graph(placeholder('x', 2), node('a', 'Cholesky', ['x'], { T: float })), { allowCustom: true });
     expect(kept.graph.nodes.map(n => n.qualifiedName)).toEqual(['tensorflow.Cholesky']);
   });
@@ -215,7 +215,7 @@ describe('GraphDef', () => {
       }),
       node('y', 'ReadFile', ['n']),
     );
-    expect(await messageOf(read(def))).toBe('E2001 ReadFile: no conversion (1 node, first y)');
+    expect(await messageOf(read(def))).toBe('E2001 ReadFile: files and code outside of the model are never touched (1 node, first y)');
   });
 });
 

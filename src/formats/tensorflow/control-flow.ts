@@ -213,7 +213,7 @@ function sidesOf(body: Body): (ref: Ref) => Sides {
         stack.pop();
         known.set(top.name, node.op === 'Merge' ? common(node.inputs.map(beside)) : new Map(refs(node).flatMap(ref => [...beside(ref)])));
       }
-      if (stack.length > body.nodes.size * 4 + 16) throw fail('E1105', `${quoted(root)} needs itself`, node?.place);
+      if (stack.length > body.nodes.size * 4 + 16) throw fail('E1105', `${quoted(top.name)} needs itself`, node?.place);
     }
   };
   return ref => {

@@ -1,5 +1,5 @@
 // Operators without a row, and why: by pattern over their names, the first that fits.
-import { opNames } from './op-defs.ts';
+import { opDef, opNames } from './op-defs.ts';
 import { tfRow } from './ops/index.ts';
 import { structure } from './structure.ts';
 
@@ -43,7 +43,7 @@ const reasons: readonly (readonly [RegExp, string])[] = [
 /** Why an operator has no conversion; undefined where it has one. */
 export function tfGap(op: string): string | undefined {
   if (tfRow(op) || structure[op]) return undefined;
-  return reasons.find(([pattern]) => pattern.test(op))?.[1] ?? 'no conversion is written';
+  return (opDef(op) && reasons.find(([pattern]) => pattern.test(op))?.[1]) ?? 'no conversion is written';
 }
 
 /** Every operator of the table with what is known of it. */

@@ -17,7 +17,7 @@ export const savedModel: Format = {
     const name = source.name.split(/[\\/]/).at(-2) ?? 'saved_model';
     const { openSavedModel, translate } = await import('./read.ts');
     const wanted = await openSavedModel(source, name, { ...options, depth: limits?.depth });
-    return translate(wanted, { allowCustom, inputShapes });
+    return translate(wanted, { allowCustom, inputShapes, limits });
   },
 };
 
@@ -27,7 +27,7 @@ const readGraph =
     const name = lastPart(source).replace(/\.[^.]*$/, '');
     const { openGraphDef, translate } = await import('./read.ts');
     const wanted = await openGraphDef(source, name, isText, { inputs, outputs, depth: limits?.depth });
-    return translate(wanted, { allowCustom, inputShapes });
+    return translate(wanted, { allowCustom, inputShapes, limits });
   };
 
 /** Frozen graphs. */
