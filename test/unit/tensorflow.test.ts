@@ -141,7 +141,9 @@ describe('GraphDef', () => {
       node('c', 'Bogus', ['x']),
     );
     const message = await messageOf(read(def));
-    expect(message).toBe('E2001 Cholesky: the standard has no operator for this decomposition or solution (2 nodes, first a)\nE2001 Bogus: no conversion is written (1 node, first c)');
+    expect(message).toBe(
+      'E2001 Cholesky: the standard has no operator for this decomposition or solution (2 nodes, first a)\nE2001 Bogus: no conversion is written (1 node, first c)',
+    );
     const kept = await read(graph(placeholder('x', 2), node('a', 'Cholesky', ['x'], { T: float })), { allowCustom: true });
     expect(kept.graph.nodes.map(n => n.qualifiedName)).toEqual(['tensorflow.Cholesky']);
   });
