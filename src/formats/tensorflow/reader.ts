@@ -6,6 +6,7 @@ import { type Builder, newBuilder } from '../../ops/builder.ts';
 import type { Problems } from '../problems.ts';
 import type { Body, BodyNode, Library, Ref } from './body.ts';
 import { Call, isValue, unsupported } from './call.ts';
+import { complexNames, complexRow } from './complex.ts';
 import { structured } from './control-flow.ts';
 import { customNode } from './custom.ts';
 import { tfGap } from './gaps.ts';
@@ -97,13 +98,14 @@ export class Reader {
     try {
       const inputs = node.inputs.map(ref => handleOf(ref, values));
       const row = structure[node.op];
-      if (!row && !library.has(node.op) && !tfRow(node.op) && !this.program.custom) throw unsupported(tfGap(node.op)!);
+      if (!row && !library.has(node.op) && !tfRow(node.op) && !complexNames.has(node.op) && !this.program.custom)
+        throw unsupported(tfGap(node.op)!);
       if (inputs.includes(undefined)) return [];
       const handles = row
         ? row({ node, inputs, b, path, values, reader: this })
         : library.has(node.op)
           ? this.run(library.body(node.op), inputs, b, `${path}${name}/`)
-          : this.#operator(node, inputs, b, name);
+          : (complexRow(node, inputs)?.({ node, inputs, b, path, values, reader: this }) ?? this.#operator(node, inputs, b, name));
       for (const [i, handle] of handles.entries()) if (isValue(handle)) this.#label(handle, i === 0 ? name : `${name}:${i}`, b);
       return handles;
     } catch (error) {
