@@ -9,6 +9,7 @@ import { Call, isValue, unsupported } from './call.ts';
 import { complexNames, complexRow } from './complex.ts';
 import { structured } from './control-flow.ts';
 import { customNode } from './custom.ts';
+import { withDilations } from './dilation.ts';
 import { tfGap } from './gaps.ts';
 import { type Handle, tensorOf } from './handles.ts';
 import { tfRow } from './ops/index.ts';
@@ -55,7 +56,7 @@ export class Reader {
    * @throws ModelError E1108 for a function that calls itself, E1302 for other arguments than it has, E1009 for too many nodes
    */
   run(given: Body, args: readonly Handle[], b: Builder, path = '', bound: Values = new Map()): Handle[] {
-    const body = structured(given);
+    const body = withDilations(structured(given));
     if (body.name !== '' && this.#stack.includes(body.name)) throw fail('E1108', `the function ${quoted(body.name)} calls itself`);
     if (this.#stack.length >= deepest)
       throw fail('E1009', `functions call each other more than ${deepest} deep`, { limit: { name: 'functions', value: deepest } });

@@ -4,6 +4,7 @@ import { allNodes, Graph, Model, type Output } from '../../ir/graph.ts';
 import { quoted } from '../../ir/text.ts';
 import { newBuilder } from '../../ops/builder.ts';
 import { irVersionFor, newestOpset } from '../../ops/schema.ts';
+import { states } from '../../passes/layers.ts';
 import { recurrent } from '../../passes/recurrent.ts';
 import { removeUnread, rewrite, rewriteAll } from '../../passes/rewrite.ts';
 import { simplify } from '../../passes/simplify.ts';
@@ -66,7 +67,7 @@ export function translate(
   const graph = new Graph(wanted.name, { inputs, outputs, nodes: b.nodes });
   removeUnread(graph);
   rewrite(graph, recurrent);
-  rewriteAll(graph, [simplify]);
+  rewriteAll(graph, [{ name: 'states', rules: states }, simplify]);
   const domains = new Set([...allNodes(graph)].map(n => n.domain).filter(domain => domain !== ''));
   const opsets = new Map([['', newestOpset('')!], ...[...domains].map(domain => [domain, newestOpset(domain) ?? 1] as const)]);
   const model = new Model(graph, {
