@@ -20,7 +20,7 @@ sanitizers() {
     LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)" vitest_suite test/unit/cpu.test.ts test/unit/scalars.test.ts test/samples
 }
 drift() {
-  "$python" test/interop/proto_check.py && "$python" test/interop/schema_drift.py && "$python" scripts/gen-tensorflow.py --check
+  "$python" test/interop/proto_check.py && "$python" test/interop/tf_proto_check.py && "$python" test/interop/schema_drift.py && "$python" scripts/gen-tensorflow.py --check
 }
 samples() {
   rm -rf build/samples && node dist/scripts/samples.js build/samples && "$python" test/samples/expected.py build/samples --check

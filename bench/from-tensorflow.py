@@ -24,6 +24,7 @@ import onnxruntime as ort
 
 ROOT = Path(__file__).resolve().parents[1]
 TOOLS = ("omnix", "tf2onnx")
+VERSIONS = "import importlib.metadata as m, json; print(json.dumps({p: m.version(p) for p in ('tf2onnx', 'tensorflow-cpu')}))"
 OPSET = 18
 
 
@@ -133,7 +134,8 @@ def main():
         ratio = statistics.geometric_mean(r["tf2onnx"][what] / r["omnix"][what] for r in both)
         print(f"where both are right ({len(both)}), tf2onnx has {ratio:.2f} times the {what}")
     if options.json:
-        options.json.write_text(json.dumps(rows, indent=1) + "\n")
+        versions = json.loads(subprocess.run([options.peer, "-c", VERSIONS], capture_output=True, text=True, check=True).stdout)
+        options.json.write_text(json.dumps({"versions": versions, "rows": rows}, indent=1) + "\n")
 
 
 main()

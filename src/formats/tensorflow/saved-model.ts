@@ -1,5 +1,4 @@
 // SavedModel folders: one of their graphs by its tags, one of its signatures, and the variables of the checkpoint beside it.
-import { decode } from '../../codec/protobuf.ts';
 import type { Source } from '../../codec/source.ts';
 import { unsafeName } from '../../codec/zip-directory.ts';
 import { type Finding, fail, warning } from '../../errors.ts';
@@ -7,14 +6,8 @@ import { quoted } from '../../ir/text.ts';
 import { graphBody, Library, plainRef } from './body.ts';
 import { fetchStrings } from './fetch.ts';
 import { kerasOutputs } from './keras-order.ts';
-import {
-  type AssetFileDef,
-  type MetaGraphDef,
-  type SavedModel,
-  type SignatureDef,
-  type TensorInfo,
-  tensorflowSchema,
-} from './proto.gen.ts';
+import { readMessage } from './message.ts';
+import type { AssetFileDef, MetaGraphDef, SavedModel, SignatureDef, TensorInfo } from './proto.gen.ts';
 import { readResources } from './resources.ts';
 import type { Wanted } from './translate.ts';
 import { sizesOf } from './types.ts';
@@ -26,6 +19,8 @@ export interface SavedModelOptions {
   /** Tags of the graph, separated by commas; `serve` otherwise, or those of the only one. */
   readonly tag?: string | undefined;
   readonly depth?: number | undefined;
+  /** Whether the file is the text of its message. */
+  readonly isText?: boolean | undefined;
 }
 
 /** Name of the signature that runs once after loading. */
@@ -33,7 +28,7 @@ const initSignature = '__saved_model_init_op';
 
 /** @throws ModelError E4001 listing the tags or signatures there are, and what reading throws */
 export async function openSavedModel(source: Source, name: string, options: SavedModelOptions): Promise<Wanted> {
-  const saved = await decode<SavedModel>(tensorflowSchema, 'SavedModel', source, { limits: { depth: options.depth } });
+  const saved = await readMessage<SavedModel>('SavedModel', source, options.isText ?? false, options.depth);
   if (saved.saved_model_schema_version !== 1)
     throw fail('E2002', `the SavedModel is of schema version ${saved.saved_model_schema_version ?? 0}, 1 is read here`);
   const meta = chooseGraph(saved.meta_graphs ?? [], options.tag);
