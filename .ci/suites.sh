@@ -56,6 +56,8 @@ programs() { local names && names=$(open_cases torch) && judge torch "$names" pt
 torchscript() { local names && "$python" test/interop/torchscript.py --third "$third" && names=$(open_cases torch) && judge torch "$names" torchscript; }
 # Every operator of TensorFlow with a row, and the SavedModels and frozen graphs of the corpus: a third of the cases, or all.
 tensorflow_ops() { "$python" test/interop/tf_ops.py --third "$third"; }
+# Models of packages that pip can fetch.
+shipped() { "$python" test/interop/shipped_models.py "$cache/shipped"; }
 tensorflow_models() { "$python" test/interop/tf_models.py; }
 tensorflow() { local names && names=$(open_cases tf) && judge tf "$names" saved_model,graphdef; }
 # Every case instead of a third: three times as many, and no end after so many seconds.
@@ -173,6 +175,7 @@ suite programs 400 programs
 suite torchscript 400 torchscript
 suite tensorflow 400 tensorflow
 suite tensorflow_models 120 tensorflow_models
+suite shipped 200 shipped
 suite tensorflow_ops $((300 * whole)) tensorflow_ops
 suite aten $((500 * whole)) aten
 suite architectures $((500 * whole)) architectures

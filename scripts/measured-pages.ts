@@ -212,7 +212,7 @@ SavedModels as ONNX of opset 18, by \`omnix convert\` and by tf2onnx ${versions[
 memory. A result is right where ONNX Runtime computes with it what TensorFlow computed, for two batches. ${madeWith(made, 'tensorflow')}
 
 omnix is right on ${count('omnix')} of ${rows.length}, tf2onnx on ${count('tf2onnx')}. Where both are (${both.length}), tf2onnx has ${ratio(a => a.nodes!)} times the nodes, takes ${ratio(a => a.seconds!)} times as long and ${ratio(a => a.megabytes!)} times the memory
-(geometric means). Nodes count those of nested graphs.
+(geometric means). Nodes count those of nested graphs; times hold the start of each process, and vary with what else the machine does.
 
 ${table(
   ['case', ...names.map(name => `omnix: ${name}`), ...names.map(name => `tf2onnx: ${name}`)],
