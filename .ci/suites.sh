@@ -20,7 +20,7 @@ sanitizers() {
     LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)" vitest_suite test/unit/cpu.test.ts test/unit/scalars.test.ts test/samples
 }
 drift() {
-  "$python" test/interop/proto_check.py && "$python" test/interop/schema_drift.py && "$python" scripts/gen-tensorflow.py --check
+  "$python" test/interop/proto_check.py && "$python" test/interop/tf_proto_check.py && "$python" test/interop/schema_drift.py && "$python" scripts/gen-tensorflow.py --check
 }
 samples() {
   rm -rf build/samples && node dist/scripts/samples.js build/samples && "$python" test/samples/expected.py build/samples --check
@@ -56,6 +56,8 @@ programs() { local names && names=$(open_cases torch) && judge torch "$names" pt
 torchscript() { local names && "$python" test/interop/torchscript.py --third "$third" && names=$(open_cases torch) && judge torch "$names" torchscript; }
 # Every operator of TensorFlow with a row, and the SavedModels and frozen graphs of the corpus: a third of the cases, or all.
 tensorflow_ops() { "$python" test/interop/tf_ops.py --third "$third"; }
+# Models of packages that pip can fetch.
+shipped() { "$python" test/interop/shipped_models.py "$cache/shipped"; }
 tensorflow_models() { "$python" test/interop/tf_models.py; }
 tensorflow() { local names && names=$(open_cases tf) && judge tf "$names" saved_model,graphdef; }
 # TensorFlow.js graphs that the real converter writes, and those of the corpus.
@@ -182,6 +184,7 @@ suite torchscript 400 torchscript
 suite tensorflow 400 tensorflow
 suite tensorflow_models 120 tensorflow_models
 suite tfjs 240 tfjs
+suite shipped 200 shipped
 suite tensorflow_ops $((300 * whole)) tensorflow_ops
 suite aten $((500 * whole)) aten
 suite architectures $((500 * whole)) architectures

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Measures what a page of docs/ says beside other tools, and makes the page: bash scripts/measure.sh conformance|checking CASES [MODELS...]
+# Measures what a page of docs/ says beside other tools, and makes the page: bash scripts/measure.sh conformance|checking|tensorflow CASES [MODELS...]
 # CASES is the folder that write_cases.py and own_cases.py of test/conformance wrote, MODELS are folders of further models, whose types are compared
-# too. $PYTHON has the packages onnx and onnxruntime. A quarter of an hour for each page.
+# too; for tensorflow CASES is a folder of SavedModels as bench/from-tensorflow.py takes it, and $PYTHON has tf2onnx and TensorFlow too. $PYTHON has the packages onnx and onnxruntime. A quarter of an hour for each page.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 page=$1
@@ -31,6 +31,9 @@ checking() {
   find "$cases" models "$@" -name '*.onnx' ! -name data.onnx | "$python" test/interop/inferred.py "$work/types"
   node dist/test/interop/inferred.js "$work/types/index.json" --json "$data/types.json"
 }
+tensorflow() {
+  "$python" bench/from-tensorflow.py "$cases" --json "$data/cases.json"
+}
 made() {
   "$python" - "$(node -p 'os.cpus()[0].model.trim() + ", " + os.cpus().length + " cores"')" "$(node -p process.versions.node)" <<'END'
 import datetime, json, sys
@@ -44,6 +47,7 @@ node scripts/prepare.mjs
 case $page in
   conformance) conformance ;;
   checking) checking "$@" ;;
+  tensorflow) tensorflow ;;
   *) echo "no page $page" && exit 2 ;;
 esac
 made >"$data/made.json"

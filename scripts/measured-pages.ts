@@ -178,6 +178,49 @@ Models that only omnix refuses: ${types.onlyWeRefuse}; only onnx.shape_inference
 `;
 }
 
+type Attempt = {
+  readonly converted: boolean;
+  readonly right: boolean;
+  readonly nodes?: number;
+  readonly transposes?: number;
+  readonly seconds?: number;
+  readonly megabytes?: number;
+};
+interface Compared {
+  readonly versions: Readonly<Record<string, string>>;
+  readonly rows: readonly { readonly case: string; readonly omnix: Attempt; readonly tf2onnx: Attempt }[];
+}
+
+export function tensorflowModelsPage(): string {
+  const made = measured<Made>('tensorflow/made.json');
+  const { versions, rows } = measured<Compared>('tensorflow/cases.json');
+  const both = rows.filter(r => r.omnix.right && r.tf2onnx.right);
+  const ratio = (of: (a: Attempt) => number): string =>
+    Math.exp(both.reduce((sum, r) => sum + Math.log(of(r.tf2onnx) / of(r.omnix)), 0) / both.length).toFixed(2);
+  const right = (a: Attempt): string => (a.right ? 'yes' : a.converted ? 'no' : 'not converted');
+  const cells = (a: Attempt): Row => [
+    right(a),
+    a.nodes ?? '',
+    a.transposes ?? '',
+    a.seconds?.toFixed(1) ?? '',
+    a.megabytes?.toFixed(0) ?? '',
+  ];
+  const count = (tool: 'omnix' | 'tf2onnx'): number => rows.filter(r => r[tool].right).length;
+  const names = ['right', 'nodes', 'transposes', 's', 'MB'];
+  return `${head('TensorFlow models beside tf2onnx', 'tensorflow')}
+SavedModels as ONNX of opset 18, by \`omnix convert\` and by tf2onnx ${versions['tf2onnx']} with TensorFlow ${Object.entries(versions).find(([name]) => name.startsWith('tensorflow'))![1]}. Each conversion is a process of its own, with its time and peak
+memory. A result is right where ONNX Runtime computes with it what TensorFlow computed, for two batches. ${madeWith(made, 'tensorflow')}
+
+omnix is right on ${count('omnix')} of ${rows.length}, tf2onnx on ${count('tf2onnx')}. Where both are (${both.length}), tf2onnx has ${ratio(a => a.nodes!)} times the nodes, takes ${ratio(a => a.seconds!)} times as long and ${ratio(a => a.megabytes!)} times the memory
+(geometric means). Nodes count those of nested graphs; times hold the start of each process, and vary with what else the machine does.
+
+${table(
+  ['case', ...names.map(name => `omnix: ${name}`), ...names.map(name => `tf2onnx: ${name}`)],
+  rows.map(r => [r.case, ...cells(r.omnix), ...cells(r.tf2onnx)]),
+)}
+`;
+}
+
 /** A row a tool and verdict of ours: how often the tool ended in each way. */
 function anchorRows(anchors: Anchors): Row[] {
   const ends = ['refuses', 'accepts', 'crashes', 'hangs', 'memory'];

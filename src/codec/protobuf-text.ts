@@ -12,6 +12,8 @@ export interface ParseOptions {
   readonly file?: string | undefined;
   /** How deep messages may nest; 100. */
   readonly depth?: number | undefined;
+  /** Whether fields that the schema does not have are passed over, of text alone: messages that a schema has in part. */
+  readonly skipUnknown?: boolean | undefined;
 }
 
 /**
@@ -26,11 +28,13 @@ export function parseText<T extends Message>(schema: Schema, messageName: string
 class TextParser {
   readonly #cursor: TextCursor;
   readonly #depth: number;
+  readonly #skipsUnknown: boolean;
   readonly #path = new FieldPath();
 
-  constructor(text: Uint8Array, { file, depth = 100 }: ParseOptions) {
+  constructor(text: Uint8Array, { file, depth = 100, skipUnknown = false }: ParseOptions) {
     this.#cursor = new TextCursor(text, file);
     this.#depth = depth;
+    this.#skipsUnknown = skipUnknown;
   }
 
   parse(table: Table): Draft {
@@ -52,7 +56,8 @@ class TextParser {
 
   #field(message: Draft, table: Table, depth: number, close: number): void {
     const c = this.#cursor;
-    const field = this.#name(table, close);
+    const field = this.#name(table, depth, close);
+    if (!field) return;
     this.#path.enter(depth, field.name, field.label === 'optional' ? -1 : countOf(message, field));
     if (!c.take(ascii.colon) && field.type !== 'message') throw this.#unexpected("':'");
     if (field.label !== 'optional') this.#values(message, field, depth);
@@ -60,16 +65,64 @@ class TextParser {
     else throw this.#error('E1010', `the field ${field.name} occurs twice`);
   }
 
-  #name(table: Table, close: number): Field {
+  /** The field of the name that comes next; undefined for one that was passed over with its value. */
+  #name(table: Table, depth: number, close: number): Field | undefined {
     const c = this.#cursor;
     c.next();
     const start = c.pos;
     const name = c.word();
     const field = table.byName.get(name);
     if (field) return field;
+    if (this.#skipsUnknown && (name !== '' || this.#extension())) {
+      this.#skipRest(depth);
+      return undefined;
+    }
     if (name !== '') throw c.error('E1006', `${table.name} has no field ${JSON.stringify(name.slice(0, 200))}`, start);
     if (c.next() === ascii.openBracket) throw c.error('E1006', 'extensions are not read');
     throw c.unexpected(close === ended ? 'the name of a field' : `the name of a field or '${String.fromCharCode(close)}'`);
+  }
+
+  /** Pass over a name in brackets: an extension, or the type of a message of any type. */
+  #extension(): boolean {
+    const c = this.#cursor;
+    if (!c.take(ascii.openBracket)) return false;
+    for (let next = c.next(); next !== ascii.closeBracket; next = c.next()) {
+      if (next === ended) throw this.#unexpected("']'");
+      c.pos++;
+    }
+    return c.take(ascii.closeBracket);
+  }
+
+  /** Pass over what follows the name of a field. */
+  #skipRest(depth: number): void {
+    const c = this.#cursor;
+    c.take(ascii.colon);
+    this.#skipValue(depth);
+  }
+
+  #skipValue(depth: number): void {
+    const c = this.#cursor;
+    const next = c.next();
+    if (depth >= this.#depth)
+      throw this.#error('E1008', `messages nested deeper than ${this.#depth}`, c.pos, { limit: { name: 'depth', value: this.#depth } });
+    if (next === ascii.quote || next === ascii.apostrophe) this.#string();
+    else if (c.take(ascii.openBracket)) {
+      if (c.take(ascii.closeBracket)) return;
+      do this.#skipValue(depth + 1);
+      while (c.take(ascii.comma));
+      if (!c.take(ascii.closeBracket)) throw this.#unexpected("',' or ']'");
+    } else if (next === ascii.openBrace || next === ascii.less) {
+      const close = next === ascii.less ? ascii.greater : ascii.closeBrace;
+      c.pos++;
+      while (!c.take(close)) {
+        if (c.word() === '' && !this.#extension()) throw this.#unexpected('the name of a field');
+        this.#skipRest(depth + 1);
+        if (!c.take(ascii.comma)) c.take(ascii.semicolon);
+      }
+    } else {
+      c.take(ascii.minus);
+      if (c.numeral() === '' && c.word() === '') throw this.#unexpected('a value');
+    }
   }
 
   /** One value of a repeated field, or a list of them in brackets. */

@@ -1,6 +1,6 @@
 // Tables of sorted keys in blocks, as LevelDB writes them: the index of TensorFlow's checkpoints.
 // Format: https://github.com/google/leveldb/blob/main/doc/table_format.md
-import { fail, ModelError } from '../errors.ts';
+import { fail, ModelError, type Place } from '../errors.ts';
 import { maskedCrc32c } from './crc.ts';
 import { unsnappy } from './snappy.ts';
 import type { Source } from './source.ts';
@@ -9,7 +9,9 @@ const footerLength = 48;
 const magic = [0x57, 0xfb, 0x80, 0x8b, 0x24, 0x75, 0x47, 0xdb] as const;
 /** A block's type and checksum. */
 const trailerLength = 5;
-const longestBlock = 64 << 20;
+const longestBlock = 16 << 20;
+/** What all blocks may come to beyond the size of the file. */
+const mostInflated = 32 << 20;
 
 /** Bytes of a file that errors count from. */
 class Bytes {
@@ -72,9 +74,18 @@ export async function readTable(source: Source): Promise<Map<string, Uint8Array>
   const index = await readBlock(source, readHandle(footer, footerLength), footerAt);
   const entries = new Map<string, Uint8Array>();
   let last: Uint8Array | undefined;
+  let end = 0;
+  let total = 0;
   for (const { value, at } of entriesOf(index, file)) {
     const handle = readHandle(new Bytes(value, file, at), value.length);
-    for (const { key, value, at } of entriesOf(await readBlock(source, handle, footerAt), file)) {
+    // Blocks follow each other, so that none is read twice.
+    if (handle.offset < end)
+      throw fail('E1006', `a block at ${handle.offset} begins before the end of the one before`, { file, offset: at });
+    end = handle.offset + handle.size + trailerLength;
+    const block = await readBlock(source, handle, footerAt);
+    total += block.bytes.length;
+    if (total > mostInflated + source.size) throw tooLong(total, mostInflated, { file, offset: handle.offset });
+    for (const { key, value, at } of entriesOf(block, file)) {
       if (last && compare(last, key) >= 0) throw fail('E1006', 'the keys are not in order', { file, offset: at });
       last = key;
       entries.set(new TextDecoder('latin1').decode(key), value);
@@ -88,6 +99,9 @@ function readHandle(from: Bytes, end: number): Handle {
   return { offset, size: from.varint(end) };
 }
 
+const tooLong = (size: number, most: number, place: Place): ModelError =>
+  fail('E1009', `blocks of ${size} bytes, at most ${most} are read`, { ...place, limit: { name: 'table.block', value: most } });
+
 interface Block {
   readonly bytes: Uint8Array;
   readonly offset: number;
@@ -97,11 +111,7 @@ async function readBlock(source: Source, { offset, size }: Handle, end: number):
   const place = { file: source.name, offset };
   if (size > end - trailerLength || offset > end - trailerLength - size)
     throw fail('E1005', `a block of ${size} bytes at ${offset} lies outside the table of ${end} bytes`, place);
-  if (size > longestBlock)
-    throw fail('E1009', `a block of ${size} bytes, at most ${longestBlock} are read`, {
-      ...place,
-      limit: { name: 'table.block', value: longestBlock },
-    });
+  if (size > longestBlock) throw tooLong(size, longestBlock, place);
   const stored = await source.read(offset, size + trailerLength);
   const view = new DataView(stored.buffer, stored.byteOffset, stored.length);
   if (maskedCrc32c(stored.subarray(0, size + 1)) !== view.getUint32(size + 1, true))
@@ -113,9 +123,13 @@ async function readBlock(source: Source, { offset, size }: Handle, end: number):
   try {
     return { bytes: unsnappy(content, longestBlock), offset };
   } catch (error) {
-    throw error instanceof ModelError ? error.within(place) : error;
+    throw error instanceof ModelError ? moved(error, offset).within(place) : error;
   }
 }
+
+/** The offsets of an error count from the start of the file. */
+const moved = (error: ModelError, by: number): ModelError =>
+  new ModelError(error.findings.map(f => (f.offset === undefined ? f : { ...f, offset: f.offset + by })));
 
 /** Entries of a block: each key says how much of it is the start of the one before. */
 function* entriesOf({ bytes, offset }: Block, file: string): Generator<{ key: Uint8Array; value: Uint8Array; at: number }> {
@@ -130,8 +144,9 @@ function* entriesOf({ bytes, offset }: Block, file: string): Generator<{ key: Ui
     const shared = from.varint(end);
     const own = from.varint(end);
     const length = from.varint(end);
-    if (shared > key.length) throw from.wrong(`a key shares ${shared} bytes with one of ${key.length}`);
-    if (own > end - from.at || length > end - from.at - own) throw from.wrong('an entry runs beyond its block');
+    const wrong = (message: string) => fail('E1006', message, { file, offset: at });
+    if (shared > key.length) throw wrong(`a key shares ${shared} bytes with one of ${key.length}`);
+    if (own > end - from.at || length > end - from.at - own) throw wrong('an entry runs beyond its block');
     const next = new Uint8Array(shared + own);
     next.set(key.subarray(0, shared));
     next.set(bytes.subarray(from.at, from.at + own), shared);

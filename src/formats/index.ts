@@ -4,7 +4,7 @@ import { type Finding, fail, warning } from '../errors.ts';
 import type { Format } from './format.ts';
 import { keras, kerasHdf5 } from './keras/index.ts';
 import { onnx, onnxJson, onnxText, textProto } from './onnx/format.ts';
-import { graphDef, graphDefText, savedModel } from './tensorflow/index.ts';
+import { graphDef, graphDefText, savedModel, savedModelText } from './tensorflow/index.ts';
 import { tfjsGraph, tfjsLayers } from './tfjs/index.ts';
 import { tflite } from './tflite/index.ts';
 import { pt2, torchModule, torchscript } from './torch/index.ts';
@@ -23,6 +23,7 @@ export const formats: readonly Format[] = [
   onnxText,
   onnxJson,
   textProto,
+  savedModelText,
   graphDefText,
   onnx,
   torchModule,

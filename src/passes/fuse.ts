@@ -11,18 +11,19 @@ import { rowOf } from '../ops/index.ts';
 import { evaluate } from '../ops/plan-node.ts';
 import { newestSchema } from '../ops/schema.ts';
 import { shapeOf } from '../ops/shapes.ts';
-import { type Context, type Pass, type Rule, rewriteAll } from './rewrite.ts';
+import { type Context, firstOf, type Rule, rewriteAll } from './rewrite.ts';
 
 /** Most bytes of a weight that is made here; larger ones are left to the runtime, which does the same while loading. */
 const budget = 64 << 20;
 
 /** Fold what weights alone decide, and normalisations into the layers before them. Weights that callers may replace stay as they are. */
 export function fuse(graph: Graph): void {
-  const pass: Pass = {
-    name: 'fuse',
-    rules: { BatchNormalization: normalisation(fixedIn(graph)), '*': ofWeights(graph) },
-  };
-  rewriteAll(graph, [pass]);
+  const isFixed = fixedIn(graph);
+  const weights = ofWeights(graph);
+  const ofChannels = firstOf(weights, affine(isFixed));
+  rewriteAll(graph, [
+    { name: 'fuse', rules: { BatchNormalization: normalisation(isFixed), Mul: ofChannels, Add: ofChannels, '*': weights } },
+  ]);
 }
 
 type IsFixed = (v: Value | undefined) => v is Value;
@@ -35,16 +36,24 @@ function fixedIn(graph: Graph): IsFixed {
 export function ofWeights(graph: Graph): Rule {
   const isFixed = fixedIn(graph);
   return (node, _b, context) => {
-    const [y, ...others] = node.outputs;
+    const outputs = node.outputs.filter(y => y !== undefined);
     const row = node.domain === '' ? rowOf(node.op) : undefined;
-    if (!row || !('map' in row || 'plan' in row) || !y?.element || others.length > 0 || !isStatic(y.shape)) return undefined;
+    if (
+      !row ||
+      !('map' in row || 'plan' in row) ||
+      outputs.length < node.outputs.length ||
+      !outputs.every(y => y.element && isStatic(y.shape))
+    )
+      return undefined;
     const inputs = node.inputs.filter(v => v !== undefined);
     if (inputs.length === 0 || !inputs.every(isFixed) || !inputs.some(v => v.parameter)) return undefined;
     const size = (v: Value): number => (v.tensor ? v.tensor.byteLength : byteLength(v.element!, countOf(v.shape as number[])));
     const before = inputs.reduce((n, v) => n + size(v), 0);
-    if (size(y) > Math.min(budget, before) || inputs.some(v => size(v) > largestSource || isReadElsewhere(v, node, context)))
+    const after = outputs.reduce((n, y) => n + size(y), 0);
+    if (after > Math.min(budget, before) || inputs.some(v => size(v) > largestSource || isReadElsewhere(v, node, context)))
       return undefined;
-    return new Value(nameFor(node, graph, context), undefined, { tensor: derived(node), parameter: true });
+    const name = (y: Value): string => (outputs.length === 1 ? nameFor(node, graph, context) : y.name);
+    return outputs.map((y, output) => new Value(name(y), undefined, { tensor: derived(node, { output }), parameter: true }));
   };
 }
 
@@ -65,39 +74,39 @@ function nameFor(node: Node, graph: Graph, { uses }: Context): string {
  * A tensor that is computed when it is read, from a node over tensors whose output has known sizes. It is kept until its last byte was read.
  * Without `isSaid` it does not tell how it was made.
  */
-export function derived(node: Node, { isSaid = true } = {}): Tensor {
-  const y = node.outputs[0]!;
+export function derived(node: Node, { isSaid = true, output = 0 } = {}): Tensor {
+  const y = node.outputs[output]!;
   const dims = y.shape as number[];
   const bytes = byteLength(y.element!, countOf(dims));
   let whole: Promise<Uint8Array> | undefined;
   const content: Stored = {
     length: bytes,
     async read(offset = 0, length = bytes - offset) {
-      whole ??= compute(node);
+      whole ??= compute(node, output);
       const part = (await whole).subarray(offset, offset + length);
       if (offset + length >= bytes) whole = undefined;
       return part;
     },
   };
-  const rest = isSaid ? { metadata_props: [{ key: 'derived', value: textOf(node) }] } : undefined;
+  const rest = isSaid ? { metadata_props: [{ key: 'derived', value: textOf(node, output) }] } : undefined;
   const { op, attributes, inputs } = node;
-  const recipe = { op, attributes, inputs: inputs.map(v => v?.tensor), output: 0, outputs: 1 };
+  const recipe = { op, attributes, inputs: inputs.map(v => v?.tensor), output, outputs: node.outputs.length };
   return new Tensor(y.element!, content, dims, { field: 'raw_data', rest }, recipe);
 }
 
-async function compute(node: Node): Promise<Uint8Array> {
+async function compute(node: Node, output: number): Promise<Uint8Array> {
   const tensors: (Tensor | undefined)[] = [];
   for (const v of node.inputs) tensors.push(v && (await resident(v.tensor!)));
   const made = evaluate(rowOf(node.op)!, newestSchema('', node.op)!, node, tensors);
   if (!made) throw fail('E9001', `${node.op} over weights could not be computed`);
-  return made[0]!.bytes();
+  return made[output]!.bytes();
 }
 
 /** How a weight was made, as nested calls: `Transpose(fc.weight, perm=[1,0])`. */
-function textOf(node: Node): string {
+function textOf(node: Node, output: number): string {
   const inputs = node.inputs.map(v => (v ? (made(v) ?? (v.parameter ? v.name : `[${shown(v)}]`)) : ''));
   const attributes = [...node.attributes].map(([name, { value }]) => `${name}=${Array.isArray(value) ? `[${value}]` : String(value)}`);
-  return `${node.op}(${[...inputs, ...attributes].join(', ')})`;
+  return `${node.op}(${[...inputs, ...attributes].join(', ')})${node.outputs.length > 1 ? `[${output}]` : ''}`;
 }
 const shown = (v: Value): string =>
   v.tensor!.isResident && v.tensor!.size <= 16 ? Array.from(v.tensor!.data as ArrayLike<number>).join() : '…';
@@ -122,10 +131,9 @@ export const normalisation =
   (isFixed: IsFixed): Rule =>
   (node, b, context) => {
     const [x, scale, bias, mean, variance] = node.inputs;
-    const layer = context.producer(x);
-    const axis = layer?.domain === '' ? linearLayers[layer.op]?.axis(layer) : undefined;
-    if (!layer || axis === undefined || context.uses(x!) !== 1 || node.outputs.length !== 1 || intOf(node, 'training_mode', 0) !== 0)
-      return undefined;
+    const found = layerOf(x, context);
+    if (!found || node.outputs.length !== 1 || intOf(node, 'training_mode', 0) !== 0) return undefined;
+    const { layer, axis } = found;
     const [data, weight, offset] = layer.inputs;
     if (![weight, scale, bias, mean, variance].every(isFixed) || context.uses(weight!) !== 1) return undefined;
     if (offset && !(isFixed(offset) && offset.shape?.length === 1)) return undefined;
@@ -136,6 +144,46 @@ export const normalisation =
     const shift = offset ? b.Sub(offset, mean!) : b.Neg(mean!);
     const moved = named('Add', [b.Mul(shift, factor), bias!], offset?.name ?? bias!.name);
     return again(layer, [data, scaled, moved], node, b);
+  };
+
+/** The layer that makes a value which nothing else reads, with the axis of its weights that counts the output channels. */
+function layerOf(x: Value | undefined, context: Context): { readonly layer: Node; readonly axis: number } | undefined {
+  const layer = context.producer(x);
+  const axis = layer?.domain === '' ? linearLayers[layer.op]?.axis(layer) : undefined;
+  return layer && axis !== undefined && context.uses(x!) === 1 ? { layer, axis } : undefined;
+}
+
+/** A number for each output channel, as a vector: those of a constant that differs along the axis of the channels alone. */
+function perChannel(v: Value, layer: Node, channels: number, b: Builder): Value | undefined {
+  const rank = layer.outputs[0]!.shape?.length;
+  if (rank === undefined || !isStatic(v.shape) || v.shape.length > rank) return undefined;
+  const axis = layer.op === 'Gemm' ? rank - 1 : 1;
+  const at = axis - (rank - v.shape.length);
+  if (at < 0 || !v.shape.every((size, i) => size === (i === at ? channels : 1))) return undefined;
+  return v.shape.length === 1 ? v : b.Reshape(v, [channels]);
+}
+
+/** A factor or a term for each output channel as part of the layer before it. */
+export const affine =
+  (isFixed: IsFixed): Rule =>
+  (node, b, context) => {
+    const [first, second] = node.inputs;
+    const [x, k] = isFixed(second) ? [first, second] : [second, first];
+    const found = isFixed(k) ? layerOf(x, context) : undefined;
+    const [data, weight, offset] = found?.layer.inputs ?? [];
+    if (!found || !isFixed(k) || !isFixed(weight) || k.element !== x?.element || !isStatic(weight.shape)) return undefined;
+    if (offset && !(isFixed(offset) && offset.shape?.length === 1)) return undefined;
+    const channels = perChannel(k, found.layer, weight.shape[found.axis]!, b);
+    if (!channels) return undefined;
+    const named = (op: string, inputs: readonly Value[], name: string): Value => b.emit(op, inputs, {}, { outputs: [name] })[0]!;
+    if (node.op === 'Add') {
+      const moved = offset ? named('Add', [offset, channels], offset.name) : channels;
+      return again(found.layer, [data, weight, moved], node, b);
+    }
+    if (context.uses(weight) !== 1) return undefined;
+    const along = [...weight.shape.keys()].map(i => (i === found.axis ? -1 : 1));
+    const scaled = named('Mul', [weight, b.Reshape(channels, along)], weight.name);
+    return again(found.layer, [data, scaled, offset && named('Mul', [offset, channels], offset.name)], node, b);
   };
 
 function again(layer: Node, inputs: readonly (Value | undefined)[], node: Node, b: Builder): Value {

@@ -1,9 +1,9 @@
-// layers: what is said around a layer becomes part of it: normalisation by stored statistics, a bias that is added, a state of zeros.
+// layers: what is said around a layer becomes part of it: normalisation by stored statistics, factors and terms of its channels, a state of zeros.
 import type { Attribute, Node, Value } from '../ir/graph.ts';
 import { numbersOf } from '../ir/tensor.ts';
 import { contentsOf } from '../ops/shapes.ts';
-import { normalisation } from './fuse.ts';
-import type { Context, Rule } from './rewrite.ts';
+import { affine, normalisation } from './fuse.ts';
+import { type Context, firstOf, type Rule } from './rewrite.ts';
 
 const isConstant = (v: Value | undefined): v is Value => v?.tensor !== undefined;
 
@@ -79,11 +79,17 @@ function zerosAround(pad: Node, rank: number, context: Context): readonly number
   return isPlain ? numbers.filter((_, i) => i % rank >= 2) : undefined;
 }
 
-export const layers = {
-  BatchNormalization: normalisation(isConstant),
-  Add: bias,
-  Conv: padding,
+/** Recurrent layers that begin with zeros. */
+export const states = {
   LSTM: initialStates(5, 6),
   GRU: initialStates(5),
   RNN: initialStates(5),
+} as const satisfies Readonly<Record<string, Rule>>;
+
+export const layers = {
+  BatchNormalization: normalisation(isConstant),
+  Add: firstOf(bias, affine(isConstant)),
+  Mul: affine(isConstant),
+  Conv: padding,
+  ...states,
 } as const satisfies Readonly<Record<string, Rule>>;

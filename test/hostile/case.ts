@@ -68,7 +68,7 @@ export interface Case {
 
 /** What is said of bytes that are no model. */
 export const readable =
-  'not a known model format; read are Keras model (.keras), PyTorch exported program (.pt2), TorchScript program (.pt), TensorFlow Lite model (.tflite), Keras HDF5 model (.h5), TensorFlow.js layers model (model.json), TensorFlow.js graph model (model.json), TensorFlow SavedModel (saved_model.pb), TensorFlow GraphDef (.pb), ONNX text (.onnxtxt), ONNX JSON (.onnxjson), ONNX protobuf text (.textproto), TensorFlow GraphDef text (.pbtxt), ONNX (.onnx)';
+  'not a known model format; read are Keras model (.keras), PyTorch exported program (.pt2), TorchScript program (.pt), TensorFlow Lite model (.tflite), Keras HDF5 model (.h5), TensorFlow.js layers model (model.json), TensorFlow.js graph model (model.json), TensorFlow SavedModel (saved_model.pb), TensorFlow GraphDef (.pb), ONNX text (.onnxtxt), ONNX JSON (.onnxjson), ONNX protobuf text (.textproto), TensorFlow SavedModel text (saved_model.pbtxt), TensorFlow GraphDef text (.pbtxt), ONNX (.onnx)';
 
 type Given = Partial<Omit<Case, 'row' | 'variant' | 'make' | 'findings'>>;
 

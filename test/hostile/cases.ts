@@ -1,5 +1,6 @@
 // Every case of the catalogue, by row.
 import { arrayCases } from './array-cases.ts';
+import { bundleCases } from './bundle-cases.ts';
 import type { Case } from './case.ts';
 import { checkpointCases } from './checkpoint-cases.ts';
 import { containerCases } from './container-cases.ts';
@@ -11,6 +12,7 @@ import { pickleCases } from './pickle-cases.ts';
 import { programCases } from './program-cases.ts';
 import { safetensorsCases } from './safetensors-cases.ts';
 import { tensorCases } from './tensor-cases.ts';
+import { tensorflowCases } from './tensorflow-cases.ts';
 import { tfjsCases } from './tfjs-cases.ts';
 import { tfliteCases } from './tflite-cases.ts';
 import { typeCases } from './type-cases.ts';
@@ -31,5 +33,7 @@ export const cases: readonly Case[] = [
   ...arrayCases,
   ...tfliteCases,
   ...tfjsCases,
+  ...tensorflowCases,
+  ...bundleCases,
   ...diskCases,
 ];

@@ -238,6 +238,7 @@ const families: readonly (readonly [string, string])[] = [
   ['K', 'pickles and programs'],
   ['Z', 'archives'],
   ['S', 'safetensors'],
+  ['T', 'TensorFlow'],
   ['F', 'TensorFlow Lite'],
   ['J', 'TensorFlow.js'],
   ['H', 'HDF5'],

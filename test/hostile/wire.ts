@@ -78,3 +78,5 @@ export const text = (field: number, value: string | Iterable<number>): Piece =>
   msg(field, typeof value === 'string' ? utf8(value) : raw(value));
 /** Field of wire type 5. */
 export const float = (field: number, value: number): Piece => join(tag(field, 5), float32(value));
+/** Field of wire type 5 with an integer. */
+export const fixed32 = (field: number, value: number): Piece => join(tag(field, 5), little(4, value));

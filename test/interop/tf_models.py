@@ -107,11 +107,24 @@ def module(make, inputs):
     return save
 
 
+def text(folder):
+    """The main file as the text of its message."""
+    from google.protobuf import text_format
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    runs = CASES["cases"](folder)
+    message = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    (folder / "saved_model.pb").unlink()
+    (folder / "saved_model.pbtxt").write_text(text_format.MessageToString(message))
+    return runs
+
+
 X = np.random.default_rng(0).standard_normal((2, 3)).astype(np.float32)
 CASES = {
     "tables": module(Lookup, [{"w": np.array(["a", "z", "c", "x"]), "n": np.array([7, 1, 5], np.int64)}]),
     "state": module(lambda _: State(), [{"x": X, "n": np.array(n, np.int32)} for n in (3, 9)]),
     "cases": module(lambda _: Cases(), [{"x": s * X, "n": np.array(n, np.int32)} for n, s in ((0, 1), (1, -1), (2, 1), (7, 1))]),
+    "text": text,
     "session": lambda folder: session(folder, False),
     "session_resource": lambda folder: session(folder, True),
 }

@@ -55,14 +55,19 @@ def build(op, case, dtype, seed, is_open):
             kept = array.ndim - 1 if case.options["channels"] else None
             is_fixed = not is_open or spec.values is not None
             shape = array.shape if is_fixed else [None if n > 1 and axis != kept else n for axis, n in enumerate(array.shape)]
-            arrays.append(array)
-            return tf.compat.v1.placeholder(array.dtype, shape, name=f"x{len(arrays) - 1}")
+            parts = [array.real, array.imag] if array.dtype.kind == "c" else [array]
+            made = []
+            for part in parts:
+                made.append(tf.compat.v1.placeholder(part.dtype, shape, name=f"x{len(arrays)}"))
+                arrays.append(part)
+            return tf.complex(*made) if len(made) == 2 else made[0]
 
         args = {name: walk(value, make) for name, value in case.args.items()}
         call = getattr(tf.raw_ops, op)
         made = call(**args)
         results = list(made) if isinstance(made, (list, tuple)) else [made]
         results = results[: case.options["results"]]
+        results = [part for r in results for part in ([tf.math.real(r), tf.math.imag(r)] if r.dtype.is_complex else [r])]
         named = [tf.identity(r, name="Identity" if i == 0 else f"Identity_{i}") for i, r in enumerate(results)]
     with tf.compat.v1.Session(graph=graph) as session:
         want = session.run(named, {f"x{i}:0": array for i, array in enumerate(arrays)})
@@ -151,11 +156,12 @@ def main():
         ready, known = {}, set()
         for module in modules(options.family):
             known |= set(getattr(module, "WITHOUT_KERNEL", ()))
-            for op, cases in module.CASES.items():
+            further = [(op, f"{op} {kind}", cases) for kind, table in getattr(module, "FURTHER", {}).items() for op, cases in table.items()]
+            for op, name, cases in [*((op, op, cases) for op, cases in module.CASES.items()), *further]:
                 known.add(op)
                 if not fnmatch.fnmatch(op, options.only):
                     continue
-                for label, case, dtype, is_open, required in variants(op, cases):
+                for label, case, dtype, is_open, required in variants(name, cases):
                     key = zlib.crc32(label.encode())
                     if options.third != "all" and key % 3 != int(options.third):
                         continue

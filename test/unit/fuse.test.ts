@@ -28,6 +28,48 @@ const statistics = [weight('scale', [1], 6), weight('bias', [1], 5), weight('mea
 const normalised = (b: Builder, x: Value, options: Record<string, number> = {}): Value =>
   b.emit('BatchNormalization', [x, ...statistics], { epsilon: 1e-5, ...options })[0]!;
 
+describe('factors and terms of channels join the layer before them', () => {
+  // Two channels of one: 2x + 1 and 3x - 1, then ·4 and ·5, then + 6 and + 7.
+  const layer = (b: Builder, x: Value): Value => b.emit('Conv', [x, weight('w', [2, 1, 1], 2, 3), weight('c', [2], 1, -1)], {})[0]!;
+  test('in any order, from either side, with and without a bias', async () => {
+    const graph = graphOf(input(1, 1, 2), (b, x) => b.Add(weight('t', [1, 2, 1], 6, 7), b.Mul(layer(b, x), weight('f', [2, 1], 4, 5))));
+    fuse(graph);
+    expect(ops(graph)).toBe('Conv');
+    expect(await run(graph, new Tensor('float32', Float32Array.of(0, 2), [1, 1, 2]))).toEqual([10, 26, 2, 32]);
+    const bare = graphOf(input(1, 1, 1), (b, x) =>
+      b.Add(b.emit('Conv', [x, weight('w', [2, 1, 1], 2, 3)], {})[0]!, weight('t', [2, 1], 6, 7)),
+    );
+    fuse(bare);
+    expect(ops(bare)).toBe('Conv');
+    expect(await run(bare, new Tensor('float32', Float32Array.of(1), [1, 1, 1]))).toEqual([8, 10]);
+  });
+  test('of a Gemm along its last axis', async () => {
+    const gemm = (b: Builder, x: Value): Value => b.emit('Gemm', [x, weight('w', [1, 2], 2, 3), weight('c', [2], 1, -1)], {})[0]!;
+    const graph = graphOf(input(1, 1), (b, x) => b.Mul(gemm(b, x), weight('f', [2], 4, 5)));
+    fuse(graph);
+    expect(ops(graph)).toBe('Gemm');
+    expect(await run(graph, new Tensor('float32', Float32Array.of(1), [1, 1]))).toEqual([12, 10]);
+  });
+  test.each<[string, Value]>([
+    ['along another axis', weight('t', [2], 6, 7)],
+    ['one number for all', weight('t', [], 6)],
+  ])('not %s', (_, term) => {
+    const graph = graphOf(input(1, 1, 2), (b, x) => b.Add(layer(b, x), term));
+    fuse(graph);
+    expect(ops(graph)).toBe('Conv Add');
+  });
+});
+
+test('parts of a weight are weights', async () => {
+  const graph = graphOf(input(2), (b, x) => {
+    const [first, second] = b.emit('Split', [weight('w', [4], 1, 2, 3, 4)], { axis: 0, num_outputs: 2 }, { outputs: ['p', 'q'] });
+    return b.Sub(b.Mul(x, second!), first!);
+  });
+  fuse(graph);
+  expect(ops(graph)).toBe('Mul Sub');
+  expect(await run(graph, new Tensor('float32', Float32Array.of(1, 1), [2]))).toEqual([2, 2]);
+});
+
 describe('a normalisation joins the layer before it', () => {
   test.each<[string, (b: Builder, x: Value) => Value]>([
     ['Conv', (b, x) => normalised(b, b.emit('Conv', [x, weight('w', [1, 1, 1], 2), weight('c', [1], 1)], {})[0]!)],

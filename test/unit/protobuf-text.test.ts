@@ -267,3 +267,13 @@ test('any text is a message or an error', () => {
     { numRuns: 2000 },
   );
 });
+
+test('fields that a schema does not have are passed over where that is asked for', () => {
+  const skip = { skipUnknown: true };
+  const text = 'i: 1 x: -2.5f y { z: "a}" \'b\' [t.co/w.M]: < q: [1, {r: s}, []] > } n: [{}, inf;] s: "k"'.replace('inf;', 'inf');
+  expect(parse(text, skip)).toEqual({ i: 1, s: 'k' });
+  expect(() => parse(text)).toThrow('M has no field "x"');
+  for (const broken of ['x', 'x:', 'x {', 'x [1', 'x { y: 1 >', 'x: "a', '[t', 'x: {1}'])
+    expect(() => parse(broken, skip)).toThrow(ModelError);
+  expect(errorOf(() => parse(`${'x {'.repeat(200)}`, skip)).code).toBe('E1008');
+});

@@ -141,7 +141,9 @@ describe('GraphDef', () => {
       node('c', 'Bogus', ['x']),
     );
     const message = await messageOf(read(def));
-    expect(message).toBe('E2001 Cholesky: no conversion (2 nodes, first a)\nE2001 Bogus: no conversion (1 node, first c)');
+    expect(message).toBe(
+      'E2001 Cholesky: the standard has no operator for this decomposition or solution (2 nodes, first a)\nE2001 Bogus: no conversion is written (1 node, first c)',
+    );
     const kept = await read(graph(placeholder('x', 2), node('a', 'Cholesky', ['x'], { T: float })), { allowCustom: true });
     expect(kept.graph.nodes.map(n => n.qualifiedName)).toEqual(['tensorflow.Cholesky']);
   });
@@ -207,6 +209,44 @@ describe('GraphDef', () => {
     expect(await messageOf(read(def))).toBe(message);
   });
 
+  test('images apart, convolved and put together are one convolution with a dilation', async () => {
+    const ints = (name: string, ...values: number[]) =>
+      node(name, 'Const', [], {
+        value: {
+          tensor: {
+            dtype: 3,
+            tensor_shape: { dim: name === 'd' ? [{ size: 2 }] : [{ size: 2 }, { size: 2 }] },
+            int_val: Int32Array.from(values),
+          },
+        },
+      });
+    const lists = { strides: { list: { i: BigInt64Array.of(1n, 1n, 1n, 1n) } }, padding: { s: new TextEncoder().encode('VALID') } };
+    const steps = (crops: number[]) =>
+      graph(
+        placeholder('x', 1, 5, 5, 1),
+        ints('d', 2, 2),
+        ints('p', 2, 3, 2, 3),
+        ints('c', ...crops),
+        constant('w', [1, 2, 3, 4, 5, 6, 7, 8, 9], [3, 3, 1, 1]),
+        node('apart', 'SpaceToBatchND', ['x', 'd', 'p'], { T: float }),
+        node('conv', 'Conv2D', ['apart', 'w'], { T: float, ...lists }),
+        node('y', 'BatchToSpaceND', ['conv', 'd', 'c'], { T: float }),
+      );
+    const [one, three] = [await read(steps([0, 1, 0, 1])), await read(steps([1, 0, 1, 0]))];
+    expect([one, three].map(m => operators(m).has('Reshape'))).toEqual([false, true]);
+    const x = new Tensor(
+      'float32',
+      Float32Array.from({ length: 25 }, (_, i) => i % 7),
+      [1, 5, 5, 1],
+    );
+    const [whole, moved] = await Promise.all(
+      [one, three].map(async m => [...((await (await Session.create(m)).run({ x }))['y']!.data as Float32Array)]),
+    );
+    // Cropped at the other end, rows and columns begin one later.
+    const inner = [0, 1, 2, 3].flatMap(r => [0, 1, 2, 3].map(c => [r, c] as const));
+    expect(inner.map(([r, c]) => whole![5 * (r + 1) + c + 1])).toEqual(inner.map(([r, c]) => moved![5 * r + c]));
+  });
+
   test('files and code outside of the model are never touched', async () => {
     const def = graph(
       node('n', 'Const', [], {
@@ -215,7 +255,7 @@ describe('GraphDef', () => {
       }),
       node('y', 'ReadFile', ['n']),
     );
-    expect(await messageOf(read(def))).toBe('E2001 ReadFile: no conversion (1 node, first y)');
+    expect(await messageOf(read(def))).toBe('E2001 ReadFile: files and code outside of the model are never touched (1 node, first y)');
   });
 });
 

@@ -70,7 +70,7 @@ export function functionBody(fn: FunctionDef, path: string, find: FindDef): Body
   const outputs = (signature.output_arg ?? []).map(({ name = '' }) => {
     const text = ret.get(name);
     if (text === undefined) throw fail('E1104', `${path}: the function does not say what its output ${quoted(name)} is`, { path });
-    return resolve(text);
+    return located(() => resolve(text), { path });
   });
   const control = (fn.control_ret ?? []).map(({ value = '' }) => value);
   const body = { name: signature.name, args, nodes, outputs, control };
@@ -183,6 +183,11 @@ export class Library {
       functions.set(name, { fn, path });
     }
     this.#functions = functions;
+  }
+
+  /** Nodes of all functions. */
+  get nodeCount(): number {
+    return [...this.#functions.values()].reduce((n, { fn }) => n + (fn.node_def?.length ?? 0), 0);
   }
 
   has(name: string): boolean {

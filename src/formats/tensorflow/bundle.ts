@@ -24,6 +24,9 @@ export class Bundle {
   readonly #header: BundleHeaderProto;
   readonly #open: OpenShard;
   readonly #shards = new Map<number, Promise<Source>>();
+  /** How many bytes of each shard its tensors have taken so far. */
+  readonly #taken = new Map<Source, number>();
+  readonly #placed = new Map<string, ByteRange>();
 
   private constructor(file: string, entries: ReadonlyMap<string, Uint8Array>, header: BundleHeaderProto, open: OpenShard) {
     this.file = file;
@@ -40,7 +43,7 @@ export class Bundle {
     const entries = await readTable(index);
     const bytes = entries.get('');
     if (!bytes) throw fail('E1006', 'the index has no header', { file: index.name });
-    const header = decodeBytes<BundleHeaderProto>(tensorflowSchema, 'BundleHeaderProto', bytes, { file: index.name });
+    const header = decodeBytes<BundleHeaderProto>(tensorflowSchema, 'BundleHeaderProto', bytes, { file: index.name, pathPrefix: 'header' });
     const least = header.version?.min_consumer ?? 0;
     if (least > 1) throw fail('E2002', `the index asks for readers of version ${least}, this is one of version 1`, { file: index.name });
     return new Bundle(index.name, entries, header, open);
@@ -65,7 +68,7 @@ export class Bundle {
     const type = elementOf(entry.dtype ?? 0);
     const dims = knownSizes(entry.shape);
     if (entry.slices?.length) return this.#joined(key, entry, dims);
-    const place = await this.#place(entry, quoted(key));
+    const place = await this.#place(latin1(key), entry, quoted(key));
     if (type === 'string') return stringTensor(await place.read(), dims, entry.crc32c ?? 0, this.#wrong(key));
     // Sizes that contradict the data are told before any is read.
     const tensor = new Tensor(type, new CheckedRange(place, entry.crc32c ?? 0, this.#wrong(key)), dims);
@@ -81,10 +84,12 @@ export class Bundle {
   #entry(key: string, shown: string): BundleEntryProto {
     const bytes = this.#entries.get(key);
     if (!bytes) throw fail('E1104', `the checkpoint has no tensor ${shown}`, { file: this.file });
-    return decodeBytes<BundleEntryProto>(tensorflowSchema, 'BundleEntryProto', bytes, { file: this.file });
+    return decodeBytes<BundleEntryProto>(tensorflowSchema, 'BundleEntryProto', bytes, { file: this.file, pathPrefix: shown });
   }
 
-  async #place({ shard_id: shard = 0, offset = 0, size = 0 }: BundleEntryProto, shown: string): Promise<ByteRange> {
+  async #place(key: string, { shard_id: shard = 0, offset = 0, size = 0 }: BundleEntryProto, shown: string): Promise<ByteRange> {
+    const before = this.#placed.get(key);
+    if (before) return before;
     const count = this.#header.num_shards ?? 0;
     if (shard < 0 || shard >= count) throw fail('E1403', `${shown} lies in shard ${shard} of ${count}`, { file: this.file });
     let opened = this.#shards.get(shard);
@@ -101,40 +106,63 @@ export class Bundle {
     const [from, length] = [Number(offset), Number(size)];
     if (from < 0 || length < 0 || from > source.size - length)
       throw fail('E1403', `${shown} is ${size} bytes at ${offset} of a shard of ${source.size} bytes`, { file: source.name });
-    return new ByteRange(source, from, length);
+    // Tensors that lie over each other would let a small shard fill the memory.
+    const taken = (this.#taken.get(source) ?? 0) + length;
+    if (taken > source.size) throw fail('E1403', `${shown} lies where other tensors do`, { file: source.name, offset: from });
+    this.#taken.set(source, taken);
+    const range = new ByteRange(source, from, length);
+    this.#placed.set(key, range);
+    return range;
   }
 
   /** A tensor of which the parts are stored: those of a partitioned variable. */
   async #joined(key: string, entry: BundleEntryProto, dims: readonly number[]): Promise<Tensor> {
     const type = elementOf(entry.dtype ?? 0);
-    const whole = new Tensor(type, new Uint8Array(byteLength(type, product(dims))), dims);
-    const width = byteLength(type, 1);
     if (elementTypes[type].bits < 8 || type === 'string') throw fail('E2001', `slices of a ${type} tensor have no conversion`);
-    let covered = 0;
-    for (const slice of entry.slices!) {
-      const box = boxOf(slice, dims, quoted(key));
-      const part = await this.#part(key, box, entry);
-      covered += product(box.map(({ length }) => length));
-      place(whole.bytes(), part, dims, box, width);
-    }
+    const boxes = entry.slices!.map(slice => boxOf(slice, dims, quoted(key)));
+    const covered = boxes.reduce((sum, box) => sum + product(box.map(({ length }) => length)), 0);
     if (covered !== product(dims))
       throw fail('E1203', `the slices of ${quoted(key)} have ${covered} elements, it has ${product(dims)}`, { file: this.file });
+    requireApart(boxes, quoted(key));
+    // Every part is found before memory is taken for the whole.
+    const parts: { readonly box: readonly Extent[]; readonly range: Stored }[] = [];
+    for (const box of boxes) parts.push({ box, range: await this.#part(key, box, entry) });
+    const whole = new Tensor(type, new Uint8Array(byteLength(type, covered)), dims);
+    for (const { box, range } of parts) {
+      const bytes = await range.read();
+      const ordered = this.#header.endianness === 1 ? swapped(bytes, arrayFor(type).BYTES_PER_ELEMENT) : bytes;
+      place(whole.bytes(), ordered, dims, box, byteLength(type, 1));
+    }
     return whole;
   }
 
-  async #part(key: string, box: readonly Extent[], whole: BundleEntryProto): Promise<Uint8Array> {
-    const entry = this.#entry(sliceKey(latin1(key), box), `slice of ${quoted(key)}`);
+  async #part(key: string, box: readonly Extent[], whole: BundleEntryProto): Promise<Stored> {
+    const own = sliceKey(latin1(key), box);
+    const entry = this.#entry(own, `slice of ${quoted(key)}`);
     const type = elementOf(entry.dtype ?? 0);
     const dims = knownSizes(entry.shape);
     if (entry.dtype !== whole.dtype || dims.length !== box.length || dims.some((d, i) => d !== box[i]!.length))
       throw fail('E1203', `a slice of ${quoted(key)} is ${type}[${dims}], expected [${box.map(({ length }) => length)}]`, {
         file: this.file,
       });
-    const range = await this.#place(entry, `a slice of ${quoted(key)}`);
-    const bytes = await new CheckedRange(range, entry.crc32c ?? 0, this.#wrong(key)).read();
-    new Tensor(type, bytes, dims);
-    return this.#header.endianness === 1 ? swapped(bytes, arrayFor(type).BYTES_PER_ELEMENT) : bytes;
+    const range = new CheckedRange(await this.#place(own, entry, `a slice of ${quoted(key)}`), entry.crc32c ?? 0, this.#wrong(key));
+    new Tensor(type, range, dims);
+    return range;
   }
+}
+
+/** Most slices of a tensor, each of which is compared with every other. */
+const mostSlices = 2048;
+
+function requireApart(boxes: readonly (readonly Extent[])[], shown: string): void {
+  if (boxes.length > mostSlices)
+    throw fail('E1009', `${shown} has ${boxes.length} slices, at most ${mostSlices} are read`, {
+      limit: { name: 'checkpoint.slices', value: mostSlices },
+    });
+  const meet = (a: readonly Extent[], b: readonly Extent[]): boolean =>
+    a.every(({ start, length }, i) => Math.max(start, b[i]!.start) < Math.min(start + length, b[i]!.start + b[i]!.length));
+  for (const [i, box] of boxes.entries())
+    if (boxes.slice(0, i).some(other => meet(other, box))) throw fail('E1203', `slices of ${shown} lie over each other`);
 }
 
 /** A range whose checksum is compared when it has been read from its start to its end, in one piece or several. */

@@ -1,6 +1,5 @@
 // Checkpoints of TensorFlow as a row of the table of weights.
 import { isTable } from '../../codec/sstable.ts';
-import { ModelError } from '../../errors.ts';
 import type { WeightFormat } from '../weights/weights.ts';
 import { Bundle } from './bundle.ts';
 
@@ -12,12 +11,8 @@ export const checkpointIndex: WeightFormat = {
   title: 'TensorFlow checkpoint',
   extensions: ['.index'],
   async detect(_head, source) {
-    try {
-      return await isTable(source);
-    } catch (error) {
-      if (error instanceof ModelError) return source.name.endsWith('.index');
-      throw error;
-    }
+    // A broken index is one by its name: what it lacks is said when it is read.
+    return source.name.endsWith('.index') || isTable(source);
   },
   async read(source, { open }) {
     const bundle = await Bundle.open(source, async name => open!(name));

@@ -227,7 +227,7 @@ function sidesOf(body: Body): (ref: Ref) => Sides {
           node.op === 'Merge' ? common(inputsAtFirst(body, node).map(beside)) : new Map(refs(node).flatMap(ref => [...beside(ref)])),
         );
       }
-      if (stack.length > body.nodes.size * 4 + 16) throw fail('E1105', `${quoted(root)} needs itself`, node?.place);
+      if (stack.length > body.nodes.size * 4 + 16) throw fail('E1105', `${quoted(top.name)} needs itself`, node?.place);
     }
   };
   return ref => {

@@ -1,5 +1,6 @@
 // Operators without a row, and why: by pattern over their names, the first that fits.
-import { opNames } from './op-defs.ts';
+import { complexNames } from './complex.ts';
+import { opDef, opNames } from './op-defs.ts';
 import { tfRow } from './ops/index.ts';
 import { structure } from './structure.ts';
 
@@ -15,13 +16,13 @@ const reasons: readonly (readonly [RegExp, string])[] = [
   ],
   [
     /String|Regex|Unicode|Substr|AsString|Base64|ReduceJoin|Ngram|Fingerprint|Skipgram|EditDistance|UnsortedSegmentJoin/i,
-    'strings are read as constants only',
+    'the standard has no operator for this on strings',
   ],
   [/^(?:Decode|Encode|Parse|Serialize|Deserialize)|Jpeg|Wav|CSV/, 'encoded files and messages'],
   [/HashTable|Lookup|InitializeTable/, 'tables whose content is not known'],
   [/Sparse|Ragged|DenseTo|SetSize/, 'sparse and ragged tensors are several tensors, which only some operators take'],
   [/Quantize|Requantiz|^Dequantize|FakeQuant/, 'quantisation of the runtime’s own'],
-  [/FFT|Complex|Angle|Imag|AudioSpectrogram|Mfcc|AudioMicrofrontend/i, 'complex numbers have no conversion'],
+  [/FFT|AudioSpectrogram|Mfcc|AudioMicrofrontend/, 'a transform of signals that has no conversion'],
   [
     /Cholesky|Svd|Qr|Eig|Lu$|MatrixSolve|MatrixInverse|MatrixExponential|MatrixLogarithm|MatrixSquareRoot|Tridiagonal|BandedTriangular|MatrixTriangular|LogMatrixDeterminant/,
     'the standard has no operator for this decomposition or solution',
@@ -42,8 +43,8 @@ const reasons: readonly (readonly [RegExp, string])[] = [
 
 /** Why an operator has no conversion; undefined where it has one. */
 export function tfGap(op: string): string | undefined {
-  if (tfRow(op) || structure[op]) return undefined;
-  return reasons.find(([pattern]) => pattern.test(op))?.[1] ?? 'no conversion is written';
+  if (tfRow(op) || structure[op] || complexNames.has(op)) return undefined;
+  return (opDef(op) && reasons.find(([pattern]) => pattern.test(op))?.[1]) ?? 'no conversion is written';
 }
 
 /** Every operator of the table with what is known of it. */

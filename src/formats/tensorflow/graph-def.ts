@@ -1,14 +1,12 @@
 // Graphs without signatures: a frozen GraphDef, as protobuf or as its text. Inputs and outputs are given, or found.
-import { decode } from '../../codec/protobuf.ts';
-import { parseText } from '../../codec/protobuf-text.ts';
 import type { Source } from '../../codec/source.ts';
-import { longestText } from '../../codec/text-cursor.ts';
 import { fail } from '../../errors.ts';
 import { quoted } from '../../ir/text.ts';
 import { ancestorsOf, type Body, type BodyNode, graphBody, Library, outputCount, plainRef, type Ref } from './body.ts';
 import { fetchStrings } from './fetch.ts';
+import { readMessage } from './message.ts';
 import type { Port } from './ports.ts';
-import { type GraphDef, tensorflowSchema } from './proto.gen.ts';
+import type { GraphDef } from './proto.gen.ts';
 import type { Wanted } from './translate.ts';
 import { sizesOf } from './types.ts';
 
@@ -23,7 +21,7 @@ export interface GraphOptions {
 
 /** @throws ModelError what decoding throws, and what `wantedOf` does */
 export async function openGraphDef(source: Source, name: string, isText: boolean, options: GraphOptions): Promise<Wanted> {
-  const graph = isText ? await parse(source, options) : await decode<GraphDef>(tensorflowSchema, 'GraphDef', source, limitsOf(options));
+  const graph = await readMessage<GraphDef>('GraphDef', source, isText, options.depth);
   await fetchStrings(graph);
   const library = new Library(graph);
   const body = graphBody(graph, '');
@@ -35,18 +33,6 @@ export async function openGraphDef(source: Source, name: string, isText: boolean
     metadata: new Map([['source_format', 'graphdef']]),
     ...endsOf(body, library, options),
   };
-}
-
-const limitsOf = ({ depth }: GraphOptions) => ({ limits: { depth } });
-
-async function parse(source: Source, { depth }: GraphOptions): Promise<GraphDef> {
-  if (source.size > longestText)
-    throw fail('E1009', `a text of ${source.size} bytes, at most ${longestText} are read`, {
-      file: source.name,
-      limit: { name: 'text.bytes', value: longestText },
-    });
-  const text = source.bytes ?? (await source.read(0, source.size));
-  return parseText<GraphDef>(tensorflowSchema, 'GraphDef', text, { file: source.name, depth: depth ?? 100 });
 }
 
 const placeholders: ReadonlySet<string> = new Set(['Placeholder', 'PlaceholderV2']);

@@ -46,16 +46,29 @@ export type ListContent =
 
 export const list = (element: DataType, content: ListContent): List => ({ kind: 'list', element, content });
 
-/** `undefined` where it could not be converted. */
-export type Handle = Value | Variable | Table | List | undefined;
+/** Complex numbers: their parts, of one shape; without an imaginary part that is zero. */
+export interface Complex {
+  readonly kind: 'complex';
+  readonly real: Value;
+  readonly imaginary: Value | undefined;
+}
 
-export const isList = (handle: Handle): handle is List => typeof handle === 'object' && 'kind' in handle && handle.kind === 'list';
+export const complex = (real: Value, imaginary?: Value): Complex => ({ kind: 'complex', real, imaginary });
+
+/** `undefined` where it could not be converted. */
+export type Handle = Value | Variable | Table | List | Complex | undefined;
+
+const isKind = (handle: Handle, kind: string): boolean => typeof handle === 'object' && 'kind' in handle && handle.kind === kind;
+export const isList = (handle: Handle): handle is List => isKind(handle, 'list');
+export const isComplex = (handle: Handle): handle is Complex => isKind(handle, 'complex');
 
 /** The tensor of a handle; that of an old variable is its content. @throws ModelError E2001 */
 export function tensorOf(handle: Handle): Value {
   if (isValue(handle)) return handle;
   if (handle instanceof Variable) return contentOf(handle);
-  throw unsupported('an input is a resource or a list');
+  throw unsupported(
+    isComplex(handle) ? 'a tensor of complex numbers stands where one of numbers is needed' : 'an input is a resource or a list',
+  );
 }
 
 /** @throws ModelError E1013 for a variable that the checkpoint does not have */

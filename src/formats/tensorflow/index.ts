@@ -1,9 +1,20 @@
 // TensorFlow's formats as rows of the format table. What translates is loaded when it is asked for.
 import type { Source } from '../../codec/source.ts';
 import type { Format, ReadOptions, ReadResult } from '../format.ts';
-import { isGraphText, isSavedModel } from './detect.ts';
+import { isGraphText, isSavedModel, isSavedModelText } from './detect.ts';
 
 const mainFile = 'saved_model.pb';
+const mainText = 'saved_model.pbtxt';
+
+const readSaved =
+  (isText: boolean) =>
+  async (source: Source, options: ReadOptions): Promise<ReadResult> => {
+    const { limits, allowCustom, inputShapes } = options;
+    const name = source.name.split(/[\\/]/).at(-2) ?? 'saved_model';
+    const { openSavedModel, translate } = await import('./read.ts');
+    const wanted = await openSavedModel(source, name, { ...options, isText, depth: limits?.depth });
+    return translate(wanted, { allowCustom, inputShapes, limits });
+  };
 
 /** Folders of `tf.saved_model.save` and `Model.export`, by their main file. */
 export const savedModel: Format = {
@@ -12,13 +23,18 @@ export const savedModel: Format = {
   extensions: [mainFile],
   mainFile,
   detect: (head, source) => isSavedModel(head) || lastPart(source) === mainFile,
-  async read(source, options) {
-    const { limits, allowCustom, inputShapes } = options;
-    const name = source.name.split(/[\\/]/).at(-2) ?? 'saved_model';
-    const { openSavedModel, translate } = await import('./read.ts');
-    const wanted = await openSavedModel(source, name, { ...options, depth: limits?.depth });
-    return translate(wanted, { allowCustom, inputShapes });
-  },
+  read: readSaved(false),
+};
+
+/** The same folders whose main file is the text of its message. */
+export const savedModelText: Format = {
+  name: 'saved_model-text',
+  title: 'TensorFlow SavedModel text',
+  extensions: [mainText],
+  mainFile: mainText,
+  isText: true,
+  detect: (head, source) => isSavedModelText(head) || lastPart(source) === mainText,
+  read: readSaved(true),
 };
 
 const readGraph =
@@ -27,7 +43,7 @@ const readGraph =
     const name = lastPart(source).replace(/\.[^.]*$/, '');
     const { openGraphDef, translate } = await import('./read.ts');
     const wanted = await openGraphDef(source, name, isText, { inputs, outputs, depth: limits?.depth });
-    return translate(wanted, { allowCustom, inputShapes });
+    return translate(wanted, { allowCustom, inputShapes, limits });
   };
 
 /** Frozen graphs. */

@@ -72,6 +72,12 @@ export const DataType = {
   DT_FLOAT4_E2M1FN_REF: 133,
 } as const;
 
+export const SaverDef_CheckpointFormatVersion = {
+  LEGACY: 0,
+  V1: 1,
+  V2: 2,
+} as const;
+
 export const FullTypeId = {
   TFT_UNSET: 0,
   TFT_VAR: 1,
@@ -107,6 +113,11 @@ export const FullTypeId = {
   TFT_ITERATOR: 10104,
   TFT_MUTEX_LOCK: 10202,
   TFT_LEGACY_VARIANT: 10203,
+} as const;
+
+export const BundleHeaderProto_Endianness = {
+  LITTLE: 0,
+  BIG: 1,
 } as const;
 
 /** saved_model.pb. */
@@ -617,7 +628,6 @@ export interface TrackableObjectGraph_TrackableObject_SerializedTensor extends M
 /** The entry of a checkpoint's index with the empty key. */
 export interface BundleHeaderProto extends Message {
   num_shards?: number | undefined;
-  /** 0 little, 1 big. */
   endianness?: number | undefined;
   version?: VersionDef | undefined;
 }
@@ -698,7 +708,7 @@ export const tensorflowSchema: Schema = {
     [4, 'max_to_keep', 'int32', 'optional'],
     [5, 'sharded', 'bool', 'optional'],
     [6, 'keep_checkpoint_every_n_hours', 'float', 'optional'],
-    [7, 'version', 'int32', 'optional'],
+    [7, 'version', 'enum', 'optional', SaverDef_CheckpointFormatVersion],
   ],
   CollectionDef: [
     [1, 'node_list', 'CollectionDef.NodeList', 'optional'],
@@ -1044,7 +1054,7 @@ export const tensorflowSchema: Schema = {
   ],
   BundleHeaderProto: [
     [1, 'num_shards', 'int32', 'optional'],
-    [2, 'endianness', 'int32', 'optional'],
+    [2, 'endianness', 'enum', 'optional', BundleHeaderProto_Endianness],
     [3, 'version', 'VersionDef', 'optional'],
   ],
   BundleEntryProto: [

@@ -6,8 +6,11 @@ import { type Builder, newBuilder } from '../../ops/builder.ts';
 import type { Problems } from '../problems.ts';
 import type { Body, BodyNode, Library, Ref } from './body.ts';
 import { Call, isValue, unsupported } from './call.ts';
+import { complexNames, complexRow } from './complex.ts';
 import { structured } from './control-flow.ts';
 import { customNode } from './custom.ts';
+import { withDilations } from './dilation.ts';
+import { tfGap } from './gaps.ts';
 import { type Handle, tensorOf } from './handles.ts';
 import { tfRow } from './ops/index.ts';
 import { Effects, orderOf } from './order.ts';
@@ -20,19 +23,20 @@ export interface Program {
   readonly problems: Problems;
   /** Resources and constants of the graph by the names of their nodes. */
   readonly resources: ReadonlyMap<string, Handle>;
+  /** Most nodes after functions were put in their places. */
+  readonly mostNodes: number;
   /** Keep operators without a conversion as nodes of a domain of their own. */
   readonly custom: boolean;
 }
 
-/** Most nodes of a program after functions were put in their places. */
-const mostNodes = 1e6;
 const deepest = 64;
 
 export class Reader {
   readonly program: Program;
   readonly #effects: Effects;
   readonly #stack: string[] = [];
-  readonly #names = new Set<string>();
+  /** How often each name was given. */
+  readonly #names = new Map<string, number>();
   #nodes = 0;
   #nested = 0;
 
@@ -49,20 +53,26 @@ export class Reader {
 
   /**
    * The outputs of a body. `bound` are handles of nodes that are not run.
-   * @throws ModelError E1108 for a function that calls itself, E1009 for too many nodes
+   * @throws ModelError E1108 for a function that calls itself, E1302 for other arguments than it has, E1009 for too many nodes
    */
   run(given: Body, args: readonly Handle[], b: Builder, path = '', bound: Values = new Map()): Handle[] {
-    const body = structured(given);
+    const body = withDilations(structured(given));
     if (body.name !== '' && this.#stack.includes(body.name)) throw fail('E1108', `the function ${quoted(body.name)} calls itself`);
     if (this.#stack.length >= deepest)
       throw fail('E1009', `functions call each other more than ${deepest} deep`, { limit: { name: 'functions', value: deepest } });
+    if (!body.inherits && args.length !== body.args.length)
+      throw fail('E1302', `the function ${quoted(body.name)} gets ${args.length} arguments, it has ${body.args.length}`);
+    const { mostNodes } = this.program;
     this.#stack.push(body.name);
     try {
       const values = new Map<string, readonly Handle[]>(bound);
       for (const [i, arg] of body.args.entries()) values.set(arg.name, [args[i]]);
       for (const node of orderOf(body, this.#effects, values)) {
         if (++this.#nodes > mostNodes)
-          throw fail('E1009', `more than ${mostNodes} nodes`, { ...node.place, limit: { name: 'nodes', value: mostNodes } });
+          throw fail('E1009', `calls of functions come to more than ${mostNodes} nodes`, {
+            ...node.place,
+            limit: { name: 'inlined', value: mostNodes },
+          });
         values.set(node.name, this.#node(node, values, b, path));
       }
       return body.outputs.map(ref => handleOf(ref, values));
@@ -89,13 +99,14 @@ export class Reader {
     try {
       const inputs = node.inputs.map(ref => handleOf(ref, values));
       const row = structure[node.op];
-      if (!row && !library.has(node.op) && !tfRow(node.op) && !this.program.custom) throw unsupported('no conversion');
+      if (!row && !library.has(node.op) && !tfRow(node.op) && !complexNames.has(node.op) && !this.program.custom)
+        throw unsupported(tfGap(node.op)!);
       if (inputs.includes(undefined)) return [];
       const handles = row
         ? row({ node, inputs, b, path, values, reader: this })
         : library.has(node.op)
           ? this.run(library.body(node.op), inputs, b, `${path}${name}/`)
-          : this.#operator(node, inputs, b, name);
+          : (complexRow(node, inputs)?.({ node, inputs, b, path, values, reader: this }) ?? this.#operator(node, inputs, b, name));
       for (const [i, handle] of handles.entries()) if (isValue(handle)) this.#label(handle, i === 0 ? name : `${name}:${i}`, b);
       return handles;
     } catch (error) {
@@ -111,8 +122,12 @@ export class Reader {
     const { producer } = value;
     if (!producer || value.tensor || producer.name !== '' || b.nodes.at(-1) !== producer) return;
     let name = wanted;
-    for (let i = 1; this.#names.has(name); i++) name = `${wanted}_${i}`;
-    this.#names.add(name);
+    let count = this.#names.get(wanted) ?? 0;
+    if (count > 0)
+      do name = `${wanted}_${count++}`;
+      while (this.#names.has(name));
+    this.#names.set(wanted, Math.max(count, 1));
+    if (name !== wanted) this.#names.set(name, 1);
     value.name = name;
     producer.name = name;
   }

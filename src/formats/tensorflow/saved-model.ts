@@ -1,12 +1,13 @@
 // SavedModel folders: one of their graphs by its tags, one of its signatures, and the variables of the checkpoint beside it.
-import { decode } from '../../codec/protobuf.ts';
 import type { Source } from '../../codec/source.ts';
-import { fail } from '../../errors.ts';
+import { unsafeName } from '../../codec/zip-directory.ts';
+import { type Finding, fail, warning } from '../../errors.ts';
 import { quoted } from '../../ir/text.ts';
 import { graphBody, Library, plainRef } from './body.ts';
 import { fetchStrings } from './fetch.ts';
 import { kerasOutputs } from './keras-order.ts';
-import { type MetaGraphDef, type SavedModel, type SignatureDef, type TensorInfo, tensorflowSchema } from './proto.gen.ts';
+import { readMessage } from './message.ts';
+import type { AssetFileDef, MetaGraphDef, SavedModel, SignatureDef, TensorInfo } from './proto.gen.ts';
 import { readResources } from './resources.ts';
 import type { Wanted } from './translate.ts';
 import { sizesOf } from './types.ts';
@@ -18,6 +19,8 @@ export interface SavedModelOptions {
   /** Tags of the graph, separated by commas; `serve` otherwise, or those of the only one. */
   readonly tag?: string | undefined;
   readonly depth?: number | undefined;
+  /** Whether the file is the text of its message. */
+  readonly isText?: boolean | undefined;
 }
 
 /** Name of the signature that runs once after loading. */
@@ -25,7 +28,7 @@ const initSignature = '__saved_model_init_op';
 
 /** @throws ModelError E4001 listing the tags or signatures there are, and what reading throws */
 export async function openSavedModel(source: Source, name: string, options: SavedModelOptions): Promise<Wanted> {
-  const saved = await decode<SavedModel>(tensorflowSchema, 'SavedModel', source, { limits: { depth: options.depth } });
+  const saved = await readMessage<SavedModel>('SavedModel', source, options.isText ?? false, options.depth);
   if (saved.saved_model_schema_version !== 1)
     throw fail('E2002', `the SavedModel is of schema version ${saved.saved_model_schema_version ?? 0}, 1 is read here`);
   const meta = chooseGraph(saved.meta_graphs ?? [], options.tag);
@@ -51,14 +54,23 @@ export async function openSavedModel(source: Source, name: string, options: Save
     if (!body.nodes.has(ref.node)) throw fail('E1104', `the signature's ${quoted(name)} is ${quoted(ref.node)}, which is no node`);
   const roots = outputs.map(o => o.ref.node);
   const resources = await readResources({ meta, body, library, roots, open: options.open });
+  const findings = unsafeAssets(meta.asset_file_def ?? []);
   const version = meta.meta_info_def?.tensorflow_version;
   const metadata = new Map([
     ['source_format', 'saved_model'],
     ['signature', signatureName],
     ['tags', (meta.meta_info_def?.tags ?? []).join(',')],
   ]);
-  return { name, body, library, inputs, outputs, resources, producer: version, metadata };
+  return { name, body, library, inputs, outputs, resources, producer: version, metadata, findings };
 }
+
+/** Assets that the file puts outside of its folder: nobody should open them. */
+const unsafeAssets = (assets: readonly AssetFileDef[]): Finding[] =>
+  assets.flatMap(({ filename = '' }, i) => {
+    const reason = unsafeName(filename);
+    const path = `asset_file_def[${i}]`;
+    return reason ? [warning('E1401', `${path}: the asset ${quoted(filename)} ${reason}`, { path })] : [];
+  });
 
 /** Outputs in the order of names, where that has all of them. */
 function inOrder<T extends { readonly name: string }>(outputs: readonly T[], names: readonly string[]): readonly T[] {
@@ -72,6 +84,10 @@ function tensorName(info: TensorInfo, key: string): string {
   return info.name ?? '';
 }
 
+const mostListed = 20;
+const listed = (names: readonly string[]): string =>
+  names.slice(0, mostListed).map(quoted).join(', ') + (names.length > mostListed ? `, … ${names.length - mostListed} more` : '');
+
 const tagsOf = (meta: MetaGraphDef): readonly string[] => meta.meta_info_def?.tags ?? [];
 const sameTags = (a: readonly string[], c: readonly string[]): boolean => [...a].sort().join('\0') === [...c].sort().join('\0');
 
@@ -84,7 +100,7 @@ function chooseGraph(graphs: readonly MetaGraphDef[], tag: string | undefined): 
       : graphs.find(g => sameTags(tagsOf(g), ['serve']));
   if (found) return found;
   if (graphs.length === 0) throw fail('E1101', 'the SavedModel has no graphs', { path: 'meta_graphs' });
-  const have = graphs.map(g => quoted(tagsOf(g).join(','))).join(', ');
+  const have = listed(graphs.map(g => tagsOf(g).join(',')));
   throw fail(
     'E4001',
     wanted ? `no graph has the tags ${quoted(wanted.join(','))}; there are ${have}` : `several graphs; choose one by --tag: ${have}`,
@@ -97,7 +113,7 @@ function chooseSignature(meta: MetaGraphDef, wanted: string | undefined): { sign
   const name = wanted ?? (all.has('serving_default') ? 'serving_default' : names.length === 1 ? names[0] : undefined);
   const signature = name === undefined ? undefined : all.get(name);
   if (signature && name !== undefined) return { signature, signatureName: name };
-  const have = names.length === 0 ? 'there are none' : `there are ${names.map(quoted).join(', ')}`;
+  const have = names.length === 0 ? 'there are none' : `there are ${listed(names)}`;
   throw fail(
     'E4001',
     wanted === undefined ? `no signature is the default, choose one by --signature; ${have}` : `no signature ${quoted(wanted)}; ${have}`,

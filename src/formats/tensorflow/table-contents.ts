@@ -73,7 +73,9 @@ function constantsIn([, keys, values]: readonly (BodyNode | undefined)[]): Table
 /** Lines of a file as keys and values: a column, the whole line (-2) or its number (-1). */
 async function linesFor(node: BodyNode, inputs: readonly (BodyNode | undefined)[], options: ContentOptions): Promise<Table['content']> {
   const file = assetOf(inputs[1], options);
-  if (file === undefined || !options.open) return undefined;
+  if (file === undefined)
+    throw fail('E1401', `the table is filled from ${namedFile(inputs[1])}, which is no asset of the model`, node.place);
+  if (!options.open) throw fail('E1402', 'the table is filled from a file beside the model; give its folder', node.place);
   const reason = unsafeName(file);
   if (reason) throw fail('E1401', `the asset ${quoted(file)} ${reason}`, node.place);
   const source = await options.open(`assets/${file}`);
@@ -96,6 +98,12 @@ async function linesFor(node: BodyNode, inputs: readonly (BodyNode | undefined)[
     return new Tensor('string', cells);
   };
   return { keys: column('key_index'), values: column('value_index') };
+}
+
+/** A path that the graph itself says. */
+function namedFile(node: BodyNode | undefined): string {
+  const [path] = node?.attrs.get('value')?.tensor?.string_val ?? [];
+  return path instanceof Uint8Array ? quoted(new TextDecoder().decode(path)) : 'a file';
 }
 
 /** The asset whose path a node gets: directly, or through the variable that it is kept in. */

@@ -4,9 +4,11 @@ import { allNodes, Graph, Model, type Output } from '../../ir/graph.ts';
 import { quoted } from '../../ir/text.ts';
 import { newBuilder } from '../../ops/builder.ts';
 import { irVersionFor, newestOpset } from '../../ops/schema.ts';
+import { states } from '../../passes/layers.ts';
 import { recurrent } from '../../passes/recurrent.ts';
 import { removeUnread, rewrite, rewriteAll } from '../../passes/rewrite.ts';
 import { simplify } from '../../passes/simplify.ts';
+import type { ReadLimits } from '../format.ts';
 import { Problems } from '../problems.ts';
 import type { Body, Library, Ref } from './body.ts';
 import { type Handle, tensorOf, Variable } from './handles.ts';
@@ -24,12 +26,19 @@ export interface Wanted {
   readonly resources: ReadonlyMap<string, Handle>;
   readonly producer?: string | undefined;
   readonly metadata: ReadonlyMap<string, string>;
+  /** What was found while the file was read. */
+  readonly findings?: readonly Finding[];
 }
 
 export interface TranslateOptions {
   readonly allowCustom?: boolean | undefined;
   readonly inputShapes?: InputShapes | undefined;
+  readonly limits?: ReadLimits | undefined;
 }
+
+/** What functions may come to, unless a limit says it: nodes for each that is stored, and some for any file. */
+const growth = 16;
+const leastNodes = 16384;
 
 /**
  * The model, in the newest opset.
@@ -37,10 +46,12 @@ export interface TranslateOptions {
  */
 export function translate(
   wanted: Wanted,
-  { allowCustom = false, inputShapes = {} }: TranslateOptions,
+  { allowCustom = false, inputShapes = {}, limits }: TranslateOptions,
 ): { model: Model; findings: Finding[] } {
   const problems = new Problems();
-  const reader = new Reader({ library: wanted.library, problems, resources: wanted.resources, custom: allowCustom });
+  const { library, resources } = wanted;
+  const mostNodes = limits?.inlined ?? leastNodes + growth * (library.nodeCount + wanted.body.nodes.size);
+  const reader = new Reader({ library, problems, resources, custom: allowCustom, mostNodes });
   const inputs = inputValues(wanted.inputs, inputShapes);
   const bound = new Map<string, Handle[]>();
   for (const [i, { ref }] of wanted.inputs.entries()) {
@@ -56,7 +67,7 @@ export function translate(
   const graph = new Graph(wanted.name, { inputs, outputs, nodes: b.nodes });
   removeUnread(graph);
   rewrite(graph, recurrent);
-  rewriteAll(graph, [simplify]);
+  rewriteAll(graph, [{ name: 'states', rules: states }, simplify]);
   const domains = new Set([...allNodes(graph)].map(n => n.domain).filter(domain => domain !== ''));
   const opsets = new Map([['', newestOpset('')!], ...[...domains].map(domain => [domain, newestOpset(domain) ?? 1] as const)]);
   const model = new Model(graph, {
@@ -65,7 +76,7 @@ export function translate(
     producer: { name: 'tensorflow', version: wanted.producer },
     meta: { metadata: wanted.metadata },
   });
-  return { model, findings: stored(wanted.resources) };
+  return { model, findings: [...(wanted.findings ?? []), ...stored(resources)] };
 }
 
 /** Variables that the program stores into: the model computes with what it stores, and forgets it after the run. */

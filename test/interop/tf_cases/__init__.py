@@ -34,6 +34,8 @@ class T:
             return np.array(self.values).astype(dtype).reshape(self.shape)
         if name == "bool":
             return np.asarray(random.random(self.shape) > 0.5)
+        if tf.as_dtype(name).is_complex:
+            return np.asarray(random.standard_normal(self.shape) + 1j * random.standard_normal(self.shape)).astype(dtype)
         if tf.as_dtype(name).is_floating:
             if self.low is None and self.high is None:
                 return np.asarray(random.standard_normal(self.shape)).astype(dtype)
@@ -57,6 +59,11 @@ def B(*shape):
 def W(*shape, **options):
     """A tensor that is a constant of the graph, not an input."""
     return T(*shape, weight=True, **options)
+
+
+def C(*shape, dtype="complex64", **options):
+    """A tensor of complex numbers: two inputs of the graph, its parts."""
+    return T(*shape, dtype=dtype, **options)
 
 
 def V(values, dtype=None, weight=False):

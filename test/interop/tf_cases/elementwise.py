@@ -54,8 +54,6 @@ CASES = {
     "BesselI0e": special(-20, 20),
     "BesselI1": special(-6, 6),
     "BesselI1e": special(-20, 20),
-    "Real": [],
-    "Conj": [],
     "Cast": [case(x=T(2, 3, dtype=a), DstT=b) for a in ("float32", "int32", "int64", "bool", "uint8", "float64") for b in ("float32", "int32", "int64", "bool", "float64", "float16") if a != b],
     **{op: pairs() for op in ("Add", "AddV2", "Sub", "Mul", "Maximum", "Minimum", "SquaredDifference", "Less", "LessEqual", "Greater", "GreaterEqual", "Equal", "NotEqual")},
     **{op: [*pairs(0.5, 4.0), *[case(x=T(2, 3), y=DIVISORS, types=("int32", "int64"))]] for op in ("Div", "FloorDiv", "RealDiv", "TruncateDiv") if op != "RealDiv"},
@@ -83,11 +81,10 @@ CASES = {
     "BiasAdd": [case(value=T(2, 4, 5, 3), bias=T(3)), case(value=T(2, 3, 4, 5), bias=T(3), data_format="NCHW"), case(value=T(2, 3), bias=T(3))],
     "BiasAddV1": [case(value=T(2, 3), bias=T(3))],
     "ClipByValue": [],
-    "Complex": [],
 }
 for _c in CASES["Select"]:
     _c.args = {"condition": _c.args["condition"], "x": _c.args["x"], "y": _c.args["y"]}
 # No kernel runs them alone, or nothing but other types that have no conversion.
-WITHOUT_KERNEL = ("Real", "Conj", "ClipByValue", "Complex", "Prelu")
+WITHOUT_KERNEL = ("ClipByValue", "Prelu")
 CASES["ClipByValue"] = [case(t=T(2, 3), clip_value_min=T(low=-1, high=-0.5), clip_value_max=T(low=0.2, high=0.8))]
 _ = I

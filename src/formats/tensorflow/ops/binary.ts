@@ -5,7 +5,7 @@ import type { Builder } from '../../../ops/builder.ts';
 import { atan2, log1p, truncate } from '../../../ops/formulas.ts';
 import type { OpName } from '../../../ops/names.gen.ts';
 import { elementOf, range, rankOf } from '../../../ops/shapes.ts';
-import { type Call, type TfRow, type TfRows, unsupported } from '../call.ts';
+import type { Call, TfRow, TfRows } from '../call.ts';
 
 type Pair = (b: Builder, x: Value, y: Value, call: Call) => Value;
 
@@ -105,10 +105,6 @@ const clip: TfRow = (x, b) => b.Max(b.Min(x.tensor('t'), x.tensor('clip_value_ma
 
 const approximately: Pair = (b, x, y, call) => b.Less(b.Abs(b.Sub(x, y)), b.like(call.number('tolerance'), x));
 
-const complex = (): never => {
-  throw unsupported('complex numbers have no conversion');
-};
-
 export const binary: TfRows = {
   Add: add,
   AddV2: add,
@@ -155,5 +151,4 @@ export const binary: TfRows = {
   BiasAdd: biasAdd,
   BiasAddV1: biasAdd,
   ClipByValue: clip,
-  Complex: complex,
 };

@@ -65,7 +65,6 @@ const reciprocal = formula((b, v) => (floats(v) ? b.Reciprocal(v) : b.Div(b.like
 const cast: TfRow = (x, b) => {
   const [v, to] = [x.first, x.type('DstT')];
   if (elementOf(v) === 'string' || to === 'string') throw unsupported('strings');
-  if (elementTypes[elementOf(v)].class === 'complex' || elementTypes[to].class === 'complex') throw unsupported('complex numbers');
   return b.Cast(v, to);
 };
 
@@ -125,6 +124,4 @@ export const elementwise: TfRows = {
   LogSoftmax: along('LogSoftmax'),
   Cast: cast,
   PopulationCount: (x, b) => b.Cast(populationCount(x, b) as Value, 'uint8'),
-  Real: formula((_b, v) => v),
-  Conj: formula((_b, v) => v),
 };

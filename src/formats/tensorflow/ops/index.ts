@@ -1,8 +1,10 @@
 // The table of TensorFlow's operators: one row each, by families.
 import type { TfRow, TfRows } from '../call.ts';
 import { binary } from './binary.ts';
+import { boxes } from './boxes.ts';
 import { convolutions } from './convolution.ts';
 import { elementwise } from './elementwise.ts';
+import { fakeQuants } from './fake-quant.ts';
 import { gatherRows } from './gather.ts';
 import { images } from './image.ts';
 import { layout } from './layout.ts';
@@ -15,6 +17,7 @@ import { reduce } from './reduce.ts';
 import { resizes } from './resize.ts';
 import { segmentRows } from './segments.ts';
 import { shapeRows } from './shape.ts';
+import { strings } from './strings.ts';
 
 const families: readonly TfRows[] = [
   elementwise,
@@ -32,6 +35,9 @@ const families: readonly TfRows[] = [
   resizes,
   images,
   matrices,
+  boxes,
+  fakeQuants,
+  strings,
 ];
 
 const rows = new Map(families.flatMap(family => Object.entries(family)));
