@@ -116,9 +116,9 @@ const gadgets: Case[] = [
   refused(
     'H05',
     'a Lambda in a wrapper',
-    sequential(layer('TimeDistributed', { name: 't', layer: layer('Lambda', { name: 'l', function: code }) })),
+    sequential(layer('SpectralNormalization', { name: 't', layer: layer('Lambda', { name: 'l', function: code }) })),
     'E2001',
-    `TimeDistributed: Lambda "l" in it: ${lambdaText} (1 node, first t)`,
+    `SpectralNormalization: Lambda "l" in it: ${lambdaText} (1 node, first t)`,
   ),
   refused(
     'H05',
@@ -183,7 +183,7 @@ const deep = (): Piece =>
   );
 const wrapped = (depth: number): Layer => {
   let inner = layer('Activation', { name: 'a', activation: 'relu' });
-  for (let i = 0; i < depth; i++) inner = layer('TimeDistributed', { name: `t${i}`, layer: inner });
+  for (let i = 0; i < depth; i++) inner = layer('SpectralNormalization', { name: `t${i}`, layer: inner });
   return inner;
 };
 

@@ -110,7 +110,7 @@ export class LayerCall {
   }
   /** All inputs in the first argument, the same way. */
   get inputs(): readonly Value[] {
-    return this.tensors.map(t => this.autocast(t.value));
+    return [this.first, ...this.tensors.slice(1)].map(t => this.autocast(t.value));
   }
   /** The first input as floats, whatever it is. */
   get real(): Value {
