@@ -2,9 +2,11 @@
 import keras
 from keras import layers, ops
 
-CASES = {}
+from . import operations as each_operation
+
+CASES = dict(each_operation.CASES)
 # Keras cannot read these back from HDF5: operations stand there without their module.
-NOT_HDF5 = {"operations", "picked"}
+NOT_HDF5 = {"operations", "picked", *each_operation.CASES}
 # TensorFlow takes the weights of the kernel from a table.
 TOLERANCES = {"resizing_bicubic": 5e-3}
 
