@@ -43,6 +43,9 @@ def arrays(model, batch):
     made = []
     for tensor in model.inputs:
         shape = [batch if tensor.shape[0] is None else tensor.shape[0]] + [9 if d is None else d for d in tensor.shape[1:]]
+        if tensor.dtype == "string":
+            made.append(random.choice(["a", "bc", "d", "e", ""], shape).astype(object))
+            continue
         made.append((random.integers(0, 10, shape) if "int" in tensor.dtype else random.normal(0, 1, shape)).astype(tensor.dtype))
         if made[-1].ndim == 3 and "int" not in tensor.dtype:
             made[-1][0, 1] = 0
@@ -67,6 +70,10 @@ def judge(path, runs, tolerance):
         for i, (a, b) in enumerate(zip(got, wanted)):
             if a.shape != b.shape:
                 return f"output {i}: {a.shape}, expected {b.shape}"
+            if b.dtype == object:
+                if a.tolist() != np.vectorize(bytes.decode)(b).tolist():
+                    return f"output {i}: {a.tolist()}, expected {b.tolist()}"[:300]
+                continue
             near = 2e-2 if b.dtype == np.float16 else tolerance
             if not np.allclose(a.astype("float64"), b.astype("float64"), rtol=near, atol=near, equal_nan=True):
                 return f"output {i}: off by {np.max(np.abs(a.astype('float64') - b.astype('float64'))):.3g}"

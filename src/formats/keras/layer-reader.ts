@@ -4,7 +4,7 @@ import { type Meta, Value } from '../../ir/graph.ts';
 import { tensorType } from '../../ir/types.ts';
 import type { Builder } from '../../ops/builder.ts';
 import type { Problems } from '../problems.ts';
-import { gaps } from './gaps.ts';
+import { gaps, operationGaps } from './gaps.ts';
 import { layerRow } from './layers/index.ts';
 import { type Arguments, KerasTensor, LayerCall, type LayerRow, type Made, tensorOf } from './layers/row.ts';
 import { Lost, ModelReader } from './model-reader.ts';
@@ -135,6 +135,8 @@ const madeOf = (made: Made): KerasTensor[] =>
     : [made as Value | KerasTensor]
   ).map(tensorOf);
 
+const reasons: Readonly<Record<string, string>> = { ...operationGaps, ...gaps };
+
 const ownModules = /^(keras|tf_keras|tensorflow\.keras|tensorflow\.python\.keras|keras_core)(\.|$)/;
 
 /** @throws ModelError E2001 for classes without a row, and for those of users, whatever they are called */
@@ -156,8 +158,8 @@ function rowOf({ className, module, registered, config }: LayerSpec): LayerRow {
   throw fail(
     'E2001',
     isOwn
-      ? Object.hasOwn(gaps, className)
-        ? `no conversion: ${gaps[className]}`
+      ? Object.hasOwn(reasons, className)
+        ? `no conversion: ${reasons[className]}`
         : 'no conversion'
       : 'a class of its own, whose code the file does not hold; pass the SavedModel of the model (Model.export)',
   );

@@ -79,43 +79,29 @@ function separable(x: LayerCall, b: Builder): Value {
   return activated(x, y);
 }
 
+/**
+ * Each input spreads to a window of outputs. `same` gives stride times as many, cutting off half of what is more before, rounded down;
+ * where the windows do not reach that far, zeros follow.
+ */
 function transposed(x: LayerCall, b: Builder): Value {
   requireFloats(x);
   const { config, real: input } = x;
   const rank = rankOf(input) - 2;
   const [window, filters, channels] = [windowOf(x, rank), config.number('filters'), channelsOf(x, input)];
   const extra = config.has('output_padding') ? config.numbers('output_padding', rank) : undefined;
-  const { kernel, bias } = x.variables({
-    kernel: [...window.kernel, filters, channels],
-    bias: config.boolean('use_bias', true) && [filters],
-  });
-  return activated(x, transposedBy(b, input, { kernel: kernel!, bias, window, extra }, x.isChannelsFirst));
-}
-
-export interface Transposed {
-  /** Kernel, output channels, input channels. */
-  readonly kernel: Value;
-  readonly bias: Value | undefined;
-  readonly window: Window;
-  /** Padding of the output, where it is said. */
-  readonly extra: readonly number[] | undefined;
-}
-
-/**
- * Each input spreads to a window of outputs. `same` gives stride times as many, cutting off half of what is more before, rounded down;
- * where the windows do not reach that far, zeros follow.
- */
-export function transposedBy(b: Builder, input: Value, { kernel, bias, window, extra }: Transposed, isFirst: boolean): Value {
-  const rank = rankOf(input) - 2;
   const excess = range(rank).map(i => excessOf(window, i, extra?.[i]));
   const isSame = window.padding === 'same';
   const before = excess.map(n => (isSame ? Math.floor(Math.max(n, 0) / 2) : 0));
   const output_padding = excess.map(n => Math.max(-n, 0));
-  const weights = b.Transpose(kernel, [rank + 1, rank, ...range(rank)]);
-  return onChannelsFirst(
+  const { kernel, bias } = x.variables({
+    kernel: [...window.kernel, filters, channels],
+    bias: config.boolean('use_bias', true) && [filters],
+  });
+  const weights = b.Transpose(kernel!, [rank + 1, rank, ...range(rank)]);
+  const y = onChannelsFirst(
     b,
     input,
-    isFirst,
+    x.isChannelsFirst,
     v =>
       b.emit('ConvTranspose', [v, weights, bias], {
         kernel_shape: window.kernel,
@@ -125,6 +111,7 @@ export function transposedBy(b: Builder, input: Value, { kernel, bias, window, e
         ...(output_padding.some(n => n > 0) && { output_padding }),
       })[0]!,
   );
+  return activated(x, y);
 }
 
 /** By how much all windows together are longer than the output. */

@@ -187,10 +187,15 @@ function vander(b: Builder, v: Value, x: LayerCall): Value {
   return b.Concat(columns, 1);
 }
 
+interface Scale {
+  /** What lies evenly between its ends. */
+  readonly even: (b: Builder, v: Value) => Value;
+  readonly back: (b: Builder, v: Value, x: LayerCall) => Value;
+}
 /** A row of numbers from one tensor to another. */
-const spaced = (between: (b: Builder, x: LayerCall, made: Value) => Value): LayerRow =>
+const spaced = ({ even, back }: Scale): LayerRow =>
   plain((x, b) => {
-    const [start, stop] = [operand(x, b, 'start', 0), operand(x, b, 'stop', 1)].map(v => b.Cast(v, 'float32')) as [Value, Value];
+    const [start, stop] = ['start', 'stop'].map((name, i) => even(b, b.Cast(operand(x, b, name, i), 'float32'))) as [Value, Value];
     const count = numberOption(x, 'num', 50);
     const last = option(x, 'endpoint') === false ? count : Math.max(count - 1, 1);
     const rank = Math.max(rankOf(start), rankOf(stop));
@@ -199,12 +204,13 @@ const spaced = (between: (b: Builder, x: LayerCall, made: Value) => Value): Laye
       'float32',
       [count, ...range(rank).map(() => 1)],
     );
-    const made = between(b, x, b.Add(start, b.Mul(b.Sub(stop, start), steps)));
+    const made = back(b, b.Add(start, b.Mul(b.Sub(stop, start), steps)), x);
     const axis = axisOf(numberOption(x, 'axis', 0), rank + 1);
     const order = range(rank, 1);
     order.splice(axis, 0, 0);
     return b.Cast(permuted(b, made, order), typeOption(x, 'float32'));
   });
+const asIs = (_: Builder, v: Value): Value => v;
 
 export const arrangements: Readonly<Record<string, LayerRow>> = {
   Split: splitting(),
@@ -271,6 +277,7 @@ export const arrangements: Readonly<Record<string, LayerRow>> = {
   Size: unary((b, v) => b.Cast(b.emit('Size', [v])[0]!, 'int32')),
   Meshgrid: plain(meshgrid),
   Vander: unary(vander),
-  Linspace: spaced((_b, _x, made) => made),
-  Logspace: spaced((b, x, made) => b.Pow(b.like(numberOption(x, 'base', 10), made), made)),
+  Linspace: spaced({ even: asIs, back: asIs }),
+  Logspace: spaced({ even: asIs, back: (b, v, x) => b.Pow(b.like(numberOption(x, 'base', 10), v), v) }),
+  Geomspace: spaced({ even: (b, v) => b.Log(v), back: (b, v) => b.Exp(v) }),
 };

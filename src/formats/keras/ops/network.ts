@@ -4,7 +4,6 @@ import type { Builder } from '../../../ops/builder.ts';
 import { log1p } from '../../../ops/formulas.ts';
 import { axesOf, axisOf, elementOf, range, rankOf } from '../../../ops/shapes.ts';
 import { iota, mulSizes, reshapeTo, sizesOf } from '../../../ops/sizing.ts';
-import { transposedBy } from '../layers/convolution.ts';
 import { pooling } from '../layers/pooling.ts';
 import { type LayerCall, type LayerRow, plain, unsupported } from '../layers/row.ts';
 import { convolved, depthwiseKernel, kernelFirst, onChannelsFirst, type Window } from '../windows.ts';
@@ -45,14 +44,6 @@ function separable(x: LayerCall, b: Builder): Value {
   const single: Window = { kernel: ones, strides: ones, dilations: ones, padding: 'valid' };
   return depthwise(b, x, operand(x, b, 'depthwise_kernel', 1), y => convolved(b, y, kernelFirst(b, points), undefined, single));
 }
-function transposed(x: LayerCall, b: Builder): Value {
-  const v = x.first.value;
-  const kernel = b.Cast(operand(x, b, 'kernel', 1, v), elementOf(v));
-  const window = windowFor(x, sizesOfKernel(x, kernel).slice(0, -2));
-  const extra = x.config.has('output_padding') ? x.config.numbers('output_padding', window.kernel.length) : undefined;
-  return transposedBy(b, v, { kernel, bias: undefined, window, extra }, x.isChannelsFirst);
-}
-
 /** A vector along an axis of a tensor. */
 const along = (b: Builder, v: Value, rank: number, axis: number): Value =>
   reshapeTo(
@@ -216,7 +207,6 @@ export const networks: Readonly<Record<string, LayerRow>> = {
   Conv: plain(convolution),
   DepthwiseConv: plain((x, b) => depthwise(b, x, operand(x, b, 'kernel', 1))),
   SeparableConv: plain(separable),
-  ConvTranspose: plain(transposed),
   MaxPool: pooling['MaxPooling2D']!,
   AveragePool: pooling['AveragePooling2D']!,
   AdaptiveMaxPool: pooling['AdaptiveMaxPooling2D']!,

@@ -16,23 +16,8 @@ export function sorted(b: Builder, v: Value, axis: number): { readonly values: V
   return { values: isSortable ? Values : b.Cast(Values, 'bool'), places: b.Cast(Indices, 'int32') };
 }
 
-interface Between {
-  readonly low: Value;
-  readonly high: Value;
-  /** How far the place lies behind the lower one. */
-  readonly share: Value;
-}
-/** How a place between two elements is settled. */
-const methods: Readonly<Record<string, (b: Builder, between: Between) => Value>> = {
-  linear: (b, { low, high, share }) => b.Add(low, b.Mul(b.Sub(high, low), share)),
-  lower: (_, { low }) => low,
-  higher: (_, { high }) => high,
-  midpoint: (b, { low, high }) => b.Mul(b.Add(low, high), b.like(0.5, low)),
-  nearest: (b, { low, high, share }) => b.Where(b.Less(share, b.like(0.5, share)), low, high),
-};
-
-/** Quantiles of the axes together; their own axes come first. */
-function quantiles(x: LayerCall, b: Builder, given: Value, q: Value, method: string): Value {
+/** Quantiles of the axes together, between two elements on the line from one to the other; their own axes come first. */
+function quantiles(x: LayerCall, b: Builder, given: Value, q: Value): Value {
   const v = floats(b, given);
   const rank = rankOf(v);
   const axes = axesOf(numbersOption(x, 'axis') ?? range(rank), rank);
@@ -43,11 +28,10 @@ function quantiles(x: LayerCall, b: Builder, given: Value, q: Value, method: str
   const { values } = sorted(b, row, axis);
   const size = shapeOf(row)[axis]!;
   if (typeof size !== 'number') throw unsupported('a quantile over sizes that only the run knows');
-  const settle = methods[method];
-  if (!settle) throw unsupported(`the method ${method}`);
   const place = b.Mul(b.Cast(q, elementOf(v)), b.like(size - 1, v));
   const at = (rounded: Value): Value => b.Gather(values, b.Cast(rounded, 'int64'), axis);
-  const found = settle(b, { low: at(b.Floor(place)), high: at(b.Ceil(place)), share: b.Sub(place, b.Floor(place)) });
+  const [low, high] = [at(b.Floor(place)), at(b.Ceil(place))];
+  const found = b.Add(low, b.Mul(b.Sub(high, low), b.Sub(place, b.Floor(place))));
   // One NaN makes everything NaN.
   const hasNaN = b.Cast(b.ReduceMax(b.Cast(b.IsNaN(row), 'int32'), { axes: [axis], keepdims: 1 }), 'bool');
   const flags = rankOf(q) === 0 ? b.Squeeze(hasNaN, [axis]) : hasNaN;
@@ -61,11 +45,13 @@ function quantiles(x: LayerCall, b: Builder, given: Value, q: Value, method: str
       )
     : ahead;
 }
-const quantile = (scale: number): LayerRow =>
+const quantile = (scale: number, hasMethod: boolean): LayerRow =>
   plain((x, b) => {
+    const method = option(x, 'method') ?? 'linear';
+    if (hasMethod && method !== 'linear') throw unsupported(`the method ${String(method)}`);
     const q = operand(x, b, 'q', 1, floats(b, x.first.value));
     const share = b.Div(floats(b, q), b.like(scale, floats(b, q)));
-    return quantiles(x, b, x.first.value, share, String(option(x, 'method') ?? 'linear'));
+    return quantiles(x, b, x.first.value, share);
   });
 
 /** How many of an ascending row are below each number, or not above it. */
@@ -73,24 +59,6 @@ function ranksIn(b: Builder, row: Value, numbers: Value, isRight: boolean): Valu
   const [edges, each] = promoted(b, row, b.Unsqueeze(numbers, [rankOf(numbers)]));
   const isBelow = isRight ? b.Not(b.Greater(edges, each)) : b.Less(edges, each);
   return b.ReduceSum(b.Cast(isBelow, 'int32'), { axes: [rankOf(numbers)], keepdims: 0 });
-}
-
-/** Counts of elements between edges that are equally far from each other. */
-function histogram(x: LayerCall, b: Builder): Value[] {
-  const v = floats(b, flat(b, x.first.value));
-  const bins = option(x, 'bins') ?? 10;
-  const bounds = numbersOption(x, 'range');
-  if (typeof bins !== 'number') throw unsupported('bins of sizes of their own');
-  const [low, high] = bounds
-    ? bounds.map(n => b.like(n, v))
-    : [b.ReduceMin(v, { axes: [0], keepdims: 0 }), b.ReduceMax(v, { axes: [0], keepdims: 0 })];
-  const steps = b.Cast(b.constant(range(bins + 1), 'float32', [bins + 1]), elementOf(v));
-  const edges = b.Add(low!, b.Mul(steps, b.Div(b.Sub(high!, low!), b.like(bins, v))));
-  const place = b.Sub(ranksIn(b, edges, v, true), b.constant(1, 'int32'));
-  // The last edge belongs to the last bin.
-  const bin = b.Where(b.Equal(v, high!), b.constant(bins - 1, 'int32'), place);
-  const isIn = b.Equal(b.Unsqueeze(bin, [1]), b.constant(range(bins), 'int32', [bins]));
-  return [b.ReduceSum(b.Cast(isIn, 'int32'), { axes: [0], keepdims: 0 }), edges];
 }
 
 function topK(b: Builder, v: Value, x: LayerCall): Value[] {
@@ -117,15 +85,15 @@ export const orders: Readonly<Record<string, LayerRow>> = {
   }),
   TopK: unary(topK),
   InTopK: plain(inTopK),
-  Median: plain((x, b) => quantiles(x, b, x.first.value, b.constant(0.5, 'float32'), 'linear')),
-  Quantile: quantile(1),
-  Percentile: quantile(100),
+  Median: plain((x, b) => quantiles(x, b, x.first.value, b.constant(0.5, 'float32'))),
+  // Recorded with a method too, which Keras does not hand on.
+  Quantile: quantile(1, false),
+  Percentile: quantile(100, true),
   Digitize: plain((x, b) => ranksIn(b, operand(x, b, 'bins', 1, floats(b, x.first.value)), floats(b, x.first.value), true)),
   SearchSorted: plain((x, b) => {
     const row = operand(x, b, 'sorted_sequence', 0);
     return ranksIn(b, row, operand(x, b, 'values', 1, row), option(x, 'side') === 'right');
   }),
-  Histogram: plain(histogram),
   IsIn: plain((x, b) => {
     const [p, q] = pairOf(x, b);
     const found = b.Equal(b.Unsqueeze(p, [rankOf(p)]), flat(b, q));

@@ -155,7 +155,8 @@ function bincount(x: LayerCall, b: Builder): Value {
   const depth = b.Max(b.Add(top, b.constant(1, 'int64')), least);
   const given = x.config.find('weights') === undefined ? optionalOperand(x, b, 'weights', 1) : operand(x, b, 'weights', 1);
   const type = given ? elementOf(given) : 'int32';
-  const hot = b.OneHot({ indices: b.Cast(v, 'int64'), depth, values: b.constant([0, 1], type, [2]) }, { axis: -1 });
+  const numbers = b.Range({ start: b.constant(0, 'int64'), limit: depth, delta: b.constant(1, 'int64') });
+  const hot = b.Cast(b.Equal(b.Unsqueeze(b.Cast(v, 'int64'), [rankOf(v)]), numbers), type);
   const counted = given ? b.Mul(hot, b.Unsqueeze(given, [rankOf(given)])) : hot;
   return b.ReduceSum(counted, { axes: [rankOf(v) - 1], keepdims: 0 });
 }
