@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import zipfile
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -20,7 +21,7 @@ import numpy as np  # noqa: E402
 import onnxruntime  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).parent))
-from keras_cases import CASES, NOT_HDF5, TOLERANCES  # noqa: E402
+from keras_cases import CASES, NOT_HDF5, SHARDED, TOLERANCES  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -36,6 +37,23 @@ def built(name):
             values = random.normal(0, 0.5, weight.shape)
             weight.assign(np.abs(values) + 0.1 if "variance" in weight.path else values)
     return model
+
+
+def save_sharded(model, path):
+    """The archive with its weights in shards that hold little more than one variable, as Keras writes them."""
+    model.save(path)
+    with tempfile.TemporaryDirectory() as folder:
+        largest = max(w.numpy().nbytes for w in model.weights)
+        model.save_weights(f"{folder}/model.weights.json", max_shard_size=(largest + 1) / 1024**3)
+        shards = sorted(Path(folder).iterdir())
+        assert len(shards) > 2, "one shard"
+        with zipfile.ZipFile(path) as whole:
+            kept = {name: whole.read(name) for name in whole.namelist() if name != "model.weights.h5"}
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in kept.items():
+                archive.writestr(name, content)
+            for shard in shards:
+                archive.write(shard, shard.name)
 
 
 def arrays(model, batch):
@@ -97,6 +115,9 @@ def main():
             for extension in ("keras",) if name in NOT_HDF5 else ("keras", "h5"):
                 model.save(folder / f"{name}.{extension}")
                 pairs.append((name, extension))
+            if name in SHARDED:
+                save_sharded(model, folder / f"{name}.sharded.keras")
+                pairs.append((name, "sharded.keras"))
         except Exception as error:  # noqa: BLE001
             unmade += 1
             print(f"FAIL {name}: Keras cannot make it: {str(error).strip()[:300]}")

@@ -8,6 +8,8 @@ from . import operations as each_operation
 CASES = dict(each_operation.CASES)
 # Keras cannot read these back from HDF5: operations stand there without their module.
 NOT_HDF5 = {"operations", "picked", "adapted_lookup", *each_operation.CASES}
+# These are also saved with their weights in several files.
+SHARDED = {"nested_models", "shared_layer", "masked_lstm"}
 # TensorFlow takes the weights of the kernel from a table.
 TOLERANCES = {"resizing_bicubic": 5e-3}
 

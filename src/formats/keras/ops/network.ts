@@ -1,12 +1,13 @@
 // Operations of networks: convolutions, pools, normalisations, attention, losses.
 import type { Value } from '../../../ir/graph.ts';
 import type { Builder } from '../../../ops/builder.ts';
+import { onChannelsFirst } from '../../../ops/channels.ts';
 import { log1p } from '../../../ops/formulas.ts';
 import { axesOf, axisOf, elementOf, range, rankOf } from '../../../ops/shapes.ts';
 import { iota, mulSizes, reshapeTo, sizesOf } from '../../../ops/sizing.ts';
 import { pooling } from '../layers/pooling.ts';
 import { type LayerCall, type LayerRow, plain, unsupported } from '../layers/row.ts';
-import { convolved, depthwiseKernel, kernelFirst, onChannelsFirst, type Window } from '../windows.ts';
+import { convolved, depthwiseKernel, kernelFirst, type Window } from '../windows.ts';
 import { flagOption, floats, numberOption, numbersOption, operand, option, optionalOperand, real, typeOption, unary } from './arguments.ts';
 import { mean, variance } from './reduce.ts';
 
