@@ -27,6 +27,13 @@ export function numbersOption(x: LayerCall, name: string): number[] | undefined 
   throw unsupported(`an argument ${name} that only the run knows`);
 }
 
+/** The same where there must be one. */
+export function requiredNumbers(x: LayerCall, name: string): number[] {
+  const found = numbersOption(x, name);
+  if (found && found.length > 0) return found;
+  throw unsupported(`no argument ${name}`);
+}
+
 /** The element type that an operation is asked for. */
 export function typeOption(x: LayerCall, otherwise: DataType): DataType {
   const found = option(x, 'dtype');

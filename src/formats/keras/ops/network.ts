@@ -8,7 +8,19 @@ import { iota, mulSizes, reshapeTo, sizesOf } from '../../../ops/sizing.ts';
 import { pooling } from '../layers/pooling.ts';
 import { type LayerCall, type LayerRow, plain, unsupported } from '../layers/row.ts';
 import { convolved, depthwiseKernel, kernelFirst, type Window } from '../windows.ts';
-import { flagOption, floats, numberOption, numbersOption, operand, option, optionalOperand, real, typeOption, unary } from './arguments.ts';
+import {
+  flagOption,
+  floats,
+  numberOption,
+  numbersOption,
+  operand,
+  option,
+  optionalOperand,
+  real,
+  requiredNumbers,
+  typeOption,
+  unary,
+} from './arguments.ts';
 import { mean, variance } from './reduce.ts';
 
 const windowFor = (x: LayerCall, kernel: readonly number[]): Window => ({
@@ -176,7 +188,7 @@ const moving = (op: 'DepthToSpace' | 'SpaceToDepth'): LayerRow =>
 
 /** One or two numbers for rows and columns. */
 const both = (x: LayerCall, name: string, otherwise?: number): [number, number] => {
-  const given = numbersOption(x, name) ?? [otherwise!];
+  const given = option(x, name) === undefined && otherwise !== undefined ? [otherwise] : requiredNumbers(x, name);
   return given.length === 1 ? [given[0]!, given[0]!] : [given[0]!, given[1]!];
 };
 

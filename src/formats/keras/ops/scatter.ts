@@ -17,7 +17,7 @@ function startsOf(x: LayerCall, b: Builder, rank: number): Value {
   return reshapeTo(b, starts, [rank]);
 }
 
-/** A slice never leaves the tensor: one that would begins earlier. */
+/** Parts of known sizes from places that only the run may know. */
 function slice(x: LayerCall, b: Builder): Value {
   const v = x.first.value;
   const sizes = (option(x, 'shape') as readonly (number | null)[]) ?? [];

@@ -4,10 +4,10 @@ import { axesOf, axisOf, elementOf, range, rankOf } from '../../../ops/shapes.ts
 import { permuted, reshapeTo } from '../../../ops/sizing.ts';
 import { repeated } from '../layers/reshaping.ts';
 import { type LayerCall, type LayerRow, plain, unsupported } from '../layers/row.ts';
-import { along, numbersOption, option, typeOption } from './arguments.ts';
+import { along, numbersOption, option, requiredNumbers, typeOption } from './arguments.ts';
 
 const moved = (x: LayerCall, v: Value): number[] => {
-  const [from, to] = [axesOf(numbersOption(x, 'source')!, rankOf(v)), axesOf(numbersOption(x, 'destination')!, rankOf(v))];
+  const [from, to] = [axesOf(requiredNumbers(x, 'source'), rankOf(v)), axesOf(requiredNumbers(x, 'destination'), rankOf(v))];
   const others = range(rankOf(v)).filter(a => !from.includes(a));
   return range(rankOf(v)).map(a => (to.includes(a) ? from[to.indexOf(a)]! : others.shift()!));
 };
@@ -19,7 +19,7 @@ export const shapeOperations: Readonly<Record<string, LayerRow>> = {
   }),
   Swapaxes: plain((x, b) => {
     const v = x.first.value;
-    const [p, q] = [axisOf(numbersOption(x, 'axis1')![0]!, rankOf(v)), axisOf(numbersOption(x, 'axis2')![0]!, rankOf(v))];
+    const [p, q] = [axisOf(requiredNumbers(x, 'axis1')[0]!, rankOf(v)), axisOf(requiredNumbers(x, 'axis2')[0]!, rankOf(v))];
     return permuted(b, v, range(rankOf(v)).with(p, q).with(q, p));
   }),
   Moveaxis: plain((x, b) => permuted(b, x.first.value, moved(x, x.first.value))),
@@ -35,7 +35,7 @@ export const shapeOperations: Readonly<Record<string, LayerRow>> = {
     );
   }),
   ExpandDims: plain((x, b) => {
-    const axes = numbersOption(x, 'axis')!;
+    const axes = requiredNumbers(x, 'axis');
     return b.Unsqueeze(x.first.value, axesOf(axes, rankOf(x.first.value) + axes.length));
   }),
   Squeeze: plain((x, b) => {
