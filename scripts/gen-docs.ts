@@ -2,7 +2,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { codes, exitCodes } from '../src/errors.ts';
-import { gaps as kerasGaps } from '../src/formats/keras/gaps.ts';
+import { gaps as kerasGaps, operationGaps } from '../src/formats/keras/gaps.ts';
 import { families as kerasFamilies } from '../src/formats/keras/layers/index.ts';
 import { operationNames } from '../src/formats/keras/ops/index.ts';
 import { tfCoverage } from '../src/formats/tensorflow/gaps.ts';
@@ -157,7 +157,13 @@ ${gaps.join('\n')}
 
 ## Operations of keras.ops
 
-${operationNames().join(', ')}
+${operationNames().length} classes of operations have a conversion: ${operationNames().join(', ')}.
+
+| operation without one | reason |
+|---|---|
+${Object.entries(operationGaps)
+  .map(([operation, why]) => `| ${operation} | ${why} |`)
+  .join('\n')}
 `;
 }
 

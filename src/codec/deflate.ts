@@ -8,6 +8,10 @@ export const deflate = (input: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8A
 export const inflate = (input: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> =>
   through(new DecompressionStream('deflate-raw'), input);
 
+/** The same for deflate data with a header and a checksum, as zlib writes it. */
+export const inflateZlib = (input: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> =>
+  through(new DecompressionStream('deflate'), input);
+
 async function* through(stream: CompressionStream | DecompressionStream, input: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const writer = stream.writable.getWriter();
   const reader = stream.readable.getReader();

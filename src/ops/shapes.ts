@@ -137,4 +137,11 @@ export const broadcastType = (element: DataType, values: readonly Value[]): Tens
   return shapes.every(s => s !== undefined) ? tensorType(element, broadcastShapes(shapes)) : tensorType(element);
 };
 
-export const range = (n: number, from = 0): number[] => Array.from({ length: n }, (_, i) => from + i);
+/** More parts or places than any model lists one by one. */
+const longestRange = 2 ** 22;
+
+/** `from`, `from + 1`, …, `n` of them. @throws ModelError E1009 for more than a model can list */
+export function range(n: number, from = 0): number[] {
+  if (n > longestRange) throw fail('E1009', `a list of ${n} parts`, { limit: { name: 'model.parts', value: longestRange } });
+  return Array.from({ length: n }, (_, i) => from + i);
+}

@@ -7,6 +7,8 @@ import { containerCases } from './container-cases.ts';
 import { diskCases } from './disk-cases.ts';
 import { externalCases } from './external-cases.ts';
 import { graphCases } from './graph-cases.ts';
+import { hdfCases } from './hdf-cases.ts';
+import { kerasCases } from './keras-cases.ts';
 import { nameCases } from './name-cases.ts';
 import { pickleCases } from './pickle-cases.ts';
 import { programCases } from './program-cases.ts';
@@ -35,5 +37,7 @@ export const cases: readonly Case[] = [
   ...tfjsCases,
   ...tensorflowCases,
   ...bundleCases,
+  ...hdfCases,
+  ...kerasCases,
   ...diskCases,
 ];

@@ -2,18 +2,8 @@
 import { crc32, deflateRawSync } from 'node:zlib';
 import { type Code, codes } from '../../src/errors.ts';
 import { type Case, type Expected, error, hostile, warns } from './case.ts';
-import {
-  checkpointEntries,
-  dict,
-  type Entries,
-  entriesOf,
-  guess,
-  pickle,
-  programEntries,
-  root,
-  scriptEntries,
-  tensor,
-} from './pickle-wire.ts';
+import { kerasEntries } from './keras-cases.ts';
+import { checkpointEntries, dict, entriesOf, guess, pickle, programEntries, root, scriptEntries, tensor } from './pickle-wire.ts';
 import { join, little, mark, none, type Piece, raw, utf8 } from './wire.ts';
 import { type ZipEnd, type ZipEntry, zip } from './zip-wire.ts';
 
@@ -22,23 +12,38 @@ interface Carrier {
   readonly title: string;
   readonly file: string;
   readonly command: 'weights' | 'info';
-  readonly entries: Entries;
+  readonly entries: readonly ZipEntry[];
   readonly entry: string;
   readonly findings: readonly Expected[];
 }
 
 const weights = pickle(dict(['w', tensor()]));
 const carriers: readonly Carrier[] = [
-  { title: 'a checkpoint', file: 'bad.pth', command: 'weights', entries: checkpointEntries(weights), entry: 'm/data.pkl', findings: [] },
+  {
+    title: 'a checkpoint',
+    file: 'bad.pth',
+    command: 'weights',
+    entries: entriesOf(checkpointEntries(weights)),
+    entry: 'm/data.pkl',
+    findings: [],
+  },
   {
     title: 'a TorchScript program',
     file: 'bad.pt',
     command: 'info',
-    entries: scriptEntries(pickle(root(tensor()))),
+    entries: entriesOf(scriptEntries(pickle(root(tensor())))),
     entry: 'm/data.pkl',
     findings: [guess],
   },
-  { title: 'a .pt2 program', file: 'bad.pt2', command: 'info', entries: programEntries(), entry: 'm/models/model.json', findings: [] },
+  {
+    title: 'a .pt2 program',
+    file: 'bad.pt2',
+    command: 'info',
+    entries: entriesOf(programEntries()),
+    entry: 'm/models/model.json',
+    findings: [],
+  },
+  { title: 'a Keras model', file: 'bad.keras', command: 'info', entries: kerasEntries(), entry: 'config.json', findings: [] },
 ];
 
 /** What to do with the entry of a carrier, or with all of them. */
@@ -63,7 +68,7 @@ interface Where {
 type Wrong = (where: Where) => readonly [code: Code, message: string, path?: string | undefined, offset?: string | number];
 
 function made(carrier: Carrier, tamper: Tamper, end: ZipEnd = {}): Piece {
-  const entries = entriesOf(carrier.entries);
+  const entries = [...carrier.entries];
   return zip(
     tamper(
       entries,
@@ -83,7 +88,7 @@ function inEach(
 ): Case[] {
   return carriers.map(carrier => {
     const piece = given.large ? undefined : made(carrier, tamper, end);
-    const entries = entriesOf(carrier.entries);
+    const entries = [...carrier.entries];
     const place = entries.findIndex(e => e.name === carrier.entry);
     const where: Where = {
       entry: carrier.entry,
@@ -119,7 +124,7 @@ const ofEntry = (
   ]);
 
 /** The first entry of the directory, whichever carrier it is. */
-const first = (at: Where['at']): string => ['m/data.pkl#', 'm/archive_format#'].find(name => !Number.isNaN(at(name)))!;
+const first = (at: Where['at']): string => ['m/data.pkl#', 'm/archive_format#', 'config.json#'].find(name => !Number.isNaN(at(name)))!;
 
 const ends: Case[] = [
   ...inEach(

@@ -78,7 +78,10 @@ describe('a configuration', () => {
   });
   test('with other sizes than the weights lists every one', async () => {
     const found = await refusedWith(text => text.replace('"units": 3, "activation": "softmax"', '"units": 4, "activation": "softmax"'));
-    expect(found).toEqual([expect.stringMatching(/^E1305 kind\/kernel has the sizes \[\d+,3\], the layer expects \[\d+,4\]/)]);
+    expect(found).toEqual([
+      'E1305 kind/kernel has the sizes [42,3], the layer expects [42,4]',
+      'E1305 kind/bias has the sizes [3], the layer expects [4]',
+    ]);
   });
   test('with a circle is refused', async () => {
     const found = await refusedWith(text =>
@@ -111,30 +114,6 @@ describe('an HDF5 file', () => {
       bytes.fill(0xff, at, at + 16);
       for (const line of await open(bytes)) expect(line).toMatch(/^E[12]\d{3} /);
     }
-  });
-
-  const made = async (fill: (file: import('h5wasm').File) => void): Promise<Uint8Array> => {
-    const library = await import('h5wasm');
-    const { FS } = await library.ready;
-    const file = new library.File('/made.h5', 'w');
-    fill(file);
-    file.close();
-    return FS.readFile('/made.h5').slice();
-  };
-  test('with links to other files is refused', async () => {
-    const bytes = await made(file => file.create_external_link('/etc/passwd', '/x', 'out'));
-    expect(await open(bytes)).toEqual(['E1011 out is a link to the file "/etc/passwd"']);
-  });
-  test('with a loop of links ends', async () => {
-    const bytes = await made(file => {
-      file.create_group('a');
-      file.create_hard_link('/', 'a/back');
-    });
-    expect(await open(bytes)).toEqual([expect.stringMatching(/^E1009 groups are nested deeper/)]);
-  });
-  test('without a model says so', async () => {
-    const bytes = await made(file => file.create_dataset({ name: 'x', data: new Float32Array(3) }));
-    expect(await open(bytes)).toEqual(['E1013 the file has no model_config, so it is no Keras model']);
   });
 });
 

@@ -2,7 +2,7 @@
 
 import { type Hdf, openHdf } from '../../codec/hdf5.ts';
 import { isJsonArray, isJsonObject, type Json, type JsonObject, parseJson } from '../../codec/json.ts';
-import type { Source } from '../../codec/source.ts';
+import { MemorySource, type Source } from '../../codec/source.ts';
 import { openZip, type Zip } from '../../codec/zip.ts';
 import { type Finding, fail } from '../../errors.ts';
 import { entries } from './archive.ts';
@@ -35,9 +35,8 @@ export async function openArchive(source: Source): Promise<KerasFile> {
   const version = isJsonObject(metadata) && typeof metadata['keras_version'] === 'string' ? metadata['keras_version'] : '3';
   const weights = new Map<string, Stored>();
   for (const name of await weightFiles(zip, json)) {
-    const bytes = await entryOf(zip, name, file);
-    // Its own copy, as the library writes into what it is given.
-    addDatasets(weights, await openHdf(bytes.slice(), `${file}:${name}`), `${file}:${name}`);
+    const part = `${file}:${name}`;
+    await addDatasets(weights, await openHdf(new MemorySource(await entryOf(zip, name, file), part)), part);
   }
   const assets = new Map<string, Uint8Array>();
   for (const [name, entry] of zip.entries)
@@ -62,9 +61,9 @@ async function entryOf(zip: Zip, name: string, file: string): Promise<Uint8Array
 }
 
 /** Tensors of a file by path; bfloat16 and types of 8 bits stand there as float32. */
-function addDatasets(weights: Map<string, Stored>, hdf: Hdf, file: string, root = ''): void {
+async function addDatasets(weights: Map<string, Stored>, hdf: Hdf, file: string, root = ''): Promise<void> {
   for (const [path, dataset] of hdf.datasets)
-    if (path.startsWith(root)) weights.set(pathOf(path.slice(root.length)), storedOf(dataset, path, file));
+    if (path.startsWith(root)) weights.set(pathOf(path.slice(root.length)), await storedOf(dataset, path, file));
 }
 
 /** As Keras 3 has them today: the first versions called the folder otherwise, and wrote what the system separates folders by. */
@@ -80,8 +79,8 @@ export const placeOf = (weights: ReadonlyMap<string, Stored>, assets: (path: str
  */
 export async function openWhole(source: Source): Promise<KerasFile> {
   const file = source.name;
-  const hdf = await openHdf((await source.read(0, source.size)).slice(), file);
-  const config = hdf.texts('', 'model_config')?.[0];
+  const hdf = await openHdf(source);
+  const config = (await hdf.texts('', 'model_config'))?.[0];
   if (config === undefined) {
     const isWeights = [...hdf.datasets.keys()].some(name => /(^|\/)vars\/\d+$/.test(name) || name.startsWith('model_weights/'));
     throw fail('E1013', isWeights ? 'the file holds weights without a model' : 'the file has no model_config, so it is no Keras model', {
@@ -91,7 +90,7 @@ export async function openWhole(source: Source): Promise<KerasFile> {
   }
   const value = parseJson(config, { file: `${file}:model_config`, depth, pythonFloats: true });
   const weights = new Map<string, Stored>();
-  addDatasets(weights, hdf, file, 'model_weights/');
-  const version = hdf.texts('', 'keras_version')?.[0] ?? hdf.texts('model_weights', 'keras_version')?.[0] ?? '2';
+  await addDatasets(weights, hdf, file, 'model_weights/');
+  const version = (await hdf.texts('', 'keras_version'))?.[0] ?? (await hdf.texts('model_weights', 'keras_version'))?.[0] ?? '2';
   return { model: layerOf(value as JsonObject, 'model_config'), weights, place: namesOf(weights), version, findings: [] };
 }

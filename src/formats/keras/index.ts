@@ -12,8 +12,10 @@ export const keras: Format = {
   title: 'Keras model',
   extensions: ['.keras'],
   async detect(head, source) {
-    if (head[0] !== 0x50 || head[1] !== 0x4b) return false;
-    if (source.name.toLowerCase().endsWith('.keras')) return true;
+    const isZip = head[0] === 0x50 && head[1] === 0x4b;
+    const isNamed = source.name.toLowerCase().endsWith('.keras');
+    if (isZip === isNamed) return isZip;
+    // Something may stand before an archive.
     return openZip(source).then(isKerasArchive, unreadable);
   },
   async read(source, { inputShapes = {} }) {

@@ -1,9 +1,10 @@
 // Calls of layers, one by one: the row of the class, masks, variables, models inside of models, and what cannot be converted.
 import { type Finding, fail, ModelError } from '../../errors.ts';
 import { type Meta, Value } from '../../ir/graph.ts';
+import { tensorType } from '../../ir/types.ts';
 import type { Builder } from '../../ops/builder.ts';
 import type { Problems } from '../problems.ts';
-import { gaps } from './gaps.ts';
+import { gaps, operationGaps } from './gaps.ts';
 import { layerRow } from './layers/index.ts';
 import { type Arguments, KerasTensor, LayerCall, type LayerRow, type Made, tensorOf } from './layers/row.ts';
 import { Lost, ModelReader } from './model-reader.ts';
@@ -50,6 +51,16 @@ export class LayerReader {
     }
   }
 
+  /** The same for a layer that another one holds: what it lacks is said of both. */
+  inner(spec: LayerSpec, place: Place, path: string, given: Arguments): readonly KerasTensor[] {
+    try {
+      return this.call(spec, place, path, given);
+    } catch (error) {
+      if (!(error instanceof ModelError) || error.code !== 'E2001') throw error;
+      throw fail('E2001', `${spec.className} ${JSON.stringify(spec.name.slice(0, 100))} in it: ${error.findings[0]!.message}`);
+    }
+  }
+
   #layer(spec: LayerSpec, place: Place, path: string, given: Arguments): readonly KerasTensor[] {
     const row = rowOf(spec);
     const x = new LayerCall(spec, place, this, path, given);
@@ -62,6 +73,11 @@ export class LayerReader {
     return mask === 'kept' ? x.mask : mask(x, this.b);
   }
 
+  /** Whether any layer reads a variable. */
+  isRead(stored: Stored): boolean {
+    return this.#parameters.has(stored);
+  }
+
   /** The value of a variable; every call of the layer reads the same. */
   parameter(stored: Stored | undefined, name: string, dims: readonly (number | undefined)[]): Value {
     const known = stored && this.#parameters.get(stored);
@@ -70,12 +86,14 @@ export class LayerReader {
     if (!stored) this.#wrong('E1013', `the file has no ${name}[${sizes}]`, name);
     else if (stored.dims.length !== dims.length || dims.some((d, i) => d !== undefined && d !== stored.dims[i]))
       this.#wrong('E1305', `${name} has the sizes [${stored.dims}], the layer expects [${sizes}]`, name);
-    else {
-      const value = new Value(name, undefined, { tensor: stored.tensor(), parameter: true });
-      this.#parameters.set(stored, value);
-      return value;
-    }
-    throw new Lost();
+    else return this.#made(stored, new Value(name, undefined, { tensor: stored.tensor(), parameter: true }));
+    // What the layer expects stands in its place, so that the layers behind it are looked at too.
+    if (!dims.every(d => d !== undefined)) throw new Lost();
+    return this.#made(stored, new Value(name, tensorType('float32', dims)));
+  }
+  #made(stored: Stored | undefined, value: Value): Value {
+    if (stored) this.#parameters.set(stored, value);
+    return value;
   }
   #wrong(code: 'E1013' | 'E1305', message: string, tensor: string): void {
     const { findings, file } = this.reading;
@@ -117,6 +135,8 @@ const madeOf = (made: Made): KerasTensor[] =>
     : [made as Value | KerasTensor]
   ).map(tensorOf);
 
+const reasons: Readonly<Record<string, string>> = { ...operationGaps, ...gaps };
+
 const ownModules = /^(keras|tf_keras|tensorflow\.keras|tensorflow\.python\.keras|keras_core)(\.|$)/;
 
 /** @throws ModelError E2001 for classes without a row, and for those of users, whatever they are called */
@@ -138,8 +158,8 @@ function rowOf({ className, module, registered, config }: LayerSpec): LayerRow {
   throw fail(
     'E2001',
     isOwn
-      ? Object.hasOwn(gaps, className)
-        ? `no conversion: ${gaps[className]}`
+      ? Object.hasOwn(reasons, className)
+        ? `no conversion: ${reasons[className]}`
         : 'no conversion'
       : 'a class of its own, whose code the file does not hold; pass the SavedModel of the model (Model.export)',
   );

@@ -97,7 +97,9 @@ export class ModelReader {
   }
 
   #tensor(ref: Ref): KerasTensor | undefined {
-    const made = this.#made.get(keyOf(ref.layer, ref.node));
+    const key = keyOf(ref.layer, ref.node);
+    const made = this.#made.get(key);
+    if (!made && !this.#made.has(key)) throw fail('E1104', `nothing produces call ${ref.node} of ${ref.layer}`);
     if (!made) return undefined;
     const found = made[ref.tensor];
     if (!found) throw fail('E1104', `call ${ref.node} of ${ref.layer} has ${made.length} results, ${ref.tensor} is read`);

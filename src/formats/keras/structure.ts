@@ -72,12 +72,17 @@ export function layerOf(value: Json | undefined, where: string): LayerSpec {
   };
 }
 
-/** @throws ModelError E1006 for what is no model of layers */
+/** @throws ModelError E1006 for what is no model of layers, E1102 for a name twice */
 export function modelOf(spec: LayerSpec): ModelSpec {
   const { config, name } = spec;
   const layers = config.list('layers').map((layer, i) => layerOf(layer, `${name}.layers[${i}]`));
   if (layers.reduce((n, layer) => n + 1 + layer.calls.length, 0) > mostCalls)
     throw fail('E1009', `more than ${mostCalls} calls of layers`, { limit: { name: 'keras.calls', value: mostCalls } });
+  const names = new Set<string>();
+  for (const layer of layers) {
+    if (names.has(layer.name)) throw fail('E1102', `the model ${name} has two layers ${layer.name}`, { path: name });
+    names.add(layer.name);
+  }
   const isSequential = spec.className === 'Sequential' || !config.has('output_layers');
   const outputs = config.find('output_layers');
   return {

@@ -38,8 +38,10 @@ export function translate(keras: KerasFile, { file, inputShapes }: TranslateOpti
   const b = newBuilder();
   const reading = { b, file, version: Number.parseInt(keras.version, 10) || 2, problems: new Problems(), findings: [] as Finding[] };
   const inputs = inputsOf(model, spec, inputShapes);
-  const outputs = new ModelReader(model, keras.place, new LayerReader(reading)).outputs(inputs.map(v => new KerasTensor(v)));
+  const reader = new LayerReader(reading);
+  const outputs = new ModelReader(model, keras.place, reader).outputs(inputs.map(v => new KerasTensor(v)));
   reading.problems.throwIfAny();
+  reading.findings.push(...leftOver(keras, reader, file));
   if (reading.findings.length > 0) throw new ModelError(reading.findings);
   const graph = new Graph(model.name, { inputs, outputs: outputsOf(model, outputs as readonly KerasTensor[]), nodes: b.nodes });
   removeUnread(graph);
@@ -56,6 +58,21 @@ export function translate(keras: KerasFile, { file, inputShapes }: TranslateOpti
     findings: keras.findings,
   };
 }
+
+/** Variables that no layer reads: then the configuration is another model's. Counters and seeds are integers. */
+function leftOver({ weights }: KerasFile, reader: LayerReader, file: string): Finding[] {
+  const all = [...weights].filter(([name, stored]) => stored.type.startsWith('float') && !isAside(name) && !reader.isRead(stored));
+  return all.slice(0, 1000).map(([name, { dims }]) => ({
+    code: 'E1305',
+    severity: 'error',
+    message: `the file has ${name}[${dims}], which no layer reads`,
+    file,
+    tensor: name,
+  }));
+}
+/** What training keeps beside the layers, and the vector by which spectral normalisation finds a norm. */
+const isAside = (name: string): boolean =>
+  /^(?!layers\/)\w+\/vars\/|^(optimizer|metrics|_)|(^|\/)(spectral_normalization\w*\/vars\/\d+$|vector_u)/.test(name);
 
 function inputsOf(model: ModelSpec, spec: LayerSpec, given: TranslateOptions['inputShapes']): Value[] {
   if (model.isSequential) return [sequentialInput(model, spec, given)];

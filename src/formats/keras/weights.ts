@@ -2,11 +2,13 @@
 // what both dialects need.
 import type { HdfDataset } from '../../codec/hdf5.ts';
 import { fail } from '../../errors.ts';
-import { Tensor } from '../../ir/tensor.ts';
-import { type DataType, isDataType } from '../../ir/types.ts';
+import { type Stored as StoredContent, Tensor } from '../../ir/tensor.ts';
+import { byteLength, isDataType } from '../../ir/types.ts';
 
 /** A variable that a file holds, read when it is asked for. */
 export interface Stored {
+  /** As NumPy names it. */
+  readonly type: string;
   readonly dims: readonly number[];
   tensor(): Tensor;
 }
@@ -65,14 +67,34 @@ function within(entries: readonly Entry[], name: string): readonly Entry[] {
   return below.length === 0 ? entries : below.filter(e => e.found === first);
 }
 
-/** A dataset as a tensor. Keras writes bfloat16 and float8 as float32 with their name beside them. */
-export function storedOf(dataset: HdfDataset, name: string, file: string): Stored {
+/** Tensors of up to so many bytes are read with the file, larger ones when they are needed. */
+const residentUpTo = 65536;
+
+/** A dataset as a variable. Keras writes bfloat16 and float8 as float32. */
+export async function storedOf(dataset: HdfDataset, name: string, file: string): Promise<Stored> {
+  const { type, dims } = dataset;
+  if (!isDataType(type))
+    return {
+      type,
+      dims,
+      tensor() {
+        throw fail('E1201', `${name} has elements of ${type}, which is not read`, { file, tensor: name });
+      },
+    };
+  const count = dims.reduce((n, d) => n * d, 1);
+  const content =
+    byteLength(type, count) <= residentUpTo ? await dataset.bytes() : (dataset.range ?? later(dataset, byteLength(type, count)));
+  return { type, dims, tensor: () => new Tensor(type, content, dims) };
+}
+
+/** What must be put together before a part of it can be read. */
+function later(dataset: HdfDataset, length: number): StoredContent {
+  let whole: Promise<Uint8Array> | undefined;
   return {
-    dims: dataset.dims,
-    tensor() {
-      const type = dataset.type;
-      if (!isDataType(type)) throw fail('E1201', `${name} has elements of ${type}, which is not read`, { file, tensor: name });
-      return new Tensor(type satisfies DataType, dataset.bytes(), dataset.dims);
+    length,
+    async read(offset = 0, count = length - offset) {
+      whole ??= dataset.bytes();
+      return (await whole).subarray(offset, offset + count);
     },
   };
 }

@@ -1,17 +1,9 @@
-// What convolutions and pools share: where channels are, padding, and kernels in the order of ONNX.
-import type { Dim } from '../../ir/dims.ts';
+// What convolutions and pools share: padding, and kernels in the order of ONNX.
 import type { Value } from '../../ir/graph.ts';
 import type { AttributeInput } from '../../ops/attributes.ts';
 import type { Builder } from '../../ops/builder.ts';
+import { samePadding } from '../../ops/channels.ts';
 import { range, rankOf, shapeOf } from '../../ops/shapes.ts';
-
-/** `compute` over a tensor with the channels second, wherever they are. */
-export function onChannelsFirst(b: Builder, x: Value, isFirst: boolean, compute: (v: Value) => Value): Value {
-  if (isFirst) return compute(x);
-  const rank = rankOf(x);
-  const y = compute(b.Transpose(x, [0, rank - 1, ...range(rank - 2, 1)]));
-  return b.Transpose(y, [0, ...range(rankOf(y) - 2, 2), 1]);
-}
 
 export interface Window {
   readonly kernel: readonly number[];
@@ -29,15 +21,7 @@ export function paddingOf(x: Value, { kernel, strides, dilations, padding }: Win
   const reach = kernel.map((k, i) => (k - 1) * dilations[i]! + 1);
   if (padding === 'causal') return { pads: [...reach.map(r => r - 1), ...reach.map(() => 0)] };
   if (padding !== 'same') return {};
-  const missing = reach.map((r, i) => missingOf(shapeOf(x)[i + 2]!, r, strides[i]!));
-  if (!missing.every(n => n !== undefined)) return { auto_pad: 'SAME_UPPER' };
-  const before = missing.map(n => Math.floor(n / 2));
-  return missing.every(n => n === 0) ? {} : { pads: [...before, ...missing.map((n, i) => n - before[i]!)] };
-}
-
-function missingOf(size: Dim, reach: number, stride: number): number | undefined {
-  if (stride === 1) return reach - 1;
-  return typeof size === 'number' ? Math.max(0, (Math.ceil(size / stride) - 1) * stride + reach - size) : undefined;
+  return samePadding(shapeOf(x).slice(2), reach, strides);
 }
 
 /** Kernel, input channels, output channels as ONNX has them: channels first, output before input. */

@@ -14,7 +14,9 @@ export async function openLayers(source: Source, open: Open | undefined): Promis
   const { json, topology } = await readDocument(source);
   const model = layerOf(topology['model_config'] ?? (topology as Json), 'modelTopology');
   const tensors = await readManifest(json['weightsManifest'], source.name, open);
-  const weights = new Map<string, Stored>([...tensors].map(([name, tensor]) => [name, { dims: tensor.dims, tensor: () => tensor }]));
+  const weights = new Map<string, Stored>(
+    [...tensors].map(([name, tensor]) => [name, { type: tensor.type, dims: tensor.dims, tensor: () => tensor }]),
+  );
   const version = topology['keras_version'];
   return {
     model,

@@ -1,10 +1,15 @@
 """Small Keras models, one or two layers each: name -> function that builds the model. Weights are random numbers, also those of normalisations."""
 import keras
+import numpy as np
 from keras import layers, ops
 
-CASES = {}
+from . import operations as each_operation
+
+CASES = dict(each_operation.CASES)
 # Keras cannot read these back from HDF5: operations stand there without their module.
-NOT_HDF5 = {"operations", "picked"}
+NOT_HDF5 = {"operations", "picked", "adapted_lookup", *each_operation.CASES}
+# These are also saved with their weights in several files.
+SHARDED = {"nested_models", "shared_layer", "masked_lstm"}
 # TensorFlow takes the weights of the kernel from a table.
 TOLERANCES = {"resizing_bicubic": 5e-3}
 
@@ -133,7 +138,27 @@ one("resizing_bicubic", lambda: L.Resizing(9, 11, interpolation="bicubic"), (7, 
 one("discretization", lambda: L.Discretization([-1.0, 0.0, 0.5]), (6,))
 for mode in ("one_hot", "multi_hot", "count"):
     one(f"category_encoding_{mode}", lambda mode=mode: L.CategoryEncoding(10, output_mode=mode), (1,) if mode == "one_hot" else (4,), dtype="int32")
+one("auto_contrast", lambda: L.AutoContrast(), (6, 5, 3))
+for mode in ("log", "magnitude", "psd", "real", "imag", "angle", "stft"):
+    one(f"stft_spectrogram_{mode}", lambda mode=mode: L.STFTSpectrogram(mode, frame_length=8, frame_step=3, window=None, padding="same" if mode == "psd" else "valid", expand_dims=mode == "log"), (30, 2))
+one("mel_spectrogram", lambda: L.MelSpectrogram(fft_length=32, sequence_stride=10, num_mel_bins=6, sampling_rate=800, min_freq=20, max_freq=350), (100,))
+one("mel_spectrogram_plain", lambda: L.MelSpectrogram(fft_length=32, sequence_length=20, sequence_stride=10, num_mel_bins=6, sampling_rate=800, min_freq=20, power_to_db=False, window="hamming"), (2, 100))
+one("string_lookup", lambda: L.StringLookup(vocabulary=["a", "bc", "d"], mask_token=""), (6,), dtype="string")
+for mode in ("one_hot", "multi_hot", "count"):
+    one(f"string_lookup_{mode}", lambda mode=mode: L.StringLookup(vocabulary=["a", "bc", "d"], output_mode=mode), (1,) if mode == "one_hot" else (6,), dtype="string")
+one("integer_lookup", lambda: L.IntegerLookup(vocabulary=[3, 5, 7]), (6,), dtype="int64")
+one("integer_lookup_count", lambda: L.IntegerLookup(vocabulary=[3, 5, 7], output_mode="count"), (6,), dtype="int64")
+one("string_lookup_invert", lambda: L.StringLookup(vocabulary=["a", "bc", "d"], invert=True), (6,), dtype="int64")
 one("random_flip", lambda: L.RandomFlip(), (4, 4, 3))
+
+
+@graph
+def adapted_lookup():
+    """A vocabulary in a file of the archive."""
+    layer = L.StringLookup()
+    layer.adapt(np.array(["a", "d", "a", "bc"]))
+    x = keras.Input((6,), dtype="string")
+    return x, layer(x)
 
 
 @graph

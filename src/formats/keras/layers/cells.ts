@@ -1,10 +1,11 @@
 // Cells: one step of a recurrent layer.
 import type { Value } from '../../../ir/graph.ts';
 import type { Builder } from '../../../ops/builder.ts';
+import { onChannelsFirst } from '../../../ops/channels.ts';
 import { range, rankOf } from '../../../ops/shapes.ts';
 import { activate } from '../activations.ts';
 import { type LayerSpec, layerOf, snakeCase } from '../structure.ts';
-import { convolved, kernelFirst, onChannelsFirst, type Window } from '../windows.ts';
+import { convolved, kernelFirst, type Window } from '../windows.ts';
 import { LayerCall, unsupported } from './row.ts';
 
 export interface Step {

@@ -1,8 +1,9 @@
 // Convolutions in one to three dimensions, with kernels of their own for channels, and those that go the other way.
 import type { Value } from '../../../ir/graph.ts';
 import type { Builder } from '../../../ops/builder.ts';
+import { onChannelsFirst } from '../../../ops/channels.ts';
 import { range, rankOf, shapeOf } from '../../../ops/shapes.ts';
-import { convolved, depthwiseKernel, kernelFirst, onChannelsFirst, type Window } from '../windows.ts';
+import { convolved, depthwiseKernel, kernelFirst, type Window } from '../windows.ts';
 import { activated, requireFloats } from './core.ts';
 import { type Build, type LayerCall, type LayerRow, type LayerRows, plain, unsupported } from './row.ts';
 

@@ -4,6 +4,7 @@ import { attentions } from './attention.ts';
 import { convolutions } from './convolution.ts';
 import { core } from './core.ts';
 import { inference } from './inference.ts';
+import { lookups } from './lookup.ts';
 import { merging } from './merging.ts';
 import { normalization } from './normalization.ts';
 import { pooling } from './pooling.ts';
@@ -11,6 +12,7 @@ import { preprocessing } from './preprocessing.ts';
 import { recurrent } from './recurrent.ts';
 import { reshaping } from './reshaping.ts';
 import type { LayerRow, LayerRows } from './row.ts';
+import { signals } from './signal.ts';
 
 /** By family, for the page of what is covered. */
 export const families: Readonly<Record<string, LayerRows>> = {
@@ -24,7 +26,7 @@ export const families: Readonly<Record<string, LayerRows>> = {
   reshaping,
   merging,
   'only in training': inference,
-  preprocessing,
+  preprocessing: { ...preprocessing, ...lookups, ...signals },
 };
 
 const rows = new Map<string, LayerRow>(Object.values(families).flatMap(family => Object.entries(family)));

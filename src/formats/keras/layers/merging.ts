@@ -15,7 +15,7 @@ function aligned(x: LayerCall, b: Builder): Value[] {
 /** What any input counts, where all of them have a mask. */
 function anyMask({ tensors }: LayerCall, b: Builder): Value | undefined {
   const masks = tensors.map(t => t.mask);
-  return masks.every(m => m !== undefined) ? (masks as Value[]).reduce((p, q) => b.Or(p, q)) : undefined;
+  return masks.length > 0 && masks.every(m => m !== undefined) ? (masks as Value[]).reduce((p, q) => b.Or(p, q)) : undefined;
 }
 
 const merged = (merge: (b: Builder, values: readonly Value[]) => Value): LayerRow => ({

@@ -1,8 +1,9 @@
 // Pools over windows, over everything, and over as many regions as are wanted.
 import type { Value } from '../../../ir/graph.ts';
 import type { Builder } from '../../../ops/builder.ts';
+import { onChannelsFirst } from '../../../ops/channels.ts';
 import { range, rankOf, shapeOf } from '../../../ops/shapes.ts';
-import { onChannelsFirst, paddingOf, type Window } from '../windows.ts';
+import { paddingOf, type Window } from '../windows.ts';
 import { type LayerCall, type LayerRow, type LayerRows, plain } from './row.ts';
 
 /** Padding takes no part, neither in a maximum nor in a mean. */

@@ -84,7 +84,7 @@ const categoryEncoding = (x: LayerCall, b: Builder): Value => {
 };
 
 /** Numbers of categories as they are, one of as many places for each, or all of an example in one row. */
-function encoded(x: LayerCall, b: Builder, indices: Value, depth: number, mode: string, weights?: Value): Value {
+export function encoded(x: LayerCall, b: Builder, indices: Value, depth: number, mode: string, weights?: Value): Value {
   if (x.config.boolean('sparse', false)) throw unsupported('a sparse result');
   if (mode === 'int') return isFloat(x.type) ? indices : b.Cast(indices, x.type);
   if (!['one_hot', 'multi_hot', 'count'].includes(mode)) throw unsupported(`output_mode ${mode}`);
@@ -105,11 +105,25 @@ function encoded(x: LayerCall, b: Builder, indices: Value, depth: number, mode: 
   return b.ReduceSum(counted, { axes: [axis], keepdims: 0 });
 }
 
+/** From the darkest to the brightest of each channel over the whole range; a channel of one value stays as it is. */
+function autoContrast(x: LayerCall, b: Builder): Value {
+  const { real: v } = x;
+  const [low, high] = x.config.numbers('value_range', 2, [0, 255]) as [number, number];
+  const at = { axes: [1, 2], keepdims: 1 };
+  const [darkest, brightest] = [b.ReduceMin(v, at), b.ReduceMax(v, at)];
+  const span = b.Sub(brightest, darkest);
+  const share = b.Div(b.Sub(v, darkest), span);
+  const within = b.Min(b.Max(share, b.like(0, v)), b.like(1, v));
+  const made = b.Add(b.Mul(within, b.like(high - low, v)), b.like(low, v));
+  return b.Where(b.Equal(span, b.like(0, v)), v, made);
+}
+
 export const preprocessing: LayerRows = {
   Rescaling: rescaling,
   Normalization: masked(normalization),
   CenterCrop: plain(centerCrop),
   Resizing: plain(resizing),
+  AutoContrast: plain(autoContrast),
   Discretization: plain(discretization),
   CategoryEncoding: plain(categoryEncoding),
 };

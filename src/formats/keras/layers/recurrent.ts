@@ -1,5 +1,6 @@
 // Recurrent layers: one operator where ONNX has it, else a Scan over the steps of the cell, as with masks: where a step is masked, states
 // and output stay as they were.
+import { fail } from '../../../errors.ts';
 import { Graph, Value } from '../../../ir/graph.ts';
 import { tensorType } from '../../../ir/types.ts';
 import { type Builder, newBuilder } from '../../../ops/builder.ts';
@@ -282,6 +283,7 @@ const withEntry = (spec: LayerSpec, entry: string, value: boolean): LayerSpec =>
 /** The layer over every step: steps become examples, and back. */
 function timeDistributed(x: LayerCall, b: Builder): Made {
   const { input } = x;
+  if (rankOf(input) < 3) throw fail('E1305', `${x.config.of} takes at least 3 axes, it is given ${rankOf(input)}`);
   const [batch, steps, ...others] = sizesOf(b, input);
   const product = mulSizes(b, batch!, steps!);
   const flat = reshapeTo(b, input, [typeof product === 'number' ? product : -1, ...others]);

@@ -11,7 +11,7 @@ function flatten(x: LayerCall, b: Builder): Value {
   const rank = rankOf(v);
   // Channels last is the order, wherever they are.
   const last = x.isChannelsFirst && rank > 1 ? b.Transpose(v, [0, ...range(rank - 2, 2), 1]) : v;
-  if (rank === 1) return b.Unsqueeze(v, [1]);
+  if (rank < 2) return b.Reshape(v, [-1, 1]);
   const [batch, ...others] = sizesOf(b, last);
   const product = others.reduce<Size>((n, s) => mulSizes(b, n, s), 1);
   return reshapeTo(b, last, [batch!, typeof product === 'number' ? product : -1]);

@@ -110,7 +110,7 @@ export class LayerCall {
   }
   /** All inputs in the first argument, the same way. */
   get inputs(): readonly Value[] {
-    return this.tensors.map(t => this.autocast(t.value));
+    return [this.first, ...this.tensors.slice(1)].map(t => this.autocast(t.value));
   }
   /** The first input as floats, whatever it is. */
   get real(): Value {
@@ -150,7 +150,7 @@ export class LayerCall {
 
   /** A layer that the configuration holds, called on what is given; `attribute` is where Keras keeps it. */
   call(spec: LayerSpec, attribute: string, given: Arguments, name = spec.name): readonly KerasTensor[] {
-    return this.reader.call(spec, this.place.part(attribute, name), `${this.path}/${spec.name}`, given);
+    return this.reader.inner(spec, this.place.part(attribute, name), `${this.path}/${spec.name}`, given);
   }
   /** A layer in the configuration. */
   layer(entry: string): LayerSpec {

@@ -1,61 +1,21 @@
-// Operations element by element, with Keras's promotion of types.
+// Operations of one tensor, element by element.
 import type { Value } from '../../../ir/graph.ts';
 import { type DataType, elementTypes, isFloat } from '../../../ir/types.ts';
-import type { Builder } from '../../../ops/builder.ts';
+import { expm1, log1p, signbit, truncate } from '../../../ops/formulas.ts';
 import { elementOf } from '../../../ops/shapes.ts';
-import { KerasTensor, type LayerCall, type LayerRow, plain, unsupported } from '../layers/row.ts';
+import { expandLike } from '../../../ops/sizing.ts';
+import { erfc, erfinv, scaledI0, unscaled } from '../../../ops/special-functions.ts';
+import { type LayerRow, plain } from '../layers/row.ts';
+import { numberOption, operand, real, truths, typeOption, unary } from './arguments.ts';
 
-/** An argument as a tensor; a number takes the type of the other one. */
-function operand(x: LayerCall, b: Builder, name: string, at: number, like: Value | undefined): Value {
-  const found = x.argument(name, at) ?? x.config.find(name);
-  if (found instanceof KerasTensor) return found.value;
-  if (typeof found === 'number' && like)
-    return b.constant(found, isFloat(elementOf(like)) || Number.isInteger(found) ? elementOf(like) : 'float32');
-  if (typeof found === 'boolean') return b.constant(found, 'bool');
-  throw unsupported(`the argument ${name}`);
-}
-
-/** Floats win over integers, longer types over shorter ones. */
-export function promoted(b: Builder, p: Value, q: Value): [Value, Value] {
-  const [t, u] = [elementOf(p), elementOf(q)];
-  if (t === u) return [p, q];
-  const rank = (type: DataType): number => (isFloat(type) ? 1000 : 0) + elementTypes[type].bits;
-  const to = rank(t) >= rank(u) ? t : u;
-  return [b.Cast(p, to), b.Cast(q, to)];
-}
-
-function pairOf(x: LayerCall, b: Builder): [Value, Value] {
-  const [first, second] = [x.argument('x1', 0), x.argument('x2', 1)];
-  const like = first instanceof KerasTensor ? first.value : second instanceof KerasTensor ? second.value : undefined;
-  return promoted(b, operand(x, b, 'x1', 0, like), operand(x, b, 'x2', 1, like));
-}
-
-const binary = (op: (b: Builder, p: Value, q: Value) => Value): LayerRow => plain((x, b) => op(b, ...pairOf(x, b)));
-const floats = (b: Builder, v: Value): Value => (isFloat(elementOf(v)) ? v : b.Cast(v, 'float32'));
-const unary = (op: (b: Builder, v: Value) => Value): LayerRow => plain((x, b) => op(b, x.first.value));
-const real = (op: (b: Builder, v: Value) => Value): LayerRow => unary((b, v) => op(b, floats(b, v)));
 const named = (op: string): LayerRow => real((b, v) => b.emit(op, [v])[0]!);
-const truths = (b: Builder, v: Value): Value => b.Cast(v, 'bool');
+const same: LayerRow = unary((_b, v) => v);
+const cast: LayerRow = unary((b, v, x) => b.Cast(v, typeOption(x, elementOf(v))));
+const inverted: LayerRow = unary((b, v) => (elementOf(v) === 'bool' ? b.Not(v) : b.BitwiseNot({ X: v })));
+/** The greatest finite numbers. */
+const largest: Partial<Record<DataType, number>> = { float16: 65504, float32: (2 - 2 ** -23) * 2 ** 127, float64: Number.MAX_VALUE };
 
 export const elementwise: Readonly<Record<string, LayerRow>> = {
-  Add: binary((b, p, q) => b.Add(p, q)),
-  Subtract: binary((b, p, q) => b.Sub(p, q)),
-  Multiply: binary((b, p, q) => b.Mul(p, q)),
-  Divide: binary((b, p, q) => b.Div(floats(b, p), floats(b, q))),
-  TrueDivide: binary((b, p, q) => b.Div(floats(b, p), floats(b, q))),
-  Power: binary((b, p, q) => b.Pow(p, q)),
-  Maximum: binary((b, p, q) => b.Max(p, q)),
-  Minimum: binary((b, p, q) => b.Min(p, q)),
-  Equal: binary((b, p, q) => b.Equal(p, q)),
-  NotEqual: binary((b, p, q) => b.Not(b.Equal(p, q))),
-  Less: binary((b, p, q) => b.Less(p, q)),
-  LessEqual: binary((b, p, q) => b.emit('LessOrEqual', [p, q])[0]!),
-  Greater: binary((b, p, q) => b.Greater(p, q)),
-  GreaterEqual: binary((b, p, q) => b.emit('GreaterOrEqual', [p, q])[0]!),
-  LogicalAnd: binary((b, p, q) => b.And(truths(b, p), truths(b, q))),
-  LogicalOr: binary((b, p, q) => b.Or(truths(b, p), truths(b, q))),
-  LogicalXor: binary((b, p, q) => b.Xor(truths(b, p), truths(b, q))),
-  Matmul: binary((b, p, q) => b.MatMul(p, q)),
   Absolute: unary((b, v) => b.Abs(v)),
   Abs: unary((b, v) => b.Abs(v)),
   Negative: unary((b, v) => b.Neg(v)),
@@ -68,8 +28,8 @@ export const elementwise: Readonly<Record<string, LayerRow>> = {
   Sqrt: named('Sqrt'),
   Rsqrt: real((b, v) => b.Reciprocal(b.Sqrt(v))),
   Reciprocal: named('Reciprocal'),
-  Expm1: real((b, v) => b.Sub(b.Exp(v), b.like(1, v))),
-  Log1p: real((b, v) => b.Log(b.Add(v, b.like(1, v)))),
+  Expm1: real(expm1),
+  Log1p: real(log1p),
   Log2: real((b, v) => b.Div(b.Log(v), b.like(Math.LN2, v))),
   Log10: real((b, v) => b.Div(b.Log(v), b.like(Math.LN10, v))),
   Sin: named('Sin'),
@@ -89,15 +49,66 @@ export const elementwise: Readonly<Record<string, LayerRow>> = {
   Ceil: named('Ceil'),
   Isnan: named('IsNaN'),
   Isinf: named('IsInf'),
-  Where: plain((x, b) => {
-    const condition = x.tensor('condition', 0)!.value;
-    const [first, second] = [x.argument('x1', 1), x.argument('x2', 2)];
-    const like = first instanceof KerasTensor ? first.value : second instanceof KerasTensor ? second.value : undefined;
-    const [p, q] = promoted(b, operand(x, b, 'x1', 1, like), operand(x, b, 'x2', 2, like));
-    return b.Where(truths(b, condition), p, q);
-  }),
   Clip: plain((x, b) => {
     const v = x.first.value;
     return b.Min(b.Max(v, operand(x, b, 'x_min', 1, v)), operand(x, b, 'x_max', 2, v));
   }),
+  Fabs: real((b, v) => b.Abs(v)),
+  Angle: real((b, v) => b.Where(b.Less(v, b.like(0, v)), b.like(Math.PI, v), b.Where(b.IsNaN(v), v, b.like(0, v)))),
+  Array: cast,
+  ConvertToTensor: cast,
+  Copy: same,
+  Conj: same,
+  Conjugate: same,
+  Real: same,
+  StopGradient: same,
+  Imag: unary((b, v) => b.Sub(v, v)),
+  Isreal: unary((b, v) => expandLike(b, b.constant(true, 'bool'), v)),
+  Cbrt: real((b, v) => b.Mul(b.Sign(v), b.Pow(b.Abs(v), b.like(1 / 3, v)))),
+  Deg2rad: real((b, v) => b.Mul(v, b.like(Math.PI / 180, v))),
+  Rad2deg: real((b, v) => b.Mul(v, b.like(180 / Math.PI, v))),
+  Exp2: real((b, v) => b.Pow(b.like(2, v), v)),
+  I0: real(unscaled(scaledI0)),
+  Erfc: real(erfc),
+  Erfinv: real(erfinv),
+  Isfinite: real((b, v) => b.Not(b.Or(b.IsNaN(v), b.IsInf({ X: v })))),
+  Isposinf: real((b, v) => b.IsInf({ X: v }, { detect_negative: 0 })),
+  Isneginf: real((b, v) => b.IsInf({ X: v }, { detect_positive: 0 })),
+  Round: unary((b, v, x) => {
+    if (!isFloat(elementOf(v))) return v;
+    const factor = b.like(10 ** numberOption(x, 'decimals', 0), v);
+    return b.Div(b.Round(b.Mul(v, factor)), factor);
+  }),
+  Trunc: unary(truncate),
+  Signbit: unary(signbit),
+  Sinc: real((b, v) => {
+    const angle = b.Mul(v, b.like(Math.PI, v));
+    const isZero = b.Equal(v, b.like(0, v));
+    return b.Where(isZero, b.like(1, v), b.Div(b.Sin(angle), b.Where(isZero, b.like(1, v), angle)));
+  }),
+  NanToNum: unary((b, v, x) => {
+    const type = elementOf(v);
+    if (!isFloat(type)) return v;
+    const most = largest[type] ?? largest['float32']!;
+    const put = (made: Value, isOdd: Value, name: string, otherwise: number): Value =>
+      b.Where(isOdd, b.like(numberOption(x, name, otherwise), v), made);
+    const above = put(v, b.IsInf({ X: v }, { detect_negative: 0 }), 'posinf', most);
+    const below = put(above, b.IsInf({ X: v }, { detect_positive: 0 }), 'neginf', -most);
+    return put(below, b.IsNaN(v), 'nan', 0);
+  }),
+  BitwiseNot: inverted,
+  BitwiseInvert: inverted,
+  SaturateCast: unary((b, v, x) => {
+    const type = typeOption(x, elementOf(v));
+    const bounds = boundsOf(type);
+    if (!bounds || !isFloat(elementOf(v))) return b.Cast(v, type);
+    return b.Cast(b.Min(b.Max(v, b.like(bounds[0], v)), b.like(bounds[1], v)), type);
+  }),
 };
+
+/** The least and the greatest number of a type of integers. */
+function boundsOf(type: DataType): [number, number] | undefined {
+  const { class: kind, bits } = elementTypes[type];
+  if (kind === 'uint') return [0, 2 ** bits - 1];
+  return kind === 'int' ? [-(2 ** (bits - 1)), 2 ** (bits - 1) - 1] : undefined;
+}

@@ -1,16 +1,35 @@
 // Operations of keras.ops, which functional models record like layers.
 import type { LayerRow } from '../layers/row.ts';
 import { activationOperations } from './activation.ts';
+import { arrangements } from './arrange.ts';
 import { elementwise } from './elementwise.ts';
+import { images } from './image.ts';
+import { networks } from './network.ts';
+import { orders } from './order.ts';
+import { pairs } from './pairs.ts';
 import { picking } from './pick.ts';
+import { products } from './products.ts';
+import { reductions } from './reduce.ts';
+import { scatters } from './scatter.ts';
 import { shapeOperations } from './shape.ts';
+import { transforms } from './transform.ts';
 
-const rows = new Map<string, LayerRow>([
-  ...Object.entries(elementwise),
-  ...Object.entries(shapeOperations),
-  ...Object.entries(activationOperations),
-  ...Object.entries(picking),
-]);
+const families = [
+  elementwise,
+  pairs,
+  reductions,
+  shapeOperations,
+  arrangements,
+  orders,
+  products,
+  activationOperations,
+  networks,
+  images,
+  picking,
+  scatters,
+  transforms,
+];
+const rows = new Map<string, LayerRow>(families.flatMap(family => Object.entries(family)));
 
 /** Names of classes that have a row. */
 export const operationNames = (): string[] => [...rows.keys()].sort();

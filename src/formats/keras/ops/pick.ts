@@ -1,7 +1,6 @@
-// Operations that pick elements: by Python's indexing, by places along an axis, and the places of extremes; and sums by letters.
+// Operations that pick elements: by Python's indexing, by places along an axis.
 import { isJsonObject, type Json } from '../../../codec/json.ts';
 import type { Value } from '../../../ir/graph.ts';
-import type { AttributeInput } from '../../../ops/attributes.ts';
 import type { Builder } from '../../../ops/builder.ts';
 import { axisOf, rankOf } from '../../../ops/shapes.ts';
 import { reshapeTo } from '../../../ops/sizing.ts';
@@ -74,25 +73,7 @@ function take(x: LayerCall, b: Builder): Value {
   return typeof axis === 'number' ? b.Gather(v, indices, axisOf(axis, rankOf(v))) : b.Gather(reshapeTo(b, v, [-1]), indices, 0);
 }
 
-const extreme = (op: 'ArgMax' | 'ArgMin'): LayerRow =>
-  plain((x, b) => {
-    const v = x.first.value;
-    const axis = x.argument('axis', 1) ?? x.config.find('axis');
-    const keepdims = (x.argument('keepdims', 2) ?? x.config.find('keepdims')) === true;
-    const at: Record<string, AttributeInput> = { keepdims: Number(keepdims), axis: typeof axis === 'number' ? axisOf(axis, rankOf(v)) : 0 };
-    if (typeof axis !== 'number' && keepdims) throw unsupported('keepdims over all axes');
-    return b.Cast(b.emit(op, [typeof axis === 'number' ? v : reshapeTo(b, v, [-1])], at)[0]!, 'int32');
-  });
-
 export const picking: Readonly<Record<string, LayerRow>> = {
   GetItem: plain(getItem),
   Take: plain(take),
-  Argmax: extreme('ArgMax'),
-  Argmin: extreme('ArgMin'),
-  Einsum: plain((x, b) =>
-    b.Einsum(
-      { Inputs: x.args.flatMap(arg => (arg instanceof KerasTensor ? [arg.value] : [])) },
-      { equation: x.config.text('subscripts').replace(/\s/g, '') },
-    ),
-  ),
 };

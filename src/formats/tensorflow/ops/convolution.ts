@@ -2,22 +2,12 @@
 import { type Dim, mulDims, subDims } from '../../../ir/dims.ts';
 import type { Value } from '../../../ir/graph.ts';
 import type { Builder, Size } from '../../../ops/builder.ts';
+import { channelsFirst, channelsLast } from '../../../ops/channels.ts';
 import { range, rankOf, shapeOf } from '../../../ops/shapes.ts';
 import { addSizes, dimOf, maxSizes, reshapeTo, shaped, subSizes } from '../../../ops/sizing.ts';
 import { type Call, type TfRow, type TfRows, unsupported } from '../call.ts';
 import { activated } from './fused.ts';
-import {
-  channelsFirst,
-  channelsLast,
-  isChannelsFirst,
-  onChannelsFirst,
-  padded,
-  paddingAttributes,
-  padsFor,
-  reach,
-  spatial,
-  type Window,
-} from './windows.ts';
+import { isChannelsFirst, onChannelsFirst, padded, paddingAttributes, padsFor, reach, spatial, type Window } from './windows.ts';
 
 /** Axes of a filter: [...spatial, in, out] to [out, in, ...spatial]. */
 function filterFirst(b: Builder, filter: Value): Value {

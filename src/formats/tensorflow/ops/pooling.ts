@@ -2,20 +2,11 @@
 import type { Value } from '../../../ir/graph.ts';
 import { isFloat } from '../../../ir/types.ts';
 import type { Builder } from '../../../ops/builder.ts';
+import { channelsFirst, channelsLast } from '../../../ops/channels.ts';
 import { elementOf, range, rankOf } from '../../../ops/shapes.ts';
 import { mulSizes, reshapeTo, sizeScalar, sizesOf } from '../../../ops/sizing.ts';
 import { type Call, type TfRow, type TfRows, unsupported } from '../call.ts';
-import {
-  channelsFirst,
-  channelsLast,
-  isChannelsFirst,
-  onChannelsFirst,
-  padded,
-  paddingAttributes,
-  padsFor,
-  spatial,
-  type Window,
-} from './windows.ts';
+import { isChannelsFirst, onChannelsFirst, padded, paddingAttributes, padsFor, spatial, type Window } from './windows.ts';
 
 function windowOf(x: Call, rank: number): Window {
   const kernel = spatial(x, 'ksize', rank);

@@ -4,10 +4,10 @@ import { type Dim, divideExactly } from '../../../ir/dims.ts';
 import type { Value } from '../../../ir/graph.ts';
 import { isFloat } from '../../../ir/types.ts';
 import type { Builder, Size } from '../../../ops/builder.ts';
+import { channelsFirst, channelsLast } from '../../../ops/channels.ts';
 import { elementOf } from '../../../ops/shapes.ts';
 import { dimOf, iota, reshapeTo, sizeScalar, sizesOf, subSizes } from '../../../ops/sizing.ts';
 import type { Call, TfRow, TfRows } from '../call.ts';
-import { channelsFirst, channelsLast } from './windows.ts';
 
 /** One axis of an image and what it becomes. */
 interface Axis {

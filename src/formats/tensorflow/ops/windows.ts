@@ -1,8 +1,8 @@
 // What convolutions and pools share: where channels are, and padding. Operators with the channels last run between two Transposes.
 import { fail } from '../../../errors.ts';
-import { addDims, ceilDivDims, type Dim, maxDims, mulDims, subDims } from '../../../ir/dims.ts';
 import type { Value } from '../../../ir/graph.ts';
 import type { Builder, Size } from '../../../ops/builder.ts';
+import * as channels from '../../../ops/channels.ts';
 import { range, rankOf, shapeOf } from '../../../ops/shapes.ts';
 import { addSizes, divSizes, maxSizes, mulSizes, subSizes } from '../../../ops/sizing.ts';
 import { type Call, unsupported } from '../call.ts';
@@ -10,15 +10,9 @@ import { type Call, unsupported } from '../call.ts';
 /** Whether the attribute puts the channels second, as ONNX does. */
 export const isChannelsFirst = (x: Call): boolean => x.has('data_format') && x.string('data_format').startsWith('NC');
 
-/** Channels from the end to the second place. */
-export const channelsFirst = (b: Builder, v: Value): Value => b.Transpose(v, [0, rankOf(v) - 1, ...range(rankOf(v) - 2, 1)]);
-/** The way back. */
-export const channelsLast = (b: Builder, v: Value): Value => b.Transpose(v, [0, ...range(rankOf(v) - 2, 2), 1]);
-
 /** `compute` over a tensor with the channels second, whatever the node says. */
-export function onChannelsFirst(b: Builder, v: Value, x: Call, compute: (v: Value) => Value): Value {
-  return isChannelsFirst(x) ? compute(v) : channelsLast(b, compute(channelsFirst(b, v)));
-}
+export const onChannelsFirst = (b: Builder, v: Value, x: Call, compute: (v: Value) => Value): Value =>
+  channels.onChannelsFirst(b, v, isChannelsFirst(x), compute);
 
 /** Numbers of the spatial axes out of a list with one for each axis. @throws ModelError E2001 where batch or channels have one too */
 export function spatial(x: Call, name: string, rank: number): number[] {
@@ -56,19 +50,11 @@ export function padsFor(b: Builder, v: Value, x: Call, window: Window): Pads {
     return { known: [...range(count).map(i => own[2 * i]!), ...range(count).map(i => own[2 * i + 1]!)] };
   }
   if (padding !== 'SAME') throw unsupported(`padding ${padding}`);
-  const missing = range(count).map(i => missingOf(shapeOf(v)[i + 2]!, window, i));
-  if (missing.every((d): d is number => typeof d === 'number'))
-    return { known: [...missing.map(n => Math.floor(n / 2)), ...missing.map(n => Math.ceil(n / 2))] };
+  const missing = range(count).map(i => channels.missingFor(shapeOf(v)[i + 2]!, reach(window, i), window.strides[i]!));
+  if (missing.every((d): d is number => typeof d === 'number')) return { known: channels.halved(missing) };
   const sizes = range(count).map(i => missingSize(b, b.dim(v, i + 2), window, i));
   const before = sizes.map(s => divSizes(b, s, 2));
   return { open: [...before, ...sizes.map((s, i) => subSizes(b, s, before[i]!))] };
-}
-
-function missingOf(size: Dim, window: Window, i: number): Dim {
-  const [stride, length] = [window.strides[i]!, reach(window, i)];
-  if (stride === 1) return length - 1;
-  const wanted = addDims(mulDims(subDims(ceilDivDims(size, stride), 1), stride), length);
-  return maxDims(subDims(wanted, size), 0);
 }
 
 function missingSize(b: Builder, size: Size, window: Window, i: number): Size {

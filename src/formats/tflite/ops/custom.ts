@@ -2,9 +2,9 @@
 import { readFlexbuffer } from '../../../codec/flexbuffers.ts';
 import type { Value } from '../../../ir/graph.ts';
 import type { Builder, Size } from '../../../ops/builder.ts';
+import { toChannelsFirst, toChannelsLast } from '../../../ops/channels.ts';
 import { range, rankOf, shapeOf } from '../../../ops/shapes.ts';
 import { addSizes, iota, mulSizes, sizesOf } from '../../../ops/sizing.ts';
-import { toChannelsFirst, toChannelsLast } from './layout.ts';
 import { type Call, unsupported } from './row.ts';
 import { padsFor, type Steps, transposed } from './window.ts';
 

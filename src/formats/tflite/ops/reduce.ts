@@ -2,8 +2,8 @@
 import type { Value } from '../../../ir/graph.ts';
 import { type DataType, isFloat } from '../../../ir/types.ts';
 import type { Builder } from '../../../ops/builder.ts';
+import { onChannelsFirst } from '../../../ops/channels.ts';
 import { axesOf, axisOf, elementOf, range, rankOf } from '../../../ops/shapes.ts';
-import { channelsFirst } from './layout.ts';
 import { activated, type Call, type Row, type Rows } from './row.ts';
 
 /** The axes of a reduction, each once. */
@@ -72,7 +72,7 @@ const l2Normalization: Row = (x, b) => {
 const localResponse: Row = (x, b) => {
   const { radius, bias, alpha, beta } = x.options('LocalResponseNormalizationOptions');
   const size = 2 * radius + 1;
-  return channelsFirst(b, x.input(0), v => b.LRN({ X: v }, { size, alpha: alpha * size, beta, bias }));
+  return onChannelsFirst(b, x.input(0), false, v => b.LRN({ X: v }, { size, alpha: alpha * size, beta, bias }));
 };
 
 /** Rows of equal segment ids together; segments that no row has hold the neutral element. */

@@ -3,10 +3,10 @@ import type { Dim } from '../../../ir/dims.ts';
 import type { Value } from '../../../ir/graph.ts';
 import type { AttributeInput } from '../../../ops/attributes.ts';
 import type { Builder, Size } from '../../../ops/builder.ts';
+import { onChannelsFirst, samePadding } from '../../../ops/channels.ts';
 import { range, rankOf, shapeOf } from '../../../ops/shapes.ts';
 import { settled, sizesOf } from '../../../ops/sizing.ts';
 import type { Padding } from '../schema.gen.ts';
-import { channelsFirst } from './layout.ts';
 import { activated, type Call, type Row, type Rows, unsupported } from './row.ts';
 
 export interface Steps {
@@ -22,15 +22,8 @@ export interface Steps {
  */
 export function padsFor(sizes: readonly Dim[], { kernel, strides, dilations, padding }: Steps): Readonly<Record<string, AttributeInput>> {
   if (padding === 'VALID') return {};
-  const totals = kernel.map((k, i) => {
-    const reach = (k - 1) * dilations[i]! + 1;
-    const [stride, size] = [strides[i]!, sizes[i]!];
-    if (stride === 1) return reach - 1;
-    return typeof size === 'number' ? Math.max(0, (Math.ceil(size / stride) - 1) * stride + reach - size) : undefined;
-  });
-  if (!totals.every(total => total !== undefined)) return { auto_pad: 'SAME_UPPER' };
-  const before = totals.map(total => Math.floor(total / 2));
-  return totals.every(total => total === 0) ? {} : { pads: [...before, ...totals.map((total, i) => total - before[i]!)] };
+  const reaches = kernel.map((k, i) => (k - 1) * dilations[i]! + 1);
+  return samePadding(sizes, reaches, strides);
 }
 
 /** Sizes of the axes between batch and channels, in [N, C, …]. */
@@ -47,7 +40,7 @@ function sizesOfKernel(w: Value, from: number, count: number): number[] {
 
 /** O H W I and the like as O I H W: output channels, input channels, then the kernel. */
 const convolution = (b: Builder, v: Value, w: Value, bias: Value | undefined, steps: Steps, group = 1): Value =>
-  channelsFirst(b, v, image => {
+  onChannelsFirst(b, v, false, image => {
     const { strides, dilations } = steps;
     const attributes = { strides, dilations, group, kernel_shape: steps.kernel, ...padsFor(spatial(image), steps) };
     return b.emit('Conv', [image, w, bias], attributes)[0]!;
@@ -112,7 +105,7 @@ export function transposed(
   steps: Steps,
   sizes: readonly Size[] | undefined,
 ): Value {
-  return channelsFirst(b, v, image => {
+  return onChannelsFirst(b, v, false, image => {
     const { strides, dilations, kernel } = steps;
     const inputs = spatial(image);
     const known = sizes?.map(size => (typeof size === 'number' ? size : undefined));
@@ -165,7 +158,7 @@ const pooled =
       dilations: [1, 1],
       padding: o.padding,
     };
-    const y = channelsFirst(b, x.input(0), v =>
+    const y = onChannelsFirst(b, x.input(0), false, v =>
       pool(b, v, { kernel_shape: steps.kernel, strides: steps.strides, ...padsFor(spatial(v), steps) }),
     );
     return activated(b, y, o.fused_activation_function);
@@ -187,7 +180,7 @@ const coordinates = ({ align_corners, half_pixel_centers }: Resizing): string =>
 const resizeBilinear: Row = (x, b) => {
   const v = x.input(0);
   const at = { mode: 'linear', coordinate_transformation_mode: coordinates(x.options('ResizeBilinearOptions')) };
-  return channelsFirst(b, v, image => b.Resize({ X: image, sizes: resizeSize(x, b, v) }, at));
+  return onChannelsFirst(b, v, false, image => b.Resize({ X: image, sizes: resizeSize(x, b, v) }, at));
 };
 
 /** Places are rounded down, but to the nearest one where corners are aligned. */
@@ -202,8 +195,11 @@ const resizeNearest: Row = (x, b) => {
     coordinate_transformation_mode: coordinate === 'tf_half_pixel_for_nn' ? 'half_pixel' : coordinate,
     nearest_mode,
   };
-  if (coordinate !== 'tf_half_pixel_for_nn') return channelsFirst(b, v, image => b.Resize({ X: image, sizes: resizeSize(x, b, v) }, at));
-  return channelsFirst(b, v, image => b.Resize({ X: image, sizes: resizeSize(x, b, v) }, { ...at, nearest_mode: 'round_prefer_ceil' }));
+  if (coordinate !== 'tf_half_pixel_for_nn')
+    return onChannelsFirst(b, v, false, image => b.Resize({ X: image, sizes: resizeSize(x, b, v) }, at));
+  return onChannelsFirst(b, v, false, image =>
+    b.Resize({ X: image, sizes: resizeSize(x, b, v) }, { ...at, nearest_mode: 'round_prefer_ceil' }),
+  );
 };
 
 /** Windows over all axes, with padding by hand. */
