@@ -4,6 +4,7 @@ import { inflateZlib } from './deflate.ts';
 import type { HdfFile } from './hdf5-file.ts';
 import { treeLeaves } from './hdf5-group.ts';
 import { kinds, type Messages } from './hdf5-header.ts';
+import { readByLibrary } from './hdf5-library.ts';
 import { ByteRange } from './source.ts';
 
 /** Elements of a dataset as they are stored, in order. */
@@ -52,12 +53,8 @@ export function elementsOf(file: HdfFile, messages: Messages, of: DataOf): Eleme
   }
   if (kind === 3) throw fail('E1011', `${path} is made of datasets of other files`, at);
   if (kind !== 2) throw fail('E1006', `${path} has a layout of class ${kind}`, at);
-  if (version === 4)
-    throw fail('E2002', `${path} has chunks in an index of the newest versions of HDF5`, {
-      ...at,
-      hint: 'write the file with libver="earliest"',
-    });
   const filters = filtersOf(messages, at);
+  if (version === 4) return { isStored: false, read: () => readByLibrary(file.source, path, of.length) };
   const rank = body.u8();
   const tree = body.find();
   const chunk = Array.from({ length: rank }, () => body.u32());
