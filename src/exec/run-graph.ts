@@ -1,6 +1,6 @@
 // Runs one graph on a backend: stage by stage, each compiled once for a signature of what it reads and bound once for its sizes.
 // Graphs in attributes are run by runners of their own.
-import { fail } from '../errors.ts';
+import { fail, ModelError } from '../errors.ts';
 import type { Datum } from '../ir/datum.ts';
 import { type Dim, symbol } from '../ir/dims.ts';
 import { Graph, Value } from '../ir/graph.ts';
@@ -40,6 +40,13 @@ interface Stage extends Split {
   readonly bound: Map<string, Promise<Bound>>;
 }
 
+/** A stage with its plan bound, where it has one, and what that reads. */
+interface Ready {
+  readonly stage: Stage;
+  readonly bound: Bound | undefined;
+  readonly tensors: readonly Tensor[];
+}
+
 export class GraphRunner {
   readonly #graph: Graph;
   readonly #settings: RunSettings;
@@ -61,7 +68,7 @@ export class GraphRunner {
 
   /** The plan of the first stage. */
   async firstPlan(inputs: ReadonlyMap<Value, Datum>): Promise<Plan> {
-    return (await this.#stage(this.#graph, inputs, new Set())).plan;
+    return (await this.#stage(this.#graph, inputs, new Set(), 'open')).plan;
   }
 
   /** Run the graph on what its inputs hold; what its outputs hold, in their order. */
@@ -71,8 +78,9 @@ export class GraphRunner {
     let given = inputs;
     let known: ReadonlySet<Value> = new Set();
     for (;;) {
-      const stage: Stage = await this.#stage(graph, given, known);
-      const scope = await this.#runStage(stage, given, control, results);
+      const ready: Ready = await this.#ready(graph, given, known);
+      const { stage } = ready;
+      const scope = await this.#runStage(ready, given, control, results);
       const hold = (v: Value): Datum => {
         const datum = v.tensor ?? scope.get(v);
         if (datum === undefined) throw fail('E9001', `${v.name || 'a value'} is read before it is made`);
@@ -94,15 +102,16 @@ export class GraphRunner {
   }
 
   /** Run the plan and the host's nodes; what each value holds. Results that the plan made go to `results`. */
-  async #runStage(stage: Stage, given: ReadonlyMap<Value, Datum>, control: RunControl, results: Datum[]): Promise<Map<Value, Datum>> {
+  async #runStage(
+    { stage, bound, tensors }: Ready,
+    given: ReadonlyMap<Value, Datum>,
+    control: RunControl,
+    results: Datum[],
+  ): Promise<Map<Value, Datum>> {
     const scope = new Map<Value, Datum>();
     for (const [before, now] of stage.inputs) scope.set(now, given.get(before)!);
-    if (stage.plan.outputs.length > 0) {
-      const made = await runPlan(
-        stage,
-        stage.ready.inputs.map(v => scope.get(v) as Tensor),
-        control.proceed,
-      );
+    if (bound) {
+      const made = await bound.run(tensors, control.proceed);
       stage.plan.outputs.forEach((port, i) => {
         if (port.name.startsWith('\u0000')) scope.set(stage.handed[Number(port.name.slice(1))]!, made[i]!);
         else results[Number(port.name)] = made[i]!;
@@ -140,10 +149,32 @@ export class GraphRunner {
     return inner.runner.run(data, control);
   }
 
-  #stage(graph: Graph, inputs: ReadonlyMap<Value, Datum>, known: ReadonlySet<Value>): Promise<Stage> {
+  /**
+   * The stage for inputs like these; where a plan for open sizes takes sizes for equal that are not, such as one that comes to 1 and is
+   * broadcast, the stage for these very sizes.
+   */
+  async #ready(graph: Graph, given: ReadonlyMap<Value, Datum>, known: ReadonlySet<Value>): Promise<Ready> {
+    const fitting = async (sizes: 'open' | 'exact'): Promise<Ready> => {
+      const stage = await this.#stage(graph, given, known, sizes);
+      const here = new Map(stage.inputs.map(([before, now]) => [now, given.get(before)]));
+      const tensors = stage.ready.inputs.map(v => here.get(v) as Tensor);
+      return { stage, tensors, bound: stage.plan.outputs.length > 0 ? await boundFor(stage, tensors) : undefined };
+    };
+    try {
+      return await fitting('open');
+    } catch (error) {
+      if (!(error instanceof ModelError) || error.code !== 'E3005') throw error;
+      // Where these do not fit either, sizes contradict each other, which the first error says of the model as it is.
+      return fitting('exact').catch(() => {
+        throw error;
+      });
+    }
+  }
+
+  #stage(graph: Graph, inputs: ReadonlyMap<Value, Datum>, known: ReadonlySet<Value>, sizes: 'open' | 'exact'): Promise<Stage> {
     const id = this.#graphIds.get(graph) ?? this.#graphIds.size;
     this.#graphIds.set(graph, id);
-    const { key, bindings } = signatureOf(inputs, known);
+    const { key, bindings } = signatureOf(inputs, known, sizes);
     const full = `${id} ${key}`;
     let stage = this.#stages.get(full);
     if (!stage) {
@@ -174,7 +205,8 @@ async function compileStage(graph: Graph, bindings: Bindings, { backend, optimiz
   return { ...split, plan, typed, inputs, executable: await backend.compile(plan), bound: new Map() };
 }
 
-async function runPlan(stage: Stage, tensors: readonly Tensor[], proceed: (step: Progress) => void): Promise<readonly Tensor[]> {
+/** The stage's plan with its memory laid out for inputs of these sizes. */
+async function boundFor(stage: Stage, tensors: readonly Tensor[]): Promise<Bound> {
   const sizes = sizesOf(stage.plan, tensors);
   const key = [...sizes].join(';');
   let bound = stage.bound.get(key);
@@ -186,7 +218,7 @@ async function runPlan(stage: Stage, tensors: readonly Tensor[], proceed: (step:
   stage.bound.delete(key);
   stage.bound.set(key, bound);
   await forgetOldest(stage.bound);
-  return (await bound).run(tensors, proceed);
+  return bound;
 }
 
 /** Most sizes that a session keeps memory for at a time. */
@@ -212,9 +244,13 @@ function sizesOf(plan: Plan, tensors: readonly Tensor[]): Map<string, number> {
 
 /**
  * What compiling depends on: kinds and element types, ranks, which sizes are fixed, 0, 1 or equal to each other, and known contents.
- * Equal open sizes share one symbol in the types.
+ * Equal open sizes share one symbol in the types; exact ones are all fixed.
  */
-function signatureOf(inputs: ReadonlyMap<Value, Datum>, known: ReadonlySet<Value>): { key: string; bindings: Bindings } {
+function signatureOf(
+  inputs: ReadonlyMap<Value, Datum>,
+  known: ReadonlySet<Value>,
+  sizes: 'open' | 'exact',
+): { key: string; bindings: Bindings } {
   const names = new Map<number, Dim>();
   const parts: string[] = [];
   const bindings = new Map<Value, ValueType | Value>();
@@ -233,10 +269,7 @@ function signatureOf(inputs: ReadonlyMap<Value, Datum>, known: ReadonlySet<Value
       continue;
     }
     const type = hasKernels(datum.type)
-      ? tensorType(
-          datum.type,
-          datum.dims.map((size, axis) => dimFor(size, v.shape?.[axis], names)),
-        )
+      ? tensorType(datum.type, sizes === 'exact' ? datum.dims : datum.dims.map((size, axis) => dimFor(size, v.shape?.[axis], names)))
       : tensorType(datum.type, datum.dims);
     bindings.set(v, type);
     parts.push(formatType(type));

@@ -144,7 +144,7 @@ const graphs: Case[] = [
   wrong('the input "^"', reads('^'), 'E1104', 'node[1]: nothing is named ""', 1),
   ...['', ':0', 'x:-1', 'x:2147483647', 'x:0:0', 'x:y', 'x:1e3'].map(noName),
   wrong('an output that a node lacks', reads('x:1'), 'E1104', '"x" has no output 1, only 1', 1),
-  wrong('an input too few', [placeholder(), node('y', 'AddV2', ['x'], [], at)], 'E1302', 'AddV2 has 1 inputs, expected 2', 1),
+  wrong('an input too few', [placeholder(), node('y', 'AddV2', ['x'], [], at)], 'E1302', 'AddV2 has 1 inputs, expected at least 2', 1),
   wrong('an input too many', [placeholder(), node('y', 'Relu', ['x', 'x'], [], at)], 'E1302', 'Relu has 2 inputs, expected 1', 1),
   wrong(
     'a placeholder without a type',

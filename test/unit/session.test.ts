@@ -78,6 +78,17 @@ describe('sizes', () => {
     const s = await session(modelOf([input('x', ['n'])], (b, x) => b.ReduceSum(b.Exp(x), { axes: [0] })));
     expect((await s.run({ x: floats() }))['y']!.data).toEqual(Float32Array.of(0));
   });
+  test('a size that comes to 1 in the run is broadcast', async () => {
+    const s = await session(modelOf([input('x', ['n', 2])], (b, x) => b.Expand(b.Slice(x, { axes: [0], starts: [1], ends: [3] }), [2, 2])));
+    const of = (n: number) =>
+      new Tensor(
+        'float32',
+        Float32Array.from({ length: 2 * n }, (_, i) => i),
+        [n, 2],
+      );
+    expect((await s.run({ x: of(3) }))['y']!.data).toEqual(Float32Array.of(2, 3, 4, 5));
+    expect((await s.run({ x: of(2) }))['y']!.data).toEqual(Float32Array.of(2, 3, 2, 3));
+  });
   test('an input of unknown rank takes the rank it is given', async () => {
     const x = new Value('x', tensorType('float32'));
     const s = await session(modelOf([x], (b, v) => b.Softmax({ input: v })));

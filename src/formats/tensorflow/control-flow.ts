@@ -157,9 +157,10 @@ type Sides = ReadonlyMap<string, number>;
 
 const key = ({ node, index }: Ref): string => `${node}:${index}`;
 
-/** An If in the place of each Merge. */
+/** An If in the place of each Merge; one of a loop that nothing enters stays, and is found to need itself. */
 function foldBranches(body: Body): Body {
-  const merges = reachable(body).filter(n => n.op === 'Merge');
+  const isOfLoop = (n: BodyNode): boolean => n.inputs.some(({ node }) => body.nodes.get(node)?.op === 'NextIteration');
+  const merges = reachable(body).filter(n => n.op === 'Merge' && !isOfLoop(n));
   if (merges.length === 0) return body;
   const sides = sidesOf(body);
   const nodes = new Map(body.nodes);
