@@ -196,6 +196,6 @@ suite swap $((400 * whole)) swap
 suite tflite $((120 * whole)) tflite
 suite tflite_flex $((60 * whole)) tflite_flex
 suite tflite_models $((900 * whole)) tflite_models
-suite keras $((300 * whole)) keras
+suite keras $((500 * whole)) keras
 suite fresh $((240 * whole)) fresh
 suite roundtrip $((240 * whole)) roundtrip

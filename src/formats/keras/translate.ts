@@ -1,5 +1,5 @@
 // From an opened file to a model: inputs and outputs here, the layers by their readers.
-import { isJsonArray, type Json } from '../../codec/json.ts';
+import { isJsonArray, type Json, writeJson } from '../../codec/json.ts';
 import { type Finding, fail, ModelError } from '../../errors.ts';
 import { type Dim, symbol } from '../../ir/dims.ts';
 import { Graph, Model, type Output, Value } from '../../ir/graph.ts';
@@ -119,7 +119,7 @@ function inputOf(name: string, shape: Json | undefined, layer: LayerSpec, given:
     if (typeof d === 'number' && Number.isSafeInteger(d) && d >= 0) return d;
     // What goes into a model together is one batch.
     if (d === null) return symbol(axis === 0 ? 'batch' : `${name}_${axis}`);
-    throw fail('E1202', `the input ${name} has a size that is no size: ${JSON.stringify(d)}`);
+    throw fail('E1202', `the input ${name} has a size that is no size: ${writeJson(d).slice(0, 80)}`);
   });
   return new Value(name, tensorType(element, sizes));
 }

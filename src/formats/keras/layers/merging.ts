@@ -5,9 +5,15 @@ import { axisOf, range, rankOf } from '../../../ops/shapes.ts';
 import { expandLike } from '../../../ops/sizing.ts';
 import { type LayerCall, type LayerRow, type LayerRows, plain, unsupported } from './row.ts';
 
+/** @throws ModelError E2001 for a call without any */
+function inputsOf({ inputs }: LayerCall): readonly Value[] {
+  if (inputs.length === 0) throw unsupported('no inputs');
+  return inputs;
+}
+
 /** Inputs of different ranks get axes behind the batch. */
 function aligned(x: LayerCall, b: Builder): Value[] {
-  const { inputs } = x;
+  const inputs = inputsOf(x);
   const rank = Math.max(...inputs.map(rankOf));
   return inputs.map(v => (rankOf(v) === rank ? v : b.Unsqueeze(v, range(rank - rankOf(v), 1))));
 }
@@ -25,7 +31,7 @@ const merged = (merge: (b: Builder, values: readonly Value[]) => Value): LayerRo
 const folded = (op: (b: Builder, p: Value, q: Value) => Value): LayerRow => merged((b, values) => values.reduce((p, q) => op(b, p, q)));
 
 const concatenate: LayerRow = {
-  build: (x, b) => b.Concat([...x.inputs], axisOf(x.config.number('axis', -1), rankOf(x.inputs[0]!))),
+  build: (x, b) => b.Concat([...inputsOf(x)], axisOf(x.config.number('axis', -1), rankOf(inputsOf(x)[0]!))),
   mask(x, b) {
     const { tensors } = x;
     if (tensors.every(t => !t.mask)) return undefined;
