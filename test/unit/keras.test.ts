@@ -91,7 +91,7 @@ describe('a configuration', () => {
   });
   test('with a size that is none is refused', async () => {
     const found = await refusedWith(text => text.replace(/"batch_shape": \[null/, '"batch_shape": [99999999999999999999'));
-    expect(found).toEqual(['E1202 the input words has a size that is no size: 99999999999999999999']);
+    expect(found).toEqual(['E1202 the input image has a size that is no size: 99999999999999999999']);
   });
   test('that reads what is not there is refused', async () => {
     const found = await refusedWith(text => text.replaceAll('"keras_history": ["words", 0, 0]', '"keras_history": ["words", 7, 0]'));
