@@ -2,14 +2,16 @@
 #include <algorithm>
 #include <numeric>
 
+#include "codec.h"
 #include "plan.h"
 #include "walk.h"
 
 namespace omnix {
 namespace {
 
-template <class T>
-void topk(const TopK& kernel, const Operand& x, const Operand& values, const Operand& places) {
+/** `decode` gives what elements are compared by. */
+template <class T, class Decode>
+void topk(const TopK& kernel, const Operand& x, const Operand& values, const Operand& places, Decode decode) {
   const auto axis = static_cast<size_t>(kernel.axis);
   const int64_t length = x.view->shape[axis], stride = x.view->strides[axis];
   const int64_t count = values.view->shape[axis];
@@ -23,7 +25,7 @@ void topk(const TopK& kernel, const Operand& x, const Operand& values, const Ope
       const T* row = x.as<T>() + at[0] + i * step[0];
       // NaN is the largest; of equal elements the first comes first.
       const auto before = [&](int64_t a, int64_t b) {
-        const T left = row[a * stride], right = row[b * stride];
+        const auto left = decode(row[a * stride]), right = decode(row[b * stride]);
         const bool above = right == right && (left != left || left > right), below = left == left && (right != right || left < right);
         return above || below ? above == kernel.largest : a < b;
       };
@@ -41,7 +43,15 @@ void topk(const TopK& kernel, const Operand& x, const Operand& values, const Ope
 }  // namespace
 
 void run_topk(const TopK& kernel, const Operand& x, const Operand& values, const Operand& places) {
-  with_type(x.view->type, [&](auto* null) { topk<std::remove_pointer_t<decltype(null)>>(kernel, x, values, places); });
+  const auto coded = [&](auto codec) {
+    using Codec = decltype(codec);
+    topk<typename Codec::Stored>(kernel, x, values, places, [](typename Codec::Stored bits) { return Codec::decode(bits); });
+  };
+  if (with_codec(x.view->type, coded)) return;
+  with_type(x.view->type, [&](auto* null) {
+    using T = std::remove_pointer_t<decltype(null)>;
+    topk<T>(kernel, x, values, places, [](T element) { return element; });
+  });
 }
 
 }  // namespace omnix

@@ -107,7 +107,7 @@ const takes: Readonly<Record<KernelKind, (type: DataType, step: Step) => boolean
   fill: isComputed,
   values: isScalarType,
   gather: isComputed,
-  topk: isScalarType,
+  topk: isComputed,
   scatter: (type, { kernel }) => (kernel.kind === 'scatter' && kernel.by === 'none' ? isComputed(type) : isScalarType(type)),
 };
 
