@@ -170,7 +170,7 @@ suite optimised 200 optimised
 suite types 120 types
 suite fuzz 90 fuzz
 suite verdicts $((150 * whole)) verdicts
-suite hostile $((300 * whole)) hostile
+suite hostile $((500 * whole)) hostile
 suite opsets $((90 * whole)) opsets
 suite simplify $((60 * whole)) simplify
 suite layout 240 layout
