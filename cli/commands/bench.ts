@@ -31,9 +31,9 @@ export async function bench([path]: readonly string[], options: BenchOptions, ou
   const ours = await made(backend.name, async () => {
     const session = await Session.create(model, { backend });
     const limits = runOptions(options);
-    return { inputs: session.inputs, run: (feeds: Arrays) => session.run(feeds, limits), dispose: () => session.dispose() };
+    return { session, run: (feeds: Arrays) => session.run(feeds, limits), dispose: () => session.dispose() };
   });
-  const { inputs } = ours.engine;
+  const { inputs } = ours.engine.session;
   // Open sizes are batches and lengths: one is what people ask for first.
   const feeds = options.inputs
     ? paired(
@@ -43,7 +43,7 @@ export async function bench([path]: readonly string[], options: BenchOptions, ou
         out,
       )
     : randomArrays(inputs, { size: 1 });
-  const engines = [ours];
+  const engines: Measured[] = [ours];
   if (options.vs !== undefined) engines.push(await made('onnxruntime', () => onnxRuntime(model, threads)));
   for (const one of engines) one.first = await timed(() => one.engine.run(feeds));
   await out.stage('run', report => measure(engines, feeds, options, report));
@@ -54,9 +54,9 @@ export async function bench([path]: readonly string[], options: BenchOptions, ou
   return { results, findings, text: tableOf(rows, load, peak) };
 }
 
-interface Measured {
+interface Measured<E extends Engine = Engine> {
   readonly name: string;
-  readonly engine: Engine;
+  readonly engine: E;
   /** Milliseconds from the model to what can run. */
   readonly create: number;
   /** Milliseconds of the first run. */
@@ -65,7 +65,7 @@ interface Measured {
   readonly times: number[];
 }
 
-async function made(name: string, create: () => Promise<Engine>): Promise<Measured> {
+async function made<E extends Engine>(name: string, create: () => Promise<E>): Promise<Measured<E>> {
   const started = performance.now();
   const engine = await create();
   return { name, engine, create: performance.now() - started, first: 0, times: [] };
