@@ -1,7 +1,7 @@
 // What a device must do. A backend sees kernels, element types, sizes and buffers; it never hears of a node or an operator.
 import type { Tensor } from '../ir/tensor.ts';
 import type { BoundPlan, Sizes } from './bind.ts';
-import type { Plan } from './plan.ts';
+import type { Plan, Step } from './plan.ts';
 
 /** How far a plan is: the step that is about to run, and how many there are. */
 export interface Progress {
@@ -37,4 +37,6 @@ export interface Backend {
   available(): Promise<true | string>;
   /** @throws ModelError E3008 naming every kernel kind and element type it lacks */
   compile(plan: Plan): Promise<Executable>;
+  /** The order in which it runs the steps of a plan, and why the host runs those that it does not; for backends that share work with it. */
+  placement?(plan: Plan): Promise<{ readonly steps: readonly Step[]; readonly reasons: readonly (string | undefined)[] }>;
 }

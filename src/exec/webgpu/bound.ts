@@ -1,0 +1,312 @@
+// A plan with its sizes bound on a WebGPU device: everything that a run replays is made here once.
+import { fail, ModelError } from '../../errors.ts';
+import { arrayFor, bytesOf, type Tensor, type TypedArray } from '../../ir/tensor.ts';
+import { runKernel } from '../../kernels/index.ts';
+import { elementsOf, fromElements, memoryLength } from '../../kernels/memory.ts';
+import type { Bound, Progress } from '../backend.ts';
+import { type BoundPlan, type BoundStep, bindPlan, type Sizes } from '../bind.ts';
+import type { Program } from '../gpu/kernels/index.ts';
+import type { Phase, Placement } from '../gpu/placement.ts';
+import { type Pass, stepNumber } from '../gpu/writer.ts';
+import { type Device, type Pipeline, usage } from './device.ts';
+import { alignment, type Range, Segments, write } from './memory.ts';
+import { statusWords } from './wgsl.ts';
+
+/** A plan on a device before its sizes are bound. */
+export interface Compiled {
+  readonly device: Device;
+  readonly placement: Placement;
+  /** Nothing for steps of the host. */
+  readonly programs: readonly (Program | undefined)[];
+  /** In the order of the ways and passes of each step. */
+  readonly pipelines: readonly (readonly (readonly Pipeline[])[] | undefined)[];
+  readonly constants: ReadonlyMap<number, Range>;
+  readonly hostConstants: ReadonlyMap<number, TypedArray>;
+}
+
+interface Dispatch {
+  readonly pipeline: GPUComputePipeline;
+  readonly group: GPUBindGroup;
+  readonly groups: readonly [number, number];
+}
+
+/** A dispatch as it is before there is memory. */
+interface Planned {
+  readonly pass: Pass;
+  readonly pipeline: Pipeline;
+  readonly step: BoundStep;
+  readonly groups: number;
+  readonly parameters: () => Range;
+  readonly words: Int32Array<ArrayBuffer>;
+  readonly lists: readonly { readonly place: () => Range; readonly words: Int32Array<ArrayBuffer> }[];
+}
+
+export async function bindOn(compiled: Compiled, sizes: Sizes, memory: number | undefined): Promise<Bound> {
+  const { device, placement } = compiled;
+  const plan = bindPlan(placement.plan, sizes, {
+    alignment,
+    segment: device.gpu.limits.maxBufferSize,
+    ...(memory !== undefined && { memory }),
+  });
+  const all = new Segments(device, usage.storage | usage.copyTarget | usage.copySource);
+  const facts = new Segments(device, usage.storage | usage.uniform | usage.copyTarget);
+  const planned = plan.steps.map((step, i) => planStep(compiled, step, i, facts));
+  const buffers = placeBuffers(compiled, plan, all);
+  const scratch = all.place(4 * scratchWords(planned.flat()));
+  const status = all.place(4 * statusWords);
+  const readings = [...placement.phases.filter(p => p.on === 'host').map(p => p.fetched), outputsOf(placement, plan)];
+  const longest = Math.max(...readings.map(list => statusLength + list.reduce((n, b) => n + stagedLength(plan, b), 0)));
+
+  device.gpu.pushErrorScope('out-of-memory');
+  all.allocate();
+  facts.allocate();
+  const staging = device.gpu.createBuffer({ size: longest, usage: usage.mapRead | usage.copyTarget });
+  const error = await device.gpu.popErrorScope();
+  if (error) throw fail('E3007', `the device has no memory for ${all.bytes + facts.bytes + longest} bytes: ${error.message}`);
+
+  const rangeOf = (buffer: number): Range => compiled.constants.get(buffer) ?? buffers.get(buffer)!();
+  const dispatches = planned.map(list => list.map(p => dispatchOf(device, p, rangeOf, scratch(), status())));
+  const run = new Runner({ compiled, plan, dispatches, rangeOf, staging, status: status() });
+  let last: Promise<unknown> = Promise.resolve();
+  return {
+    plan,
+    run(inputs, proceed) {
+      // Memory belongs to the binding, so its runs follow each other.
+      const next = last.then(() => run.once(inputs, proceed));
+      last = next.catch(() => {});
+      return next;
+    },
+    async dispose() {
+      await last;
+      all.destroy();
+      facts.destroy();
+      staging.destroy();
+    },
+  };
+}
+
+const statusLength = 32;
+const stagedLength = (plan: BoundPlan, buffer: number): number => {
+  const { type, size } = plan.buffers[buffer]!;
+  return Math.ceil(memoryLength(type, size) / 8) * 8;
+};
+
+/** Buffers of outputs that are on the device in the end. */
+const outputsOf = ({ outputsOn }: Placement, plan: BoundPlan): number[] => [
+  ...new Set(plan.outputs.flatMap((p, i) => (outputsOn[i] === 'device' ? [p.view.buffer] : []))),
+];
+
+function planStep({ device, programs, pipelines }: Compiled, step: BoundStep, at: number, facts: Segments): Planned[] {
+  const program = programs[at];
+  if (!program || step.outputs[0]!.shape.some(d => d === 0)) return [];
+  const way = program.findIndex(w => w.fits(step));
+  return program[way]!.passes.flatMap((pass, k) => {
+    const groups = pass.groups(step);
+    if (groups === 0) return [];
+    const numbers = pass.parameters.map(p => (p === stepNumber ? at : p(step)));
+    const odd = numbers.find(n => !(Math.abs(n) <= 2 ** 31));
+    if (odd !== undefined || groups > device.gpu.limits.maxComputeWorkgroupsPerDimension ** 2)
+      throw fail('E3007', `${step.label}: a size of ${odd} exceeds what 32 bits address`, { limit: { name: 'elements', value: 2 ** 31 } });
+    const lists = pass.slots.flatMap(({ source }) => {
+      if (source.kind !== 'list') return [];
+      const words = pairsOf(source.numbers(step));
+      return [{ words, place: facts.place(words.byteLength) }];
+    });
+    const words = Int32Array.from(numbers);
+    return [{ pass, step, groups, words, lists, pipeline: pipelines[at]![way]![k]!, parameters: facts.place(words.byteLength) }];
+  });
+}
+
+/** Numbers as two words each, the low one first. */
+function pairsOf(numbers: readonly number[]): Int32Array<ArrayBuffer> {
+  return new Int32Array(BigInt64Array.from(numbers, BigInt).buffer);
+}
+
+const scratchWords = (planned: readonly Planned[]): number =>
+  planned.reduce(
+    (most, { pass, step }) => pass.slots.reduce((n, { source }) => (source.kind === 'scratch' ? Math.max(n, source.words(step)) : n), most),
+    0,
+  );
+
+/** Places for inputs, outputs and temporaries that device steps touch or that are read back. */
+function placeBuffers({ placement }: Compiled, plan: BoundPlan, all: Segments): ReadonlyMap<number, () => Range> {
+  const places = new Map<number, () => Range>();
+  const needed = new Set(outputsOf(placement, plan));
+  for (const { on, from, to } of placement.phases)
+    if (on === 'device')
+      for (const s of plan.steps.slice(from, to)) for (const v of [...s.inputs, ...s.outputs]) if (v) needed.add(v.buffer);
+  const arena = plan.arena > 0 ? all.placeArena(plan.arena) : undefined;
+  for (const at of needed) {
+    const { role, type, size, offset } = plan.buffers[at]!;
+    const bytes = memoryLength(type, size);
+    if (role === 'constant') continue;
+    if (offset !== undefined && arena) places.set(at, () => arena(offset, bytes));
+    else places.set(at, all.place(bytes));
+  }
+  return places;
+}
+
+function dispatchOf(
+  device: Device,
+  { pass, pipeline, groups, parameters, words, lists }: Planned,
+  rangeOf: (buffer: number) => Range,
+  scratch: Range,
+  status: Range,
+): Dispatch {
+  const own = parameters();
+  write(device, own, new Uint8Array(words.buffer));
+  for (const { place, words } of lists) write(device, place(), new Uint8Array(words.buffer));
+  let list = 0;
+  const ranges = pass.slots.map(({ source }) => {
+    if (source.kind === 'buffer') return rangeOf(source.buffer);
+    if (source.kind === 'list') return lists[list++]!.place();
+    return source.kind === 'scratch' ? scratch : status;
+  });
+  const entries = [own, ...ranges].map((resource, binding) => ({ binding, resource }));
+  const across = Math.min(groups, device.gpu.limits.maxComputeWorkgroupsPerDimension);
+  return {
+    pipeline: pipeline.pipeline,
+    group: device.gpu.createBindGroup({ layout: pipeline.layout, entries }),
+    groups: [across, Math.ceil(groups / across)],
+  };
+}
+
+interface Work {
+  readonly compiled: Compiled;
+  readonly plan: BoundPlan;
+  /** Of each step. */
+  readonly dispatches: readonly (readonly Dispatch[])[];
+  readonly rangeOf: (buffer: number) => Range;
+  readonly staging: GPUBuffer;
+  readonly status: Range;
+}
+
+const readMode = 1;
+/** Dispatches of one submission: few enough that the device begins while the rest is encoded. */
+const perSubmit = 64;
+
+class Runner {
+  readonly #work: Work;
+  /** What the host has, by buffer; results leave with it, so that each run has its own. */
+  #memory = new Map<number, TypedArray>();
+
+  constructor(work: Work) {
+    this.#work = work;
+  }
+
+  async once(inputs: readonly Tensor[], proceed: (step: Progress) => void = () => {}): Promise<Tensor[]> {
+    const { compiled, plan, status } = this.#work;
+    const { device, placement } = compiled;
+    device.check();
+    this.#memory = new Map(compiled.hostConstants);
+    for (const [i, p] of plan.inputs.entries()) this.#takeInput(p.name, p.view.buffer, inputs[i]!);
+    write(device, status, new Uint8Array(4 * statusWords));
+    for (const phase of placement.phases) {
+      if (phase.on === 'device') this.#runOnDevice(phase, proceed);
+      else {
+        await this.#readBack(phase.fetched);
+        this.#runOnHost(phase, proceed);
+      }
+    }
+    await this.#readBack(outputsOf(placement, plan));
+    return plan.outputs.map(({ view: { type, shape, buffer } }) => fromElements(type, this.#hostArray(buffer), shape));
+  }
+
+  #takeInput(name: string, buffer: number, tensor: Tensor): void {
+    const elements = elementsOf(tensor) as TypedArray;
+    const { size } = this.#work.plan.buffers[buffer]!;
+    if (elements.length !== size) throw fail('E3003', `input ${name} has ${elements.length} elements, ${size} are expected`);
+    this.#memory.set(buffer, elements);
+  }
+
+  #hostArray(buffer: number): TypedArray {
+    let array = this.#memory.get(buffer);
+    if (!array) {
+      const { type, size } = this.#work.plan.buffers[buffer]!;
+      array = new (arrayFor(type))(size);
+      this.#memory.set(buffer, array);
+    }
+    return array;
+  }
+
+  #runOnDevice({ from, to, fetched }: Phase, proceed: (step: Progress) => void): void {
+    const { compiled, plan, dispatches, rangeOf } = this.#work;
+    const { gpu } = compiled.device;
+    for (const buffer of fetched) write(compiled.device, rangeOf(buffer), bytesOf(this.#hostArray(buffer)));
+    for (let first = from; first < to; ) {
+      const encoder = gpu.createCommandEncoder();
+      const pass = encoder.beginComputePass();
+      let encoded = 0;
+      for (; first < to && encoded < perSubmit; first++) {
+        proceed({ step: first, steps: plan.steps.length, label: plan.steps[first]!.label });
+        for (const d of dispatches[first]!) {
+          pass.setPipeline(d.pipeline);
+          pass.setBindGroup(0, d.group);
+          pass.dispatchWorkgroups(...d.groups);
+          encoded++;
+        }
+      }
+      pass.end();
+      gpu.queue.submit([encoder.finish()]);
+    }
+  }
+
+  #runOnHost({ from, to }: Phase, proceed: (step: Progress) => void): void {
+    const { plan } = this.#work;
+    for (let at = from; at < to; at++) {
+      const { kernel, inputs, outputs, label } = plan.steps[at]!;
+      proceed({ step: at, steps: plan.steps.length, label });
+      try {
+        runKernel(
+          kernel,
+          inputs.map(v => v && { ...v, data: this.#hostArray(v.buffer) }),
+          outputs.map(v => ({ ...v, data: this.#hostArray(v.buffer) })),
+        );
+      } catch (error) {
+        throw error instanceof ModelError ? error.within({ node: { op: label } }) : error;
+      }
+    }
+  }
+
+  /** Buffers of the device as arrays of the host, all of them at once, and what kernels reported. */
+  async #readBack(buffers: readonly number[]): Promise<void> {
+    const { compiled, plan, rangeOf, staging, status } = this.#work;
+    const { device } = compiled;
+    if (!compiled.programs.some(Boolean)) return;
+    const encoder = device.gpu.createCommandEncoder();
+    encoder.copyBufferToBuffer(status.buffer, status.offset, staging, 0, statusWords * 4);
+    let at = statusLength;
+    const parts = buffers.map(buffer => {
+      const { buffer: from, offset } = rangeOf(buffer);
+      const length = stagedLength(plan, buffer);
+      if (length > 0) encoder.copyBufferToBuffer(from, offset, staging, at, length);
+      at += length;
+      return { buffer, at: at - length };
+    });
+    device.gpu.queue.submit([encoder.finish()]);
+    try {
+      await staging.mapAsync(readMode, 0, at);
+    } catch (error) {
+      device.check();
+      throw fail('E3008', `backend webgpu: the device gave no results: ${String(error)}`, {}, { cause: error });
+    }
+    const bytes = staging.getMappedRange(0, at).slice(0);
+    staging.unmap();
+    device.check();
+    this.#refuseReport(new Int32Array(bytes, 0, statusWords));
+    for (const { buffer, at } of parts) {
+      const { type, size } = plan.buffers[buffer]!;
+      // A copy, so that the result of one output does not hold the memory of all.
+      this.#memory.set(buffer, new (arrayFor(type))(bytes.slice(at, at + memoryLength(type, size))));
+    }
+  }
+
+  #refuseReport(words: Int32Array<ArrayBuffer>): void {
+    const step = words[0]! - 1;
+    if (step < 0) return;
+    const index = new BigInt64Array(words.slice(1, 3).buffer)[0]!;
+    throw fail('E3006', `index ${index} is outside axis ${words[4]} of size ${words[3]}`, {
+      node: { op: this.#work.plan.steps[step]!.label },
+    });
+  }
+}
