@@ -45,6 +45,8 @@ export interface BindOptions {
   readonly alignment?: number;
   /** No temporary crosses a multiple of so many bytes, so that the arena can be several pieces of memory. */
   readonly segment?: number;
+  /** Temporaries of more bytes have memory of their own. */
+  readonly largest?: number;
 }
 
 /** @throws ModelError E3005 where a size is negative or a view leaves its buffer, E3007 over the memory limit */
@@ -66,7 +68,7 @@ export function bindPlan(plan: Plan, sizes: Sizes, options: BindOptions = {}): B
   const buffers = plan.buffers.map(b => ({ ...b, size: bindSize(b.size, sizes) }));
   for (const s of steps) for (const v of [...s.inputs, ...s.outputs]) if (v) checkInside(v, buffers[v.buffer]!.size, s.label);
   const arena = placeTemporaries(buffers, steps, options);
-  const total = arena.bytes + buffers.reduce((n, b) => n + (b.role === 'temporary' ? 0 : memoryLength(b.type, b.size)), 0);
+  const total = arena.bytes + arena.buffers.reduce((n, b) => n + (b.offset !== undefined ? 0 : memoryLength(b.type, b.size)), 0);
   if (total > memory) {
     const largest = buffers.reduce((a, b) => (memoryLength(b.type, b.size) > memoryLength(a.type, a.size) ? b : a));
     throw fail(
@@ -126,7 +128,7 @@ function checkInside(v: View<number>, size: number, label: string): void {
 function placeTemporaries(
   buffers: readonly (BoundBuffer & { size: number })[],
   steps: readonly BoundStep[],
-  { reuse = true, alignment = 64, segment = Number.POSITIVE_INFINITY }: BindOptions,
+  { reuse = true, alignment = 64, segment = Number.POSITIVE_INFINITY, largest = segment }: BindOptions,
 ): { bytes: number; buffers: BoundBuffer[] } {
   const last = new Map<number, number>();
   steps.forEach((s, at) => {
@@ -143,6 +145,7 @@ function placeTemporaries(
       const b = placed[v.buffer]!;
       if (b.role !== 'temporary' || b.offset !== undefined) continue;
       const length = Math.ceil(Math.max(1, memoryLength(b.type, b.size)) / alignment) * alignment;
+      if (length > largest) continue;
       const start = arena.take(length);
       const until = last.get(v.buffer)!;
       placed[v.buffer] = { ...b, offset: start };

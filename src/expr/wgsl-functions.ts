@@ -37,14 +37,20 @@ fn float_pow(a: f32, b: f32) -> f32 {
   let odd = !is_inf(b) && abs(float_rem(b, 2.0)) == 1.0;
   var m = pow(x, b);
   if (x == 1.0) { m = 1.0; }
+  if (is_inf(x) || is_inf(b)) { m = select(0.0, inf(), (x > 1.0) == (b > 0.0)); }
   if (x == 0.0) { m = select(0.0, inf(), b < 0.0); }
   if (a >= 0.0) { return m; }
   if (b != floor(b) && !is_inf(a)) { return nan(); }
   return select(m, -m, odd);
 }
-fn float_exp(a: f32) -> f32 { return select(exp(a), a, is_nan(a)); }
+fn float_exp(a: f32) -> f32 {
+  if (is_nan(a)) { return a; }
+  if (a > 88.722839) { return inf(); }
+  return select(exp(a), 0.0, a < -103.972084);
+}
 fn float_log(a: f32) -> f32 {
   if (is_nan(a) || a < 0.0) { return nan(); }
+  if (is_zero(a)) { return -inf(); }
   return select(log(a), a, is_inf(a));
 }
 fn float_expm1(a: f32) -> f32 { return select(float_exp(a) - 1.0, a + 0.5 * a * a + a * a * a / 6.0, abs(a) < 0.02); }

@@ -102,7 +102,7 @@ function expectClose(r: Compared, tolerance: number): void {
 /** What differs at an element. Integers and non-finite values are exact; the sign of zero is WGSL's own. */
 function mismatch({ name, type, webgpu, reference, arguments: args }: Compared, i: number, tolerance: number): string | undefined {
   const [actual, expected] = [Number(webgpu[i]), Number(reference[i])];
-  const close = type === 'float32' && Math.abs(actual - expected) <= tolerance * (1e-3 + Math.abs(expected));
+  const close = type === 'float32' && Number.isFinite(expected) && Math.abs(actual - expected) <= tolerance * (1e-3 + Math.abs(expected));
   if (actual === expected || close || (Number.isNaN(actual) && Number.isNaN(expected))) return undefined;
   return `${name}(${args?.map(a => a[i]).join(', ') ?? `element ${i}`}) = ${actual}, expected ${expected}`;
 }

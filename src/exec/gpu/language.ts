@@ -10,6 +10,10 @@ export interface Slot {
   readonly bits: 8 | 16 | 32 | 64;
   /** Whether nothing ever writes its memory; other slots may lie in one buffer with what is written. */
   readonly isConstant: boolean;
+  /** Bindings that it takes: more than one where its memory is larger than what one binds. */
+  readonly parts: number;
+  /** Elements of each part but the last, as a text. */
+  readonly partLength: string;
   isRead: boolean;
   isWritten: boolean;
   /** Whether words are exchanged between invocations. */

@@ -28,6 +28,8 @@ export interface BoundSlot {
   readonly source: Source;
   /** Whether its memory may be written, by this pass or by others. */
   readonly isWritten: boolean;
+  /** How many bindings follow each other for it. */
+  readonly parts: number;
 }
 
 /** One dispatch of a kernel. */
@@ -49,27 +51,31 @@ export const countOf = (shape: readonly number[]): number => shape.reduce((n, d)
 /** The unsigned type of the same width: elements that only move. */
 export const rawType = (type: DataType): DataType => `uint${Math.max(8, elementTypes[type].bits)}` as DataType;
 
-/** A step, and which buffers of its plan are constants. */
+/** A step, and what a device knows of the buffers of its plan. */
 export interface Written {
   readonly step: Step;
   readonly isConstant: (buffer: number) => boolean;
+  /** How many bindings a buffer takes; one where this says nothing. */
+  readonly partsOf?: (buffer: number) => number;
+  /** Bytes of one binding. */
+  readonly partBytes?: number;
 }
 
 export class Writer {
   readonly language: Language;
   readonly step: Step;
   readonly lines: string[] = [];
-  readonly #isConstant: (buffer: number) => boolean;
+  readonly #written: Written;
   readonly #slots: { readonly slot: Slot; readonly source: Source; readonly key: string }[] = [];
   readonly #shared: Shared[] = [];
   readonly #parameters: (Size | typeof stepNumber)[] = [];
   readonly #places = new Map<string, number>();
   #names = 0;
 
-  constructor(language: Language, { step, isConstant }: Written) {
+  constructor(language: Language, written: Written) {
     this.language = language;
-    this.step = step;
-    this.#isConstant = isConstant;
+    this.step = written.step;
+    this.#written = written;
   }
 
   /** The text of a number that binding decides; asked for twice under one key, it is one. */
@@ -106,8 +112,11 @@ export class Writer {
     const found = this.#slots.find(s => s.key === key);
     if (found) return found.slot;
     const name = source.kind === 'status' ? 'status' : `b${this.#slots.length}`;
-    const isConstant = source.kind === 'list' || (source.kind === 'buffer' && this.#isConstant(source.buffer));
-    const slot: Slot = { name, bits, isConstant, isRead: false, isWritten: false, isAtomic: false };
+    const isConstant = source.kind === 'list' || (source.kind === 'buffer' && this.#written.isConstant(source.buffer));
+    const { partsOf, partBytes = 0 } = this.#written;
+    const parts = source.kind === 'buffer' && partsOf ? partsOf(source.buffer) : 1;
+    const partLength = parts > 1 ? this.parameter(`part of ${bits}`, () => (partBytes * 8) / bits) : '';
+    const slot: Slot = { name, bits, isConstant, parts, partLength, isRead: false, isWritten: false, isAtomic: false };
     this.#slots.push({ slot, source, key });
     return slot;
   }
@@ -171,7 +180,7 @@ export class Writer {
       text,
       groups,
       parameters: this.#parameters,
-      slots: this.#slots.map(({ source, slot }) => ({ source, isWritten: !slot.isConstant })),
+      slots: this.#slots.map(({ source, slot }) => ({ source, isWritten: !slot.isConstant, parts: slot.parts })),
     };
   }
 }

@@ -8,8 +8,8 @@ import type { Backend, Bound, Executable } from '../backend.ts';
 import { programOf } from '../gpu/kernels/index.ts';
 import { type Placement, placeSteps } from '../gpu/placement.ts';
 import type { Written } from '../gpu/writer.ts';
-import type { Plan, Step } from '../plan.ts';
-import { bindOn, type Compiled } from './bound.ts';
+import type { Plan } from '../plan.ts';
+import { bindOn, type Compiled, writtenOn } from './bound.ts';
 import { type Device, type LoadGpu, openDevice, pageGpu, usage, Device as WebGpuDevice } from './device.ts';
 import { type Range, Segments, upload } from './memory.ts';
 import { wgsl } from './wgsl.ts';
@@ -44,27 +44,25 @@ export function webgpuBackend({ device, gpu = pageGpu, memory }: WebGpuOptions =
     },
     async placement(plan) {
       const found = await open();
-      const { reasons, plan: placed } = placeSteps(plan, step => lackOf(found, writtenIn(plan, step)));
+      const { reasons, plan: placed } = placeSteps(plan, step => lackOf(found, writtenOn(found, plan.buffers, step)));
       return { steps: placed.steps, reasons };
     },
   };
 }
-
-const writtenIn = ({ buffers }: Plan, step: Step): Written => ({ step, isConstant: at => buffers[at]!.role === 'constant' });
 
 /** What of a step the device cannot do. */
 function lackOf(device: Device, written: Written): string | undefined {
   const program = programOf(written, wgsl);
   if (typeof program === 'string') return `WGSL lacks ${program}`;
   const most = device.gpu.limits.maxStorageBuffersPerShaderStage;
-  const bound = Math.max(...program.flatMap(way => way.passes.map(p => p.slots.length)));
+  const bound = Math.max(...program.flatMap(way => way.passes.map(p => p.slots.reduce((n, s) => n + s.parts, 0))));
   return bound <= most ? undefined : `${bound} buffers, the device binds ${most}`;
 }
 
 async function compileOn(device: Device, plan: Plan, memory: number | undefined): Promise<Executable> {
-  const placement = placeSteps(plan, step => lackOf(device, writtenIn(plan, step)));
+  const placement = placeSteps(plan, step => lackOf(device, writtenOn(device, plan.buffers, step)));
   const programs = placement.plan.steps.map((step, i) => {
-    const program = placement.reasons[i] === undefined ? programOf(writtenIn(plan, step), wgsl) : undefined;
+    const program = placement.reasons[i] === undefined ? programOf(writtenOn(device, plan.buffers, step), wgsl) : undefined;
     return typeof program === 'string' ? undefined : program;
   });
   const pipelines = Promise.all(
@@ -96,10 +94,10 @@ const touched = ({ plan, phases }: Placement, on: 'device' | 'host'): ReadonlySe
       .flatMap(s => [...s.inputs, ...s.outputs].flatMap(v => (v ? [v.buffer] : []))),
   );
 
-async function uploadConstants(device: Device, placement: Placement, segments: Segments): Promise<ReadonlyMap<number, Range>> {
+async function uploadConstants(device: Device, placement: Placement, segments: Segments): Promise<ReadonlyMap<number, readonly Range[]>> {
   const used = touched(placement, 'device');
   const places = placement.plan.buffers.flatMap(({ tensor, type }, i) =>
-    tensor && used.has(i) ? [{ i, tensor, place: segments.place(memoryLength(type, tensor.size)) }] : [],
+    tensor && used.has(i) ? [{ i, tensor, place: segments.placeParts(memoryLength(type, tensor.size)) }] : [],
   );
   device.gpu.pushErrorScope('out-of-memory');
   segments.allocate();

@@ -5,12 +5,13 @@ import { runKernel } from '../../kernels/index.ts';
 import { elementsOf, fromElements, memoryLength } from '../../kernels/memory.ts';
 import type { Bound, Progress } from '../backend.ts';
 import { type BoundPlan, type BoundStep, bindPlan, type Sizes } from '../bind.ts';
-import type { Program } from '../gpu/kernels/index.ts';
+import { type Program, programOf } from '../gpu/kernels/index.ts';
 import type { Phase, Placement } from '../gpu/placement.ts';
-import { type Pass, stepNumber } from '../gpu/writer.ts';
+import { type Pass, stepNumber, type Written } from '../gpu/writer.ts';
+import type { BufferFacts, Step } from '../plan.ts';
 import { type Device, type Pipeline, usage } from './device.ts';
 import { alignment, type Range, Segments, write } from './memory.ts';
-import { statusWords } from './wgsl.ts';
+import { statusWords, wgsl } from './wgsl.ts';
 
 /** A plan on a device before its sizes are bound. */
 export interface Compiled {
@@ -20,9 +21,20 @@ export interface Compiled {
   readonly programs: readonly (Program | undefined)[];
   /** In the order of the ways and passes of each step. */
   readonly pipelines: readonly (readonly (readonly Pipeline[])[] | undefined)[];
-  readonly constants: ReadonlyMap<number, Range>;
+  readonly constants: ReadonlyMap<number, readonly Range[]>;
   readonly hostConstants: ReadonlyMap<number, TypedArray>;
 }
+
+/** A step as kernels are written for it: buffers whose size is known to exceed a binding are bound in parts. */
+export const writtenOn = (device: Device, buffers: readonly BufferFacts[], step: Step): Written => ({
+  step,
+  isConstant: at => buffers[at]!.role === 'constant',
+  partBytes: device.mostBytes,
+  partsOf: at => {
+    const { type, size } = buffers[at]!;
+    return typeof size === 'number' ? Math.max(1, Math.ceil(memoryLength(type, size) / device.mostBytes)) : 1;
+  },
+});
 
 interface Dispatch {
   readonly pipeline: GPUComputePipeline;
@@ -43,19 +55,18 @@ interface Planned {
 
 export async function bindOn(compiled: Compiled, sizes: Sizes, memory: number | undefined): Promise<Bound> {
   const { device, placement } = compiled;
-  const plan = bindPlan(placement.plan, sizes, {
-    alignment,
-    segment: device.gpu.limits.maxBufferSize,
-    ...(memory !== undefined && { memory }),
-  });
+  const segment = device.gpu.limits.maxBufferSize;
+  const plan = bindPlan(placement.plan, sizes, { alignment, segment, largest: device.mostBytes, ...(memory !== undefined && { memory }) });
   const all = new Segments(device, usage.storage | usage.copyTarget | usage.copySource);
   const facts = new Segments(device, usage.storage | usage.uniform | usage.copyTarget);
-  const planned = plan.steps.map((step, i) => planStep(compiled, step, i, facts));
+  const ready = await inParts(compiled, plan);
+  const planned = plan.steps.map((step, i) => planStep(ready, step, i, facts));
   const buffers = placeBuffers(compiled, plan, all);
   const scratch = all.place(4 * scratchWords(planned.flat()));
   const status = all.place(4 * statusWords);
   const readings = [...placement.phases.filter(p => p.on === 'host').map(p => p.fetched), outputsOf(placement, plan)];
   const longest = Math.max(...readings.map(list => statusLength + list.reduce((n, b) => n + stagedLength(plan, b), 0)));
+  if (longest > segment) throw fail('E3007', `outputs take ${longest} bytes, the device's limit is ${segment}`, { limit: { name: 'buffer', value: segment } });
 
   device.gpu.pushErrorScope('out-of-memory');
   all.allocate();
@@ -64,9 +75,9 @@ export async function bindOn(compiled: Compiled, sizes: Sizes, memory: number | 
   const error = await device.gpu.popErrorScope();
   if (error) throw fail('E3007', `the device has no memory for ${all.bytes + facts.bytes + longest} bytes: ${error.message}`);
 
-  const rangeOf = (buffer: number): Range => compiled.constants.get(buffer) ?? buffers.get(buffer)!();
-  const dispatches = planned.map(list => list.map(p => dispatchOf(device, p, rangeOf, scratch(), status())));
-  const run = new Runner({ compiled, plan, dispatches, rangeOf, staging, status: status() });
+  const rangesOf = (buffer: number): readonly Range[] => compiled.constants.get(buffer) ?? buffers.get(buffer)!();
+  const dispatches = planned.map(list => list.map(p => dispatchOf(device, p, rangesOf, scratch(), status())));
+  const run = new Runner({ compiled, plan, dispatches, rangesOf, staging, status: status() });
   let last: Promise<unknown> = Promise.resolve();
   return {
     plan,
@@ -95,6 +106,24 @@ const stagedLength = (plan: BoundPlan, buffer: number): number => {
 const outputsOf = ({ outputsOn }: Placement, plan: BoundPlan): number[] => [
   ...new Set(plan.outputs.flatMap((p, i) => (outputsOn[i] === 'device' ? [p.view.buffer] : []))),
 ];
+
+/** Kernels for steps whose buffers turn out to be larger than a binding. */
+async function inParts(compiled: Compiled, plan: BoundPlan): Promise<Compiled> {
+  const { device, placement } = compiled;
+  const isLarge = plan.buffers.map(
+    (b, i) => typeof placement.plan.buffers[i]!.size !== 'number' && memoryLength(b.type, b.size) > device.mostBytes,
+  );
+  if (!isLarge.includes(true)) return compiled;
+  const programs = [...compiled.programs];
+  const pipelines = [...compiled.pipelines];
+  for (const [i, step] of placement.plan.steps.entries()) {
+    if (!programs[i] || ![...step.inputs, ...step.outputs].some(v => v && isLarge[v.buffer])) continue;
+    const program = programOf(writtenOn(device, plan.buffers, step), wgsl) as Program;
+    programs[i] = program;
+    pipelines[i] = await Promise.all(program.map(way => Promise.all(way.passes.map(pass => device.pipeline(pass)))));
+  }
+  return { ...compiled, programs, pipelines };
+}
 
 function planStep({ device, programs, pipelines }: Compiled, step: BoundStep, at: number, facts: Segments): Planned[] {
   const program = programs[at];
@@ -129,8 +158,8 @@ const scratchWords = (planned: readonly Planned[]): number =>
   );
 
 /** Places for inputs, outputs and temporaries that device steps touch or that are read back. */
-function placeBuffers({ placement }: Compiled, plan: BoundPlan, all: Segments): ReadonlyMap<number, () => Range> {
-  const places = new Map<number, () => Range>();
+function placeBuffers({ placement }: Compiled, plan: BoundPlan, all: Segments): ReadonlyMap<number, () => readonly Range[]> {
+  const places = new Map<number, () => readonly Range[]>();
   const needed = new Set(outputsOf(placement, plan));
   for (const { on, from, to } of placement.phases)
     if (on === 'device')
@@ -140,8 +169,8 @@ function placeBuffers({ placement }: Compiled, plan: BoundPlan, all: Segments): 
     const { role, type, size, offset } = plan.buffers[at]!;
     const bytes = memoryLength(type, size);
     if (role === 'constant') continue;
-    if (offset !== undefined && arena) places.set(at, () => arena(offset, bytes));
-    else places.set(at, all.place(bytes));
+    if (offset !== undefined && arena) places.set(at, () => [arena(offset, bytes)]);
+    else places.set(at, all.placeParts(bytes));
   }
   return places;
 }
@@ -149,18 +178,18 @@ function placeBuffers({ placement }: Compiled, plan: BoundPlan, all: Segments): 
 function dispatchOf(
   device: Device,
   { pass, pipeline, groups, parameters, words, lists }: Planned,
-  rangeOf: (buffer: number) => Range,
+  rangesOf: (buffer: number) => readonly Range[],
   scratch: Range,
   status: Range,
 ): Dispatch {
   const own = parameters();
-  write(device, own, new Uint8Array(words.buffer));
-  for (const { place, words } of lists) write(device, place(), new Uint8Array(words.buffer));
+  write(device, [own], new Uint8Array(words.buffer));
+  for (const { place, words } of lists) write(device, [place()], new Uint8Array(words.buffer));
   let list = 0;
-  const ranges = pass.slots.map(({ source }) => {
-    if (source.kind === 'buffer') return rangeOf(source.buffer);
-    if (source.kind === 'list') return lists[list++]!.place();
-    return source.kind === 'scratch' ? scratch : status;
+  const ranges = pass.slots.flatMap(({ source }) => {
+    if (source.kind === 'buffer') return rangesOf(source.buffer);
+    if (source.kind === 'list') return [lists[list++]!.place()];
+    return [source.kind === 'scratch' ? scratch : status];
   });
   const entries = [own, ...ranges].map((resource, binding) => ({ binding, resource }));
   const across = Math.min(groups, device.gpu.limits.maxComputeWorkgroupsPerDimension);
@@ -176,7 +205,7 @@ interface Work {
   readonly plan: BoundPlan;
   /** Of each step. */
   readonly dispatches: readonly (readonly Dispatch[])[];
-  readonly rangeOf: (buffer: number) => Range;
+  readonly rangesOf: (buffer: number) => readonly Range[];
   readonly staging: GPUBuffer;
   readonly status: Range;
 }
@@ -200,7 +229,7 @@ class Runner {
     device.check();
     this.#memory = new Map(compiled.hostConstants);
     for (const [i, p] of plan.inputs.entries()) this.#takeInput(p.name, p.view.buffer, inputs[i]!);
-    write(device, status, new Uint8Array(4 * statusWords));
+    write(device, [status], new Uint8Array(4 * statusWords));
     for (const phase of placement.phases) {
       if (phase.on === 'device') this.#runOnDevice(phase, proceed);
       else {
@@ -230,9 +259,9 @@ class Runner {
   }
 
   #runOnDevice({ from, to, fetched }: Phase, proceed: (step: Progress) => void): void {
-    const { compiled, plan, dispatches, rangeOf } = this.#work;
+    const { compiled, plan, dispatches, rangesOf } = this.#work;
     const { gpu } = compiled.device;
-    for (const buffer of fetched) write(compiled.device, rangeOf(buffer), bytesOf(this.#hostArray(buffer)));
+    for (const buffer of fetched) write(compiled.device, rangesOf(buffer), bytesOf(this.#hostArray(buffer)));
     for (let first = from; first < to; ) {
       const encoder = gpu.createCommandEncoder();
       const pass = encoder.beginComputePass();
@@ -270,18 +299,21 @@ class Runner {
 
   /** Buffers of the device as arrays of the host, all of them at once, and what kernels reported. */
   async #readBack(buffers: readonly number[]): Promise<void> {
-    const { compiled, plan, rangeOf, staging, status } = this.#work;
+    const { compiled, plan, rangesOf, staging, status } = this.#work;
     const { device } = compiled;
     if (!compiled.programs.some(Boolean)) return;
     const encoder = device.gpu.createCommandEncoder();
     encoder.copyBufferToBuffer(status.buffer, status.offset, staging, 0, statusWords * 4);
     let at = statusLength;
     const parts = buffers.map(buffer => {
-      const { buffer: from, offset } = rangeOf(buffer);
       const length = stagedLength(plan, buffer);
-      if (length > 0) encoder.copyBufferToBuffer(from, offset, staging, at, length);
-      at += length;
-      return { buffer, at: at - length };
+      const start = at;
+      for (const { buffer: from, offset, size } of rangesOf(buffer)) {
+        const part = Math.min(size, start + length - at);
+        if (part > 0) encoder.copyBufferToBuffer(from, offset, staging, at, part);
+        at += part;
+      }
+      return { buffer, at: start };
     });
     device.gpu.queue.submit([encoder.finish()]);
     try {

@@ -51,9 +51,9 @@ export class Device {
     });
   }
 
-  /** Bytes that one binding holds. */
+  /** Bytes that one binding holds; all places in memory are multiples of 256. */
   get mostBytes(): number {
-    return Math.min(this.gpu.limits.maxStorageBufferBindingSize, this.gpu.limits.maxBufferSize);
+    return Math.min(this.gpu.limits.maxStorageBufferBindingSize, this.gpu.limits.maxBufferSize) & ~255;
   }
 
   /** The pipeline of a shader; equal ones are made once. @throws ModelError E3008 where it does not compile */
@@ -69,7 +69,7 @@ export class Device {
   async #make({ text, slots }: Pass): Promise<Pipeline> {
     const types: GPUBufferBindingType[] = [
       'uniform',
-      ...slots.map((s): GPUBufferBindingType => (s.isWritten ? 'storage' : 'read-only-storage')),
+      ...slots.flatMap(s => Array<GPUBufferBindingType>(s.parts).fill(s.isWritten ? 'storage' : 'read-only-storage')),
     ];
     // What is wrong with a module is said when its pipeline is made; the scope keeps it from being said twice.
     this.gpu.pushErrorScope('validation');

@@ -1,5 +1,4 @@
 // Device memory: many arrays in few buffers, and the bytes that go there and come back.
-import { fail } from '../../errors.ts';
 import type { Stored, Tensor } from '../../ir/tensor.ts';
 import { bytesOf, resident, type TypedArray } from '../../ir/tensor.ts';
 import { elementTypes } from '../../ir/types.ts';
@@ -35,12 +34,16 @@ export class Segments {
     this.#most = device.gpu.limits.maxBufferSize;
   }
 
-  /** A place for so many bytes, whose range is there once `allocate` was called. @throws ModelError E3007 where none holds them */
+  /** Places for so many bytes, in as many ranges as bindings take, which are there once `allocate` was called. */
+  placeParts(bytes: number): () => readonly Range[] {
+    const most = this.#device.mostBytes;
+    const parts = Array.from({ length: Math.max(1, Math.ceil(bytes / most)) }, (_, k) => this.place(Math.min(most, bytes - k * most)));
+    return () => parts.map(part => part());
+  }
+
+  /** A place for bytes that one binding holds. */
   place(bytes: number): () => Range {
     const size = bindingLength(bytes);
-    const value = this.#device.mostBytes;
-    if (size > value)
-      throw fail('E3007', `a tensor of ${bytes} bytes exceeds the device's limit of ${value}`, { limit: { name: 'buffer', value } });
     let segment = this.#lengths.length - 1;
     if (segment < 0 || this.#lengths[segment]! + size > this.#most) segment = this.#lengths.push(0) - 1;
     const offset = this.#lengths[segment]!;
@@ -75,24 +78,33 @@ export class Segments {
 const chunk = 2 ** 24;
 
 /** Put a tensor's elements where kernels read them. */
-export async function upload(device: Device, tensor: Tensor, to: Range): Promise<void> {
+export async function upload(device: Device, tensor: Tensor, to: readonly Range[]): Promise<void> {
   const { content } = tensor;
   if (elementTypes[tensor.type].bits < 8 || content instanceof Uint8Array || !('read' in content)) {
     write(device, to, bytesOf(elementsOf(await resident(tensor)) as TypedArray));
     return;
   }
   const stored: Stored = content;
-  for (let at = 0; at < stored.length; at += chunk)
-    write(device, { ...to, offset: to.offset + at }, await stored.read(at, Math.min(chunk, stored.length - at)));
+  for (let at = 0; at < stored.length; at += chunk) write(device, to, await stored.read(at, Math.min(chunk, stored.length - at)), at);
+}
+
+/** Put bytes into memory, from byte `from` of the ranges on, which is a multiple of 4. */
+export function write(device: Device, to: readonly Range[], bytes: Uint8Array, from = 0): void {
+  let start = 0;
+  for (const { buffer, offset, size } of to) {
+    const [first, end] = [Math.max(from, start), Math.min(from + bytes.length, start + size)];
+    if (end > first) writeWords(device, buffer, offset + first - start, bytes.subarray(first - from, end - from));
+    start += size;
+  }
 }
 
 /** The queue takes whole words. */
-export function write(device: Device, to: Pick<Range, 'buffer' | 'offset'>, bytes: Uint8Array): void {
+function writeWords(device: Device, buffer: GPUBuffer, offset: number, bytes: Uint8Array): void {
   const whole = bytes.length & ~3;
   const { queue } = device.gpu;
-  if (whole > 0) queue.writeBuffer(to.buffer, to.offset, bytes as Uint8Array<ArrayBuffer>, 0, whole);
+  if (whole > 0) queue.writeBuffer(buffer, offset, bytes as Uint8Array<ArrayBuffer>, 0, whole);
   if (whole === bytes.length) return;
   const rest = new Uint8Array(4);
   rest.set(bytes.subarray(whole));
-  queue.writeBuffer(to.buffer, to.offset + whole, rest);
+  queue.writeBuffer(buffer, offset + whole, rest);
 }

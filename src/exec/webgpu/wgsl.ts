@@ -48,7 +48,8 @@ export const wgsl: Language = {
 };
 
 function print({ slots, shared, parameters, body }: Module): string {
-  const bindings = slots.map((slot, i) => {
+  const pieces = slots.flatMap(piecesOf);
+  const bindings = pieces.map((slot, i) => {
     const access = slot.isConstant ? 'read' : 'read_write';
     return `@group(0) @binding(${i + 1}) var<storage, ${access}> ${slot.name}: array<${wordType(slot)}>;`;
   });
@@ -75,18 +76,35 @@ const isAtomic = (slot: Slot): boolean => slot.isAtomic || (slot.isWritten && sl
 
 const wordType = (slot: Slot): string => (slot.bits === 64 ? 'vec2<u32>' : isAtomic(slot) ? 'atomic<u32>' : 'u32');
 
+/** The bindings of a slot. */
+const piecesOf = (slot: Slot): readonly Slot[] =>
+  slot.parts === 1 ? [slot] : Array.from({ length: slot.parts }, (_, k) => ({ ...slot, name: `${slot.name}p${k}`, parts: 1 }));
+
 /** Functions that read and write elements, those that the text calls. */
 function accessors(slots: readonly Slot[], text: string): string[] {
   const calls = new Set(text.match(/\b(?:load|store)_b\d+_\w+(?=\()/g));
-  return [...calls].map(name => {
-    const [, verb, slotName, type] = /^(load|store)_(b\d+)_(\w+)$/.exec(name)! as unknown as [string, string, string, DataType];
+  return [...calls].flatMap(name => {
+    const [, verb, slotName, type] = /^(load|store)_(b\d+)_(\w+)$/.exec(name)! as unknown as [string, Verb, string, DataType];
     const slot = slots.find(s => s.name === slotName)!;
-    const scalar = typeName(computeType(type)!);
-    return verb === 'load'
-      ? `fn ${name}(i: i32) -> ${scalar} { ${loadText(slot, type)} }`
-      : `fn ${name}(i: i32, v: ${scalar}) { ${storeText(slot, type)} }`;
+    if (slot.parts === 1) return [accessor(verb, slot, type)];
+    const places = Array.from({ length: slot.parts }, (_, k) => {
+      const call = `${verb}_${slot.name}p${k}_${type}(i - ${k} * ${slot.partLength}${verb === 'store' ? ', v' : ''});`;
+      const inside = k === slot.parts - 1 ? '' : `if (i < ${k + 1} * ${slot.partLength}) `;
+      return verb === 'load' ? `${inside}{ return ${call} }` : `${inside}{ ${call} return; }`;
+    });
+    return [...piecesOf(slot).map(piece => accessor(verb, piece, type)), `${headOf(verb, slot, type)} { ${places.join(' ')} }`];
   });
 }
+
+type Verb = 'load' | 'store';
+
+function headOf(verb: Verb, slot: Slot, type: DataType): string {
+  const scalar = typeName(computeType(type)!);
+  return `fn ${verb}_${slot.name}_${type}(i: i32${verb === 'store' ? `, v: ${scalar})` : `) -> ${scalar}`}`;
+}
+
+const accessor = (verb: Verb, slot: Slot, type: DataType): string =>
+  `${headOf(verb, slot, type)} { ${verb === 'load' ? loadText(slot, type) : storeText(slot, type)} }`;
 
 function loadText(slot: Slot, type: DataType): string {
   if (slot.bits === 64) return `return ${slot.name}[i];`;
