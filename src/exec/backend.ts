@@ -17,8 +17,9 @@ export interface Bound {
   /**
    * Inputs and outputs in the order of the plan's ports.
    * @param proceed throws where the run must end; a backend that can be interrupted asks it before each step
+   * @param kept indexes of outputs that may stay where the backend made them; such a tensor is not resident, and `resident` fetches it
    */
-  run(inputs: readonly Tensor[], proceed?: (step: Progress) => void): Promise<readonly Tensor[]>;
+  run(inputs: readonly Tensor[], proceed?: (step: Progress) => void, kept?: ReadonlySet<number>): Promise<readonly Tensor[]>;
   /** Free the memory of these sizes once the runs that were started are done. */
   dispose(): Promise<void>;
 }
@@ -37,6 +38,8 @@ export interface Backend {
   available(): Promise<true | string>;
   /** @throws ModelError E3008 naming every kernel kind and element type it lacks */
   compile(plan: Plan): Promise<Executable>;
+  /** Whether the backend takes this tensor as an input as it is, though it is not resident. */
+  holds?(tensor: Tensor): boolean;
   /** The order in which it runs the steps of a plan, and why the host runs those that it does not; for backends that share work with it. */
   placement?(plan: Plan): Promise<{ readonly steps: readonly Step[]; readonly reasons: readonly (string | undefined)[] }>;
 }

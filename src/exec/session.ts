@@ -30,6 +30,11 @@ export interface RunOptions {
   readonly onProgress?: ((step: Progress) => void) | undefined;
   /** Most bytes of one tensor that the host makes; 4 GiB otherwise. */
   readonly memory?: number | undefined;
+  /**
+   * Outputs that stay on the backend's device where it has one, such as a cache that is fed to the next run. Such a tensor is not resident:
+   * `resident` fetches it.
+   */
+  readonly keep?: readonly string[] | undefined;
 }
 
 export interface SessionOptions {
@@ -102,7 +107,7 @@ export class Session {
 
   /** The plan for inputs like these; of its first stage, where what only the run knows divides it. */
   async plan(feeds: Data): Promise<Plan> {
-    return this.#runner.firstPlan(await checkFeeds(this.#graph, { ...this.defaults, ...feeds }));
+    return this.#runner.firstPlan(await checkFeeds(this.#graph, { ...this.defaults, ...feeds }, this.backend));
   }
 
   /**
@@ -120,11 +125,19 @@ export class Session {
   /** The same for any model: sequences are arrays, maps are Maps, an optional without an element is null. */
   async evaluate(
     feeds: Data,
-    { seed = 0, timeout, signal, memory = 2 ** 32, onProgress }: RunOptions = {},
+    { seed = 0, timeout, signal, memory = 2 ** 32, onProgress, keep = [] }: RunOptions = {},
   ): Promise<Record<string, Datum>> {
-    const inputs = await checkFeeds(this.#graph, { ...this.defaults, ...feeds });
-    const made = await this.#runner.run(inputs, { seed, ...limits({ timeout, signal, onProgress }, memory) });
+    const inputs = await checkFeeds(this.#graph, { ...this.defaults, ...feeds }, this.backend);
+    const kept = new Set(keep.map(name => this.#indexOf(name)));
+    const made = await this.#runner.run(inputs, { seed, ...limits({ timeout, signal, onProgress }, memory) }, kept);
     return Object.fromEntries(this.#graph.outputs.map((o, i) => [o.name, made[i]!]));
+  }
+
+  #indexOf(output: string): number {
+    const at = this.outputNames.indexOf(output);
+    if (at >= 0) return at;
+    const near = nearestName(output, this.outputNames);
+    throw fail('E3001', `the model has no output ${output}${near ? `; nearest name: ${near}` : ''}`);
   }
 
   async dispose(): Promise<void> {
@@ -173,7 +186,7 @@ function refuseGaps(graph: Graph): void {
 }
 
 /** Inputs that the caller must give, checked against the types the model declares. */
-async function checkFeeds(graph: Graph, feeds: Data): Promise<Map<Value, Datum>> {
+async function checkFeeds(graph: Graph, feeds: Data, backend: Backend): Promise<Map<Value, Datum>> {
   const wanted = graph.inputs.filter(v => !v.tensor);
   const findings: Finding[] = [];
   const report = (code: Finding['code'], message: string): void => void findings.push({ code, severity: 'error', message });
@@ -195,7 +208,7 @@ async function checkFeeds(graph: Graph, feeds: Data): Promise<Map<Value, Datum>>
     else if (!(datum instanceof Tensor)) data.set(v, datum);
     else if (!fits(datum, v.type as TensorType | undefined, sizes))
       report('E3003', `input ${v.name}: expected ${formatShape(v.shape?.map(d => substitute(d, sizes)))}, got [${datum.dims}]`);
-    else data.set(v, await resident(datum));
+    else data.set(v, backend.holds?.(datum) ? datum : await resident(datum));
   }
   if (findings.length > 0) throw new ModelError(findings);
   return data;

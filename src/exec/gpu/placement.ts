@@ -115,3 +115,12 @@ class Sides {
     return this.#valid.get(buffer)?.has('host') === false ? 'device' : 'host';
   }
 }
+
+/** Buffers that steps of one side touch. */
+export const touchedBy = ({ plan, phases }: Placement, on: Phase['on']): ReadonlySet<number> =>
+  new Set(
+    phases
+      .filter(p => p.on === on)
+      .flatMap(p => plan.steps.slice(p.from, p.to))
+      .flatMap(s => [...s.inputs, ...s.outputs].flatMap(v => (v ? [v.buffer] : []))),
+  );

@@ -1,47 +1,64 @@
 // The WebGPU backend. Compiling divides a plan between device and host, writes kernels for the device's steps, has their pipelines made all at
 // the same time, and uploads the constants. Binding makes buffers and bind groups. A run uploads, encodes and reads back.
-import { fail } from '../../errors.ts';
+import { fail, ModelError } from '../../errors.ts';
 import type { TypedArray } from '../../ir/tensor.ts';
 import { resident } from '../../ir/tensor.ts';
 import { elementsOf, memoryLength } from '../../kernels/memory.ts';
 import type { Backend, Bound, Executable } from '../backend.ts';
 import { programOf } from '../gpu/kernels/index.ts';
-import { type Placement, placeSteps } from '../gpu/placement.ts';
+import { type Placement, placeSteps, touchedBy } from '../gpu/placement.ts';
 import type { Written } from '../gpu/writer.ts';
 import type { Plan } from '../plan.ts';
 import { bindOn, type Compiled, writtenOn } from './bound.ts';
-import { type Device, type LoadGpu, openDevice, pageGpu, usage, Device as WebGpuDevice } from './device.ts';
+import { Device, type LoadGpu, openDevice, pageGpu, usage } from './device.ts';
+import { contentOn } from './kept.ts';
 import { type Range, Segments, upload } from './memory.ts';
+import { recovering } from './recovery.ts';
 import { wgsl } from './wgsl.ts';
 
 export interface WebGpuOptions {
   /** The device to run on; one of the default adapter otherwise. It stays the caller's. */
-  readonly device?: GPUDevice;
+  readonly device?: GPUDevice | undefined;
   /** Where WebGPU is; in the page otherwise. */
   readonly gpu?: LoadGpu | undefined;
   /** Most bytes that a bound plan may take. */
-  readonly memory?: number;
+  readonly memory?: number | undefined;
+  /** Told that the device was lost and is made anew; a warning on the console otherwise. */
+  readonly onNotice?: ((message: string) => void) | undefined;
 }
 
 /** Kernels in WGSL; what no shader can do runs on the host. */
-export function webgpuBackend({ device, gpu = pageGpu, memory }: WebGpuOptions = {}): Backend {
+export function webgpuBackend({ device, gpu = pageGpu, memory, onNotice = console.warn }: WebGpuOptions = {}): Backend {
   let opened: Promise<Device | string> | undefined;
+  const find = (): Promise<Device | string> => {
+    opened ??= device ? Promise.resolve(new Device(device)) : openDevice(gpu);
+    return opened;
+  };
+  let current: Device | undefined;
   const open = async (): Promise<Device> => {
-    opened ??= device ? Promise.resolve(new WebGpuDevice(device)) : openDevice(gpu);
-    const found = await opened;
+    const found = await find();
     if (typeof found === 'string') throw fail('E3008', `backend webgpu: ${found}`);
+    current = found;
     return found;
+  };
+  /** The device in place of one that was lost. */
+  const reopen = async (lost: Device): Promise<Device> => {
+    if (device) lost.check();
+    if (current === lost) {
+      onNotice(`the WebGPU device was lost (${lost.lost}); the session is made anew on another`);
+      current = undefined;
+      opened = undefined;
+    }
+    return open();
   };
   return {
     name: 'webgpu',
     async available() {
-      opened ??= device ? Promise.resolve(new WebGpuDevice(device)) : openDevice(gpu);
-      const found = await opened;
+      const found = await find();
       return typeof found === 'string' ? found : true;
     },
-    async compile(plan) {
-      return compileOn(await open(), plan, memory);
-    },
+    compile: async plan => recovering(await open(), reopen, on => compileOn(on, plan, memory)),
+    holds: tensor => contentOn(current, tensor) !== undefined,
     async placement(plan) {
       const found = await open();
       const { reasons, plan: placed } = placeSteps(plan, step => lackOf(found, writtenOn(found, plan.buffers, step)));
@@ -65,37 +82,48 @@ async function compileOn(device: Device, plan: Plan, memory: number | undefined)
     const program = placement.reasons[i] === undefined ? programOf(writtenOn(device, plan.buffers, step), wgsl) : undefined;
     return typeof program === 'string' ? undefined : program;
   });
-  const pipelines = Promise.all(
-    programs.map(async p => p && Promise.all(p.map(way => Promise.all(way.passes.map(pass => device.pipeline(pass)))))),
-  );
   const segments = new Segments(device, usage.storage | usage.copyTarget);
-  const [constants, hostConstants] = await Promise.all([uploadConstants(device, placement, segments), loadConstants(placement)]);
-  const compiled: Compiled = { device, placement, programs, pipelines: await pipelines, constants, hostConstants };
   const bounds = new Set<Bound>();
-  return {
-    async bind(sizes) {
-      const bound = await bindOn(compiled, sizes, memory);
-      bounds.add(bound);
-      return bound;
-    },
-    async dispose() {
-      for (const bound of bounds) await bound.dispose();
-      segments.destroy();
-    },
+  const dispose = async (): Promise<void> => {
+    for (const bound of bounds) await bound.dispose();
+    segments.destroy();
   };
+  try {
+    const [pipelines, constants, hostConstants] = await Promise.all([
+      makePipelines(device, placement, programs),
+      uploadConstants(device, placement, segments),
+      loadConstants(placement),
+    ]);
+    const compiled: Compiled = { device, placement, programs, pipelines, constants, hostConstants };
+    return {
+      async bind(sizes) {
+        const bound = await bindOn(compiled, sizes, memory);
+        bounds.add(bound);
+        return bound;
+      },
+      dispose,
+    };
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
 }
 
-/** Buffers that steps of one side touch. */
-const touched = ({ plan, phases }: Placement, on: 'device' | 'host'): ReadonlySet<number> =>
-  new Set(
-    phases
-      .filter(p => p.on === on)
-      .flatMap(p => plan.steps.slice(p.from, p.to))
-      .flatMap(s => [...s.inputs, ...s.outputs].flatMap(v => (v ? [v.buffer] : []))),
+/** Pipelines for every pass, all at the same time; an error names the step. */
+function makePipelines(device: Device, { plan }: Placement, programs: Compiled['programs']): Promise<Compiled['pipelines']> {
+  return Promise.all(
+    programs.map(async (program, i) => {
+      try {
+        return program && (await Promise.all(program.map(way => Promise.all(way.passes.map(pass => device.pipeline(pass))))));
+      } catch (error) {
+        throw error instanceof ModelError ? error.within({ node: { op: plan.steps[i]!.label } }) : error;
+      }
+    }),
   );
+}
 
 async function uploadConstants(device: Device, placement: Placement, segments: Segments): Promise<ReadonlyMap<number, readonly Range[]>> {
-  const used = touched(placement, 'device');
+  const used = touchedBy(placement, 'device');
   const places = placement.plan.buffers.flatMap(({ tensor, type }, i) =>
     tensor && used.has(i) ? [{ i, tensor, place: segments.placeParts(memoryLength(type, tensor.size)) }] : [],
   );
@@ -108,7 +136,7 @@ async function uploadConstants(device: Device, placement: Placement, segments: S
 }
 
 async function loadConstants(placement: Placement): Promise<ReadonlyMap<number, TypedArray>> {
-  const used = touched(placement, 'host');
+  const used = touchedBy(placement, 'host');
   const found = new Map<number, TypedArray>();
   for (const [i, { tensor }] of placement.plan.buffers.entries())
     if (tensor && used.has(i)) found.set(i, elementsOf(await resident(tensor)) as TypedArray);

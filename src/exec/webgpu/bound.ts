@@ -1,15 +1,17 @@
 // A plan with its sizes bound on a WebGPU device: everything that a run replays is made here once.
 import { fail, ModelError } from '../../errors.ts';
-import { arrayFor, bytesOf, type Tensor, type TypedArray } from '../../ir/tensor.ts';
+import { arrayFor, bytesOf, resident, Tensor, type TypedArray } from '../../ir/tensor.ts';
+import { elementTypes } from '../../ir/types.ts';
 import { runKernel } from '../../kernels/index.ts';
 import { elementsOf, fromElements, memoryLength } from '../../kernels/memory.ts';
 import type { Bound, Progress } from '../backend.ts';
 import { type BoundPlan, type BoundStep, bindPlan, type Sizes } from '../bind.ts';
 import { type Program, programOf } from '../gpu/kernels/index.ts';
-import type { Phase, Placement } from '../gpu/placement.ts';
+import { type Phase, type Placement, touchedBy } from '../gpu/placement.ts';
 import { type Pass, stepNumber, type Written } from '../gpu/writer.ts';
 import type { BufferFacts, Step } from '../plan.ts';
 import { type Device, type Pipeline, usage } from './device.ts';
+import { contentOn, DeviceContent } from './kept.ts';
 import { alignment, type Range, Segments, write } from './memory.ts';
 import { statusWords, wgsl } from './wgsl.ts';
 
@@ -66,7 +68,8 @@ export async function bindOn(compiled: Compiled, sizes: Sizes, memory: number | 
   const status = all.place(4 * statusWords);
   const readings = [...placement.phases.filter(p => p.on === 'host').map(p => p.fetched), outputsOf(placement, plan)];
   const longest = Math.max(...readings.map(list => statusLength + list.reduce((n, b) => n + stagedLength(plan, b), 0)));
-  if (longest > segment) throw fail('E3007', `outputs take ${longest} bytes, the device's limit is ${segment}`, { limit: { name: 'buffer', value: segment } });
+  if (longest > segment)
+    throw fail('E3007', `outputs take ${longest} bytes, the device's limit is ${segment}`, { limit: { name: 'buffer', value: segment } });
 
   device.gpu.pushErrorScope('out-of-memory');
   all.allocate();
@@ -75,15 +78,16 @@ export async function bindOn(compiled: Compiled, sizes: Sizes, memory: number | 
   const error = await device.gpu.popErrorScope();
   if (error) throw fail('E3007', `the device has no memory for ${all.bytes + facts.bytes + longest} bytes: ${error.message}`);
 
-  const rangesOf = (buffer: number): readonly Range[] => compiled.constants.get(buffer) ?? buffers.get(buffer)!();
+  const rangesOf = (buffer: number): readonly Range[] => compiled.constants.get(buffer) ?? buffers.get(buffer)?.() ?? [];
+  const readByHost = new Set([...touchedBy(placement, 'host'), ...plan.outputs.map(p => p.view.buffer)]);
   const dispatches = planned.map(list => list.map(p => dispatchOf(device, p, rangesOf, scratch(), status())));
-  const run = new Runner({ compiled, plan, dispatches, rangesOf, staging, status: status() });
+  const run = new Runner({ compiled, plan, dispatches, rangesOf, readByHost, staging, status: status() });
   let last: Promise<unknown> = Promise.resolve();
   return {
     plan,
-    run(inputs, proceed) {
+    run(inputs, proceed, kept) {
       // Memory belongs to the binding, so its runs follow each other.
-      const next = last.then(() => run.once(inputs, proceed));
+      const next = last.then(() => run.once(inputs, proceed, kept));
       last = next.catch(() => {});
       return next;
     },
@@ -206,6 +210,8 @@ interface Work {
   /** Of each step. */
   readonly dispatches: readonly (readonly Dispatch[])[];
   readonly rangesOf: (buffer: number) => readonly Range[];
+  /** Buffers that the host reads or returns, inputs among them. */
+  readonly readByHost: ReadonlySet<number>;
   readonly staging: GPUBuffer;
   readonly status: Range;
 }
@@ -218,17 +224,24 @@ class Runner {
   readonly #work: Work;
   /** What the host has, by buffer; results leave with it, so that each run has its own. */
   #memory = new Map<number, TypedArray>();
+  /** Inputs that are on the device already. */
+  #onDevice = new Map<number, DeviceContent>();
 
   constructor(work: Work) {
     this.#work = work;
   }
 
-  async once(inputs: readonly Tensor[], proceed: (step: Progress) => void = () => {}): Promise<Tensor[]> {
+  async once(
+    inputs: readonly Tensor[],
+    proceed: (step: Progress) => void = () => {},
+    kept: ReadonlySet<number> = new Set(),
+  ): Promise<Tensor[]> {
     const { compiled, plan, status } = this.#work;
     const { device, placement } = compiled;
     device.check();
     this.#memory = new Map(compiled.hostConstants);
-    for (const [i, p] of plan.inputs.entries()) this.#takeInput(p.name, p.view.buffer, inputs[i]!);
+    this.#onDevice = new Map();
+    for (const [i, p] of plan.inputs.entries()) await this.#takeInput(p.name, p.view.buffer, inputs[i]!);
     write(device, [status], new Uint8Array(4 * statusWords));
     for (const phase of placement.phases) {
       if (phase.on === 'device') this.#runOnDevice(phase, proceed);
@@ -237,15 +250,46 @@ class Runner {
         this.#runOnHost(phase, proceed);
       }
     }
-    await this.#readBack(outputsOf(placement, plan));
-    return plan.outputs.map(({ view: { type, shape, buffer } }) => fromElements(type, this.#hostArray(buffer), shape));
+    const stay = new Map(
+      plan.outputs.flatMap((p, i) => (kept.has(i) && this.#canStay(i) ? [[p.view.buffer, this.#keep(i)] as const] : [])),
+    );
+    await this.#readBack(outputsOf(placement, plan).filter(buffer => !stay.has(buffer)));
+    return plan.outputs.map(({ view: { type, shape, buffer } }) => {
+      const content = stay.get(buffer);
+      return content ? new Tensor(type, content, shape) : fromElements(type, this.#hostArray(buffer), shape);
+    });
   }
 
-  #takeInput(name: string, buffer: number, tensor: Tensor): void {
-    const elements = elementsOf(tensor) as TypedArray;
-    const { size } = this.#work.plan.buffers[buffer]!;
-    if (elements.length !== size) throw fail('E3003', `input ${name} has ${elements.length} elements, ${size} are expected`);
-    this.#memory.set(buffer, elements);
+  /** Whether an output is on the device as a tensor holds it, and in one piece. */
+  #canStay(output: number): boolean {
+    const { compiled, plan, rangesOf } = this.#work;
+    const { type, buffer } = plan.outputs[output]!.view;
+    return compiled.placement.outputsOn[output] === 'device' && elementTypes[type].bits >= 8 && rangesOf(buffer).length === 1;
+  }
+
+  #keep(output: number): DeviceContent {
+    const { compiled, plan, rangesOf } = this.#work;
+    const { type, buffer } = plan.outputs[output]!.view;
+    const [range] = rangesOf(buffer) as readonly [Range];
+    const content = new DeviceContent(compiled.device, memoryLength(type, plan.buffers[buffer]!.size));
+    this.#copy({ buffer: range.buffer, offset: range.offset }, { buffer: content.buffer, offset: 0 }, content.length);
+    return content;
+  }
+
+  #copy(from: Omit<Range, 'size'>, to: Omit<Range, 'size'>, length: number): void {
+    const { gpu } = this.#work.compiled.device;
+    const encoder = gpu.createCommandEncoder();
+    if (length > 0) encoder.copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset, Math.ceil(length / 4) * 4);
+    gpu.queue.submit([encoder.finish()]);
+  }
+
+  async #takeInput(name: string, buffer: number, tensor: Tensor): Promise<void> {
+    const { compiled, plan, rangesOf } = this.#work;
+    const { size } = plan.buffers[buffer]!;
+    if (tensor.size !== size) throw fail('E3003', `input ${name} has ${tensor.size} elements, ${size} are expected`);
+    const content = contentOn(compiled.device, tensor);
+    if (content && !this.#work.readByHost.has(buffer) && rangesOf(buffer).length === 1) this.#onDevice.set(buffer, content);
+    else this.#memory.set(buffer, elementsOf(await resident(tensor)) as TypedArray);
   }
 
   #hostArray(buffer: number): TypedArray {
@@ -261,7 +305,11 @@ class Runner {
   #runOnDevice({ from, to, fetched }: Phase, proceed: (step: Progress) => void): void {
     const { compiled, plan, dispatches, rangesOf } = this.#work;
     const { gpu } = compiled.device;
-    for (const buffer of fetched) write(compiled.device, rangesOf(buffer), bytesOf(this.#hostArray(buffer)));
+    for (const buffer of fetched) {
+      const content = this.#onDevice.get(buffer);
+      if (content) this.#copy({ buffer: content.buffer, offset: 0 }, rangesOf(buffer)[0]!, content.length);
+      else write(compiled.device, rangesOf(buffer), bytesOf(this.#hostArray(buffer)));
+    }
     for (let first = from; first < to; ) {
       const encoder = gpu.createCommandEncoder();
       const pass = encoder.beginComputePass();

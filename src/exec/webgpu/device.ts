@@ -34,12 +34,17 @@ export async function openDevice(load: LoadGpu): Promise<Device | string> {
   }
 }
 
+/** Buffers of one size that wait to be used again. */
+const mostSpare = 4;
+
 export class Device {
   readonly gpu: GPUDevice;
   /** Why the device is gone. */
   lost: string | undefined;
   readonly #pipelines = new Map<string, Promise<Pipeline>>();
   #defect: string | undefined;
+  /** Memory that kept tensors had, by its size. */
+  readonly #spare = new Map<number, GPUBuffer[]>();
 
   constructor(gpu: GPUDevice) {
     this.gpu = gpu;
@@ -54,6 +59,18 @@ export class Device {
   /** Bytes that one binding holds; all places in memory are multiples of 256. */
   get mostBytes(): number {
     return Math.min(this.gpu.limits.maxStorageBufferBindingSize, this.gpu.limits.maxBufferSize) & ~255;
+  }
+
+  /** Memory for a tensor that stays here, used again where it was given back. */
+  spare(size: number): GPUBuffer {
+    return this.#spare.get(size)?.pop() ?? this.gpu.createBuffer({ size, usage: usage.copySource | usage.copyTarget });
+  }
+  giveBack(buffer: GPUBuffer): void {
+    const { size } = buffer;
+    const others = this.#spare.get(size) ?? [];
+    this.#spare.set(size, others);
+    if (others.length < mostSpare) others.push(buffer);
+    else buffer.destroy();
   }
 
   /** The pipeline of a shader; equal ones are made once. @throws ModelError E3008 where it does not compile */

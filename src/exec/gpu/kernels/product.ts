@@ -86,11 +86,21 @@ export function tiledProduct(w: Writer, p: Product): Pass {
   const sides = p.inBatch(w.let('index', `${line} / ${w.parameter('tiles down', downTiles)}`));
   const firstRow = w.let('index', `(${line} % ${w.parameter('tiles down', downTiles)}) * ${tile}`);
   const firstColumn = w.let('index', `(group % ${w.parameter('tiles across', acrossTiles)}) * ${tile}`);
-  const [left, right] = [w.shared(type, tile * depth), w.shared(type, tile * depth)];
+  // First the tiles of both factors, a term after the other, then that of the results.
+  const memory = w.shared(type, tile * tile);
   const zero = w.constant(0, type);
   const sums = Array.from({ length: own * own }, () => w.variable(type, zero));
-  const fillLeft = fillTile(w, { type, memory: left, first: firstRow, end: rows, isDense: p.isDense.left, line: sides.left });
-  const fillRight = fillTile(w, { type, memory: right, first: firstColumn, end: columns, isDense: p.isDense.right, line: sides.right });
+  const fillLeft = fillTile(w, { type, memory, base: 0, first: firstRow, end: rows, isDense: p.isDense.left, line: sides.left });
+  const rightBase = tile * depth;
+  const fillRight = fillTile(w, {
+    type,
+    memory,
+    base: rightBase,
+    first: firstColumn,
+    end: columns,
+    isDense: p.isDense.right,
+    line: sides.right,
+  });
   const row = w.let('index', `(lane / ${across}) * ${own}`);
   const column = w.let('index', `(lane % ${across}) * ${own}`);
   w.loop(
@@ -100,8 +110,8 @@ export function tiledProduct(w: Writer, p: Product): Pass {
       fillRight(start, length);
       w.emit(w.language.barrier);
       w.loop(String(depth), k => {
-        const a = Array.from({ length: own }, (_, i) => w.let(type, `${left}[${k} * ${tile} + ${row} + ${i}]`));
-        const b = Array.from({ length: own }, (_, j) => w.let(type, `${right}[${k} * ${tile} + ${column} + ${j}]`));
+        const a = Array.from({ length: own }, (_, i) => w.let(type, `${memory}[${k} * ${tile} + ${row} + ${i}]`));
+        const b = Array.from({ length: own }, (_, j) => w.let(type, `${memory}[${rightBase} + ${k} * ${tile} + ${column} + ${j}]`));
         for (let i = 0; i < own; i++)
           for (let j = 0; j < own; j++) w.set(sums[i * own + j]!, sumOf(w, type, sums[i * own + j]!, a[i]!, b[j]!));
       });
@@ -109,17 +119,25 @@ export function tiledProduct(w: Writer, p: Product): Pass {
     },
     { by: String(depth) },
   );
-  for (let i = 0; i < own; i++)
-    for (let j = 0; j < own; j++) {
-      const [y, x] = [w.let('index', `${firstRow} + ${row} + ${i}`), w.let('index', `${firstColumn} + ${column} + ${j}`)];
-      w.if(`${y} < ${rows} && ${x} < ${columns}`, () => sides.finish(y, x, sums[i * own + j]!));
-    }
+  for (const [k, sum] of sums.entries()) w.set(`${memory}[(${row} + ${Math.floor(k / own)}) * ${tile} + ${column} + ${k % own}]`, sum);
+  w.emit(w.language.barrier);
+  // Neighbours write what lies side by side.
+  w.loop(
+    String(tile * tile),
+    at => {
+      const [y, x] = [w.let('index', `${firstRow} + ${at} / ${tile}`), w.let('index', `${firstColumn} + ${at} % ${tile}`)];
+      w.if(`${y} < ${rows} && ${x} < ${columns}`, () => sides.finish(y, x, w.let(type, `${memory}[${at}]`)));
+    },
+    { from: 'lane', by: String(workgroupSize) },
+  );
   return w.finish(tiles);
 }
 
 interface Filling {
   readonly type: ScalarType;
   readonly memory: string;
+  /** Where the tile begins in it. */
+  readonly base: number;
   readonly first: string;
   readonly end: string;
   readonly isDense: boolean;
@@ -127,34 +145,36 @@ interface Filling {
 }
 
 /** Fills a tile of one factor, a term of all lines after the other; neighbours read what lies side by side. */
-function fillTile(w: Writer, { type, memory, first, end, isDense, line }: Filling): (start: string, length: string) => void {
-  const each = (tile * depth) / workgroupSize;
-  const put = (at: string, k: string, inside: string, lineAt: () => Line): void => {
+function fillTile(w: Writer, { type, memory, base, first, end, isDense, line }: Filling): (start: string, length: string) => void {
+  const put = (own: string, kOwn: string, inside: string, element: () => string): void => {
     const value = w.variable(type, w.constant(0, type));
-    w.if(inside, () => w.set(value, lineAt()(k)));
-    w.set(`${memory}[${at}]`, value);
+    w.if(inside, () => w.set(value, element()));
+    w.set(`${memory}[${base} + ${kOwn} * ${tile} + ${own}]`, value);
   };
   if (isDense) {
-    const step = workgroupSize / depth;
     const kOwn = w.let('index', `lane % ${depth}`);
     return (start, length) => {
       const k = w.let('index', `${start} + ${kOwn}`);
-      for (let i = 0; i < each; i++) {
-        const own = w.let('index', `lane / ${depth} + ${i * step}`);
-        const at = w.let('index', `${first} + ${own}`);
-        put(`${kOwn} * ${tile} + ${own}`, k, `${at} < ${end} && ${k} < ${length}`, () => line(at));
-      }
+      w.loop(
+        String(tile),
+        own => {
+          const at = w.let('index', `${first} + ${own}`);
+          put(own, kOwn, `${at} < ${end} && ${k} < ${length}`, () => line(at)(k));
+        },
+        { from: `lane / ${depth}`, by: String(workgroupSize / depth) },
+      );
     };
   }
-  const step = workgroupSize / tile;
   const own = w.let('index', `lane % ${tile}`);
   const at = w.let('index', `${first} + ${own}`);
   const elements = line(at);
-  return (start, length) => {
-    for (let i = 0; i < each; i++) {
-      const kOwn = w.let('index', `lane / ${tile} + ${i * step}`);
-      const k = w.let('index', `${start} + ${kOwn}`);
-      put(`${kOwn} * ${tile} + ${own}`, k, `${at} < ${end} && ${k} < ${length}`, () => elements);
-    }
-  };
+  return (start, length) =>
+    w.loop(
+      String(depth),
+      kOwn => {
+        const k = w.let('index', `${start} + ${kOwn}`);
+        put(own, kOwn, `${at} < ${end} && ${k} < ${length}`, () => elements(k));
+      },
+      { from: `lane / ${tile}`, by: String(workgroupSize / tile) },
+    );
 }
