@@ -36,11 +36,11 @@ fn float_pow(a: f32, b: f32) -> f32 {
   let x = abs(a);
   let odd = !is_inf(b) && abs(float_rem(b, 2.0)) == 1.0;
   var m = pow(x, b);
-  if (x == 1.0) { m = 1.0; }
-  if (is_inf(x) || is_inf(b)) { m = select(0.0, inf(), (x > 1.0) == (b > 0.0)); }
   if (x == 0.0) { m = select(0.0, inf(), b < 0.0); }
-  if (a >= 0.0) { return m; }
-  if (b != floor(b) && !is_inf(a)) { return nan(); }
+  else if (x == 1.0) { m = 1.0; }
+  else if (is_inf(x) || is_inf(b)) { m = select(0.0, inf(), (x > 1.0) == (b > 0.0)); }
+  if ((bitcast<u32>(a) >> 31u) == 0u) { return m; }
+  if (b != floor(b) && !is_inf(a) && x != 0.0) { return nan(); }
   return select(m, -m, odd);
 }
 fn float_exp(a: f32) -> f32 {
