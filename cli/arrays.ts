@@ -6,6 +6,7 @@ import { type DataType, elementTypes } from '../src/ir/types.ts';
 import { bfloat16, float16 } from '../src/kernels/storage.ts';
 import { FileSource } from '../src/node/files.ts';
 import { matchArrays } from '../src/validate/compare.ts';
+import { randomArrays } from '../src/validate/random.ts';
 import type { Output } from './output.ts';
 import { shown } from './terminal.ts';
 
@@ -22,6 +23,17 @@ export function paired(given: Arrays, wanted: readonly string[], what: string, o
     out.note(`no array is named like an ${what}, so they are taken in order: ${pairs.join(', ')}`);
   }
   return arrays;
+}
+
+/** Those of an .npz, in the order of the inputs or by name; without one, arrays at random: open sizes are batches and lengths, and are 1. */
+export async function feedsFor(inputs: readonly ValueInfo[], path: string | undefined, out: Output): Promise<Arrays> {
+  if (path === undefined) return randomArrays(inputs, { size: 1 });
+  return paired(
+    await loadArrays(path),
+    inputs.map(v => v.name),
+    'input',
+    out,
+  );
 }
 
 const codecs = { float16, bfloat16 } as const;

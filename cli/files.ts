@@ -89,7 +89,7 @@ export async function whileWriting<T>(work: () => Promise<T>): Promise<T> {
 }
 
 /** Write to standard output as fast as its reader takes it. Gives the number of bytes. */
-export async function writeToStdout(chunks: AsyncIterable<Uint8Array>): Promise<number> {
+export async function writeToStdout(chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<number> {
   let written = 0;
   for await (const chunk of chunks) {
     written += chunk.length;

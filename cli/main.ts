@@ -298,6 +298,24 @@ withLimits(
 
 withLimits(
   program
+    .command('profile')
+    .description('where the time of a run goes, step by step, beside what this machine reaches at best')
+    .argument('<model>', 'a model')
+    .option('--inputs <path>', 'an .npz with an array for each input, otherwise arrays at random with open sizes of 1')
+    .option('--input-shape <name:dims>', 'a shape for an input, such as x:1,3,224,224; repeatable', collect)
+    .option('-b, --backend <name>', 'what computes: reference, cpu or webgpu', 'cpu')
+    .option('--threads <number>', 'the most threads of a run, otherwise one for each processor', wholeNumber)
+    .option('--warm-up <runs>', 'runs before those that count', wholeNumber, 3)
+    .option('--runs <number>', 'runs that count; each step has the median of its times', wholeNumber, 10)
+    .option('--top <number>', 'so many rows', wholeNumber, 20)
+    .option('--trace <path>', 'also write the last run for chrome://tracing or Perfetto')
+    .option('--overwrite', 'replace the file of --trace'),
+)
+  .addHelpText('before', examples('profile model.onnx', 'profile model.onnx --threads 1 --top 50', 'profile model.onnx --trace run.json'))
+  .action(lazily(async () => (await import('./commands/profile.ts')).profile));
+
+withLimits(
+  program
     .command('run')
     .description('run a model on arrays')
     .argument('<model>', 'a model')

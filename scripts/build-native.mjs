@@ -2,9 +2,9 @@
 // those of the packages node-api-headers and node-addon-api.
 //   node scripts/build-native.mjs [--sanitize address,undefined | --sanitize thread] [--force]
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { availableParallelism, tmpdir } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -94,7 +94,11 @@ const flags = [
   ...(sanitizers ? [`-fsanitize=${sanitizers}`, '-fno-omit-frame-pointer', '-g'] : []),
   ...headerFolders().flatMap(path => ['-isystem', path]),
 ];
-const objects = mkdtempSync(join(tmpdir(), 'omnix-native-'));
+/** Objects are kept: what is older than its source, a header or this script is compiled again. */
+const objects = join(root, 'build', `objects${suffix}`);
+mkdirSync(objects, { recursive: true });
+const changed = name => statSync(name, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+const oldest = Math.max(...[...files.filter(name => name.endsWith('.h')), fileURLToPath(import.meta.url)].map(changed));
 
 /** Runs the compiler; whether it succeeded. */
 const compiled = args =>
@@ -108,8 +112,15 @@ const compiled = args =>
 async function worker(left, made) {
   for (let source = left.pop(); source !== undefined; source = left.pop()) {
     const object = join(objects, `${source.object}.o`);
-    if (!(await compiled([...flags, ...source.flags, '-c', source.file, '-o', object]))) return false;
     made.push(object);
+    if (!options.force && changed(object) > Math.max(oldest, changed(source.file))) continue;
+    // Under another name until it is whole, so that a build that was stopped leaves nothing behind.
+    const begun = `${object}.${process.pid}`;
+    if (!(await compiled([...flags, ...source.flags, '-c', source.file, '-o', begun]))) {
+      rmSync(begun, { force: true });
+      return false;
+    }
+    renameSync(begun, object);
   }
   return true;
 }
@@ -118,7 +129,6 @@ const made = [];
 const left = [...sources];
 const done = await Promise.all(Array.from({ length: availableParallelism() }, () => worker(left, made)));
 const linked = done.every(Boolean) && (await compiled([...flags, ...made.sort(), '-o', partial]));
-rmSync(objects, { recursive: true });
 if (!linked) {
   rmSync(partial, { force: true });
   stop(`build-native: ${compiler} failed`);

@@ -1,7 +1,6 @@
 // omnix bench: how long a model takes, run by run, beside ONNX Runtime on request.
 import { Session, withInputShapes } from '../../src/api.ts';
-import { randomArrays } from '../../src/validate/random.ts';
-import { type Arrays, loadArrays, paired } from '../arrays.ts';
+import { type Arrays, feedsFor } from '../arrays.ts';
 import { backendNamed } from '../backends.ts';
 import { readModel } from '../files.ts';
 import { type LimitOptions, runOptions } from '../limits.ts';
@@ -33,16 +32,7 @@ export async function bench([path]: readonly string[], options: BenchOptions, ou
     const limits = runOptions(options);
     return { session, run: (feeds: Arrays) => session.run(feeds, limits), dispose: () => session.dispose() };
   });
-  const { inputs } = ours.engine.session;
-  // Open sizes are batches and lengths: one is what people ask for first.
-  const feeds = options.inputs
-    ? paired(
-        await loadArrays(options.inputs),
-        inputs.map(v => v.name),
-        'input',
-        out,
-      )
-    : randomArrays(inputs, { size: 1 });
+  const feeds = await feedsFor(ours.engine.session.inputs, options.inputs, out);
   const engines: Measured[] = [ours];
   if (options.vs !== undefined) engines.push(await made('onnxruntime', () => onnxRuntime(model, threads)));
   for (const one of engines) one.first = await timed(() => one.engine.run(feeds));

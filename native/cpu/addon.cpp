@@ -1,4 +1,4 @@
-// The border to JavaScript: three functions, `constants`, `bind` and `run`. Exceptions of the kernels stop here and become
+// The border to JavaScript: the functions `constants`, `bind`, `run` and `measure`. Exceptions of the kernels stop here and become
 // errors with a code and the number of the step.
 #include <napi.h>
 
@@ -109,8 +109,11 @@ Napi::Value bind_plan(const Napi::CallbackInfo& info) {
 /** One run on a thread of the pool. It owns copies of the inputs, so the caller may change or transfer its arrays at once. */
 class Run : public Napi::AsyncWorker {
  public:
-  Run(Napi::Env env, SharedPlan plan, std::vector<std::vector<std::byte>> inputs)
+  Run(Napi::Env env, SharedPlan plan, std::vector<std::vector<std::byte>> inputs, const Napi::Value& stop, const Napi::Value& times)
       : Napi::AsyncWorker(env, "omnix.run"), plan_(std::move(plan)), inputs_(std::move(inputs)), done_(Napi::Promise::Deferred::New(env)) {
+    static_assert(sizeof(std::atomic<int32_t>) == sizeof(int32_t), "a word of JavaScript is read as an atomic one");
+    watch_.stop = reinterpret_cast<const std::atomic<int32_t>*>(held<int32_t>(stop, napi_int32_array, 1));
+    watch_.times = held<double>(times, napi_float64_array, plan_->steps.size());
     Napi::Array results = Napi::Array::New(env, plan_->outputs.size());
     for (uint32_t i = 0; i < plan_->outputs.size(); i++) {
       Napi::ArrayBuffer memory = Napi::ArrayBuffer::New(env, static_cast<size_t>(plan_->buffers[plan_->outputs[i].buffer].bytes()));
@@ -126,7 +129,7 @@ class Run : public Napi::AsyncWorker {
     try {
       std::vector<std::byte*> inputs;
       for (auto& bytes : inputs_) inputs.push_back(bytes.data());
-      run_plan(*plan_, inputs, outputs_);
+      run_plan(*plan_, inputs, outputs_, watch_);
     } catch (const Refusal& refusal) {
       stop(refusal);
     } catch (const std::bad_alloc&) {
@@ -143,15 +146,29 @@ class Run : public Napi::AsyncWorker {
     refusal_ = refusal;
     SetError(refusal.message);
   }
+  /** Memory of a typed array, which lives as long as the run; null where there is none. */
+  template <class T>
+  T* held(const Napi::Value& value, napi_typedarray_type type, size_t least) {
+    if (value.IsUndefined()) return nullptr;
+    const bool fits = value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == type && value.As<Napi::TypedArray>().ElementLength() >= least;
+    if (!fits) throw Refusal("E9001", "native: an array of another type or length is expected");
+    held_.push_back(Napi::Persistent(value.As<Napi::Object>()));
+    return value.As<Napi::TypedArrayOf<T>>().Data();
+  }
   SharedPlan plan_;
   std::vector<std::vector<std::byte>> inputs_;
   std::vector<std::byte*> outputs_;
   Napi::ObjectReference results_;
+  Watch watch_;
+  std::vector<Napi::ObjectReference> held_;
   Napi::Promise::Deferred done_;
   std::optional<Refusal> refusal_;
 };
 
-/** run(plan, bytes of each input): a promise of the bytes of each output, as ArrayBuffers. */
+/**
+ * run(plan, bytes of each input, a word that ends the run or undefined, memory for the milliseconds of each step or undefined): a promise of
+ * the bytes of each output, as ArrayBuffers.
+ */
 Napi::Value run(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     SharedPlan plan = unwrap<Plan>(info[0], plan_tag);
@@ -163,10 +180,21 @@ Napi::Value run(const Napi::CallbackInfo& info) {
       if (static_cast<int64_t>(inputs.back().size()) < plan->buffers[plan->inputs[i].buffer].bytes())
         throw Refusal("E3003", "input " + std::to_string(i) + " has fewer bytes than its buffer");
     }
-    auto* worker = new Run(info.Env(), std::move(plan), std::move(inputs));
+    auto worker = std::make_unique<Run>(info.Env(), std::move(plan), std::move(inputs), info[2], info[3]);
     const Napi::Promise promise = worker->promise();
-    worker->Queue();
+    worker.release()->Queue();
     return promise;
+  });
+}
+
+/** measure(most threads or 0): operations of floats and bytes from memory in a second. */
+Napi::Value measure_limits(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const Limits limits = measure(info.Length() > 0 && info[0].IsNumber() ? std::max<int64_t>(0, info[0].As<Napi::Number>().Int64Value()) : 0);
+    Napi::Object result = Napi::Object::New(info.Env());
+    result.Set("flops", limits.flops);
+    result.Set("bytes", limits.bytes);
+    return result;
   });
 }
 
@@ -174,6 +202,7 @@ Napi::Object exports_of(Napi::Env env, Napi::Object exports) {
   exports.Set("constants", Napi::Function::New(env, keep_constants));
   exports.Set("bind", Napi::Function::New(env, bind_plan));
   exports.Set("run", Napi::Function::New(env, run));
+  exports.Set("measure", Napi::Function::New(env, measure_limits));
   return exports;
 }
 

@@ -75,6 +75,8 @@ struct Isa {
   void (*multiply)(const Product& product, const Part& part);
   /** y[i] = start + the sum over t of weights[t] * lines[t][i * stride], for i below n. */
   void (*filter)(float* y, int64_t n, float start, const float* const* lines, const float* weights, int64_t taps, int64_t stride);
+  /** So many multiplications with additions of vectors in registers; how many operations of floats they are. `sink` keeps them alive. */
+  double (*exercise)(int64_t rounds, float* sink);
 };
 
 /** That of this processor. */

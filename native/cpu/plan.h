@@ -1,5 +1,6 @@
 // A bound plan as C++ data: kernels over views of buffers. Nothing here knows JavaScript.
 #pragma once
+#include <atomic>
 #include <cstdint>
 #include <exception>
 #include <map>
@@ -128,8 +129,24 @@ void verify_plan(const Plan& plan);
 /** Pack the constant sides of products, once for all bindings. To be called on one thread at a time. */
 void pack_constants(Plan& plan);
 
-/** Memory of inputs and outputs in the order of the plan's ports. @throws Refusal E3006 for an index outside its axis */
-void run_plan(const Plan& plan, const std::vector<std::byte*>& inputs, const std::vector<std::byte*>& outputs);
+/** What goes with a run. */
+struct Watch {
+  /** Set where the run must end; null where nothing ends it. */
+  const std::atomic<int32_t>* stop = nullptr;
+  /** Takes the milliseconds of each step; may be null. */
+  double* times = nullptr;
+};
+
+/**
+ * Memory of inputs and outputs in the order of the plan's ports.
+ * @throws Refusal E3006 for an index outside its axis, E3011 where the run was stopped
+ */
+void run_plan(const Plan& plan, const std::vector<std::byte*>& inputs, const std::vector<std::byte*>& outputs, const Watch& watch);
+
+/** In a second. */
+struct Limits { double flops, bytes; };
+/** What so many threads reach at best, 0 for all. It takes a few tenths of a second. */
+Limits measure(int64_t threads);
 
 using Operands = std::vector<Operand>;
 void run_map(const Map& kernel, const Operands& inputs, const Operands& outputs);

@@ -1,5 +1,7 @@
 #include "pool.h"
 
+#include "plan.h"
+
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
@@ -40,15 +42,19 @@ void pin(std::thread& thread, int cpu) {
 #endif
 }
 
+bool is_set(const std::atomic<int32_t>* word) { return word && word->load(std::memory_order_relaxed) != 0; }
+
 struct Job {
   const std::function<void(int64_t)>* task;
   int64_t count;
+  const std::atomic<int32_t>* stop;
   std::atomic<int64_t> next{0};
   std::mutex lock;
   std::exception_ptr error;
 
   void work() {
     for (int64_t i = next.fetch_add(1); i < count; i = next.fetch_add(1)) {
+      if (is_set(stop)) return;
       try {
         (*task)(i);
       } catch (...) {
@@ -120,21 +126,25 @@ Pool& pool() {
   return *shared;
 }
 
-/** 0 for no limit. */
-thread_local int64_t limit = 0;
+thread_local Bounds bounds;
 
 }  // namespace
 
-int64_t thread_count() { return limit > 0 ? std::min(limit, pool().size()) : pool().size(); }
+int64_t thread_count() { return bounds.threads > 0 ? std::min(bounds.threads, pool().size()) : pool().size(); }
 
-ThreadLimit::ThreadLimit(int64_t most) : before_(limit) { limit = most; }
-ThreadLimit::~ThreadLimit() { limit = before_; }
+WithBounds::WithBounds(Bounds now) : before_(bounds) { bounds = now; }
+WithBounds::~WithBounds() { bounds = before_; }
+
+void check_stop() {
+  if (is_set(bounds.stop)) throw Refusal("E3011", "the run was stopped");
+}
 
 void parallel(int64_t count, const std::function<void(int64_t)>& task) {
   static thread_local bool inside = false;
   Job job;
   job.task = &task;
   job.count = count;
+  job.stop = bounds.stop;
   std::unique_lock<std::mutex> alone(pool().busy, std::defer_lock);
   if (count > 1 && !inside && thread_count() > 1 && alone.try_lock()) {
     inside = true;
@@ -144,6 +154,7 @@ void parallel(int64_t count, const std::function<void(int64_t)>& task) {
     job.work();
   }
   if (job.error) std::rethrow_exception(job.error);
+  check_stop();
 }
 
 }  // namespace omnix

@@ -1,4 +1,5 @@
 // One run of a verified plan: memory for the temporaries, then each kernel in order.
+#include <chrono>
 #include <new>
 
 #include "plan.h"
@@ -41,8 +42,8 @@ void run_step(const Step& step, const Operands& in, const std::vector<bool>& giv
 
 }  // namespace
 
-void run_plan(const Plan& plan, const std::vector<std::byte*>& inputs, const std::vector<std::byte*>& outputs) {
-  const ThreadLimit threads(plan.threads);
+void run_plan(const Plan& plan, const std::vector<std::byte*>& inputs, const std::vector<std::byte*>& outputs, const Watch& watch) {
+  const WithBounds bounds({plan.threads, watch.stop});
   const Arena arena(static_cast<std::byte*>(::operator new[](static_cast<size_t>(plan.arena) + 1, alignment)));
   std::vector<std::byte*> memory(plan.buffers.size());
   for (size_t at = 0; at < memory.size(); at++) {
@@ -62,12 +63,15 @@ void run_plan(const Plan& plan, const std::vector<std::byte*>& inputs, const std
       in.push_back(v ? Operand{&*v, memory[v->buffer]} : Operand{nullptr, nullptr});
     }
     for (const View& v : step.outputs) out.push_back({&v, memory[v.buffer]});
+    const auto started = std::chrono::steady_clock::now();
     try {
+      check_stop();
       run_step(step, in, given, out);
     } catch (Refusal& refusal) {
       refusal.step = static_cast<int64_t>(at);
       throw;
     }
+    if (watch.times) watch.times[at] = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - started).count();
   }
 }
 

@@ -1,6 +1,6 @@
 // What a device must do. A backend sees kernels, element types, sizes and buffers; it never hears of a node or an operator.
 import type { Tensor } from '../ir/tensor.ts';
-import type { BoundPlan, Sizes } from './bind.ts';
+import type { BoundPlan, BoundStep, Sizes } from './bind.ts';
 import type { Plan, Step } from './plan.ts';
 
 /** How far a plan is: the step that is about to run, and how many there are. */
@@ -11,15 +11,24 @@ export interface Progress {
   readonly label: string;
 }
 
+/** What goes with a run. */
+export interface Watch {
+  /** Throws where the run must end. A backend that computes on this thread asks it before each step. */
+  proceed?(step?: Progress): void;
+  /** Aborted where the run must end. A backend that computes elsewhere stops then, and `proceed` says why. */
+  readonly stop?: AbortSignal | undefined;
+  /** Takes what each step took, in milliseconds, in the order of the plan. */
+  record?(step: BoundStep, milliseconds: number): void;
+}
+
 /** A plan whose sizes are bound and whose memory is laid out. */
 export interface Bound {
   readonly plan: BoundPlan;
   /**
    * Inputs and outputs in the order of the plan's ports.
-   * @param proceed throws where the run must end; a backend that can be interrupted asks it before each step
    * @param kept indexes of outputs that may stay where the backend made them; such a tensor is not resident, and `resident` fetches it
    */
-  run(inputs: readonly Tensor[], proceed?: (step: Progress) => void, kept?: ReadonlySet<number>): Promise<readonly Tensor[]>;
+  run(inputs: readonly Tensor[], watch?: Watch, kept?: ReadonlySet<number>): Promise<readonly Tensor[]>;
   /** Free the memory of these sizes once the runs that were started are done. */
   dispose(): Promise<void>;
 }

@@ -7,7 +7,7 @@ import type { DataType } from '../ir/types.ts';
 import type { KernelKind } from '../kernels/kernel.ts';
 import { elementsOf, fromElements } from '../kernels/memory.ts';
 import { computeType } from '../kernels/storage.ts';
-import type { Backend, Bound } from './backend.ts';
+import type { Backend, Bound, Watch } from './backend.ts';
 import { type BindOptions, type BoundPlan, bindPlan } from './bind.ts';
 import { encodePlan } from './cpu-wire.ts';
 import { onTypes, refuseLacking } from './lacking.ts';
@@ -19,8 +19,13 @@ export interface CpuAddon {
   constants(bytes: readonly (Uint8Array | undefined)[]): object;
   /** A plan, after every view, type and count in it has been checked; it runs on at most so many threads, 0 for all. */
   bind(words: Float64Array, names: readonly string[], constants: object, threads: number): object;
-  /** Outputs in the order of the ports. Inputs are copied before it returns. */
-  run(plan: object, inputs: readonly Uint8Array[]): Promise<readonly ArrayBuffer[]>;
+  /**
+   * Outputs in the order of the ports. Inputs are copied before it returns. The run ends soon after `stop[0]` is no longer 0, with E3011;
+   * `times` gets the milliseconds of each step.
+   */
+  run(plan: object, inputs: readonly Uint8Array[], stop?: Int32Array, times?: Float64Array): Promise<readonly ArrayBuffer[]>;
+  /** What so many threads reach at best, 0 for all: multiplications and additions, and bytes read from memory, in a second. */
+  measure(threads: number): { readonly flops: number; readonly bytes: number };
 }
 
 /** The addon, or why there is none. */
@@ -72,12 +77,22 @@ export function bindNative(addon: CpuAddon, plan: BoundPlan, constants: object, 
   }
   return {
     plan,
-    async run(inputs) {
+    async run(inputs, { proceed, stop, record }: Watch = {}) {
+      proceed?.();
+      const ends = stop && new Int32Array(1);
+      const end = (): void => void Atomics.store(ends!, 0, 1);
+      stop?.addEventListener('abort', end);
+      const times = record && new Float64Array(plan.steps.length);
       try {
-        const outputs = await addon.run(handle, inputs.map(computedBytes));
+        const outputs = await addon.run(handle, inputs.map(computedBytes), ends, times);
+        times?.forEach((ms, i) => void record?.(plan.steps[i]!, ms));
         return plan.outputs.map(({ view: { type, shape } }, i) => fromElements(type, new (arrayFor(type))(outputs[i]!), shape));
       } catch (error) {
+        // Why the run was stopped is known here.
+        if (stop?.aborted) proceed?.();
         throw toModelError(error, plan);
+      } finally {
+        stop?.removeEventListener('abort', end);
       }
     },
     // The handle goes with its last reference.

@@ -6,7 +6,7 @@ import { arrayFor, resident, type Tensor, type TypedArray } from '../ir/tensor.t
 import { runKernel } from '../kernels/index.ts';
 import type { Operand, View } from '../kernels/kernel.ts';
 import { elementsOf, fromElements } from '../kernels/memory.ts';
-import type { Backend, Bound, Progress } from './backend.ts';
+import type { Backend, Bound, Watch } from './backend.ts';
 import { type BindOptions, type BoundBuffer, type BoundPlan, bindPlan } from './bind.ts';
 import type { Plan } from './plan.ts';
 
@@ -25,7 +25,7 @@ export function referenceBackend(options: BindOptions = {}): Backend {
           const bound = bindPlan(plan, sizes, { memory: defaultMemory, ...options });
           return {
             plan: bound,
-            run: async (inputs, proceed) => execute(bound, constants, inputs, proceed),
+            run: async (inputs, watch) => execute(bound, constants, inputs, watch),
             dispose: async () => {},
           } satisfies Bound;
         },
@@ -41,12 +41,7 @@ async function loadConstants(plan: Plan): Promise<ReadonlyMap<number, TypedArray
   return loaded;
 }
 
-function execute(
-  plan: BoundPlan,
-  constants: ReadonlyMap<number, TypedArray>,
-  inputs: readonly Tensor[],
-  proceed: (step: Progress) => void = () => {},
-): Tensor[] {
+function execute(plan: BoundPlan, constants: ReadonlyMap<number, TypedArray>, inputs: readonly Tensor[], watch: Watch = {}): Tensor[] {
   const arena = new ArrayBuffer(plan.arena);
   const memory = plan.buffers.map((b, i) => constants.get(i) ?? (b.role === 'input' ? undefined : newMemory(b, arena)));
   plan.inputs.forEach((p, i) => {
@@ -54,7 +49,8 @@ function execute(
   });
   const operand = (v: View<number>): Operand => ({ ...v, data: memory[v.buffer]! });
   for (const [i, step] of plan.steps.entries()) {
-    proceed({ step: i, steps: plan.steps.length, label: step.label });
+    watch.proceed?.({ step: i, steps: plan.steps.length, label: step.label });
+    const started = performance.now();
     try {
       runKernel(
         step.kernel,
@@ -65,6 +61,7 @@ function execute(
       if (error instanceof ModelError) throw error.within({ node: { op: step.label } });
       throw error;
     }
+    watch.record?.(step, performance.now() - started);
   }
   return plan.outputs.map(p => fromElements(p.view.type, memory[p.view.buffer]!, p.view.shape));
 }

@@ -9,9 +9,10 @@ import { formatType, tensorType, type ValueType } from '../ir/types.ts';
 import { takenBranch } from '../ops/control-types.ts';
 import { fold, lower, rewriteAll, simplify } from '../passes/index.ts';
 import { type Bindings, rebuild } from '../passes/rebuild.ts';
-import type { Backend, Bound, Executable, Progress } from './backend.ts';
+import type { Backend, Bound, Executable, Progress, Watch } from './backend.ts';
 import { capturesOf, evaluateNode, hasKernels, readsOf } from './host.ts';
 import { compilePlan, type Plan } from './plan.ts';
+import { hostEvent, type ProfileEvent, stepEvent } from './profile.ts';
 import { type Split, splitAtUnknown } from './stages.ts';
 
 /** What all graphs of a session share. */
@@ -25,6 +26,10 @@ export interface RunControl {
   readonly seed: number;
   /** @throws ModelError where the run must end */
   proceed(step?: Progress): void;
+  /** Aborted where `proceed` throws, for work that is done elsewhere. */
+  readonly stop?: AbortSignal | undefined;
+  /** Takes what each step and each node on the host took. */
+  record?(event: ProfileEvent): void;
   /** @throws ModelError E3007 over the limit */
   reserve(bytes: number): void;
 }
@@ -112,7 +117,7 @@ export class GraphRunner {
     const scope = new Map<Value, Datum>();
     for (const [before, now] of stage.inputs) scope.set(now, given.get(before)!);
     if (bound) {
-      const made = await bound.run(tensors, control.proceed, stayingOf(stage, kept));
+      const made = await bound.run(tensors, watchOf(control), stayingOf(stage, kept));
       stage.plan.outputs.forEach((port, i) => {
         if (port.name.startsWith('\u0000')) scope.set(stage.handed[Number(port.name.slice(1))]!, made[i]!);
         else results[Number(port.name)] = made[i]!;
@@ -127,7 +132,9 @@ export class GraphRunner {
         seed: control.seed * 1000003 + k,
         run: (inner: Graph, inputs: readonly Datum[]) => this.#runInner(inner, inputs, scope, control),
       };
+      const start = performance.now();
       const made = await evaluateNode(node, data, context);
+      control.record?.(hostEvent(node, start));
       node.outputs.forEach((v, i) => {
         if (v) scope.set(v, made[i] as Datum);
       });
@@ -196,6 +203,21 @@ function stayingOf({ plan, handed, hosts, known }: Stage, kept: ReadonlySet<numb
     return !read.has(v) && !known.has(v);
   };
   return new Set(plan.outputs.flatMap((p, i) => (stays(p.name) ? [i] : [])));
+}
+
+/** Steps of a plan follow each other without a gap. */
+function watchOf({ proceed, stop, record }: RunControl): Watch {
+  let start = performance.now();
+  return {
+    proceed,
+    stop,
+    ...(record && {
+      record(step, milliseconds) {
+        record(stepEvent(step, start, milliseconds));
+        start += milliseconds;
+      },
+    }),
+  };
 }
 
 const loaded = async (datum: Datum): Promise<Datum> => (datum instanceof Tensor ? resident(datum) : datum);

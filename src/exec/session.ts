@@ -14,6 +14,7 @@ import { inline } from '../passes/inline.ts';
 import { rebuild } from '../passes/rebuild.ts';
 import type { Backend, Progress } from './backend.ts';
 import type { Plan } from './plan.ts';
+import type { ProfileEvent } from './profile.ts';
 import { GraphRunner, type RunControl } from './run-graph.ts';
 
 /** What graph inputs or outputs hold, by name. */
@@ -123,14 +124,15 @@ export class Session {
   }
 
   /** The same for any model: sequences are arrays, maps are Maps, an optional without an element is null. */
-  async evaluate(
-    feeds: Data,
-    { seed = 0, timeout, signal, memory = 2 ** 32, onProgress, keep = [] }: RunOptions = {},
-  ): Promise<Record<string, Datum>> {
-    const inputs = await checkFeeds(this.#graph, { ...this.defaults, ...feeds }, this.backend);
-    const kept = new Set(keep.map(name => this.#indexOf(name)));
-    const made = await this.#runner.run(inputs, { seed, ...limits({ timeout, signal, onProgress }, memory) }, kept);
+  async evaluate(feeds: Data, options: RunOptions = {}): Promise<Record<string, Datum>> {
+    const made = await this.#evaluate(feeds, options);
     return Object.fromEntries(this.#graph.outputs.map((o, i) => [o.name, made[i]!]));
+  }
+
+  async #evaluate(feeds: Data, options: RunOptions, record?: RunControl['record']): Promise<readonly Datum[]> {
+    const inputs = await checkFeeds(this.#graph, { ...this.defaults, ...feeds }, this.backend);
+    const kept = new Set(options.keep?.map(name => this.#indexOf(name)));
+    return this.#runner.run(inputs, { seed: options.seed ?? 0, ...limits(options), ...(record && { record }) }, kept);
   }
 
   #indexOf(output: string): number {
@@ -140,18 +142,35 @@ export class Session {
     throw fail('E3001', `the model has no output ${output}${near ? `; nearest name: ${near}` : ''}`);
   }
 
+  /**
+   * Run once and say what each step took, in the order in which they ran. Steps of nested graphs are told with each round.
+   * @throws ModelError what `run` throws
+   */
+  async profile(feeds: Data, options: RunOptions = {}): Promise<readonly ProfileEvent[]> {
+    const events: ProfileEvent[] = [];
+    await this.#evaluate(feeds, options, event => events.push(event));
+    return events;
+  }
+
   async dispose(): Promise<void> {
     await this.#runner.dispose();
   }
 }
 
-function limits({ timeout, signal, onProgress }: RunOptions, memory: number): Pick<RunControl, 'proceed' | 'reserve'> {
+/** Milliseconds; platforms count them in 31 bits. */
+const longestTimer = 2 ** 31 - 1;
+
+function limits({ timeout, signal, onProgress, memory = 2 ** 32 }: RunOptions): Pick<RunControl, 'proceed' | 'reserve' | 'stop'> {
   const end = timeout === undefined ? Number.POSITIVE_INFINITY : performance.now() + timeout;
+  const timer = timeout === undefined ? undefined : AbortSignal.timeout(Math.min(timeout, longestTimer));
+  const signals = [signal, timer].filter(s => s !== undefined);
   return {
+    stop: signals.length > 0 ? AbortSignal.any(signals) : undefined,
     proceed(step) {
       if (step) onProgress?.(step);
       if (signal?.aborted) throw fail('E3011', 'the run was cancelled');
-      if (performance.now() > end)
+      // While a run is on this thread, no timer goes off.
+      if (timer?.aborted || performance.now() > end)
         throw fail('E3010', `the run took longer than ${timeout} ms`, { limit: { name: 'timeout', value: timeout! } });
     },
     reserve(bytes) {

@@ -155,6 +155,13 @@ describe('convert', () => {
     expect(results).toMatchObject({ rows: [{ name: 'reference', runs: 1 }], inputs: [{ name: 'x', dims: [2, 3] }] });
     expect(omnix('bench', 'tiny.onnx', '--backend', 'reference', '--vs', 'tvm').code).toBe(2);
   });
+  test('a model is profiled', () => {
+    const { results } = json('profile', 'tiny.onnx', '--backend', 'reference', '--runs', '2', '--warm-up', '0', '--trace', 'trace.json');
+    expect(results).toMatchObject({ steps: [{ kind: expect.any(String), count: 1 }] });
+    const { traceEvents } = JSON.parse(readFileSync(at('trace.json'), 'utf8'));
+    expect(traceEvents[0]).toMatchObject({ ph: 'X', ts: 0, dur: expect.any(Number) });
+    expect(omnix('profile', 'tiny.onnx', '--backend', 'reference', '--trace', 'trace.json').code).toBe(2);
+  });
   test('values of inputs are for programs that take them', () => {
     expect(omnix('convert', 'tiny.onnx', '-o', 'v.onnx', '--input-value', 'k=3')).toMatchObject({
       code: 2,

@@ -350,6 +350,46 @@ describe.skipIf(typeof addon === 'string')('the native check', () => {
     const [code, spoil] = spoilt[name]!;
     await expect(bound1(spoil(soundPlan()))).rejects.toMatchObject({ code });
   });
+  test('a run that is stopped says why', async () => {
+    const bound = await bound1(soundPlan());
+    const x = new Tensor('float32', [1, 2, 3, 4, 5, 6], [2, 3]);
+    const stop = new AbortController();
+    let asked = 0;
+    const proceed = (): void => {
+      if (asked++ > 0) throw new Error('enough');
+    };
+    const running = bound.run([x], { proceed, stop: stop.signal });
+    stop.abort();
+    // Either the run was over before, or it ends with the reason.
+    const end = await running.then(
+      () => 'it ran to its end',
+      error => String(error),
+    );
+    expect(['Error: enough', 'it ran to its end']).toContain(end);
+    await expect(bound.run([x], { proceed, stop: stop.signal })).rejects.toThrow('enough');
+  });
+  test('a long run is stopped in the middle', async () => {
+    const size = 1500;
+    const x = argument('x', 'float32', [size, size]);
+    const plan = planOf([x], (b, v) => [Array.from({ length: 40 }).reduce<Value>(y => b.MatMul(y, v!), v!)]);
+    const model = { backend: cpuBackend() };
+    const executable = await model.backend.compile(plan);
+    const bound = await executable.bind(new Map());
+    const stop = AbortSignal.timeout(20);
+    const proceed = (): void => {
+      if (stop.aborted) throw new Error('over');
+    };
+    await expect(bound.run([new Tensor('float32', new Float32Array(size * size), [size, size])], { proceed, stop })).rejects.toThrow(
+      'over',
+    );
+  });
+  test('steps are timed', async () => {
+    const bound = await bound1(soundPlan());
+    const times: number[] = [];
+    await bound.run([new Tensor('float32', [1, 2, 3, 4, 5, 6], [2, 3])], { record: (_, ms) => times.push(ms) });
+    expect(times).toHaveLength(bound.plan.steps.length);
+    expect(Math.min(...times)).toBeGreaterThanOrEqual(0);
+  });
   test('refuses an input that is too short', async () => {
     const bound = await bound1(soundPlan());
     await expect(bound.run([new Tensor('float32', [1, 2], [2])])).rejects.toMatchObject({ code: 'E3003' });

@@ -31,6 +31,16 @@ function modelOf(inputs: Value[], build: (b: Builder, ...x: Value[]) => Value, o
 const session = (model: Model) => Session.create(model, { backend: referenceBackend() });
 const floats = (...x: number[]) => new Tensor('float32', Float32Array.from(x), [x.length]);
 
+test('a profile has a row for each step, in order, with what it is worth', async () => {
+  const s = await session(modelOf([input('x', [2, 3])], (b, x) => b.ReduceSum(b.MatMul(x, b.Transpose(x, [1, 0])), { axes: [0] })));
+  const events = await s.profile({ x: new Tensor('float32', new Float32Array(6), [2, 3]) });
+  expect(events.map(e => [e.kind, e.flops, e.bytes])).toEqual([
+    ['matmul', 24, 4 * (6 + 6 + 4)],
+    ['reduce', 4, 4 * (4 + 2)],
+  ]);
+  expect(events[1]!.start).toBeGreaterThanOrEqual(events[0]!.start + events[0]!.milliseconds);
+});
+
 describe('sizes', () => {
   test('one plan serves every size of an open axis', async () => {
     const s = await session(modelOf([input('x', ['n', 2])], (b, x) => b.ReduceSum(x, { axes: [0], keepdims: 0 })));

@@ -128,10 +128,22 @@ void filter(float* y, int64_t n, float start, const float* const* lines, const f
   }
 }
 
+double exercise(int64_t rounds, float* sink) {
+  constexpr int chains = 12;
+  Vector sums[chains], factor = Vector{} + 0.999f, term = Vector{} + 0.001f;
+  for (int k = 0; k < chains; k++) sums[k] = Vector{} + static_cast<float>(k);
+  for (int64_t i = 0; i < rounds; i++) {
+#pragma GCC unroll 12
+    for (int k = 0; k < chains; k++) sums[k] = sums[k] * factor + term;
+  }
+  for (const Vector& sum : sums) *sink += sum[0];
+  return 2.0 * chains * static_cast<double>(lanes) * static_cast<double>(rounds);
+}
+
 }  // namespace
 
 extern const Isa table;
-const Isa table = {OMNIX_NAME, tile_rows, tile_columns, multiply, filter};
+const Isa table = {OMNIX_NAME, tile_rows, tile_columns, multiply, filter, exercise};
 
 }  // namespace OMNIX_ISA
 }  // namespace omnix

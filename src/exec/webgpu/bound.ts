@@ -4,7 +4,7 @@ import { arrayFor, bytesOf, resident, Tensor, type TypedArray } from '../../ir/t
 import { elementTypes } from '../../ir/types.ts';
 import { runKernel } from '../../kernels/index.ts';
 import { elementsOf, fromElements, memoryLength } from '../../kernels/memory.ts';
-import type { Bound, Progress } from '../backend.ts';
+import type { Bound, Watch } from '../backend.ts';
 import { type BoundPlan, type BoundStep, bindPlan, type Sizes } from '../bind.ts';
 import { type Program, programOf } from '../gpu/kernels/index.ts';
 import { type Phase, type Placement, touchedBy } from '../gpu/placement.ts';
@@ -85,9 +85,9 @@ export async function bindOn(compiled: Compiled, sizes: Sizes, memory: number | 
   let last: Promise<unknown> = Promise.resolve();
   return {
     plan,
-    run(inputs, proceed, kept) {
+    run(inputs, watch, kept) {
       // Memory belongs to the binding, so its runs follow each other.
-      const next = last.then(() => run.once(inputs, proceed, kept));
+      const next = last.then(() => run.once(inputs, watch, kept));
       last = next.catch(() => {});
       return next;
     },
@@ -231,11 +231,7 @@ class Runner {
     this.#work = work;
   }
 
-  async once(
-    inputs: readonly Tensor[],
-    proceed: (step: Progress) => void = () => {},
-    kept: ReadonlySet<number> = new Set(),
-  ): Promise<Tensor[]> {
+  async once(inputs: readonly Tensor[], watch: Watch = {}, kept: ReadonlySet<number> = new Set()): Promise<Tensor[]> {
     const { compiled, plan, status } = this.#work;
     const { device, placement } = compiled;
     device.check();
@@ -244,10 +240,10 @@ class Runner {
     for (const [i, p] of plan.inputs.entries()) await this.#takeInput(p.name, p.view.buffer, inputs[i]!);
     write(device, [status], new Uint8Array(4 * statusWords));
     for (const phase of placement.phases) {
-      if (phase.on === 'device') this.#runOnDevice(phase, proceed);
+      if (phase.on === 'device') await this.#runOnDevice(phase, watch);
       else {
         await this.#readBack(phase.fetched);
-        this.#runOnHost(phase, proceed);
+        this.#runOnHost(phase, watch);
       }
     }
     const stay = new Map(
@@ -302,7 +298,7 @@ class Runner {
     return array;
   }
 
-  #runOnDevice({ from, to, fetched }: Phase, proceed: (step: Progress) => void): void {
+  async #runOnDevice({ from, to, fetched }: Phase, { proceed, record }: Watch): Promise<void> {
     const { compiled, plan, dispatches, rangesOf } = this.#work;
     const { gpu } = compiled.device;
     for (const buffer of fetched) {
@@ -314,8 +310,10 @@ class Runner {
       const encoder = gpu.createCommandEncoder();
       const pass = encoder.beginComputePass();
       let encoded = 0;
-      for (; first < to && encoded < perSubmit; first++) {
-        proceed({ step: first, steps: plan.steps.length, label: plan.steps[first]!.label });
+      const [begin, started] = [first, performance.now()];
+      // A step that is measured is a submission of its own.
+      for (; first < to && encoded < perSubmit && !(record && first > begin); first++) {
+        proceed?.({ step: first, steps: plan.steps.length, label: plan.steps[first]!.label });
         for (const d of dispatches[first]!) {
           pass.setPipeline(d.pipeline);
           pass.setBindGroup(0, d.group);
@@ -325,14 +323,18 @@ class Runner {
       }
       pass.end();
       gpu.queue.submit([encoder.finish()]);
+      if (!record) continue;
+      await gpu.queue.onSubmittedWorkDone();
+      record(plan.steps[begin]!, performance.now() - started);
     }
   }
 
-  #runOnHost({ from, to }: Phase, proceed: (step: Progress) => void): void {
+  #runOnHost({ from, to }: Phase, { proceed, record }: Watch): void {
     const { plan } = this.#work;
     for (let at = from; at < to; at++) {
       const { kernel, inputs, outputs, label } = plan.steps[at]!;
-      proceed({ step: at, steps: plan.steps.length, label });
+      proceed?.({ step: at, steps: plan.steps.length, label });
+      const started = performance.now();
       try {
         runKernel(
           kernel,
@@ -342,6 +344,7 @@ class Runner {
       } catch (error) {
         throw error instanceof ModelError ? error.within({ node: { op: label } }) : error;
       }
+      record?.(plan.steps[at]!, performance.now() - started);
     }
   }
 

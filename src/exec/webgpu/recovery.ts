@@ -32,13 +32,13 @@ export async function recovering(
       let current = await bindAgain();
       return {
         plan: current.bound.plan,
-        async run(inputs, proceed, kept) {
+        async run(inputs, watch, kept) {
           try {
-            return await current.bound.run(inputs, proceed, kept);
+            return await current.bound.run(inputs, watch, kept);
           } catch (error) {
             if (!(await isLost(current.device))) throw error;
             current = await bindAgain();
-            return current.bound.run(inputs, proceed, kept);
+            return current.bound.run(inputs, watch, kept);
           }
         },
         dispose: () => current.bound.dispose(),
