@@ -35,6 +35,7 @@ export { type Code, codes, exitCodes, type Finding, ModelError } from './errors.
 export type { Backend, Bound, Executable } from './exec/backend.ts';
 export { compilePlan, type Plan, printPlan } from './exec/plan.ts';
 export { referenceBackend } from './exec/reference.ts';
+export { type WebGpuOptions, webgpuBackend } from './exec/webgpu/backend.ts';
 export { readArrays, writeArray, writeArrays } from './formats/arrays.ts';
 export { bytesOfFile, type Format, type OutputFile, type ReadLimits } from './formats/format.ts';
 export { formats } from './formats/index.ts';

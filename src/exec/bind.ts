@@ -42,10 +42,17 @@ export interface BindOptions {
   readonly reuse?: boolean;
   /** Most bytes that all buffers together may take. */
   readonly memory?: number;
+  /** Temporaries begin at multiples of so many bytes. */
+  readonly alignment?: number;
+  /** No temporary crosses a multiple of so many bytes, so that the arena can be several pieces of memory. */
+  readonly segment?: number;
+  /** Temporaries of more bytes have memory of their own. */
+  readonly largest?: number;
 }
 
 /** @throws ModelError E3005 where a size is negative or a view leaves its buffer, E3007 over the memory limit */
-export function bindPlan(plan: Plan, sizes: Sizes, { reuse = true, memory = Number.POSITIVE_INFINITY }: BindOptions = {}): BoundPlan {
+export function bindPlan(plan: Plan, sizes: Sizes, options: BindOptions = {}): BoundPlan {
+  const { memory = Number.POSITIVE_INFINITY } = options;
   for (const {
     sizes: [a, b],
     label,
@@ -62,8 +69,8 @@ export function bindPlan(plan: Plan, sizes: Sizes, { reuse = true, memory = Numb
   }));
   const buffers = plan.buffers.map(b => ({ ...b, size: bindSize(b.size, sizes) }));
   for (const s of steps) for (const v of [...s.inputs, ...s.outputs]) if (v) checkInside(v, buffers[v.buffer]!.size, s.label);
-  const arena = placeTemporaries(buffers, steps, reuse);
-  const total = arena.bytes + buffers.reduce((n, b) => n + (b.role === 'temporary' ? 0 : memoryLength(b.type, b.size)), 0);
+  const arena = placeTemporaries(buffers, steps, options);
+  const total = arena.bytes + arena.buffers.reduce((n, b) => n + (b.offset !== undefined ? 0 : memoryLength(b.type, b.size)), 0);
   if (total > memory) {
     const largest = buffers.reduce((a, b) => (memoryLength(b.type, b.size) > memoryLength(a.type, a.size) ? b : a));
     throw fail(
@@ -119,8 +126,6 @@ function checkInside(v: View<number>, size: number, label: string): void {
     throw fail('E3005', `${label}: sizes contradict each other: ${formatShape(v.shape)} does not fit a buffer of ${size} elements`);
 }
 
-const alignment = 64;
-
 /**
  * First fit by the first use: memory of a temporary is free again after the last step that reads it. A map may write where it reads. A step
  * that joins runs while the step before it does, so what that one reads is not free yet.
@@ -128,14 +133,14 @@ const alignment = 64;
 function placeTemporaries(
   buffers: readonly (BoundBuffer & { size: number })[],
   steps: readonly BoundStep[],
-  reuse: boolean,
+  { reuse = true, alignment = 64, segment = Number.POSITIVE_INFINITY, largest = segment }: BindOptions,
 ): { bytes: number; buffers: BoundBuffer[] } {
   const last = new Map<number, number>();
   steps.forEach((s, at) => {
     for (const v of [...s.inputs, ...s.outputs]) if (v) last.set(v.buffer, at);
   });
   const placed: BoundBuffer[] = [...buffers];
-  const arena = new Arena();
+  const arena = new Arena(segment);
   /** What ends with a step. */
   const ending = new Map<number, Gap[]>();
   const end = (until: number, gap: Gap): void => {
@@ -154,6 +159,7 @@ function placeTemporaries(
       const b = placed[v.buffer]!;
       if (b.role !== 'temporary' || b.offset !== undefined) continue;
       const length = Math.ceil(Math.max(1, memoryLength(b.type, b.size)) / alignment) * alignment;
+      if (length > largest) continue;
       const until = last.get(v.buffer)!;
       const inPlace = reuse
         ? (ending.get(at) ?? []).find(gap => gap.end - gap.start === length && isReadBy(s, v, gap.start, placed))
@@ -190,23 +196,36 @@ interface Gap {
 class Arena {
   /** In order of place, no two of them side by side. */
   readonly #gaps: Gap[] = [];
+  readonly #segment: number;
   /** The most that was in use. */
   bytes = 0;
 
+  constructor(segment: number) {
+    this.#segment = segment;
+  }
+
   /** The first place for so many bytes. */
   take(length: number): number {
-    const i = this.#gaps.findIndex(g => g.end - g.start >= length);
-    const gap = this.#gaps[i];
-    if (gap) {
-      if (gap.end - gap.start === length) this.#gaps.splice(i, 1);
-      else this.#gaps[i] = { start: gap.start + length, end: gap.end };
-      return gap.start;
-    }
+    const i = this.#gaps.findIndex(g => this.#startIn(g.start, length) + length <= g.end);
     // A gap at the end grows.
-    const tail = this.#gaps.at(-1)?.end === this.bytes ? this.#gaps.pop() : undefined;
-    const start = tail?.start ?? this.bytes;
-    this.bytes = start + length;
+    const gap = this.#gaps[i] ?? (this.#gaps.at(-1)?.end === this.bytes ? this.#gaps.pop() : undefined);
+    const from = gap?.start ?? this.bytes;
+    const start = this.#startIn(from, length);
+    const end = Math.max(gap?.end ?? 0, start + length);
+    const left = [
+      { start: from, end: start },
+      { start: start + length, end },
+    ].filter(g => g.end > g.start);
+    if (i >= 0) this.#gaps.splice(i, 1, ...left);
+    else this.#gaps.push(...left);
+    this.bytes = Math.max(this.bytes, end);
     return start;
+  }
+
+  /** The first place from `from` on where so many bytes lie in one segment. */
+  #startIn(from: number, length: number): number {
+    const next = Math.ceil((from + 1) / this.#segment) * this.#segment;
+    return length <= this.#segment && from + length > next ? next : from;
   }
 
   free({ start, end }: Gap): void {

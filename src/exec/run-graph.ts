@@ -10,7 +10,7 @@ import { takenBranch } from '../ops/control-types.ts';
 import { fold, lower, rewriteAll, simplify } from '../passes/index.ts';
 import { type Bindings, rebuild } from '../passes/rebuild.ts';
 import type { Backend, Bound, Executable, Progress, Watch } from './backend.ts';
-import { capturesOf, evaluateNode, hasKernels } from './host.ts';
+import { capturesOf, evaluateNode, hasKernels, readsOf } from './host.ts';
 import { compilePlan, type Plan } from './plan.ts';
 import { hostEvent, type ProfileEvent, stepEvent } from './profile.ts';
 import { type Split, splitAtUnknown } from './stages.ts';
@@ -77,7 +77,7 @@ export class GraphRunner {
   }
 
   /** Run the graph on what its inputs hold; what its outputs hold, in their order. */
-  async run(inputs: ReadonlyMap<Value, Datum>, control: RunControl): Promise<Datum[]> {
+  async run(inputs: ReadonlyMap<Value, Datum>, control: RunControl, kept: ReadonlySet<number> = new Set()): Promise<Datum[]> {
     const results: Datum[] = [];
     let graph = this.#graph;
     let given = inputs;
@@ -85,7 +85,7 @@ export class GraphRunner {
     for (;;) {
       const ready: Ready = await this.#ready(graph, given, known);
       const { stage } = ready;
-      const scope = await this.#runStage(ready, given, control, results);
+      const scope = await this.#runStage(ready, given, { control, results, kept });
       const hold = (v: Value): Datum => {
         const datum = v.tensor ?? scope.get(v);
         if (datum === undefined) throw fail('E9001', `${v.name || 'a value'} is read before it is made`);
@@ -93,8 +93,10 @@ export class GraphRunner {
       };
       for (const o of stage.typed.outputs)
         if (results[Number(o.name)] === undefined && (scope.has(o.value) || o.value.tensor)) results[Number(o.name)] = hold(o.value);
-      if (!stage.rest) return results;
-      given = new Map(stage.rest.inputs.map(v => [v, hold(v)]));
+      if (!stage.rest) return Promise.all(results.map((datum, i) => (kept.has(i) ? datum : loaded(datum))));
+      given = new Map(
+        await Promise.all(stage.rest.inputs.map(async v => [v, stage.known.has(v) ? await loaded(hold(v)) : hold(v)] as const)),
+      );
       [graph, known] = [stage.rest, stage.known];
     }
   }
@@ -110,13 +112,12 @@ export class GraphRunner {
   async #runStage(
     { stage, bound, tensors }: Ready,
     given: ReadonlyMap<Value, Datum>,
-    control: RunControl,
-    results: Datum[],
+    { control, results, kept }: { readonly control: RunControl; readonly results: Datum[]; readonly kept: ReadonlySet<number> },
   ): Promise<Map<Value, Datum>> {
     const scope = new Map<Value, Datum>();
     for (const [before, now] of stage.inputs) scope.set(now, given.get(before)!);
     if (bound) {
-      const made = await bound.run(tensors, watchOf(control));
+      const made = await bound.run(tensors, watchOf(control), stayingOf(stage, kept));
       stage.plan.outputs.forEach((port, i) => {
         if (port.name.startsWith('\u0000')) scope.set(stage.handed[Number(port.name.slice(1))]!, made[i]!);
         else results[Number(port.name)] = made[i]!;
@@ -191,6 +192,17 @@ export class GraphRunner {
     }
     return stage;
   }
+}
+
+/** Outputs of a stage's plan that nobody on the host reads. */
+function stayingOf({ plan, handed, hosts, known }: Stage, kept: ReadonlySet<number>): ReadonlySet<number> {
+  const read = new Set(hosts.flatMap(readsOf));
+  const stays = (name: string): boolean => {
+    if (!name.startsWith('\u0000')) return kept.has(Number(name));
+    const v = handed[Number(name.slice(1))]!;
+    return !read.has(v) && !known.has(v);
+  };
+  return new Set(plan.outputs.flatMap((p, i) => (stays(p.name) ? [i] : [])));
 }
 
 /** Steps of a plan follow each other without a gap. */
