@@ -101,7 +101,14 @@ export const maps = {
       const zero = b.like(0, g);
       const within = [min && b.Less(min, input), max && b.Less(input, max)].filter(v => v !== undefined);
       return {
-        input: () => (within.length === 0 ? g : b.Where(within.reduce(b.And.bind(b)), g, zero)),
+        input: () =>
+          within.length === 0
+            ? g
+            : b.Where(
+                within.reduce((p, q) => b.And(p, q)),
+                g,
+                zero,
+              ),
         // What is cut off is what the bound is given for; where both bounds cut, the upper one has the last word.
         min: () => b.Where(max ? b.And(b.Less(input, min!), b.Less(min!, max)) : b.Less(input, min!), g, zero),
         max: () => b.Where(b.Less(max!, min ? b.Max(input, min) : input), g, zero),
