@@ -57,7 +57,8 @@ function search(v: Value, readers: ReadonlyMap<Value, readonly Node[]>, ends: Re
       for (const node of readers.get(value) ?? []) {
         if (!mayCut && isCut(node)) continue;
         for (const out of node.outputs)
-          if (out && leads.has(out) && !from.has(out) && (mayCut || isReal(out))) from.set(out, { node, before: value });
+          if (out && leads.has(out) && !from.has(out) && (mayCut || isReal(out) || out.type?.kind !== 'tensor'))
+            from.set(out, { node, before: value });
       }
     }
     return undefined;
