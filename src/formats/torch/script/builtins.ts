@@ -6,6 +6,7 @@ import type { DataType } from '../../../ir/types.ts';
 import { isFloat } from '../../../ir/types.ts';
 import type { Builder } from '../../../ops/builder.ts';
 import { elementOf, range, rankOf } from '../../../ops/shapes.ts';
+import { permuted } from '../../../ops/sizing.ts';
 import { isComplex } from '../aten/operands.ts';
 import { type Scalar, Symbolic } from '../aten/row.ts';
 import { TensorRef } from '../memory.ts';
@@ -201,14 +202,16 @@ const slice: Builtin = ([of, start, end, step]) => {
   const items = of instanceof List || of instanceof Tuple ? of.items : typeof of === 'string' ? [...of] : undefined;
   if (!items) return notMine;
   const by = step === undefined ? 1 : numberAt(step, 'the step of a slice');
-  if (by < 1) throw fail('E2001', 'slices backwards have no conversion');
+  if (by === 0) throw fail('E2002', 'the step of a slice is 0');
+  // As in Python: backwards the ends are the place before the first and the last.
+  const [least, most] = by > 0 ? [0, items.length] : [-1, items.length - 1];
   const bound = (v: Host, standard: number): number => {
     if (v === undefined) return standard;
     const i = numberAt(v, 'the bound of a slice');
-    return Math.min(Math.max(i < 0 ? i + items.length : i, 0), items.length);
+    return Math.min(Math.max(i < 0 ? i + items.length : i, least), most);
   };
-  const from = bound(start, 0);
-  const taken = items.slice(from, Math.max(from, bound(end, items.length))).filter((_, i) => i % by === 0);
+  const [from, to] = by > 0 ? [bound(start, least), bound(end, most)] : [bound(start, most), bound(end, least)];
+  const taken = range(Math.max(0, Math.ceil((to - from) / by))).map(i => items[from + i * by]);
   return typeof of === 'string' ? taken.join('') : of instanceof Tuple ? new Tuple(taken) : new List(taken);
 };
 
@@ -240,8 +243,39 @@ const concatenate: Builtin = ([list, axis = 0], e) => {
   return TensorRef.of(e.b.Reshape(whole, [...sizes.slice(0, at), -1, ...sizes.slice(at + 2)]));
 };
 
+/** The parts of an axis whose size only the run knows. */
+const unbind: Builtin = ([of, axis = 0], e) => {
+  if (!(of instanceof TensorRef)) return notMine;
+  const rank = rankOf(of.read(e.b));
+  const given = numberAt(axis, 'an axis');
+  const at = given < 0 ? given + rank : given;
+  if (typeof sizeOf(of.read(e.b), at, e.b) === 'number') return notMine;
+  const perm = [at, ...range(rank).filter(a => a !== at)];
+  return new List([], {
+    all: () => permuted(e.b, of.read(e.b), perm),
+    at: place => e.operator('aten', 'select', [of, at, place]),
+  });
+};
+
+/** The places of what is not 0, axis by axis. */
+const whereNot: Builtin = ([of, ...rest], e) => {
+  if (rest.length > 0 || !(of instanceof TensorRef)) return notMine;
+  const places = e.operator('aten', 'nonzero', [of]);
+  return new List(range(rankOf(of.read(e.b))).map(axis => e.operator('aten', 'select', [places, 1, axis])));
+};
+
+/** A number in a list at a place that only the run knows. */
+function chosen(items: readonly Host[], place: Symbolic, b: Builder): Host {
+  if (items.length === 0 || !items.every(isNumber)) throw fail('E2001', 'a place in a list must be known before the run');
+  const type = items.some(item => kindOf(item) === 'float') ? 'float32' : items.every(item => kindOf(item) === 'bool') ? 'bool' : 'int64';
+  const all = items.map(item => numberValue(item as Scalar, b, type));
+  return settled(new Symbolic(b.Gather(all.length === 1 ? all[0]! : b.Concat(all, 0), place.value, 0)));
+}
+
 const getItem: Builtin = ([of, index], e) => {
+  if (of instanceof List && of.parts) return of.parts.at(index);
   if (of instanceof List && of.rows && of.known.length === 0) return TensorRef.of(e.b.Gather(of.rows, scalarValue(index, e.b), 0));
+  if (of instanceof List && index instanceof Symbolic) return chosen(of.items, index, e.b);
   if (of instanceof List || of instanceof Tuple) return of.items[placeIn(of.items.length, index)];
   if (of instanceof Dict) {
     if (!of.entries.has(index)) throw new Raised(`a dict has no ${written(index, e)}`);
@@ -457,6 +491,10 @@ export const builtins: Readonly<Record<string, Builtin | undefined>> = {
     return undefined;
   },
   'aten.sorted': ([of]) => new List(sorted(listOf(of).items, false)),
+  'prim.sorted': ([of]) => new List(sorted(listOf(of).items, false)),
+  'aten.unbind': unbind,
+  'aten.where': whereNot,
+  'aten.divmod': ([a, c], e) => new Tuple(['floordiv', 'remainder'].map(name => computeScalar(name, [a as Scalar, c as Scalar], e.b))),
   'aten.sum'([of], e) {
     if (!(of instanceof List)) return notMine;
     return of.items.reduce<Host>((a, c) => computeScalar('add', [a as Scalar, c as Scalar], e.b), 0);

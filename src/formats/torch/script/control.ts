@@ -321,9 +321,31 @@ interface Carried {
   readonly grown: readonly List[];
 }
 
-/** A loop of which the run decides the number of rounds. Its body is followed until the types of what it carries stay the same. */
+/** A variable without a value gets one in a round: nothing reads it before, but it goes round. */
+class Unfilled extends Error {
+  readonly variable: string;
+  readonly standIn: (here: Builder) => Host;
+  constructor(variable: string, standIn: (here: Builder) => Host) {
+    super(`${variable} has no value before the loop`);
+    this.variable = variable;
+    this.standIn = standIn;
+  }
+}
+
+/** A loop of which the run decides the number of rounds. */
 function runLoop(e: Interpreter, parts: LoopParts): undefined {
   const names = [...assigned(parts.body)].filter(name => e.frame.variables.has(name));
+  for (let left = names.length; ; left--)
+    try {
+      return settleLoop(e, parts, names);
+    } catch (error) {
+      if (!(error instanceof Unfilled) || left === 0) throw error;
+      e.frame.variables.set(error.variable, error.standIn(e.b));
+    }
+}
+
+/** Its body is followed until the types of what it carries stay the same. */
+function settleLoop(e: Interpreter, parts: LoopParts, names: readonly string[]): undefined {
   const carried = (): Host[] => {
     const leaves = names.flatMap(name => leavesOf(e.frame.variables.get(name)));
     e.spend(leaves.length);
@@ -428,6 +450,10 @@ function followBody(e: Interpreter, moment: Moment, parts: LoopParts, { names, m
   if ('count' in parts) e.assign(parts.target, roundNumber(e, round, parts.start, parts.step));
   if (e.block(parts.body)) throw fail('E2001', 'a return in a loop of which the run decides has no conversion', { node: { op: 'return' } });
   const again = 'count' in parts ? b.Identity(going) : scalarValue(e.holds(parts.condition), b);
+  for (const [i, name] of names.entries()) {
+    const [was, now] = [before[i], variables.get(name)];
+    if (was instanceof Conflict && was.isEmpty && !(now instanceof Conflict)) throw new Unfilled(name, here => placeholder(now, here, b));
+  }
   const after = names.flatMap((name, i) => leavesAfter(name, before[i], variables.get(name)));
   const results = [...after.map((leaf, i) => asType(scalarValue(leaf, b), types[i]!, b)), ...memories.map(memory => memory.value)];
   const lists = [...moment.changed].map(([container, content]) => growing(container, content, moment));
