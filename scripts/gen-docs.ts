@@ -11,7 +11,7 @@ import { atenCoverage } from '../src/formats/torch/aten/gaps.ts';
 import { rowTables } from '../src/ops/index.ts';
 import type { OtherFamily } from '../src/ops/row.ts';
 import { newestOpset } from '../src/ops/schema.ts';
-import { checkingPage, conformancePage, tensorflowModelsPage } from './measured-pages.ts';
+import { checkingPage, conformancePage, tensorflowModelsPage, toTorchPage } from './measured-pages.ts';
 
 const root = new URL('../../', import.meta.url);
 
@@ -178,6 +178,7 @@ for (const [name, text] of [
   ['docs/conformance.md', conformancePage()],
   ['docs/checking.md', checkingPage()],
   ['docs/tensorflow-models.md', tensorflowModelsPage()],
+  ['docs/to-torch.md', toTorchPage()],
 ] as const) {
   const path = fileURLToPath(new URL(name, root));
   if (!process.argv.includes('--check')) writeFileSync(path, text);

@@ -1,262 +1,21 @@
-// Branches and loops. What is known decides at once; what only the run knows becomes If and Loop, and their results are every variable,
-// every tensor written in place and every item of a list that the code in them may have changed.
+// Loops. Known rounds are written out; where only the run knows their number, they become Loop, which carries every variable and every tensor
+// that the body may change.
 import { fail, type ModelError } from '../../../errors.ts';
 import { type Dim, isUnknownDim, sameDim, unknownDim } from '../../../ir/dims.ts';
 import { Graph, Value } from '../../../ir/graph.ts';
 import { type TensorType, tensorType } from '../../../ir/types.ts';
-import { type Builder, newBuilder } from '../../../ops/builder.ts';
-import { type Scalar, Symbolic } from '../aten/row.ts';
-import { type Memory, overwrite, Snapshot, TensorRef } from '../memory.ts';
-import { numberValue } from '../numbers.ts';
-import { type Interpreter, Raised, type Returned } from './interpret.ts';
+import type { Builder } from '../../../ops/builder.ts';
+import { Symbolic } from '../aten/row.ts';
+import { type Memory, overwrite, TensorRef } from '../memory.ts';
+import type { Interpreter, Returned } from './interpret.ts';
+import { type Container, type Content, Moment, sameContent } from './moment.ts';
 import type { Block, Expression, Statement } from './parse.ts';
-import { scalarValue, settled, symbolicOf } from './scalars.ts';
-import {
-  Conflict,
-  Dict,
-  floatHost,
-  type Host,
-  type Instance,
-  isKnownNumber,
-  isNumber,
-  isSame,
-  kindOf,
-  List,
-  plain,
-  Tuple,
-} from './values.ts';
+import { leavesAfter, leavesOf, placeholder, produced, rebuilt, typeOfValue } from './results.ts';
+import { scalarValue, symbolicOf } from './scalars.ts';
+import { Conflict, Dict, type Host, isKnownNumber, kindOf, List, plain, Tuple } from './values.ts';
 
 /** Most rounds of a loop that is written out. */
 const maxRounds = 100_000;
-
-/** Whether code always ends in an error: such branches are left out, as the model has no errors of its own. */
-function raises(block: Block): boolean {
-  return block.some(s => {
-    if (s.kind === 'if') return raises(s.then) && raises(s.else);
-    if (s.kind === 'with') return raises(s.body);
-    if (s.kind !== 'expression' || s.value.kind !== 'call') return false;
-    const { callee } = s.value;
-    return callee.kind === 'attribute' && callee.name === 'RaiseException';
-  });
-}
-
-type Container = List | Dict | Instance;
-type Content = readonly (readonly [Host, Host])[];
-const contentOf = (c: Container): Content =>
-  c instanceof List
-    ? [...c.known, ...(c.pending ?? [])].map((item, i) => [i, item] as const)
-    : [...(c instanceof Dict ? c.entries : c.attributes)];
-function setContent(c: Container, content: Content): void {
-  if (c instanceof List) {
-    const items = content.map(([, item]) => item);
-    if (c.pending) c.pending = items.slice(c.known.length);
-    else c.items = items;
-  } else if (c instanceof Dict) c.entries = new Map(content);
-  else {
-    c.attributes.clear();
-    for (const [key, item] of content) c.attributes.set(String(key), item);
-  }
-}
-const sameContent = (a: Content, c: Content): boolean =>
-  a.length === c.length && a.every(([key, item], i) => key === c[i]![0] && isSame(item, c[i]![1]));
-
-/** Everything that code can change, at one moment. */
-class Moment {
-  readonly variables: ReadonlyMap<string, Host>;
-  readonly memories: Snapshot;
-  readonly #e: Interpreter;
-  readonly #frames: number;
-  readonly #meta: Builder['meta'];
-  readonly #contents: ReadonlyMap<Container, Content>;
-
-  constructor(e: Interpreter) {
-    const { tensors, containers } = e.reachable();
-    e.spend(tensors.size + containers.size);
-    this.#e = e;
-    this.#frames = e.frames.length;
-    this.#meta = e.b.meta;
-    this.variables = e.frame.variables;
-    this.memories = new Snapshot(tensors, e.b);
-    this.#contents = new Map([...containers].map(c => [c, contentOf(c)]));
-  }
-
-  /** Lists and the like whose content is another now. */
-  get changed(): Map<Container, Content> {
-    const now = [...this.#contents].map(([c, before]) => ({ c, before, content: contentOf(c) }));
-    return new Map(now.filter(({ before, content }) => !sameContent(before, content)).map(({ c, content }) => [c, content]));
-  }
-  contentOf(c: Container): Content {
-    return this.#contents.get(c)!;
-  }
-
-  /** Follow code in nodes of its own, and put everything back as it was. */
-  aside<T>(run: (b: Builder) => T): T {
-    const outer = this.#e.b;
-    const inner = newBuilder({ meta: this.#meta });
-    this.#e.b = inner;
-    this.#e.frame.variables = new Map(this.variables);
-    try {
-      return run(inner);
-    } finally {
-      this.#e.b = outer;
-      this.#e.frames.length = this.#frames;
-      this.#e.frame.variables = this.variables as Map<string, Host>;
-      this.memories.restore();
-      for (const [c, content] of this.#contents) setContent(c, content);
-    }
-  }
-}
-
-interface Side {
-  readonly b: Builder;
-  readonly variables: ReadonlyMap<string, Host>;
-  readonly memories: ReadonlyMap<Memory, Value>;
-  readonly changed: ReadonlyMap<Container, Content>;
-}
-
-/** Both branches of a condition that the run decides. */
-export function runIf(e: Interpreter, condition: Symbolic, yes: Block, no: Block): Returned | undefined {
-  if (raises(yes)) return e.block(no);
-  if (raises(no)) return e.block(yes);
-  const moment = new Moment(e);
-  const follow = (block: Block): Side | undefined => {
-    try {
-      return moment.aside(b => {
-        if (e.block(block))
-          throw fail('E2001', 'a return in a branch of which the run decides has no conversion', { node: { op: 'return' } });
-        return {
-          b,
-          variables: e.frame.variables,
-          memories: new Map(moment.memories.written.map(memory => [memory, memory.value])),
-          changed: moment.changed,
-        };
-      });
-    } catch (error) {
-      if (error instanceof Raised) return undefined;
-      throw error;
-    }
-  };
-  const [then, other] = [follow(yes), follow(no)];
-  if (!then) return e.block(no);
-  if (!other) return e.block(yes);
-  new Merge(e, moment, then, other).emit(condition);
-  return undefined;
-}
-
-/** What is left of two branches. */
-class Merge {
-  readonly #e: Interpreter;
-  readonly #moment: Moment;
-  readonly #then: Side;
-  readonly #else: Side;
-  readonly #pairs: (readonly [Value, Value])[] = [];
-  #made: readonly Value[] = [];
-
-  constructor(e: Interpreter, moment: Moment, yes: Side, no: Side) {
-    this.#e = e;
-    this.#moment = moment;
-    this.#then = yes;
-    this.#else = no;
-  }
-
-  emit(condition: Symbolic): void {
-    const { b, frame } = this.#e;
-    const variables = new Map<string, () => Host>();
-    for (const [name, value] of this.#then.variables)
-      if (this.#else.variables.has(name)) variables.set(name, this.#host(value, this.#else.variables.get(name)));
-    const memories = new Set([...this.#then.memories.keys(), ...this.#else.memories.keys()]);
-    const contents = [...memories].map(memory => {
-      const [a, c] = [this.#then, this.#else].map(side => side.memories.get(memory) ?? memory.value) as [Value, Value];
-      return [memory, this.#pair(a, c)] as const;
-    });
-    const containers = this.#containers();
-    if (this.#pairs.length > 0) {
-      const graph = (side: Side, i: 0 | 1): Graph => {
-        const name = i === 0 ? 'then' : 'else';
-        const outputs = this.#pairs.map((pair, k) => ({ name: `${name}_${k}`, value: produced(pair[i], side.b) }));
-        return new Graph(name, { inputs: [], outputs, nodes: side.b.nodes });
-      };
-      const attributes = { then_branch: graph(this.#then, 0), else_branch: graph(this.#else, 1) };
-      const outputs = this.#pairs.map((_, i) => `if_${i}`);
-      this.#made = b.emit('If', [b.Reshape(condition.value, [])], attributes, { outputs }) as readonly Value[];
-    }
-    for (const [name, value] of variables) frame.variables.set(name, value());
-    for (const [memory, i] of contents) overwrite(memory, this.#made[i]!);
-    for (const [c, content] of containers)
-      setContent(
-        c,
-        content.map(([key, item]) => [key, item()] as const),
-      );
-  }
-
-  #pair(a: Value, c: Value): number {
-    const before = this.#pairs.findIndex(([x, y]) => x === a && y === c);
-    return before >= 0 ? before : this.#pairs.push([a, c]) - 1;
-  }
-
-  #containers(): [Container, (readonly [Host, () => Host])[]][] {
-    return [...new Set([...this.#then.changed.keys(), ...this.#else.changed.keys()])].map(container => {
-      const [a, c] = [this.#then, this.#else].map(side => side.changed.get(container) ?? this.#moment.contentOf(container));
-      if (a!.length !== c!.length || a!.some(([key], i) => key !== c![i]![0]))
-        throw fail('E2001', `a ${kindOf(container)} has other items by a condition that only the run knows`, { node: { op: 'if' } });
-      return [container, a!.map(([key, item], i) => [key, this.#host(item, c![i]![1])] as const)];
-    });
-  }
-
-  /** What a value is after both branches, asked for when the node is made. */
-  #host(a: Host, c: Host): () => Host {
-    this.#e.spend(1);
-    if (isSame(a, c)) return () => a;
-    if (a instanceof Conflict && a.isEmpty) return this.#host(placeholder(c, this.#then.b, this.#else.b), c);
-    if (c instanceof Conflict && c.isEmpty) return this.#host(a, placeholder(a, this.#else.b, this.#then.b));
-    if (a instanceof TensorRef && c instanceof TensorRef) {
-      const [x, y] = [a.read(this.#then.b), c.read(this.#else.b)];
-      if (x.element !== y.element) return () => new Conflict(`it is ${x.element} or ${y.element} by a condition that only the run knows`);
-      const i = this.#pair(x, y);
-      const isShared = this.#moment.memories.has(a.memory) || this.#moment.memories.has(c.memory);
-      return () => (isShared ? TensorRef.uncertain(this.#made[i]!) : TensorRef.of(this.#made[i]!));
-    }
-    if (isNumber(a) && isNumber(c)) {
-      const [x, y] = [kindOf(a), kindOf(c)];
-      const type = x === 'bool' && y === 'bool' ? 'bool' : x === 'float' || y === 'float' ? 'float32' : 'int64';
-      const i = this.#pair(numberValue(a as Scalar, this.#then.b, type), numberValue(c as Scalar, this.#else.b, type));
-      return () => settled(new Symbolic(this.#made[i]!));
-    }
-    const [x, y] = [itemsOf(a), itemsOf(c)];
-    if (x && y && x.length === y.length && a instanceof Tuple === c instanceof Tuple) {
-      const items = x.map((item, i) => this.#host(item, y[i]));
-      return () =>
-        a instanceof Tuple
-          ? new Tuple(
-              items.map(item => item()),
-              a.fields,
-            )
-          : new List(items.map(item => item()));
-    }
-    return () => new Conflict(`it is ${kindOf(a)} or ${kindOf(c)} by a condition that only the run knows`);
-  }
-}
-
-/** Something of the kind of a value, which is made in `there`, for a branch that gives none: nothing ever reads it. */
-function placeholder(v: Host, here: Builder, there: Builder): Host {
-  if (v instanceof TensorRef) {
-    const { element, shape } = typeOfValue(v.read(there));
-    const dims = shape!.map(d => (typeof d === 'number' ? d : 1));
-    return TensorRef.of(here.Expand(here.Cast(here.constant(0n, 'int64'), element), dims));
-  }
-  if (isNumber(v)) return kindOf(v) === 'bool' ? false : kindOf(v) === 'int' ? 0 : floatHost(0);
-  if (v instanceof Tuple)
-    return new Tuple(
-      v.items.map(item => placeholder(item, here, there)),
-      v.fields,
-    );
-  return v instanceof List ? new List(v.items.map(item => placeholder(item, here, there))) : v;
-}
-
-const itemsOf = (v: Host): readonly Host[] | undefined => (v instanceof Tuple || v instanceof List ? v.items : undefined);
-
-/** A value that a node of this graph produces; what comes from outside is passed through one. */
-const produced = (v: Value, b: Builder): Value => (v.producer && b.nodes.includes(v.producer) ? v : b.Identity(v));
 
 /** `for x in …`: known rounds are written out. */
 export function runFor(e: Interpreter, s: Statement & { readonly kind: 'for' }): Returned | undefined {
@@ -488,10 +247,6 @@ function roundNumber(e: Interpreter, round: Value, start: Host, step: Host): Hos
 const asType = (v: Value, type: TensorType, b: Builder): Value =>
   v.shape?.length === 0 && v.element !== type.element ? b.Cast(v, type.element) : v;
 
-function typeOfValue(v: Value): TensorType {
-  if (v.type?.kind === 'tensor' && v.type.shape) return v.type;
-  throw fail('E3009', `the type of ${v.name || 'a value'} is not known`);
-}
 const sameType = (a: TensorType, c: TensorType): boolean =>
   a.element === c.element && a.shape!.every((d, i) => sameDim(d, c.shape![i]!) || (isUnknownDim(d) && isUnknownDim(c.shape![i]!)));
 
@@ -500,35 +255,6 @@ function commonType(a: TensorType, c: TensorType): TensorType {
     throw fail('E2001', 'a tensor changes its rank or element type from round to round of a loop', { node: { op: 'loop' } });
   const merged = (d: Dim, i: number): Dim => (sameDim(d, c.shape![i]!) ? d : isUnknownDim(d) ? d : unknownDim());
   return tensorType(a.element, a.shape!.map(merged));
-}
-
-/** The tensors and numbers in a value, in order. */
-function leavesOf(v: Host): Host[] {
-  if (v instanceof TensorRef || isNumber(v)) return [v];
-  return (v instanceof Tuple || v instanceof List ? v.items : []).flatMap(leavesOf);
-}
-
-/** A value with other tensors and numbers in it. */
-function rebuilt(v: Host, values: readonly Value[], b: Builder): Host {
-  let at = 0;
-  const build = (x: Host): Host => {
-    if (x instanceof TensorRef) return TensorRef.of(values[at++]!);
-    if (isNumber(x)) return settled(symbolicOf(values[at++]!, b));
-    if (x instanceof Tuple) return new Tuple(x.items.map(build), x.fields);
-    return x instanceof List ? new List(x.items.map(build)) : x;
-  };
-  return build(v);
-}
-
-function leavesAfter(name: string, before: Host, after: Host): Host[] {
-  const isLeaf = (v: Host): boolean => v instanceof TensorRef || isNumber(v);
-  if (isLeaf(before) && isLeaf(after) && before instanceof TensorRef === after instanceof TensorRef) return [after];
-  const [x, y] = [itemsOf(before), itemsOf(after)];
-  if (x && y && x.length === y.length) return x.flatMap((item, i) => leavesAfter(name, item, y[i]));
-  if (isSame(before, after)) return [];
-  throw fail('E2001', `${name} goes from ${kindOf(before)} to ${kindOf(after)} in a loop of which the run decides the number of rounds`, {
-    node: { op: 'loop' },
-  });
 }
 
 /** Every variable that code gives a value to. */
