@@ -24,7 +24,7 @@ const firstIn: Readonly<Partial<Record<DataType, number>>> = {
   int4: 19,
   uint4: 19,
   float4e2m1: 24,
-  float8e8m0: 25,
+  float8e8m0: 27,
   int2: 24,
   uint2: 24,
 };
