@@ -9,7 +9,11 @@ import { Graph, Model, Value } from '../../src/ir/graph.ts';
 import { Tensor } from '../../src/ir/tensor.ts';
 import { type Shape, tensorType } from '../../src/ir/types.ts';
 import { type Builder, newBuilder } from '../../src/ops/builder.ts';
+import { rows } from '../../src/ops/index.ts';
+import type { OpName } from '../../src/ops/names.gen.ts';
 import { modelGradients } from '../../src/train/gradient/index.ts';
+import { gradientRows } from '../../src/train/gradient/rows/index.ts';
+import { gradientSamples } from '../samples/gradients.ts';
 
 const opsets = new Map([['', 28]]);
 const input = (name: string, shape: Shape, type = 'float64' as const): Value => new Value(name, tensorType(type, shape));
@@ -48,6 +52,14 @@ async function expectExact(model: Model, feeds: Record<string, Tensor>): Promise
     }
   }
 }
+
+test('every operator with a gradient has a sample, but for those of the host', () => {
+  const sampled = new Set<string>(gradientSamples.map(s => s.op));
+  const missing = Object.entries(gradientRows).flatMap(([op, { kind }]) =>
+    ['zero', 'none', 'gap'].includes(kind) || sampled.has(op) || 'host' in rows[op as OpName] ? [] : [op],
+  );
+  expect(missing).toEqual([]);
+});
 
 describe('a perceptron', () => {
   const perceptron = modelOf([input('x', [4, 3]), input('w', [3, 5]), input('c', [5]), input('v', [2, 5])], (b, x, w, c, v) => {
@@ -230,6 +242,14 @@ describe('sequences of known items', () => {
       { x: noise([2, 5], 1) },
     ),
   );
+  test('an optional that has its element', () =>
+    expectExact(
+      modelOf([input('x', [3])], (b, x) => {
+        const optional = b.emit('Optional', [b.Sin(x)], {})[0]!;
+        return b.Exp(b.emit('OptionalGetElement', [optional], {})[0]!);
+      }),
+      { x: noise([3], 1) },
+    ));
   test('joined again', () =>
     expectExact(
       modelOf([input('x', [2, 4])], (b, x) => {
