@@ -103,8 +103,11 @@ opsets() {
     "$python" test/conformance/opsets.py "$cache/conformance" build/opsets --no-converter
 }
 microsoft() { "$python" test/interop/microsoft.py; }
-# The gradient of every sample beside central differences, in both forms, and those of test/interop beside PyTorch's autograd.
-gradients() { node dist/scripts/ops.js grad && node dist/scripts/ops.js grad --function; }
+# The gradient of every sample beside central differences: in both forms, with an open size, and of the gradient itself. Those of
+# test/interop beside PyTorch's autograd.
+gradients() {
+  for way in "" "--function --open" --second; do node dist/scripts/ops.js grad $way --third "$third" || return 1; done
+}
 autograd() { "$python" test/interop/gradients.py --third "$third"; }
 optimised() { "$python" test/interop/optimised.py; }
 # Edited models, and folders of test data that the standard's package wrote.
@@ -182,8 +185,8 @@ suite conformance_cpu 300 conformance_cpu
 suite conformance_webgpu $((120 * whole)) conformance_webgpu
 suite microsoft 200 microsoft
 suite optimised 200 optimised
-suite gradients 120 gradients
-suite autograd $((90 * whole)) autograd
+suite gradients $((120 * whole)) gradients
+suite autograd $((150 * whole)) autograd
 suite types 120 types
 suite fuzz 90 fuzz
 suite verdicts $((150 * whole)) verdicts

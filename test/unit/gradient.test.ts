@@ -9,7 +9,11 @@ import { Graph, Model, Value } from '../../src/ir/graph.ts';
 import { Tensor } from '../../src/ir/tensor.ts';
 import { type Shape, tensorType } from '../../src/ir/types.ts';
 import { type Builder, newBuilder } from '../../src/ops/builder.ts';
+import { rows } from '../../src/ops/index.ts';
+import type { OpName } from '../../src/ops/names.gen.ts';
 import { modelGradients } from '../../src/train/gradient/index.ts';
+import { gradientRows } from '../../src/train/gradient/rows/index.ts';
+import { gradientSamples } from '../samples/gradients.ts';
 
 const opsets = new Map([['', 28]]);
 const input = (name: string, shape: Shape, type = 'float64' as const): Value => new Value(name, tensorType(type, shape));
@@ -48,6 +52,14 @@ async function expectExact(model: Model, feeds: Record<string, Tensor>): Promise
     }
   }
 }
+
+test('every operator with a gradient has a sample, but for those of the host', () => {
+  const sampled = new Set<string>(gradientSamples.map(s => s.op));
+  const missing = Object.entries(gradientRows).flatMap(([op, { kind }]) =>
+    ['zero', 'none', 'gap'].includes(kind) || sampled.has(op) || 'host' in rows[op as OpName] ? [] : [op],
+  );
+  expect(missing).toEqual([]);
+});
 
 describe('a perceptron', () => {
   const perceptron = modelOf([input('x', [4, 3]), input('w', [3, 5]), input('c', [5]), input('v', [2, 5])], (b, x, w, c, v) => {
@@ -192,6 +204,21 @@ describe('nested graphs', () => {
   });
 });
 
+test('a function of the model is gone through, with the attribute of its caller', async () => {
+  const [x, p] = [input('x', [3]), new Value('p')];
+  const b = newBuilder();
+  const reference = { kind: 'reference', value: 'slope', of: 'float' } as const;
+  const leaky = b.emit('LeakyRelu', [b.emit('Sin', [p])[0]], { alpha: reference })[0]!;
+  const body = new Graph('leak', { inputs: [p], outputs: [{ name: 'q', value: leaky }], nodes: b.nodes });
+  const leak = { domain: 'own', name: 'Leak', overload: '', body, attributes: ['slope'], defaults: new Map(), opsets, meta: {} };
+  const main = newBuilder();
+  const y = main.emit('Leak', [x], { slope: { kind: 'float', value: 0.25 } }, { domain: 'own' })[0]!;
+  y.type = x.type;
+  const graph = new Graph('g', { inputs: [x], outputs: [{ name: 'y', value: main.Exp(y) }], nodes: main.nodes });
+  const model = new Model(graph, { irVersion: 14, opsets: new Map([...opsets, ['own', 1]]), functions: [leak] });
+  await expectExact(model, { x: noise([3], 1) });
+});
+
 describe('sequences of known items', () => {
   test.each([
     ['parts of one size', (b: Builder, x: Value) => b.emit('SplitToSequence', [x, b.constant(2, 'int64')], { axis: 1 })[0]!],
@@ -215,6 +242,14 @@ describe('sequences of known items', () => {
       { x: noise([2, 5], 1) },
     ),
   );
+  test('an optional that has its element', () =>
+    expectExact(
+      modelOf([input('x', [3])], (b, x) => {
+        const optional = b.emit('Optional', [b.Sin(x)], {})[0]!;
+        return b.Exp(b.emit('OptionalGetElement', [optional], {})[0]!);
+      }),
+      { x: noise([3], 1) },
+    ));
   test('joined again', () =>
     expectExact(
       modelOf([input('x', [2, 4])], (b, x) => {
@@ -241,11 +276,11 @@ describe('the gradient of a gradient', () => {
     ));
   test('of a convolution, a pool and a normalisation', () =>
     twice(
-      modelOf([input('x', [1, 2, 3, 3]), input('w', [2, 2, 2, 2]), input('s', [2])], (b, x, w, s) => {
+      modelOf([input('x', [1, 1, 3, 3]), input('w', [2, 1, 2, 2]), input('s', [2])], (b, x, w, s) => {
         const pooled = b.AveragePool(b.Sin(b.Conv(x, w, undefined, { pads: [0, 1, 1, 0] })), { kernel_shape: [2, 2] });
         return b.emit('InstanceNormalization', [pooled, s, s])[0]!;
       }),
-      { x: noise([1, 2, 3, 3], 1), w: noise([2, 2, 2, 2], 2), s: noise([2], 3) },
+      { x: noise([1, 1, 3, 3], 1), w: noise([2, 1, 2, 2], 2), s: noise([2], 3) },
     ));
   test('of a Scan', () =>
     twice(
@@ -305,6 +340,21 @@ describe('errors', () => {
   test('steps have zeros', async () => {
     const model = modelOf([input('x', [2]), input('w', [2])], (b, x, w) => b.Add(b.Floor(x), w));
     expect((await numbers(modelGradients(model, { wrt: ['x', 'w'] }), { x: noise([2], 1), w: noise([2], 2) }))['x.grad']).toEqual([0, 0]);
+  });
+  test('an operator whose gradient is not said', () => {
+    const model = modelOf(
+      [input('x', [1, 1, 4, 4]), input('r', [1, 5])],
+      (b, x, r) => b.emit('MaxRoiPool', [x, r], { pooled_shape: [2, 2] })[0]!,
+    );
+    expect(codeOf(model, ['x'])).toMatch(/^E6003 no gradient reaches "?x"?: MaxRoiPool has none/);
+  });
+  test('a state that grows', () => {
+    const model = modelOf([input('x', [2])], (b, x) => {
+      const [i, on] = [new Value('i', tensorType('int64', [])), new Value('on', tensorType('bool', []))];
+      const body = bodyOf([i, on, input('s', [2])], (inner, _i, going, s) => [inner.Identity(going), inner.Concat([s, s], 0)]);
+      return b.emit('Loop', [b.constant(2, 'int64'), b.constant(true, 'bool'), x], { body })[0]!;
+    });
+    expect(codeOf(model, ['x'])).toMatch(/^E6003 Loop: the state s is float64\[2\] before a round and float64\[4\] after it/);
   });
   test('what is no float', () => {
     const b = newBuilder();
