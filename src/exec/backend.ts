@@ -2,6 +2,7 @@
 import type { Tensor } from '../ir/tensor.ts';
 import type { BoundPlan, BoundStep, Sizes } from './bind.ts';
 import type { Plan, Step } from './plan.ts';
+import type { RowGroup } from './rows.ts';
 
 /** How far a plan is: the step that is about to run, and how many there are. */
 export interface Progress {
@@ -50,5 +51,10 @@ export interface Backend {
   /** Whether the backend takes this tensor as an input as it is, though it is not resident. */
   holds?(tensor: Tensor): boolean;
   /** The order in which it runs the steps of a plan, and why the host runs those that it does not; for backends that share work with it. */
-  placement?(plan: Plan): Promise<{ readonly steps: readonly Step[]; readonly reasons: readonly (string | undefined)[] }>;
+  placement?(plan: Plan): Promise<{
+    readonly steps: readonly Step[];
+    readonly reasons: readonly (string | undefined)[];
+    /** Steps that run together, some rows at a time. */
+    readonly groups?: readonly RowGroup[];
+  }>;
 }

@@ -45,6 +45,10 @@ export function nativeBackend(load: LoadAddon, options: NativeOptions = {}): Bac
       const addon = load();
       return typeof addon === 'string' ? addon : true;
     },
+    async placement(plan) {
+      const { plan: grouped, groups } = groupRows(plan);
+      return { steps: grouped.steps, reasons: [], groups };
+    },
     async compile(plan) {
       const addon = load();
       if (typeof addon === 'string') throw fail('E3008', `backend cpu: ${addon}`);

@@ -191,12 +191,24 @@ describe.skipIf(typeof addon === 'string')('native CPU', () => {
       return [b.MatMul(scores, v!), b.Div(apart, b.Sqrt(b.ReduceMean({ data: b.Mul(apart, apart), axes: b.constant([-1], 'int64') })))];
     });
     const { plan: grouped, groups } = groupRows(plan);
-    expect(groups.map(g => [grouped.steps.slice(g.first, g.first + g.count).map(s => s.kernel.kind).join(' '), g.axes])).toEqual([
+    expect(
+      groups.map(g => [
+        grouped.steps
+          .slice(g.first, g.first + g.count)
+          .map(s => s.kernel.kind)
+          .join(' '),
+        g.axes,
+      ]),
+    ).toEqual([
       ['reduce map map', 3],
       ['matmul map reduce map reduce map matmul', 3],
       ['map reduce map map', 3],
     ]);
-    for (const sizes of [[1, 1], [3, 50], [2, 131]] as const) {
+    for (const sizes of [
+      [1, 1],
+      [3, 50],
+      [2, 131],
+    ] as const) {
       const feeds = inputs.map(() => ramp('float32', [1, sizes[0], sizes[1], 8], 0.125));
       const known = new Map([
         ['heads', sizes[0]],
