@@ -3,11 +3,12 @@
 import { fail, ModelError } from '../errors.ts';
 import type { Datum } from '../ir/datum.ts';
 import { type Dim, symbol } from '../ir/dims.ts';
-import { Graph, Value } from '../ir/graph.ts';
+import { Graph, type Node, Value } from '../ir/graph.ts';
 import { resident, Tensor } from '../ir/tensor.ts';
 import { formatType, tensorType, type ValueType } from '../ir/types.ts';
 import { takenBranch } from '../ops/control-types.ts';
-import { fold, lower, rewriteAll, simplify } from '../passes/index.ts';
+import { rowOf } from '../ops/index.ts';
+import { fold, lower, rewriteAll, simplify, unrollWith } from '../passes/index.ts';
 import { type Bindings, rebuild } from '../passes/rebuild.ts';
 import type { Backend, Bound, Executable, Progress, Watch } from './backend.ts';
 import { capturesOf, evaluateNode, hasKernels, readsOf } from './host.ts';
@@ -59,6 +60,8 @@ export class GraphRunner {
   readonly #nested: boolean;
   readonly #stages = new Map<string, Promise<Stage>>();
   readonly #graphIds = new Map<Graph, number>();
+  /** Sizes for which a graph with loops was compiled; none where that does not help. */
+  readonly #unrolling = new Map<Graph, Set<string>>();
   readonly #inner = new Map<Graph, { runner: GraphRunner; captures: readonly Value[] }>();
 
   constructor(graph: Graph, settings: RunSettings, nested = false) {
@@ -169,7 +172,12 @@ export class GraphRunner {
       return { stage, tensors, bound: stage.plan.outputs.length > 0 ? await boundFor(stage, tensors) : undefined };
     };
     try {
-      return await fitting('open');
+      const open = await fitting('open');
+      if (!this.#settings.optimize || this.#nested || !open.stage.hosts.some(isLoop) || !this.#unrolls(graph, given)) return open;
+      // With the very sizes, loops of known length become their rounds.
+      const exact = await fitting('exact');
+      if (exact.stage.hosts.some(isLoop)) this.#unrolling.set(graph, new Set());
+      return exact.stage.hosts.length < open.stage.hosts.length ? exact : open;
     } catch (error) {
       if (!(error instanceof ModelError) || error.code !== 'E3005') throw error;
       // Where these do not fit either, sizes contradict each other, which the first error says of the model as it is.
@@ -177,6 +185,16 @@ export class GraphRunner {
         throw error;
       });
     }
+  }
+
+  /** Whether a graph is compiled for these very sizes: for the first few, and as long as that leaves loops out. */
+  #unrolls(graph: Graph, given: ReadonlyMap<Value, Datum>): boolean {
+    const seen = this.#unrolling.get(graph) ?? new Set(['']);
+    this.#unrolling.set(graph, seen);
+    if (seen.size === 0) return false;
+    const sizes = [...given.values()].map(datum => (datum instanceof Tensor ? datum.dims.join() : '-')).join(';');
+    if (seen.size <= mostLengths) seen.add(sizes);
+    return seen.has(sizes);
   }
 
   #stage(graph: Graph, inputs: ReadonlyMap<Value, Datum>, known: ReadonlySet<Value>, sizes: 'open' | 'exact'): Promise<Stage> {
@@ -222,6 +240,20 @@ function watchOf({ proceed, stop, record }: RunControl): Watch {
 
 const loaded = async (datum: Datum): Promise<Datum> => (datum instanceof Tensor ? resident(datum) : datum);
 
+/** So many lengths of a loop have plans of their own. */
+const mostLengths = 8;
+
+const isLoop = (node: Node): boolean => node.domain === '' && (node.op === 'Loop' || node.op === 'Scan');
+
+/** On the host a round costs more than most kernels, and finds its weights anew. */
+const shortLoops = unrollWith({
+  mostNodes: 4096,
+  takes(node) {
+    const row = rowOf(node.op, node.domain);
+    return row !== undefined && !('host' in row) && !('gap' in row);
+  },
+});
+
 async function compileStage(graph: Graph, bindings: Bindings, { backend, optimize }: RunSettings, nested: boolean): Promise<Stage> {
   const typed = rebuild(graph, bindings, undefined, undefined, { choose: takenBranch });
   const open = graph.inputs.filter(v => !v.tensor);
@@ -234,6 +266,7 @@ async function compileStage(graph: Graph, bindings: Bindings, { backend, optimiz
     }),
   ];
   rewriteAll(typed, optimize ? [fold, simplify, lower] : [lower]);
+  if (optimize && typed.nodes.some(isLoop)) rewriteAll(typed, [shortLoops, fold, simplify, lower]);
   const split = splitAtUnknown(typed, { evaluateLate: nested });
   const plan = compilePlan(split.ready, { fuse: optimize });
   return { ...split, plan, typed, inputs, executable: await backend.compile(plan), bound: new Map() };

@@ -8,5 +8,5 @@ export const passes = { fold, simplify, lower } as const satisfies Record<string
 export { fuse } from './fuse.ts';
 export { isUnknown, ownOutputs, type Pass, type Rule, rewrite, rewriteAll, rewriteModel } from './rewrite.ts';
 export { sequences } from './sequences.ts';
-export { unroll } from './unroll.ts';
+export { unroll, unrollWith } from './unroll.ts';
 export { bodyValues, fold, lower, lowerWhere, simplify };
