@@ -7,7 +7,9 @@ export interface Port {
 export interface Summary {
   readonly file: string;
   readonly format: string;
+  /** Of all files. */
   readonly bytes: number;
+  readonly files: number;
   readonly producer: string;
   readonly opsets: readonly string[];
   readonly inputs: readonly Port[];

@@ -99,6 +99,7 @@ async function open(tell: Tell, files: readonly File[]): Promise<Summary> {
     file: main.name,
     format: format.title,
     bytes: files.reduce((n, f) => n + f.size, 0),
+    files: files.length,
     producer: [model.producer.name, model.producer.version].filter(Boolean).join(' '),
     opsets: format.spelling ? [...model.opsets].map(([domain, version]) => `${domain || 'ai.onnx'} ${version}`) : [],
     inputs: model.graph.inputs.filter(v => !v.tensor).map(v => ({ name: v.name, type: formatType(v.type) })),
