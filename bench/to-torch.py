@@ -28,7 +28,7 @@ given = np.load(inputs)
 session = onnxruntime.InferenceSession(path)
 feeds = {i.name: given[i.name] for i in session.get_inputs()}
 want = session.run(None, feeds)
-arguments = [torch.from_numpy(np.ascontiguousarray(x)) for x in feeds.values()]
+arguments = [torch.from_numpy(np.array(x, order="C")) for x in feeds.values()]
 with torch.no_grad():
     try:
         got = module(made)(*arguments)

@@ -28,12 +28,9 @@ export function paired(given: Arrays, wanted: readonly string[], what: string, o
 /** Those of an .npz, in the order of the inputs or by name; without one, arrays at random: open sizes are batches and lengths, and are 1. */
 export async function feedsFor(inputs: readonly ValueInfo[], path: string | undefined, out: Output): Promise<Arrays> {
   if (path === undefined) return randomArrays(inputs, { size: 1 });
-  return paired(
-    await loadArrays(path),
-    inputs.map(v => v.name),
-    'input',
-    out,
-  );
+  const names = inputs.map(v => v.name);
+  const entries = Object.entries(paired(await loadArrays(path), names, 'input', out));
+  return Object.fromEntries(await Promise.all(entries.map(async ([name, t]) => [name, await resident(t)] as const)));
 }
 
 const codecs = { float16, bfloat16 } as const;

@@ -2,7 +2,7 @@
 // those of the packages node-api-headers and node-addon-api.
 //   node scripts/build-native.mjs [--sanitize address,undefined | --sanitize thread] [--force]
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { basename, dirname, join } from 'node:path';
@@ -66,6 +66,9 @@ const sources = [
       flags: [
         '-O3',
         '-ffp-contract=fast',
+        // Without them roots and roundings are calls.
+        '-fno-math-errno',
+        '-fno-trapping-math',
         `-DOMNIX_ISA=${name}`,
         `-DOMNIX_NAME="${name}"`,
         `-DOMNIX_VECTOR=${vector}`,
@@ -94,11 +97,21 @@ const flags = [
   ...(sanitizers ? [`-fsanitize=${sanitizers}`, '-fno-omit-frame-pointer', '-g'] : []),
   ...headerFolders().flatMap(path => ['-isystem', path]),
 ];
-/** Objects are kept: what is older than its source, a header or this script is compiled again. */
+/** Objects are kept: what is older than a file it was made from, as the compiler lists them, or this script is compiled again. */
 const objects = join(root, 'build', `objects${suffix}`);
 mkdirSync(objects, { recursive: true });
 const changed = name => statSync(name, { throwIfNoEntry: false })?.mtimeMs ?? 0;
-const oldest = Math.max(...[...files.filter(name => name.endsWith('.h')), fileURLToPath(import.meta.url)].map(changed));
+function isFresh(object) {
+  const list = `${object}.d`;
+  if (options.force || !existsSync(object) || !existsSync(list)) return false;
+  const parts = readFileSync(list, 'utf8')
+    .replaceAll('\\\n', ' ')
+    .split(/(?<!\\)\s+/)
+    .slice(1);
+  const sources = parts.filter(Boolean).map(name => name.replaceAll('\\ ', ' '));
+  const own = changed(object);
+  return [...sources, fileURLToPath(import.meta.url)].every(name => existsSync(name) && changed(name) < own);
+}
 
 /** Runs the compiler; whether it succeeded. */
 const compiled = args =>
@@ -113,10 +126,10 @@ async function worker(left, made) {
   for (let source = left.pop(); source !== undefined; source = left.pop()) {
     const object = join(objects, `${source.object}.o`);
     made.push(object);
-    if (!options.force && changed(object) > Math.max(oldest, changed(source.file))) continue;
+    if (isFresh(object)) continue;
     // Under another name until it is whole, so that a build that was stopped leaves nothing behind.
     const begun = `${object}.${process.pid}`;
-    if (!(await compiled([...flags, ...source.flags, '-c', source.file, '-o', begun]))) {
+    if (!(await compiled([...flags, ...source.flags, '-MMD', '-MF', `${object}.d`, '-c', source.file, '-o', begun]))) {
       rmSync(begun, { force: true });
       return false;
     }

@@ -6,7 +6,7 @@ import { renderC, renderTypeScript } from '../src/expr/render.ts';
 const root = new URL('../../', import.meta.url);
 const files: readonly (readonly [string, string])[] = [
   ['src/expr/loops.gen.ts', renderTypeScript()],
-  ['native/cpu/loops.gen.cpp', renderC()],
+  ['native/cpu/isa/loops.gen.cpp', renderC()],
 ];
 for (const [name, text] of files) {
   const path = fileURLToPath(new URL(name, root));

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <new>
 
+#include "arenas.h"
 #include "plan.h"
 
 namespace omnix {
@@ -58,10 +59,14 @@ std::shared_ptr<const T> unwrap(const Napi::Value& value, const napi_type_tag& t
   return *external.Data();
 }
 
-std::vector<std::byte> copy_of(const Napi::Value& value) {
+Napi::Uint8Array bytes_of(const Napi::Value& value) {
   if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array)
     throw Refusal("E9001", "native: bytes are expected");
-  const auto bytes = value.As<Napi::Uint8Array>();
+  return value.As<Napi::Uint8Array>();
+}
+
+std::vector<std::byte> copy_of(const Napi::Value& value) {
+  const Napi::Uint8Array bytes = bytes_of(value);
   std::vector<std::byte> copy(bytes.ByteLength());
   if (!copy.empty()) std::memcpy(copy.data(), bytes.Data(), copy.size());
   return copy;
@@ -99,6 +104,7 @@ Napi::Value bind_plan(const Napi::CallbackInfo& info) {
     }
     auto plan = std::make_shared<Plan>(parse_plan(words.Data(), words.ElementLength(), names));
     plan->constants = unwrap<Constants>(info[2], constants_tag);
+    plan->arenas = std::make_shared<Arenas>();
     if (info.Length() > 3 && info[3].IsNumber()) plan->threads = std::max<int64_t>(0, info[3].As<Napi::Number>().Int64Value());
     verify_plan(*plan);
     pack_constants(*plan);
@@ -106,11 +112,20 @@ Napi::Value bind_plan(const Napi::CallbackInfo& info) {
   });
 }
 
-/** One run on a thread of the pool. It owns copies of the inputs, so the caller may change or transfer its arrays at once. */
+/** One run on a thread of the pool. It copies the inputs into its own memory, so the caller may change or transfer its arrays at once. */
 class Run : public Napi::AsyncWorker {
  public:
-  Run(Napi::Env env, SharedPlan plan, std::vector<std::vector<std::byte>> inputs, const Napi::Value& stop, const Napi::Value& times)
-      : Napi::AsyncWorker(env, "omnix.run"), plan_(std::move(plan)), inputs_(std::move(inputs)), done_(Napi::Promise::Deferred::New(env)) {
+  Run(Napi::Env env, SharedPlan plan, const Napi::Array& inputs, const Napi::Value& stop, const Napi::Value& times)
+      : Napi::AsyncWorker(env, "omnix.run"), plan_(std::move(plan)), memory_(*plan_->arenas, memory_of(*plan_)), done_(Napi::Promise::Deferred::New(env)) {
+    int64_t at = round_up(plan_->arena);
+    for (uint32_t i = 0; i < inputs.Length(); i++) {
+      const Napi::Uint8Array given = bytes_of(inputs[i]);
+      const int64_t bytes = plan_->buffers[plan_->inputs[i].buffer].bytes();
+      if (static_cast<int64_t>(given.ByteLength()) < bytes) throw Refusal("E3003", "input " + std::to_string(i) + " has fewer bytes than its buffer");
+      inputs_.push_back(memory_.get() + at);
+      if (bytes > 0) std::memcpy(inputs_.back(), given.Data(), static_cast<size_t>(bytes));
+      at += round_up(bytes);
+    }
     static_assert(sizeof(std::atomic<int32_t>) == sizeof(int32_t), "a word of JavaScript is read as an atomic one");
     watch_.stop = reinterpret_cast<const std::atomic<int32_t>*>(held<int32_t>(stop, napi_int32_array, 1));
     watch_.times = held<double>(times, napi_float64_array, plan_->steps.size());
@@ -127,9 +142,7 @@ class Run : public Napi::AsyncWorker {
  protected:
   void Execute() override {
     try {
-      std::vector<std::byte*> inputs;
-      for (auto& bytes : inputs_) inputs.push_back(bytes.data());
-      run_plan(*plan_, inputs, outputs_, watch_);
+      run_plan(*plan_, memory_.get(), inputs_, outputs_, watch_);
     } catch (const Refusal& refusal) {
       stop(refusal);
     } catch (const std::bad_alloc&) {
@@ -155,8 +168,16 @@ class Run : public Napi::AsyncWorker {
     held_.push_back(Napi::Persistent(value.As<Napi::Object>()));
     return value.As<Napi::TypedArrayOf<T>>().Data();
   }
+  /** Temporaries, then the inputs. */
+  static int64_t memory_of(const Plan& plan) {
+    int64_t bytes = round_up(plan.arena);
+    for (const View& v : plan.inputs) bytes += round_up(plan.buffers[v.buffer].bytes());
+    return bytes;
+  }
+  static int64_t round_up(int64_t bytes) { return (bytes + 63) / 64 * 64; }
   SharedPlan plan_;
-  std::vector<std::vector<std::byte>> inputs_;
+  const Arenas::Lent memory_;
+  std::vector<std::byte*> inputs_;
   std::vector<std::byte*> outputs_;
   Napi::ObjectReference results_;
   Watch watch_;
@@ -174,13 +195,7 @@ Napi::Value run(const Napi::CallbackInfo& info) {
     SharedPlan plan = unwrap<Plan>(info[0], plan_tag);
     const Napi::Array given = array_at(info, 1);
     if (given.Length() != plan->inputs.size()) throw Refusal("E9001", "native: another number of inputs is expected");
-    std::vector<std::vector<std::byte>> inputs;
-    for (uint32_t i = 0; i < given.Length(); i++) {
-      inputs.push_back(copy_of(given[i]));
-      if (static_cast<int64_t>(inputs.back().size()) < plan->buffers[plan->inputs[i].buffer].bytes())
-        throw Refusal("E3003", "input " + std::to_string(i) + " has fewer bytes than its buffer");
-    }
-    auto worker = std::make_unique<Run>(info.Env(), std::move(plan), std::move(inputs), info[2], info[3]);
+    auto worker = std::make_unique<Run>(info.Env(), std::move(plan), given, info[2], info[3]);
     const Napi::Promise promise = worker->promise();
     worker.release()->Queue();
     return promise;

@@ -36,28 +36,24 @@ class MatrixPanels final : public Panels {
 /** All panels of a side that stays the same. */
 class Packed {
  public:
-  Packed(const Panels& panels, int64_t lines, int64_t depth, int64_t width);
+  /** In memory of its own, or in what is lent, which has `size` floats. */
+  Packed(const Panels& panels, int64_t lines, int64_t depth, int64_t width, float* lent = nullptr);
+  static int64_t size(int64_t lines, int64_t depth, int64_t width) { return (lines + width - 1) / width * width * depth; }
   __attribute__((always_inline)) const float* at(int64_t panel, int64_t from) const {
     const int64_t count = depth_ - from < depth_block ? depth_ - from : depth_block;
-    return data_.data() + (from * panels_ + panel * count) * width_;
+    return data_ + (from * panels_ + panel * count) * width_;
   }
 
  private:
   int64_t panels_, depth_, width_;
-  std::vector<float> data_;
+  std::unique_ptr<float[]> own_;
+  float* data_;
 };
 
-/** y = a times b, plus a number for each row where there is a bias. A side is packed, or is read as it is needed. */
-struct Product {
-  int64_t rows, columns, depth;
-  const Panels* a = nullptr;
-  const Panels* b = nullptr;
-  const Packed* packed_a = nullptr;
-  const Packed* packed_b = nullptr;
-  float* y;
-  int64_t row_step, column_step;
-  const float* bias = nullptr;
-  int64_t bias_step = 0;
+/** The right side where it lies in memory: step q of column c is base[starts[q] + c]. A tile reads beyond the last column. */
+struct Strips {
+  const float* base;
+  const int64_t* starts;
 };
 
 /** A part of y: rows and columns that begin at a tile. */
@@ -65,16 +61,44 @@ struct Part {
   int64_t row, rows, column, columns;
 };
 
-/** Memory of this thread for so many floats, which others with another number do not touch; what it held is lost. */
-float* scratch(int number, int64_t floats);
+/** What is called with each part of y when it is done, on the thread that made it. */
+struct Finish {
+  void (*run)(const void* context, const Part& part);
+  const void* context;
+};
+
+/** y = a times b, plus a number for each row where there is a bias. A side is packed, lies in strips, or is read as it is needed. */
+struct Product {
+  int64_t rows, columns, depth;
+  const Panels* a = nullptr;
+  const Panels* b = nullptr;
+  const Packed* packed_a = nullptr;
+  const Packed* packed_b = nullptr;
+  const Strips* strips = nullptr;
+  float* y;
+  int64_t row_step, column_step;
+  /** Where each column of a row goes, in place of steps; -1 for a column that is dropped. */
+  const int64_t* places = nullptr;
+  const float* bias = nullptr;
+  int64_t bias_step = 0;
+  const Finish* finish = nullptr;
+};
+
+/** What memory of a thread is for. */
+enum class Scratch : uint8_t { Rows, Columns, AllRows, Image };
+constexpr size_t scratch_purposes = 4;
+/** Memory of this thread for so many floats; what it held for the same purpose is lost. */
+float* scratch(Scratch purpose, int64_t floats);
 
 /** What is compiled once for each instruction set. */
 struct Isa {
   const char* name;
-  int64_t tile_rows, tile_columns;
+  /** `column_block` columns are packed at once. */
+  int64_t tile_rows, tile_columns, column_block;
   void (*multiply)(const Product& product, const Part& part);
-  /** y[i] = start + the sum over t of weights[t] * lines[t][i * stride], for i below n. */
-  void (*filter)(float* y, int64_t n, float start, const float* const* lines, const float* weights, int64_t taps, int64_t stride);
+  int64_t filter_block;
+  /** y[i] = start + the sum over t of weights[t] * lines[t][i], for i below n, a multiple of `filter_block`. */
+  void (*filter)(float* y, int64_t n, float start, const float* const* lines, const float* weights, int64_t taps);
   /** So many multiplications with additions of vectors in registers; how many operations of floats they are. `sink` keeps them alive. */
   double (*exercise)(int64_t rounds, float* sink);
 };

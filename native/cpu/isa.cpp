@@ -1,23 +1,44 @@
 // Which of the compiled instruction sets runs here.
+#include "block_functions.h"
 #include "gemm.h"
 
 namespace omnix {
 
-namespace portable { extern const Isa table; }
+#define OMNIX_SET(name)                                                \
+  namespace name {                                                     \
+  extern const Isa table;                                              \
+  extern const NamedBlockFunction block_functions[];                   \
+  extern const size_t block_function_count;                            \
+  }
+OMNIX_SET(portable)
 #if defined(__x86_64__)
-namespace avx2 { extern const Isa table; }
-namespace avx512 { extern const Isa table; }
+OMNIX_SET(avx2)
+OMNIX_SET(avx512)
 #endif
 
-const Isa& isa() {
-  static const Isa& chosen = []() -> const Isa& {
+namespace {
+
+struct Set {
+  const Isa* table;
+  BlockFunctions functions;
+};
+#define OMNIX_CHOOSE(name) \
+  Set { &name::table, { name::block_functions, name::block_function_count } }
+
+const Set& chosen() {
+  static const Set set = [] {
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl")) return avx512::table;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return avx2::table;
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl")) return OMNIX_CHOOSE(avx512);
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return OMNIX_CHOOSE(avx2);
 #endif
-    return portable::table;
+    return OMNIX_CHOOSE(portable);
   }();
-  return chosen;
+  return set;
 }
+
+}  // namespace
+
+const Isa& isa() { return *chosen().table; }
+BlockFunctions block_functions() { return chosen().functions; }
 
 }  // namespace omnix

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "codec.h"
+#include "parts.h"
 #include "plan.h"
 #include "walk.h"
 
@@ -46,75 +47,171 @@ class Blocks {
     size_t width = 0;
     for (const Instruction& i : map.instructions) width += bytes_of(i.type);
     length = std::clamp<int64_t>(static_cast<int64_t>(cache_bytes / std::max<size_t>(width, 1)) & ~int64_t{15}, 64, 1024);
-    memory_.resize((width + 8) * static_cast<size_t>(length) / 8 + 8 * map.instructions.size());
+    memory_.reset(new uint64_t[(width + 8) * static_cast<size_t>(length) / 8 + 8 * map.instructions.size()]);
     size_t at = 0;
     for (const Instruction& i : map.instructions) {
-      blocks_.push_back(reinterpret_cast<std::byte*>(memory_.data()) + at);
+      blocks_.push_back(reinterpret_cast<std::byte*>(memory_.get()) + at);
       at += (bytes_of(i.type) * static_cast<size_t>(length) + 63) & ~size_t{63};
-      if (!i.input && !i.call) fill(blocks_.back(), i);
+      if (!i.input && !i.call) fill(blocks_.back(), i.type, &i.constant, length);
     }
   }
   std::byte* operator[](size_t at) const { return blocks_[at]; }
+  static void fill(std::byte* block, Element type, const void* value, int64_t n) {
+    const size_t size = bytes_of(type);
+    for (int64_t k = 0; k < n; k++) std::memcpy(block + static_cast<size_t>(k) * size, value, size);
+  }
   int64_t length;
 
  private:
-  void fill(std::byte* block, const Instruction& i) const {
-    const size_t size = bytes_of(i.type);
-    for (int64_t k = 0; k < length; k++) std::memcpy(block + static_cast<size_t>(k) * size, &i.constant, size);
-  }
-  std::vector<uint64_t> memory_;
+  std::unique_ptr<uint64_t[]> memory_;
   std::vector<std::byte*> blocks_;
 };
 
-void compute(const Map& map, const Blocks& blocks, int64_t n) {
+/** `results` is where each instruction puts or finds its block. */
+void compute(const Map& map, const std::vector<std::byte*>& results, int64_t n) {
   for (size_t at = 0; at < map.instructions.size(); at++) {
     const Instruction& i = map.instructions[at];
     if (!i.call) continue;
-    const auto arg = [&](size_t k) { return k < i.args.size() ? blocks[i.args[k]] : nullptr; };
-    i.call->run(static_cast<size_t>(n), blocks[at], arg(0), arg(1), arg(2));
+    const auto arg = [&](size_t k) { return k < i.args.size() ? results[i.args[k]] : nullptr; };
+    i.call->run(static_cast<size_t>(n), results[at], arg(0), arg(1), arg(2));
   }
 }
 
-/** Where a stretch of a block goes: its length, then the offset and step of each output. */
-struct Piece {
-  int64_t n;
-  std::vector<std::pair<int64_t, int64_t>> targets;
+std::vector<std::byte*> all_of(const Map& map, const Blocks& blocks) {
+  std::vector<std::byte*> all;
+  for (size_t at = 0; at < map.instructions.size(); at++) all.push_back(blocks[at]);
+  return all;
+}
+
+/** Rows of at least this length are computed where they lie; shorter ones are brought together first. */
+constexpr int64_t long_row = 128;
+
+/** Elements in memory are what is computed with. */
+bool is_plain(const View& v) { return compute_type(v.type) == v.type; }
+
+/** Long rows, a block at a time: what lies side by side is read and written in its place. */
+class LongRows {
+ public:
+  LongRows(const Map& map, const Operands& inputs, const Operands& outputs) : map_(map), inputs_(inputs), outputs_(outputs), blocks_(map), results_(all_of(map, blocks_)) {
+    // A result is written in its place where nothing that is read could lie there and be read later.
+    in_place_ = map.outputs.size() == 1 && map.outputs[0] + 1 == map.instructions.size() && map.instructions.back().call && is_plain(*outputs[0].view);
+  }
+
+  void row(const int64_t* offsets, int64_t length, const int64_t* steps) {
+    for (size_t at = 0; at < map_.instructions.size(); at++)
+      if (const auto k = map_.instructions[at].input; k && steps[*k] == 0) repeat(at, *k, offsets[*k], std::min(length, blocks_.length));
+    for (int64_t done = 0; done < length; done += blocks_.length) block(offsets, steps, done, std::min(blocks_.length, length - done));
+  }
+
+ private:
+  void repeat(size_t at, size_t input, int64_t offset, int64_t n) {
+    transfer<true>(blocks_[at], 0, inputs_[input], offset, 0, 1);
+    uint64_t value = 0;
+    std::memcpy(&value, blocks_[at], bytes_of(map_.instructions[at].type));
+    Blocks::fill(blocks_[at], map_.instructions[at].type, &value, n);
+  }
+
+  void block(const int64_t* offsets, const int64_t* steps, int64_t done, int64_t n) {
+    for (size_t at = 0; at < map_.instructions.size(); at++) {
+      const auto k = map_.instructions[at].input;
+      if (!k || steps[*k] == 0) continue;
+      const int64_t from = offsets[*k] + done * steps[*k];
+      const Operand& x = inputs_[*k];
+      if (steps[*k] == 1 && is_plain(*x.view)) results_[at] = x.data + from * static_cast<int64_t>(bytes_of(x.view->type));
+      else transfer<true>(blocks_[at], 0, x, from, steps[*k], n);
+    }
+    const size_t first = inputs_.size();
+    const bool direct = in_place_ && steps[first] == 1;
+    if (direct) results_.back() = outputs_[0].data + (offsets[first] + done) * static_cast<int64_t>(bytes_of(outputs_[0].view->type));
+    compute(map_, results_, n);
+    if (direct) return;
+    for (size_t k = 0; k < outputs_.size(); k++)
+      transfer<false>(results_[map_.outputs[k]], 0, outputs_[k], offsets[first + k] + done * steps[first + k], steps[first + k], n);
+  }
+
+  const Map& map_;
+  const Operands &inputs_, &outputs_;
+  const Blocks blocks_;
+  std::vector<std::byte*> results_;
+  bool in_place_;
 };
+
+/** Short rows are brought together until a block is full. */
+class ShortRows {
+ public:
+  ShortRows(const Map& map, const Operands& inputs, const Operands& outputs) : map_(map), inputs_(inputs), outputs_(outputs), blocks_(map), results_(all_of(map, blocks_)) {}
+
+  void row(const int64_t* offsets, int64_t length, const int64_t* steps) {
+    for (int64_t done = 0; done < length;) {
+      const int64_t n = std::min(length - done, blocks_.length - filled_);
+      for (size_t at = 0; at < map_.instructions.size(); at++)
+        if (const auto k = map_.instructions[at].input)
+          transfer<true>(blocks_[at], filled_, inputs_[*k], offsets[*k] + done * steps[*k], steps[*k], n);
+      pieces_.push_back(n);
+      for (size_t k = inputs_.size(); k < inputs_.size() + outputs_.size(); k++) pieces_.insert(pieces_.end(), {offsets[k] + done * steps[k], steps[k]});
+      filled_ += n;
+      done += n;
+      if (filled_ == blocks_.length) flush();
+    }
+  }
+
+  void flush() {
+    if (filled_ == 0) return;
+    compute(map_, results_, filled_);
+    int64_t at = 0;
+    for (size_t p = 0; p < pieces_.size(); p += 1 + 2 * outputs_.size()) {
+      for (size_t k = 0; k < outputs_.size(); k++)
+        transfer<false>(blocks_[map_.outputs[k]], at, outputs_[k], pieces_[p + 1 + 2 * k], pieces_[p + 2 + 2 * k], pieces_[p]);
+      at += pieces_[p];
+    }
+    pieces_.clear();
+    filled_ = 0;
+  }
+
+ private:
+  const Map& map_;
+  const Operands &inputs_, &outputs_;
+  const Blocks blocks_;
+  const std::vector<std::byte*> results_;
+  /** For each stretch of a block its length, then the offset and step of each output. */
+  std::vector<int64_t> pieces_;
+  int64_t filled_ = 0;
+};
+
+void map_part(const Map& map, const Operands& inputs, const Operands& outputs) {
+  std::vector<Strided> views;
+  for (const Operand& x : inputs) views.push_back(strided(*x.view));
+  for (const Operand& y : outputs) views.push_back(strided(*y.view));
+  Dims shape = outputs[0].view->shape;
+  if (std::find(shape.begin(), shape.end(), 0) != shape.end()) return;
+  merge_axes(shape, views);
+  if (!shape.empty() && shape.back() >= long_row) {
+    LongRows rows(map, inputs, outputs);
+    for_each_row(shape, views, [&](const int64_t* offsets, int64_t length, const int64_t* steps) { rows.row(offsets, length, steps); });
+  } else {
+    ShortRows rows(map, inputs, outputs);
+    for_each_row(shape, views, [&](const int64_t* offsets, int64_t length, const int64_t* steps) { rows.row(offsets, length, steps); });
+    rows.flush();
+  }
+}
 
 }  // namespace
 
 void run_map(const Map& map, const Operands& inputs, const Operands& outputs) {
-  const Blocks blocks(map);
-  std::vector<Strided> views;
-  for (const Operand& x : inputs) views.push_back(strided(*x.view));
-  for (const Operand& y : outputs) views.push_back(strided(*y.view));
-  std::vector<Piece> pending;
-  int64_t filled = 0;
-  const auto flush = [&] {
-    compute(map, blocks, filled);
-    int64_t at = 0;
-    for (const Piece& piece : pending) {
-      for (size_t k = 0; k < outputs.size(); k++)
-        transfer<false>(blocks[map.outputs[k]], at, outputs[k], piece.targets[k].first, piece.targets[k].second, piece.n);
-      at += piece.n;
-    }
-    pending.clear();
-    filled = 0;
-  };
-  for_each_row(outputs[0].view->shape, views, [&](const int64_t* offsets, int64_t length, const int64_t* steps) {
-    for (int64_t done = 0; done < length;) {
-      const int64_t n = std::min(length - done, blocks.length - filled);
-      for (size_t at = 0; at < map.instructions.size(); at++)
-        if (const auto k = map.instructions[at].input) transfer<true>(blocks[at], filled, inputs[*k], offsets[*k] + done * steps[*k], steps[*k], n);
-      Piece piece{n, {}};
-      for (size_t k = inputs.size(); k < views.size(); k++) piece.targets.emplace_back(offsets[k] + done * steps[k], steps[k]);
-      pending.push_back(std::move(piece));
-      filled += n;
-      done += n;
-      if (filled == blocks.length) flush();
-    }
+  const Dims& shape = outputs[0].view->shape;
+  const size_t axis = axis_to_divide(shape, [](size_t) { return true; });
+  if (axis == shape.size()) return map_part(map, inputs, outputs);
+  // Functions take longer than moves.
+  const auto calls = static_cast<int64_t>(std::count_if(map.instructions.begin(), map.instructions.end(), [](const Instruction& i) { return i.call; }));
+  in_parts(shape[axis], product(shape) * (1 + calls / 4), [&](int64_t from, int64_t n) {
+    if (n == shape[axis]) return map_part(map, inputs, outputs);
+    std::vector<View> views;
+    views.reserve(inputs.size() + outputs.size());
+    Operands in, out;
+    for (const Operand& x : inputs) in.push_back({&views.emplace_back(slice(*x.view, axis, from, n)), x.data});
+    for (const Operand& y : outputs) out.push_back({&views.emplace_back(slice(*y.view, axis, from, n)), y.data});
+    map_part(map, in, out);
   });
-  if (filled > 0) flush();
 }
 
 }  // namespace omnix

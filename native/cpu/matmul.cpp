@@ -4,6 +4,7 @@
 #include <array>
 #include <type_traits>
 
+#include "following.h"
 #include "gemm.h"
 #include "plan.h"
 #include "pool.h"
@@ -121,7 +122,14 @@ std::vector<std::array<int64_t, 3>> batches_of(const View& a, const View& b, con
   return starts;
 }
 
-void matmul_floats(const MatMul& kernel, const Operand& a, const Operand& b, const Operand& y) {
+/** Positions of the leading axes of the k-th matrix. */
+Dims positions_of(int64_t k, const View& y) {
+  Dims at(y.shape.size() - 2);
+  for (size_t axis = at.size(); axis-- > 0; k /= y.shape[axis]) at[axis] = k % y.shape[axis];
+  return at;
+}
+
+void matmul_floats(const MatMul& kernel, const Operand& a, const Operand& b, const Operand& y, const Following* following) {
   const Matrix left = matrix_of(*a.view), right = matrix_of(*b.view), result = matrix_of(*y.view);
   const auto starts = batches_of(*a.view, *b.view, *y.view);
   const auto one = [&](int64_t k) {
@@ -132,6 +140,11 @@ void matmul_floats(const MatMul& kernel, const Operand& a, const Operand& b, con
     product.a = &rows, product.b = &columns;
     product.packed_b = kernel.packed.get();
     product.y = y.as<float>() + at_y, product.row_step = result.row_step, product.column_step = result.column_step;
+    if (!following) return multiply(product);
+    const Following::Matrix matrix = following->at(positions_of(k, *y.view), 0);
+    const Following::OfProduct context{matrix, nullptr, 0};
+    const Finish finish{Following::OfProduct::run, &context};
+    product.finish = &finish;
     multiply(product);
   };
   const auto count = static_cast<int64_t>(starts.size());
@@ -148,8 +161,8 @@ std::shared_ptr<const Packed> pack_matmul(const View& b, const float* data) {
   return std::make_shared<const Packed>(columns_of(data + b.offset, m), m.columns, m.rows, isa().tile_columns);
 }
 
-void run_matmul(const MatMul& kernel, const Operand& a, const Operand& b, const Operand& y) {
-  if (y.view->type == Element::Float32) return matmul_floats(kernel, a, b, y);
+void run_matmul(const MatMul& kernel, const Operand& a, const Operand& b, const Operand& y, const Following* following) {
+  if (y.view->type == Element::Float32) return matmul_floats(kernel, a, b, y, following);
   with_type(y.view->type, [&](auto* null) {
     using T = std::remove_pointer_t<decltype(null)>;
     if constexpr (std::is_same_v<T, double>) matmul<T, T>(a, b, y);

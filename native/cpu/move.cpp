@@ -1,6 +1,7 @@
 // copy, fill, values and gather: elements that move and are not computed.
 #include <cstring>
 
+#include "parts.h"
 #include "place.h"
 #include "plan.h"
 #include "walk.h"
@@ -50,10 +51,16 @@ void gather(int64_t kernel_axis, const Operand& x, const Operand& indices, const
 }  // namespace
 
 void run_copy(const Operand& x, const Operand& y) {
-  with_width(y.view->type, [&](auto* null) {
-    using T = std::remove_pointer_t<decltype(null)>;
-    copy_rows(y.view->shape, x.as<T>(), strided(*x.view), y.as<T>(), strided(*y.view));
-  });
+  const auto run = [&](const View& from, const View& to) {
+    with_width(y.view->type, [&](auto* null) {
+      using T = std::remove_pointer_t<decltype(null)>;
+      copy_rows(to.shape, x.as<T>(), strided(from), y.as<T>(), strided(to));
+    });
+  };
+  const Dims& shape = y.view->shape;
+  const size_t axis = axis_to_divide(shape, [](size_t) { return true; });
+  if (axis == shape.size()) return run(*x.view, *y.view);
+  in_parts(shape[axis], product(shape), [&](int64_t from, int64_t n) { run(slice(*x.view, axis, from, n), slice(*y.view, axis, from, n)); });
 }
 
 void run_fill(const Fill& kernel, const Operand& y) {

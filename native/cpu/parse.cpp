@@ -10,12 +10,12 @@ namespace omnix {
 namespace {
 
 constexpr double largest = 9007199254740991.0;
-constexpr int64_t wire_version = 2;
+constexpr int64_t wire_version = 3;
 
 class Words {
  public:
   Words(const double* words, size_t count, const std::vector<std::string>& names) : words_(words), count_(count) {
-    for (size_t k = 0; k < block_function_count; k++) known_.emplace(block_functions[k].name, &block_functions[k]);
+    for (const NamedBlockFunction& f : block_functions()) known_.emplace(f.name, &f);
     for (const std::string& name : names) {
       const auto found = known_.find(name);
       if (found == known_.end()) throw Refusal("E3008", "the addon has no function " + name + ": run npm run build:native");
@@ -164,6 +164,7 @@ Step step(Words& w) {
   s.kernel = kernel(w);
   for (size_t n = w.count(); n > 0; n--) s.inputs.push_back(w.flag() ? std::optional<View>(view(w)) : std::nullopt);
   for (size_t n = w.count(); n > 0; n--) s.outputs.push_back(view(w));
+  s.joins = w.flag();
   return s;
 }
 

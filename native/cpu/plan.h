@@ -16,6 +16,7 @@
 
 namespace omnix {
 
+class Following;
 class Packed;
 
 /** An error for the caller: a code of the project's table, a message, and the step it arose in, -1 for none. */
@@ -98,6 +99,8 @@ struct Step {
   Kernel kernel;
   std::vector<std::optional<View>> inputs;
   std::vector<View> outputs;
+  /** A map that may run on each part of what the step before makes: nothing else reads that. */
+  bool joins = false;
 };
 
 /** Shared by all bindings of an executable. */
@@ -107,6 +110,9 @@ struct Constants {
   /** What was packed of them, by what and how. */
   mutable std::map<std::vector<int64_t>, std::shared_ptr<const Packed>> packed;
 };
+
+/** Memory for temporaries that runs leave to the next ones: new memory costs more to touch than to compute with. */
+class Arenas;
 
 struct Plan {
   std::vector<Buffer> buffers;
@@ -118,6 +124,7 @@ struct Plan {
   /** The most threads that a run takes; 0 for all. */
   int64_t threads = 0;
   std::shared_ptr<const Constants> constants;
+  std::shared_ptr<Arenas> arenas;
 };
 
 /** @throws Refusal E9001 where the words are not a plan */
@@ -138,10 +145,10 @@ struct Watch {
 };
 
 /**
- * Memory of inputs and outputs in the order of the plan's ports.
+ * `arena` is memory for the temporaries; inputs and outputs are in the order of the plan's ports.
  * @throws Refusal E3006 for an index outside its axis, E3011 where the run was stopped
  */
-void run_plan(const Plan& plan, const std::vector<std::byte*>& inputs, const std::vector<std::byte*>& outputs, const Watch& watch);
+void run_plan(const Plan& plan, std::byte* arena, const std::vector<std::byte*>& inputs, const std::vector<std::byte*>& outputs, const Watch& watch);
 
 /** In a second. */
 struct Limits { double flops, bytes; };
@@ -152,12 +159,15 @@ using Operands = std::vector<Operand>;
 void run_map(const Map& kernel, const Operands& inputs, const Operands& outputs);
 void run_reduce(const Reduce& kernel, const Operand& x, const Operand& y);
 void run_argreduce(const ArgReduce& kernel, const Operand& x, const Operand& y);
-void run_matmul(const MatMul& kernel, const Operand& a, const Operand& b, const Operand& y);
+/** `following` runs on each part that is done; only for products that take it. */
+void run_matmul(const MatMul& kernel, const Operand& a, const Operand& b, const Operand& y, const Following* following);
 /** Panels of the second operand's matrix, whose leading axes are one. */
 std::shared_ptr<const Packed> pack_matmul(const View& b, const float* data);
 /** Panels of the weights of a group; null for convolutions that are no products. */
 std::shared_ptr<const Packed> pack_conv(const Conv& kernel, const View& w, const float* data, int64_t group);
-void run_conv(const Conv& kernel, const Operand& x, const Operand& w, const Operand* bias, const Operand& y);
+void run_conv(const Conv& kernel, const Operand& x, const Operand& w, const Operand* bias, const Operand& y, const Following* following);
+/** Whether the kernel runs a map on each part of what it makes. */
+bool takes_following(const Step& step);
 void run_pool(const Pool& kernel, const Operand& x, const Operand& y, const Operand* places);
 void run_copy(const Operand& x, const Operand& y);
 void run_fill(const Fill& kernel, const Operand& y);

@@ -2,6 +2,7 @@
 #include <limits>
 #include <type_traits>
 
+#include "parts.h"
 #include "plan.h"
 #include "scalar_functions.h"
 #include "walk.h"
@@ -25,40 +26,65 @@ T identity(By by, bool is_bool) {
   return 0;
 }
 
+/** So many sums side by side that none waits for another. */
+constexpr int64_t side_by_side = 8;
+
+/** A row without gaps into one total. */
 template <class Total, class Combine, class T>
-void accumulate(const Operand& x, std::vector<Total>& total, const Dims& strides, Combine combine, const T*) {
+Total total_of(const T* from, int64_t n, Total start, Total neutral, Combine combine) {
+  Total totals[side_by_side];
+  std::fill(totals, totals + side_by_side, neutral);
+  int64_t i = 0;
+  for (; i + side_by_side <= n; i += side_by_side)
+    for (int64_t k = 0; k < side_by_side; k++) totals[k] = combine(totals[k], static_cast<Total>(from[i + k]));
+  for (; i < n; i++) start = combine(start, static_cast<Total>(from[i]));
+  for (Total t : totals) start = combine(start, t);
+  return start;
+}
+
+template <class Total, class Combine, class T>
+void accumulate(const Operand& x, std::vector<Total>& total, const Dims& strides, Total neutral, Combine combine, const T*) {
   const T* data = x.as<T>();
   for_each_row(x.view->shape, {strided(*x.view), {0, strides}}, [&](const int64_t* at, int64_t n, const int64_t* step) {
     const T* from = data + at[0];
     Total* to = total.data() + at[1];
-    if (step[1] == 0) {
+    if (step[1] == 0 && step[0] == 1) {
+      *to = total_of(from, n, *to, neutral, combine);
+    } else if (step[1] == 0) {
       Total sum = *to;
       for (int64_t i = 0; i < n; i++) sum = combine(sum, static_cast<Total>(from[i * step[0]]));
       *to = sum;
+    } else if (step[1] == 1 && step[0] == 1) {
+      for (int64_t i = 0; i < n; i++) to[i] = combine(to[i], static_cast<Total>(from[i]));
     } else {
       for (int64_t i = 0; i < n; i++) to[i * step[1]] = combine(to[i * step[1]], static_cast<Total>(from[i * step[0]]));
     }
   });
 }
 
-template <class T>
-void reduce(By by, const Operand& x, const Operand& y) {
-  using Total = std::conditional_t<std::is_floating_point_v<T>, double, T>;
+/** Totals in `Total`, one for each element of y. */
+template <class T, class Total, class Combine>
+void reduce_with(By by, const Operand& x, const Operand& y, Combine combine) {
   const Dims own = row_major(y.view->shape);
-  std::vector<Total> total(static_cast<size_t>(product(y.view->shape)), identity<Total>(by, x.view->type == Element::Bool));
-  const Dims strides = spread(*y.view, own);
-  const auto run = [&](auto combine) { accumulate(x, total, strides, combine, static_cast<const T*>(nullptr)); };
-  using W = std::conditional_t<std::is_floating_point_v<T>, Total, Wrapping<Total>>;
-  switch (by) {
-    case By::Sum: run([](Total a, Total b) { return static_cast<Total>(static_cast<W>(a) + static_cast<W>(b)); }); break;
-    case By::Prod: run([](Total a, Total b) { return static_cast<Total>(static_cast<W>(a) * static_cast<W>(b)); }); break;
-    case By::Max: run([](Total a, Total b) { return a > b || a != a ? a : b; }); break;
-    case By::Min: run([](Total a, Total b) { return a < b || a != a ? a : b; }); break;
-  }
+  const Total neutral = identity<Total>(by, x.view->type == Element::Bool);
+  std::vector<Total> total(static_cast<size_t>(product(y.view->shape)), neutral);
+  accumulate(x, total, spread(*y.view, own), neutral, combine, static_cast<const T*>(nullptr));
   T* data = y.as<T>();
   for_each_row(y.view->shape, {{0, own}, strided(*y.view)}, [&](const int64_t* at, int64_t n, const int64_t* step) {
     for (int64_t i = 0; i < n; i++) data[at[1] + i * step[1]] = static_cast<T>(total[static_cast<size_t>(at[0] + i * step[0])]);
   });
+}
+
+template <class T>
+void reduce(By by, const Operand& x, const Operand& y) {
+  using Sum = std::conditional_t<std::is_floating_point_v<T>, double, T>;
+  using W = std::conditional_t<std::is_floating_point_v<T>, Sum, Wrapping<Sum>>;
+  switch (by) {
+    case By::Sum: return reduce_with<T, Sum>(by, x, y, [](Sum a, Sum b) { return static_cast<Sum>(static_cast<W>(a) + static_cast<W>(b)); });
+    case By::Prod: return reduce_with<T, Sum>(by, x, y, [](Sum a, Sum b) { return static_cast<Sum>(static_cast<W>(a) * static_cast<W>(b)); });
+    case By::Max: return reduce_with<T, T>(by, x, y, [](T a, T b) { return b > a || b != b ? b : a; });
+    case By::Min: return reduce_with<T, T>(by, x, y, [](T a, T b) { return b < a || b != b ? b : a; });
+  }
 }
 
 /** NaN beats every number. */
@@ -89,7 +115,16 @@ void argreduce(const ArgReduce& kernel, const Operand& x, const Operand& y) {
 }  // namespace
 
 void run_reduce(const Reduce& kernel, const Operand& x, const Operand& y) {
-  with_type(x.view->type, [&](auto* null) { reduce<std::remove_pointer_t<decltype(null)>>(kernel.by, x, y); });
+  const Dims& shape = x.view->shape;
+  const auto run = [&](const Operand& from, const Operand& to) {
+    with_type(x.view->type, [&](auto* null) { reduce<std::remove_pointer_t<decltype(null)>>(kernel.by, from, to); });
+  };
+  const size_t axis = axis_to_divide(shape, [&](size_t k) { return y.view->shape[k] == shape[k]; });
+  if (axis == shape.size()) return run(x, y);
+  in_parts(shape[axis], product(shape), [&](int64_t from, int64_t n) {
+    const View xv = slice(*x.view, axis, from, n), yv = slice(*y.view, axis, from, n);
+    run({&xv, x.data}, {&yv, y.data});
+  });
 }
 
 void run_argreduce(const ArgReduce& kernel, const Operand& x, const Operand& y) {

@@ -1,19 +1,12 @@
 // One run of a verified plan: memory for the temporaries, then each kernel in order.
 #include <chrono>
-#include <new>
 
+#include "conv.h"
 #include "plan.h"
 #include "pool.h"
 
 namespace omnix {
 namespace {
-
-constexpr std::align_val_t alignment{64};
-
-struct FreeAligned {
-  void operator()(std::byte* p) const { ::operator delete[](p, alignment); }
-};
-using Arena = std::unique_ptr<std::byte[], FreeAligned>;
 
 template <class... F>
 struct Overloaded : F... {
@@ -22,13 +15,13 @@ struct Overloaded : F... {
 template <class... F>
 Overloaded(F...) -> Overloaded<F...>;
 
-void run_step(const Step& step, const Operands& in, const std::vector<bool>& given, const Operands& out) {
+void run_step(const Step& step, const Operands& in, const Operands& out, const Following* following) {
   std::visit(Overloaded{
                  [&](const Map& k) { run_map(k, in, out); },
                  [&](const Reduce& k) { run_reduce(k, in[0], out[0]); },
                  [&](const ArgReduce& k) { run_argreduce(k, in[0], out[0]); },
-                 [&](const MatMul& k) { run_matmul(k, in[0], in[1], out[0]); },
-                 [&](const Conv& k) { run_conv(k, in[0], in[1], given.size() > 2 && given[2] ? &in[2] : nullptr, out[0]); },
+                 [&](const MatMul& k) { run_matmul(k, in[0], in[1], out[0], following); },
+                 [&](const Conv& k) { run_conv(k, in[0], in[1], in.size() > 2 && in[2].view ? &in[2] : nullptr, out[0], following); },
                  [&](const Pool& k) { run_pool(k, in[0], out[0], out.size() > 1 ? &out[1] : nullptr); },
                  [&](const Copy&) { run_copy(in[0], out[0]); },
                  [&](const Fill& k) { run_fill(k, out[0]); },
@@ -40,15 +33,42 @@ void run_step(const Step& step, const Operands& in, const std::vector<bool>& giv
              step.kernel);
 }
 
+/** The operands of a step over the memory of a run. */
+struct Bound {
+  Operands in, out;
+  Bound(const Step& step, const std::vector<std::byte*>& memory) {
+    for (const auto& v : step.inputs) in.push_back(v ? Operand{&*v, memory[v->buffer]} : Operand{nullptr, nullptr});
+    for (const View& v : step.outputs) out.push_back({&v, memory[v.buffer]});
+  }
+};
+
+/** Steps that joined the one before ran with it. */
+bool run_joined(const Step& step, const Step& next, const std::vector<std::byte*>& memory) {
+  if (!next.joins || !takes_following(step)) return false;
+  const Bound own(step, memory), after(next, memory);
+  const size_t row_axis = std::holds_alternative<Conv>(step.kernel) ? 1 : step.outputs[0].shape.size() - 2;
+  const Following following(std::get<Map>(next.kernel), after.in, after.out, row_axis);
+  if (!following.is_even()) return false;
+  run_step(step, own.in, own.out, &following);
+  return true;
+}
+
 }  // namespace
 
-void run_plan(const Plan& plan, const std::vector<std::byte*>& inputs, const std::vector<std::byte*>& outputs, const Watch& watch) {
+bool takes_following(const Step& step) {
+  const View& y = step.outputs[0];
+  // With no depth there is a single part, and it is not visited by rows.
+  if (std::holds_alternative<MatMul>(step.kernel)) return y.type == Element::Float32 && product(y.shape) > 0;
+  const auto* conv = std::get_if<Conv>(&step.kernel);
+  return conv && way_of(*conv, *step.inputs[0], *step.inputs[1], y) != ConvWay::Plain;
+}
+
+void run_plan(const Plan& plan, std::byte* arena, const std::vector<std::byte*>& inputs, const std::vector<std::byte*>& outputs, const Watch& watch) {
   const WithBounds bounds({plan.threads, watch.stop});
-  const Arena arena(static_cast<std::byte*>(::operator new[](static_cast<size_t>(plan.arena) + 1, alignment)));
   std::vector<std::byte*> memory(plan.buffers.size());
   for (size_t at = 0; at < memory.size(); at++) {
     const Buffer& b = plan.buffers[at];
-    if (b.role == Role::Temporary && b.offset >= 0) memory[at] = arena.get() + b.offset;
+    if (b.role == Role::Temporary && b.offset >= 0) memory[at] = arena + b.offset;
     // Kernels only read constants: the check refuses a step that writes to one.
     if (b.role == Role::Constant) memory[at] = const_cast<std::byte*>(plan.constants->bytes[at].data());
   }
@@ -56,22 +76,21 @@ void run_plan(const Plan& plan, const std::vector<std::byte*>& inputs, const std
   for (size_t k = 0; k < outputs.size(); k++) memory[plan.outputs[k].buffer] = outputs[k];
   for (size_t at = 0; at < plan.steps.size(); at++) {
     const Step& step = plan.steps[at];
-    Operands in, out;
-    std::vector<bool> given;
-    for (const auto& v : step.inputs) {
-      given.push_back(v.has_value());
-      in.push_back(v ? Operand{&*v, memory[v->buffer]} : Operand{nullptr, nullptr});
-    }
-    for (const View& v : step.outputs) out.push_back({&v, memory[v.buffer]});
     const auto started = std::chrono::steady_clock::now();
+    bool joined = false;
     try {
       check_stop();
-      run_step(step, in, given, out);
+      joined = at + 1 < plan.steps.size() && run_joined(step, plan.steps[at + 1], memory);
+      if (!joined) {
+        const Bound own(step, memory);
+        run_step(step, own.in, own.out, nullptr);
+      }
     } catch (Refusal& refusal) {
       refusal.step = static_cast<int64_t>(at);
       throw;
     }
     if (watch.times) watch.times[at] = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - started).count();
+    if (joined) at++;
   }
 }
 

@@ -9,6 +9,10 @@
 #include "element.h"
 
 namespace omnix {
+// Copies of its own for each instruction set: the linker would keep one for all.
+#ifdef OMNIX_ISA
+inline namespace OMNIX_ISA {
+#endif
 
 /** The type in which arithmetic on T wraps without undefined behaviour. */
 template <class T>
@@ -115,4 +119,7 @@ T saturate(F a) {
   return static_cast<T>(a);
 }
 
+#ifdef OMNIX_ISA
+}
+#endif
 }  // namespace omnix

@@ -211,6 +211,28 @@ void check(const Scatter& k, const Step& s) {
   require(expected == updates.shape, "scatter: shapes do not match");
 }
 
+bool same(const View& a, const View& b) {
+  return a.buffer == b.buffer && a.offset == b.offset && a.shape == b.shape && a.strides == b.strides;
+}
+
+/** Whether memory of two temporaries overlaps. */
+bool overlap(const Buffer& a, const Buffer& b) {
+  return a.role == Role::Temporary && b.role == Role::Temporary && a.offset < b.offset + b.bytes() && b.offset < a.offset + a.bytes();
+}
+
+/** What a step that joins reads of the step before, it reads at the position that it writes. */
+void check_joining(const Step& s, const Step* before, const Plan& plan) {
+  require(before && !before->joins && before->outputs.size() == 1 && std::holds_alternative<Map>(s.kernel), "a step joins what it cannot");
+  require(std::holds_alternative<MatMul>(before->kernel) || std::holds_alternative<Conv>(before->kernel), "a step joins what it cannot");
+  const View& made = before->outputs[0];
+  require(s.outputs[0].shape == made.shape, "a step that joins has another shape");
+  for (const auto& v : s.inputs) require(!v || v->buffer != made.buffer || same(*v, made), "a step that joins reads other places");
+  for (const View& y : s.outputs) {
+    require(y.buffer != made.buffer, "a step that joins writes what it reads");
+    for (const auto& v : before->inputs) require(!v || (v->buffer != y.buffer && !overlap(plan.buffers[v->buffer], plan.buffers[y.buffer])), "a step that joins writes what the step before reads");
+  }
+}
+
 }  // namespace
 
 void verify_plan(const Plan& plan) {
@@ -232,6 +254,7 @@ void verify_plan(const Plan& plan) {
         require(role == Role::Temporary || role == Role::Output, "a kernel writes to an input or a constant");
       }
       std::visit([&](const auto& kernel) { check(kernel, s); }, s.kernel);
+      if (s.joins) check_joining(s, at > 0 ? &plan.steps[at - 1] : nullptr, plan);
     } catch (Refusal& refusal) {
       refusal.step = static_cast<int64_t>(at);
       throw;

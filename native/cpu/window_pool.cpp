@@ -1,7 +1,8 @@
-// pool: windows of which the maximum or a mean is taken, in double precision.
+// pool: windows of which the maximum or a mean is taken; means in double precision.
 #include <cmath>
 #include <limits>
 
+#include "parts.h"
 #include "window.h"
 
 namespace omnix {
@@ -41,45 +42,114 @@ Dims flat_strides(const Dims& spatial, bool column_major) {
   return strides;
 }
 
+/** How windows are summed up: in which type, from what, and how an element comes in. NaN stays. */
+template <class T>
+struct Largest {
+  /** Integers are of 8 bits. What no element came into has less than any of them. */
+  using Total = std::conditional_t<std::is_integral_v<T>, int32_t, T>;
+  static constexpr Total start = std::is_integral_v<T> ? std::numeric_limits<Total>::min() : -std::numeric_limits<Total>::infinity();
+  static Total take(Total total, Total value) { return value > total || value != value ? value : total; }
+};
+template <class T>
+struct Mean {
+  using Total = double;
+  static constexpr double start = 0;
+  static double take(double total, T value) { return total + static_cast<double>(value); }
+};
+
+/** Planes of the first two axes, on all threads; `work` gets the image, the channel and where its input begins. */
+template <class Work>
+void for_each_plane(const View& x, const View& y, int64_t taps, Work&& work) {
+  const int64_t channels = y.shape[1];
+  in_parts(y.shape[0] * channels, product(y.shape) * taps, [&](int64_t from, int64_t count) {
+    for (int64_t k = from; k < from + count; k++) work(k / channels, k % channels, x.offset + k / channels * x.strides[0] + k % channels * x.strides[1]);
+  });
+}
+
+template <class T, template <class> class How, class Complete>
+void pool_values(const Window& window, const Operand& x, const Operand& y, Complete&& complete) {
+  using Total = typename How<T>::Total;
+  const Dims steps = tail(x.view->strides);
+  for_each_plane(*x.view, *y.view, product(window.taps), [&](int64_t n, int64_t c, int64_t base) {
+    std::vector<Total> plane(static_cast<size_t>(product(window.output)), How<T>::start);
+    window.for_each_tap([&](const Dims&, const std::vector<Span>& spans) {
+      for_each_row(window.extent(spans), {window.outputs(spans), window.inputs(spans, base, steps)}, [&](const int64_t* at, int64_t length, const int64_t* step) {
+        Total* to = plane.data() + at[0];
+        const T* from = x.as<T>() + at[1];
+        if (step[0] == 1 && step[1] == 1)
+          for (int64_t i = 0; i < length; i++) to[i] = How<T>::take(to[i], from[i]);
+        else
+          for (int64_t i = 0; i < length; i++) to[i * step[0]] = How<T>::take(to[i * step[0]], from[i * step[1]]);
+      });
+    });
+    complete(plane);
+    write_plane<T>(plane, y, n, c);
+  });
+}
+
+/** The largest element of each window and its flat index. */
+template <class T>
+void pool_places(const Pool& kernel, const Window& window, const Operand& x, const Operand& y, const Operand& places) {
+  const Dims steps = tail(x.view->strides), flat = flat_strides(window.input, kernel.p == 1);
+  const auto count = static_cast<size_t>(product(window.output));
+  for_each_plane(*x.view, *y.view, product(window.taps), [&](int64_t n, int64_t c, int64_t base) {
+    std::vector<typename Largest<T>::Total> plane(count, Largest<T>::start);
+    std::vector<int64_t> found(count, -1);
+    const int64_t start = (n * x.view->shape[1] + c) * product(window.input);
+    window.for_each_tap([&](const Dims&, const std::vector<Span>& spans) {
+      for_each_row(window.extent(spans), {window.outputs(spans), window.inputs(spans, base, steps), window.inputs(spans, start, flat)},
+                   [&](const int64_t* at, int64_t length, const int64_t* step) {
+                     for (int64_t i = 0; i < length; i++) {
+                       const auto to = static_cast<size_t>(at[0] + i * step[0]);
+                       const typename Largest<T>::Total value = x.as<T>()[at[1] + i * step[1]];
+                       if (!(value > plane[to] || value != value || found[to] == -1)) continue;
+                       plane[to] = value;
+                       found[to] = at[2] + i * step[2];
+                     }
+                   });
+    });
+    if constexpr (std::is_integral_v<T>)
+      for (size_t i = 0; i < count; i++)
+        if (found[i] == -1) plane[i] = 0;
+    write_plane<T>(plane, y, n, c);
+    write_plane<int64_t>(found, places, n, c);
+  });
+}
+
+/** The exponent of Lp, raised to. */
+template <class T>
+void pool_lp(int64_t p, const Window& window, const Operand& x, const Operand& y) {
+  const Dims steps = tail(x.view->strides);
+  const auto exponent = static_cast<double>(p);
+  for_each_plane(*x.view, *y.view, product(window.taps), [&](int64_t n, int64_t c, int64_t base) {
+    std::vector<double> plane(static_cast<size_t>(product(window.output)), 0.0);
+    window.for_each_tap([&](const Dims&, const std::vector<Span>& spans) {
+      for_each_row(window.extent(spans), {window.outputs(spans), window.inputs(spans, base, steps)}, [&](const int64_t* at, int64_t length, const int64_t* step) {
+        for (int64_t i = 0; i < length; i++)
+          plane[static_cast<size_t>(at[0] + i * step[0])] += std::pow(std::fabs(static_cast<double>(x.as<T>()[at[1] + i * step[1]])), exponent);
+      });
+    });
+    for (double& value : plane) value = std::pow(value, 1.0 / exponent);
+    write_plane<T>(plane, y, n, c);
+  });
+}
+
 template <class T>
 void pool(const Pool& kernel, const Operand& x, const Operand& y, const Operand* places) {
-  const View &xv = *x.view, &yv = *y.view;
-  const Window window{kernel.kernel, kernel.strides, kernel.dilations, kernel.pads, tail(xv.shape), tail(yv.shape)};
-  const auto count = static_cast<size_t>(product(window.output));
-  const std::vector<double> divisors = kernel.by == PoolBy::Average ? divisors_of(kernel, window) : std::vector<double>();
-  const Dims steps = tail(xv.strides), flat = flat_strides(window.input, kernel.by == PoolBy::Max && kernel.p == 1);
-  std::vector<double> plane(count);
-  std::vector<int64_t> found(count);
-  const auto take = [&](size_t at, double value, int64_t place) {
-    if (kernel.by == PoolBy::Average) plane[at] += value;
-    else if (kernel.by == PoolBy::Lp) plane[at] += std::pow(std::fabs(value), static_cast<double>(kernel.p));
-    else if (value > plane[at] || value != value || (places && found[at] == -1)) {
-      plane[at] = value;
-      found[at] = place;
-    }
-  };
-  for (int64_t n = 0; n < yv.shape[0]; n++)
-    for (int64_t c = 0; c < yv.shape[1]; c++) {
-      std::fill(plane.begin(), plane.end(), kernel.by == PoolBy::Max ? -std::numeric_limits<double>::infinity() : 0.0);
-      std::fill(found.begin(), found.end(), -1);
-      const int64_t base = xv.offset + n * xv.strides[0] + c * xv.strides[1];
-      const int64_t start = (n * xv.shape[1] + c) * product(window.input);
-      window.for_each_tap([&](const Dims&, const std::vector<Span>& spans) {
-        for_each_row(window.extent(spans), {window.outputs(spans), window.inputs(spans, base, steps), window.inputs(spans, start, flat)},
-                     [&](const int64_t* at, int64_t length, const int64_t* step) {
-                       for (int64_t i = 0; i < length; i++)
-                         take(static_cast<size_t>(at[0] + i * step[0]), static_cast<double>(x.as<T>()[at[1] + i * step[1]]), at[2] + i * step[2]);
-                     });
-      });
-      for (size_t i = 0; i < divisors.size(); i++) plane[i] /= divisors[i];
-      if (kernel.by == PoolBy::Lp)
-        for (double& value : plane) value = std::pow(value, 1.0 / static_cast<double>(kernel.p));
-      if constexpr (std::is_integral_v<T>)
-        for (double& value : plane)
-          if (!std::isfinite(value)) value = 0;
-      write_plane<T>(plane, y, n, c);
-      if (places) write_plane<int64_t>(found, *places, n, c);
-    }
+  const Window window{kernel.kernel, kernel.strides, kernel.dilations, kernel.pads, tail(x.view->shape), tail(y.view->shape)};
+  if (product(y.view->shape) == 0) return;
+  if (kernel.by == PoolBy::Max && places) return pool_places<T>(kernel, window, x, y, *places);
+  if (kernel.by == PoolBy::Max)
+    return pool_values<T, Largest>(window, x, y, [](auto& plane) {
+      if constexpr (std::is_integral_v<T>) std::replace(plane.begin(), plane.end(), Largest<T>::start, 0);
+    });
+  if constexpr (std::is_floating_point_v<T>) {
+    if (kernel.by == PoolBy::Lp) return pool_lp<T>(kernel.p, window, x, y);
+    const std::vector<double> divisors = divisors_of(kernel, window);
+    pool_values<T, Mean>(window, x, y, [&](std::vector<double>& plane) {
+      for (size_t i = 0; i < plane.size(); i++) plane[i] /= divisors[i];
+    });
+  }
 }
 
 }  // namespace

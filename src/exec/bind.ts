@@ -1,7 +1,7 @@
 // Binding: a plan's sizes become numbers, every view is proved to lie in its buffer, and buffers get places in one arena.
 import { fail } from '../errors.ts';
 import { type Dim, SymbolicDim, substitute } from '../ir/dims.ts';
-import { formatShape } from '../ir/types.ts';
+import { elementTypes, formatShape } from '../ir/types.ts';
 import type { Kernel, View } from '../kernels/kernel.ts';
 import { memoryLength } from '../kernels/memory.ts';
 import type { BufferFacts, Plan, Port } from './plan.ts';
@@ -20,6 +20,7 @@ export interface BoundStep {
   readonly inputs: readonly (View<number> | undefined)[];
   readonly outputs: readonly View<number>[];
   readonly label: string;
+  readonly joins?: true | undefined;
 }
 
 export interface BoundPort {
@@ -61,6 +62,7 @@ export function bindPlan(plan: Plan, sizes: Sizes, options: BindOptions = {}): B
   }
   const steps = plan.steps.map(s => ({
     label: s.label,
+    joins: s.joins,
     kernel: bindDims(s.kernel, sizes) as Kernel<number>,
     inputs: s.inputs.map(v => v && bindView(v, sizes)),
     outputs: s.outputs.map(v => bindView(v, sizes)),
@@ -124,7 +126,10 @@ function checkInside(v: View<number>, size: number, label: string): void {
     throw fail('E3005', `${label}: sizes contradict each other: ${formatShape(v.shape)} does not fit a buffer of ${size} elements`);
 }
 
-/** First fit by the first use: memory of a temporary is free again after the last step that reads it. */
+/**
+ * First fit by the first use: memory of a temporary is free again after the last step that reads it. A map may write where it reads. A step
+ * that joins runs while the step before it does, so what that one reads is not free yet.
+ */
 function placeTemporaries(
   buffers: readonly (BoundBuffer & { size: number })[],
   steps: readonly BoundStep[],
@@ -138,24 +143,48 @@ function placeTemporaries(
   const arena = new Arena(segment);
   /** What ends with a step. */
   const ending = new Map<number, Gap[]>();
+  const end = (until: number, gap: Gap): void => {
+    const others = ending.get(until);
+    if (others) others.push(gap);
+    else ending.set(until, [gap]);
+  };
   steps.forEach((s, at) => {
-    for (const gap of ending.get(at - 1) ?? []) arena.free(gap);
+    const over = ending.get(at - 1) ?? [];
     ending.delete(at - 1);
+    for (const gap of over) {
+      if (s.joins) end(at, gap);
+      else arena.free(gap);
+    }
     for (const v of s.outputs) {
       const b = placed[v.buffer]!;
       if (b.role !== 'temporary' || b.offset !== undefined) continue;
       const length = Math.ceil(Math.max(1, memoryLength(b.type, b.size)) / alignment) * alignment;
       if (length > largest) continue;
-      const start = arena.take(length);
       const until = last.get(v.buffer)!;
+      const inPlace = reuse
+        ? (ending.get(at) ?? []).find(gap => gap.end - gap.start === length && isReadBy(s, v, gap.start, placed))
+        : undefined;
+      if (inPlace)
+        ending.set(
+          at,
+          ending.get(at)!.filter(gap => gap !== inPlace),
+        );
+      const start = inPlace?.start ?? arena.take(length);
       placed[v.buffer] = { ...b, offset: start };
-      if (!reuse) continue;
-      const others = ending.get(until);
-      if (others) others.push({ start, end: start + length });
-      else ending.set(until, [{ start, end: start + length }]);
+      if (reuse) end(until, { start, end: start + length });
     }
   });
   return { bytes: arena.bytes, buffers: placed };
+}
+
+/** Whether a map with one output reads what lies there at the very positions that it writes, and nothing else of it. */
+function isReadBy(s: BoundStep, y: View<number>, start: number, buffers: readonly BoundBuffer[]): boolean {
+  const there = s.inputs.filter(v => v && buffers[v.buffer]!.role === 'temporary' && buffers[v.buffer]!.offset === start);
+  const isSame = (v: View<number>): boolean =>
+    elementTypes[v.type].bits === elementTypes[y.type].bits &&
+    v.offset === y.offset &&
+    v.strides.every((stride, axis) => v.shape[axis] === 1 || stride === y.strides[axis]);
+  return s.kernel.kind === 'map' && s.outputs.length === 1 && there.length > 0 && there.every(v => isSame(v!));
 }
 
 interface Gap {

@@ -13,7 +13,7 @@ export interface EncodedPlan {
   readonly names: readonly string[];
 }
 
-const wireVersion = 2;
+const wireVersion = 3;
 /** In the order of the addon's own list. */
 const kinds = [
   'map',
@@ -73,6 +73,7 @@ class Encoder {
       if (v) this.view(v);
     });
     this.each(s.outputs, v => this.view(v));
+    this.put(s.joins ? 1 : 0);
   }
 
   #kernel(k: Kernel<number>, type: DataType): void {

@@ -15,6 +15,8 @@ import type { CoreRow, MapRow } from '../ops/row.ts';
 import { newestSchema, type OpSchema } from '../ops/schema.ts';
 import { elementOf, shapeOf } from '../ops/shapes.ts';
 import { piecesOf } from './cut.ts';
+import { joinFollowing } from './joins.ts';
+import { inlineScalars } from './scalars.ts';
 
 export interface BufferFacts {
   readonly type: DataType;
@@ -30,6 +32,8 @@ export interface Step {
   readonly outputs: readonly View[];
   /** The operator and name of the node it came from, for people. */
   readonly label: string;
+  /** A map that reads the product of the step before, and alone does so, at the positions that it writes. */
+  readonly joins?: true;
 }
 
 /** A named array at the border of a plan, row-major over the whole of its buffer. */
@@ -64,7 +68,7 @@ export interface PlanOptions {
  */
 export function compilePlan(graph: Graph, { fuse = true }: PlanOptions = {}): Plan {
   const plan = new Planner(graph).compile();
-  return fuse ? fuseMaps(plan) : plan;
+  return fuse ? joinFollowing(fuseMaps(inlineScalars(plan))) : plan;
 }
 
 /** Whether the elements of a value can be written from the sizes of the inputs alone. */
@@ -272,6 +276,9 @@ export function printPlan(plan: Plan): string {
     return `${k.kind}${facts.map(([name, value]) => ` ${name}=${Array.isArray(value) ? `[${value.map(String)}]` : String(value)}`).join('')}`;
   };
   return plan.steps
-    .map((s, i) => `${i}  ${detail(s.kernel)}  (${s.inputs.map(view).join(', ')}) -> ${s.outputs.map(view).join(', ')}  ; ${s.label}`)
+    .map(
+      (s, i) =>
+        `${s.joins ? '+' : i}  ${detail(s.kernel)}  (${s.inputs.map(view).join(', ')}) -> ${s.outputs.map(view).join(', ')}  ; ${s.label}`,
+    )
     .join('\n');
 }

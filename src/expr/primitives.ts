@@ -26,9 +26,11 @@ const t = (ts: string, c = ts, wgsl = c): Templates => ({ ts, c, wgsl });
 const unary = (on: ByClass): PrimitiveRow => ({ arity: 1, result: 'same', on });
 const binary = (on: ByClass): PrimitiveRow => ({ arity: 2, result: 'same', on });
 const test = (arity: 1 | 2, on: ByClass): PrimitiveRow => ({ arity, result: 'bool', on });
+/** Functions that native/cpu/float_functions.h has for vectors. */
+const ownInC: ReadonlySet<string> = new Set(['exp', 'log', 'tanh', 'erf']);
 /** A function of the C library, with JavaScript's name for it where that differs, and WGSL's text for it. */
 const math = (name: string, ts = `Math.${name}(a)`, wgsl = `float_${name}(a)`): PrimitiveRow =>
-  unary({ float: t(ts, `std::${name}(a)`, wgsl) });
+  unary({ float: t(ts, ownInC.has(name) ? `float_${name}(a)` : `std::${name}(a)`, wgsl) });
 const wrapping = (sign: string): ByClass => ({
   float: t(`a ${sign} b`),
   int: t(sign === '*' ? 'Math.imul(a, b)' : `a ${sign} b`, `(T)((U)a ${sign} (U)b)`, `a ${sign} b`),

@@ -88,13 +88,18 @@ export function contiguous(e: Emitter, v: View): View {
   return y;
 }
 
-/** The same elements in row-major order under other sizes; copies where the view is not row-major. */
+/** The same elements in row-major order under other sizes; copies where neither the view is row-major nor only axes of size 1 come and go. */
 export function reshapeView(e: Emitter, v: View, shape: Shape): View {
   if (sameShape(v.shape, shape)) return v;
+  const without = dropAxes(v, axesOfOne(v.shape));
+  if (sameShape(without.shape, dropOnes(shape))) return unsqueezeView(without, axesOfOne(shape));
   e.equal(productOf(v.shape), productOf(shape));
   const from = contiguous(e, v);
   return { ...from, shape, strides: contiguousStrides<Dim>(shape, mulDims, 1) };
 }
+
+const axesOfOne = (shape: Shape): number[] => shape.flatMap((d, axis) => (d === 1 ? [axis] : []));
+const dropOnes = (shape: Shape): Shape => shape.filter(d => d !== 1);
 
 /** The part of `v` that is left after `before` elements are taken from the front of each axis and `after` from its end. */
 export const shrinkView = (v: View, before: readonly Dim[], after: readonly Dim[]): View =>

@@ -283,7 +283,7 @@ describe.skipIf(typeof addon === 'string')('C++ gives what TypeScript gives', ()
 
 test.each([
   ['src/expr/loops.gen.ts', renderTypeScript],
-  ['native/cpu/loops.gen.cpp', renderC],
+  ['native/cpu/isa/loops.gen.cpp', renderC],
 ])('%s is what the table renders to', (path, render) => {
   expect(readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8') === render(), 'run npm run gen').toBe(true);
 });

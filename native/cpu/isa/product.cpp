@@ -25,34 +25,56 @@ void store(float* to, Vector v) { *reinterpret_cast<Unaligned*>(to) = v; }
 
 /** Where a tile goes. */
 struct Target {
+  /** The first row. */
   float* y;
-  int64_t row_step, column_step, columns;
+  int64_t row_step, column, column_step, columns;
+  /** Of all columns; null where steps say it. */
+  const int64_t* places;
   /** The first part of the depth begins with the bias, or with nothing; others go on from what is there. */
   bool begins;
   const float* bias;
   int64_t bias_step;
+
+  int64_t place(int64_t c) const { return places ? places[column + c] : (column + c) * column_step; }
+  bool is_whole() const {
+    if (columns < tile_columns) return false;
+    return places ? place(0) >= 0 && place(tile_columns - 1) == place(0) + tile_columns - 1 : column_step == 1;
+  }
 };
 
-template <int Rows>
-void tile(const float* a, const float* b, int64_t depth, const Target& t) {
+/** The right side of a tile: packed, or in strips. */
+struct PackedSide {
+  const float* at;
+  const float* next() { return std::exchange(at, at + tile_columns); }
+};
+struct StripSide {
+  const float* base;
+  const int64_t* starts;
+  const float* next() { return base + *starts++; }
+};
+
+template <int Rows, class Side>
+void tile(const float* a, Side b, int64_t depth, const Target& t) {
   Vector sums[Rows][2];
-  const bool whole = t.column_step == 1 && t.columns == tile_columns;
-  float edge[tile_columns];
+  const bool whole = t.is_whole();
+  float edge[tile_columns] = {};
+  float* const y = whole ? t.y + t.place(0) : t.y;
   for (int r = 0; r < Rows; r++) {
-    float* y = t.y + r * t.row_step;
     if (t.begins) {
       const Vector start = Vector{} + (t.bias ? t.bias[r * t.bias_step] : 0.0f);
       sums[r][0] = sums[r][1] = start;
-    } else {
-      if (!whole)
-        for (int64_t c = 0; c < tile_columns; c++) edge[c] = c < t.columns ? y[c * t.column_step] : 0;
-      const float* from = whole ? y : edge;
-      sums[r][0] = load(from);
-      sums[r][1] = load(from + lanes);
+      continue;
     }
+    if (!whole)
+      for (int64_t c = 0; c < t.columns; c++)
+        if (const int64_t at = t.place(c); at >= 0) edge[c] = y[r * t.row_step + at];
+    const float* from = whole ? y + r * t.row_step : edge;
+    sums[r][0] = load(from);
+    sums[r][1] = load(from + lanes);
   }
-  for (int64_t q = 0; q < depth; q++, a += tile_rows, b += tile_columns) {
-    const Vector left = load(b), right = load(b + lanes);
+  for (int64_t q = 0; q < depth; q++, a += tile_rows) {
+    const float* from = b.next();
+    const Vector left = load(from), right = load(from + lanes);
 #pragma GCC unroll 16
     for (int r = 0; r < Rows; r++) {
       sums[r][0] += a[r] * left;
@@ -60,46 +82,47 @@ void tile(const float* a, const float* b, int64_t depth, const Target& t) {
     }
   }
   for (int r = 0; r < Rows; r++) {
-    float* y = t.y + r * t.row_step;
-    float* to = whole ? y : edge;
+    float* to = whole ? y + r * t.row_step : edge;
     store(to, sums[r][0]);
     store(to + lanes, sums[r][1]);
     if (!whole)
-      for (int64_t c = 0; c < t.columns; c++) y[c * t.column_step] = edge[c];
+      for (int64_t c = 0; c < t.columns; c++)
+        if (const int64_t at = t.place(c); at >= 0) y[r * t.row_step + at] = edge[c];
   }
 }
 
-using Tile = void (*)(const float*, const float*, int64_t, const Target&);
-template <int... R>
-constexpr Tile tile_of(int rows, std::integer_sequence<int, R...>) {
-  constexpr Tile all[] = {&tile<R + 1>...};
-  return all[rows - 1];
+template <class Side, int... R>
+void tile_of(int rows, const float* a, Side b, int64_t depth, const Target& t, std::integer_sequence<int, R...>) {
+  constexpr void (*all[])(const float*, Side, int64_t, const Target&) = {&tile<R + 1, Side>...};
+  all[rows - 1](a, b, depth, t);
 }
 
+/** A block of columns through the whole depth stays in the second-level cache with the part of y that it makes. */
 void multiply(const Product& p, const Part& part) {
-  float* const own_a = p.packed_a ? nullptr : scratch(0, row_block * depth_block);
-  float* const own_b = p.packed_b ? nullptr : scratch(1, column_block * depth_block);
-  for (int64_t q = 0; q == 0 || q < p.depth; q += depth_block) {
-    const int64_t depth = std::min(depth_block, p.depth - q);
-    for (int64_t j = 0; j < part.columns; j += column_block) {
-      const int64_t columns = std::min(column_block, part.columns - j);
+  float* const own_a = p.packed_a ? nullptr : scratch(Scratch::Rows, row_block * depth_block);
+  float* const own_b = p.packed_b || p.strips ? nullptr : scratch(Scratch::Columns, column_block * depth_block);
+  constexpr auto rows_of_tile = std::make_integer_sequence<int, tile_rows>{};
+  for (int64_t j = 0; j < part.columns; j += column_block) {
+    const int64_t columns = std::min(column_block, part.columns - j);
+    for (int64_t q = 0; q == 0 || q < p.depth; q += depth_block) {
+      const int64_t depth = std::min(depth_block, p.depth - q);
       if (own_b) p.b->pack(own_b, part.column + j, columns, tile_columns, q, depth);
       for (int64_t i = 0; i < part.rows; i += row_block) {
         const int64_t rows = std::min(row_block, part.rows - i);
         if (own_a) p.a->pack(own_a, part.row + i, rows, tile_rows, q, depth);
         for (int64_t c = 0; c < columns; c += tile_columns) {
           const int64_t column = part.column + j + c;
-          const float* b = own_b ? own_b + c * depth : p.packed_b->at(column / tile_columns, q);
           for (int64_t r = 0; r < rows; r += tile_rows) {
             const int64_t row = part.row + i + r;
             const float* a = own_a ? own_a + r * depth : p.packed_a->at(row / tile_rows, q);
-            const Target target{p.y + row * p.row_step + column * p.column_step, p.row_step,  p.column_step,
-                                std::min(tile_columns, columns - c),             q == 0,      p.bias ? p.bias + row * p.bias_step : nullptr,
-                                p.bias_step};
+            const Target target{p.y + row * p.row_step, p.row_step, column, p.column_step, std::min(tile_columns, columns - c),
+                                p.places, q == 0, p.bias ? p.bias + row * p.bias_step : nullptr, p.bias_step};
             const int here = static_cast<int>(std::min<int64_t>(tile_rows, rows - r));
-            tile_of(here, std::make_integer_sequence<int, tile_rows>{})(a, b, depth, target);
+            if (p.strips) tile_of(here, a, StripSide{p.strips->base + column, p.strips->starts + q}, depth, target, rows_of_tile);
+            else tile_of(here, a, PackedSide{own_b ? own_b + c * depth : p.packed_b->at(column / tile_columns, q)}, depth, target, rows_of_tile);
           }
         }
+        if (p.finish && q + depth >= p.depth) p.finish->run(p.finish->context, {part.row + i, rows, part.column + j, columns});
       }
     }
   }
@@ -108,23 +131,16 @@ void multiply(const Product& p, const Part& part) {
 /** So many vectors of sums at once that additions do not wait for each other. */
 constexpr int64_t filter_block = 4 * lanes;
 
-void filter(float* y, int64_t n, float start, const float* const* lines, const float* weights, int64_t taps, int64_t stride) {
-  int64_t i = 0;
-  if (stride == 1)
-    for (; i + filter_block <= n; i += filter_block) {
-      Vector sums[4];
-      for (Vector& sum : sums) sum = Vector{} + start;
-      for (int64_t t = 0; t < taps; t++) {
-        const float* x = lines[t] + i;
+void filter(float* y, int64_t n, float start, const float* const* lines, const float* weights, int64_t taps) {
+  for (int64_t i = 0; i < n; i += filter_block) {
+    Vector sums[4];
+    for (Vector& sum : sums) sum = Vector{} + start;
+    for (int64_t t = 0; t < taps; t++) {
+      const float* x = lines[t] + i;
 #pragma GCC unroll 4
-        for (int k = 0; k < 4; k++) sums[k] += weights[t] * load(x + k * lanes);
-      }
-      for (int k = 0; k < 4; k++) store(y + i + k * lanes, sums[k]);
+      for (int k = 0; k < 4; k++) sums[k] += weights[t] * load(x + k * lanes);
     }
-  for (; i < n; i++) {
-    float sum = start;
-    for (int64_t t = 0; t < taps; t++) sum += weights[t] * lines[t][i * stride];
-    y[i] = sum;
+    for (int k = 0; k < 4; k++) store(y + i + k * lanes, sums[k]);
   }
 }
 
@@ -143,7 +159,7 @@ double exercise(int64_t rounds, float* sink) {
 }  // namespace
 
 extern const Isa table;
-const Isa table = {OMNIX_NAME, tile_rows, tile_columns, multiply, filter, exercise};
+const Isa table = {OMNIX_NAME, tile_rows, tile_columns, column_block, multiply, filter_block, filter, exercise};
 
 }  // namespace OMNIX_ISA
 }  // namespace omnix

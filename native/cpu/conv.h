@@ -1,0 +1,183 @@
+// What the ways to convolve share.
+#pragma once
+#include <algorithm>
+
+#include "following.h"
+#include "gemm.h"
+#include "parts.h"
+#include "window.h"
+
+namespace omnix {
+
+inline int64_t ceil_div(int64_t a, int64_t b) { return -floor_div(-a, b); }
+
+/** What is the same for all windows of a convolution. */
+struct Geometry {
+  int64_t channels, taps, outputs;
+  /** By spatial axis. */
+  Dims input, output, steps, strides;
+  /** For each tap its place in the input relative to that of the window, by spatial axis. */
+  std::vector<Dims> shifts;
+
+  Geometry(const Conv& kernel, const View& x, const View& w, const View& y)
+      : channels(w.shape[1]), input(tail(x.shape)), output(tail(y.shape)), steps(tail(x.strides)), strides(kernel.strides) {
+    const Dims size = tail(w.shape);
+    taps = product(size);
+    outputs = product(output);
+    Dims at(size.size(), 0);
+    for (int64_t t = 0; t < taps; t++) {
+      Dims shift;
+      for (size_t d = 0; d < size.size(); d++) shift.push_back(at[d] * kernel.dilations[d] - kernel.pads[d]);
+      shifts.push_back(std::move(shift));
+      for (size_t d = size.size(); d-- > 0 && ++at[d] == size[d];) at[d] = 0;
+    }
+  }
+  size_t last() const { return output.size() - 1; }
+
+  /** Where a row of outputs reads its input for a tap, but for the last axis; -1 where that is outside. */
+  int64_t row_start(const Dims& row, int64_t tap) const {
+    int64_t start = 0;
+    for (size_t d = 0; d < last(); d++) {
+      const int64_t at = row[d] * strides[d] + shifts[static_cast<size_t>(tap)][d];
+      if (at < 0 || at >= input[d]) return -1;
+      start += at * steps[d];
+    }
+    return start;
+  }
+  Dims row_of(int64_t output_at) const {
+    Dims row(output.size(), 0);
+    int64_t rest = output_at / output[last()];
+    for (size_t d = last(); d-- > 0; rest /= output[d]) row[d] = rest % output[d];
+    return row;
+  }
+};
+
+/**
+ * An image whose outputs' windows lie side by side: padded, and where windows move by more than one element, taken apart by the remainder
+ * of their places, so that each tap reads all its columns in a row. Columns run over the outputs and the borders between their rows;
+ * those of borders are dropped.
+ */
+class Spread {
+ public:
+  explicit Spread(const Geometry& g) : g_(g) {
+    const size_t rank = g.output.size();
+    Dims most(rank, 0);
+    phases_.resize(rank);
+    for (const Dims& shift : g.shifts)
+      for (size_t d = 0; d < rank; d++) {
+        const int64_t at = shift[d] - g.shifts[0][d];
+        most[d] = std::max(most[d], at / g.strides[d]);
+        if (std::find(phases_[d].begin(), phases_[d].end(), at % g.strides[d]) == phases_[d].end()) phases_[d].push_back(at % g.strides[d]);
+      }
+    double size = 1;
+    for (size_t d = 0; d < rank; d++) {
+      extent_.push_back(g.output[d] + most[d]);
+      size *= static_cast<double>(extent_[d]) * static_cast<double>(phases_[d].size());
+    }
+    // Dilations far apart leave more borders than image.
+    pays_ = size <= 4.0 * static_cast<double>(std::max(product(g.input), g.outputs)) + 4096;
+    if (!pays_) return;
+    pitch_ = row_major(extent_);
+    for (const auto& phases : phases_) images_ *= static_cast<int64_t>(phases.size());
+  }
+  /** Whether it is worth its memory. */
+  bool pays() const { return pays_; }
+
+  int64_t image_size() const { return product(extent_); }
+  int64_t channel_size() const { return images_ * image_size(); }
+  int64_t size(int64_t channels) const { return channels * channel_size(); }
+  /** Strides of the outputs as columns. */
+  const Dims& pitch() const { return pitch_; }
+  /** From the first output to the last. */
+  int64_t columns() const {
+    int64_t last = 0;
+    for (size_t d = 0; d < extent_.size(); d++) last += (g_.output[d] - 1) * pitch_[d];
+    return last + 1;
+  }
+
+  /** Where each step of the depth begins: channel after channel, tap after tap. */
+  std::vector<int64_t> starts(int64_t channels) const {
+    std::vector<int64_t> starts;
+    for (int64_t c = 0; c < channels; c++)
+      for (const Dims& shift : g_.shifts) {
+        int64_t image = 0, at = 0;
+        for (size_t d = 0; d < extent_.size(); d++) {
+          const int64_t from = shift[d] - g_.shifts[0][d];
+          image = image * static_cast<int64_t>(phases_[d].size()) + phase_number(d, from % g_.strides[d]);
+          at += from / g_.strides[d] * pitch_[d];
+        }
+        starts.push_back(c * channel_size() + image * image_size() + at);
+      }
+    return starts;
+  }
+
+  /** Where each column goes in a channel of outputs with these strides; -1 for borders. */
+  std::vector<int64_t> places(const Dims& strides) const {
+    std::vector<int64_t> places(static_cast<size_t>(columns()), -1);
+    for_each_row(g_.output, {{0, pitch_}, {0, strides}}, [&](const int64_t* at, int64_t n, const int64_t* step) {
+      for (int64_t i = 0; i < n; i++) places[static_cast<size_t>(at[0] + i * step[0])] = at[1] + i * step[1];
+    });
+    return places;
+  }
+
+  /** The memory after the images is not written: whoever reads it does not use it. */
+  void fill(float* to, const float* x, int64_t channels, int64_t channel_step) const {
+    in_parts(channels * images_, size(channels), [&](int64_t from, int64_t n) {
+      for (int64_t k = from; k < from + n; k++) fill_image(to + k * image_size(), x + k / images_ * channel_step, k % images_);
+    });
+  }
+
+ private:
+  int64_t phase_number(size_t d, int64_t phase) const { return std::find(phases_[d].begin(), phases_[d].end(), phase) - phases_[d].begin(); }
+
+  void fill_image(float* to, const float* x, int64_t image) const {
+    const size_t rank = extent_.size(), last = rank - 1;
+    // The place in the input of the first element along each axis.
+    Dims first(rank);
+    for (size_t d = rank; d-- > 0;) {
+      const auto count = static_cast<int64_t>(phases_[d].size());
+      first[d] = g_.shifts[0][d] + phases_[d][static_cast<size_t>(image % count)];
+      image /= count;
+    }
+    const int64_t stride = g_.strides[last], step = g_.steps[last] * stride;
+    const int64_t low = std::clamp<int64_t>(ceil_div(-first[last], stride), 0, extent_[last]);
+    const int64_t high = std::clamp<int64_t>(ceil_div(g_.input[last] - first[last], stride), low, extent_[last]);
+    Dims rows(extent_.begin(), extent_.end() - 1), at(last, 0);
+    for (int64_t row = 0; row < product(rows); row++, to += extent_[last]) {
+      int64_t start = first[last] * g_.steps[last];
+      bool inside = true;
+      for (size_t d = 0; d < last; d++) {
+        const int64_t place = first[d] + at[d] * g_.strides[d];
+        inside = inside && place >= 0 && place < g_.input[d];
+        start += place * g_.steps[d];
+      }
+      const int64_t begin = inside ? low : extent_[last], end = inside ? high : extent_[last];
+      std::fill(to, to + begin, 0.0f);
+      if (step == 1) std::copy(x + start + begin, x + start + end, to + begin);
+      else
+        for (int64_t i = begin; i < end; i++) to[i] = x[start + i * step];
+      std::fill(to + end, to + extent_[last], 0.0f);
+      for (size_t d = last; d-- > 0 && ++at[d] == rows[d];) at[d] = 0;
+    }
+  }
+
+  const Geometry& g_;
+  /** By spatial axis: the remainders that taps read, and the length. */
+  std::vector<Dims> phases_;
+  Dims extent_, pitch_;
+  int64_t images_ = 1;
+  bool pays_ = false;
+};
+
+enum class ConvWay : uint8_t { Plain, Filter, Product };
+/** By which way a convolution of float32 goes. */
+ConvWay way_of(const Conv& kernel, const View& x, const View& w, const View& y);
+/** Whether the weights are rows of products. */
+bool packs(const Conv& kernel, const View& w);
+
+/** Each channel for itself. */
+void conv_as_filter(const Conv& kernel, const Operand& x, const Operand& w, const Operand* bias, const Operand& y, const Following* following);
+/** As products of the weights with the windows. */
+void conv_as_product(const Conv& kernel, const Operand& x, const Operand& w, const Operand* bias, const Operand& y, const Following* following);
+
+}  // namespace omnix
