@@ -48,6 +48,8 @@ export interface BindOptions {
   readonly segment?: number;
   /** Temporaries of more bytes have memory of their own. */
   readonly largest?: number;
+  /** Whether a map may write where it reads; not where one kernel cannot have the same memory twice. */
+  readonly inPlace?: boolean;
 }
 
 /** @throws ModelError E3005 where a size is negative or a view leaves its buffer, E3007 over the memory limit */
@@ -133,7 +135,7 @@ function checkInside(v: View<number>, size: number, label: string): void {
 function placeTemporaries(
   buffers: readonly (BoundBuffer & { size: number })[],
   steps: readonly BoundStep[],
-  { reuse = true, alignment = 64, segment = Number.POSITIVE_INFINITY, largest = segment }: BindOptions,
+  { reuse = true, alignment = 64, segment = Number.POSITIVE_INFINITY, largest = segment, inPlace: mayReuse = reuse }: BindOptions,
 ): { bytes: number; buffers: BoundBuffer[] } {
   const last = new Map<number, number>();
   steps.forEach((s, at) => {
@@ -161,9 +163,10 @@ function placeTemporaries(
       const length = Math.ceil(Math.max(1, memoryLength(b.type, b.size)) / alignment) * alignment;
       if (length > largest) continue;
       const until = last.get(v.buffer)!;
-      const inPlace = reuse
-        ? (ending.get(at) ?? []).find(gap => gap.end - gap.start === length && isReadBy(s, v, gap.start, placed))
-        : undefined;
+      const inPlace =
+        reuse && mayReuse
+          ? (ending.get(at) ?? []).find(gap => gap.end - gap.start === length && isReadBy(s, v, gap.start, placed))
+          : undefined;
       if (inPlace)
         ending.set(
           at,

@@ -4,6 +4,7 @@ import type { TypedArray } from '../../ir/tensor.ts';
 import { memoryLength } from '../../kernels/memory.ts';
 import type { Bound } from '../backend.ts';
 import { type BoundPlan, type BoundStep, bindPlan, type Sizes } from '../bind.ts';
+import { type Joined, joinedBy, joinSteps } from '../gpu/joined.ts';
 import { type Program, programOf } from '../gpu/kernels/index.ts';
 import { type Placement, touchedBy } from '../gpu/placement.ts';
 import { type Pass, stepNumber, type Written } from '../gpu/writer.ts';
@@ -17,17 +18,20 @@ import { statusWords, wgsl } from './wgsl.ts';
 export interface Compiled {
   readonly device: Device;
   readonly placement: Placement;
-  /** Nothing for steps of the host. */
+  /** Nothing for steps of the host, and for maps that join the step before. */
   readonly programs: readonly (Program | undefined)[];
   /** In the order of the ways and passes of each step. */
   readonly pipelines: readonly (readonly (readonly Pipeline[])[] | undefined)[];
+  /** Steps that the next one joins. */
+  readonly joined: ReadonlySet<number>;
   readonly constants: ReadonlyMap<number, readonly Range[]>;
   readonly hostConstants: ReadonlyMap<number, TypedArray>;
 }
 
 /** A step as kernels are written for it: buffers whose size is known to exceed a binding are bound in parts. */
-export const writtenOn = (device: Device, buffers: readonly BufferFacts[], step: Step): Written => ({
+export const writtenOn = (device: Device, buffers: readonly BufferFacts[], step: Step, joined?: Joined): Written => ({
   step,
+  joined,
   isConstant: at => buffers[at]!.role === 'constant',
   partBytes: device.mostBytes,
   partsOf: at => {
@@ -50,11 +54,18 @@ interface Planned {
 export async function bindOn(compiled: Compiled, sizes: Sizes, memory: number | undefined): Promise<Bound> {
   const { device, placement } = compiled;
   const segment = device.gpu.limits.maxBufferSize;
-  const plan = bindPlan(placement.plan, sizes, { alignment, segment, largest: device.mostBytes, ...(memory !== undefined && { memory }) });
+  const plan = bindPlan(placement.plan, sizes, {
+    alignment,
+    segment,
+    largest: device.mostBytes,
+    inPlace: false,
+    ...(memory !== undefined && { memory }),
+  });
   const all = new Segments(device, usage.storage | usage.copyTarget | usage.copySource);
   const facts = new Segments(device, usage.storage | usage.uniform | usage.copyTarget);
   const ready = await inParts(compiled, plan);
-  const planned = plan.steps.map((step, i) => planStep(ready, step, i, facts));
+  const stepAt = (i: number): BoundStep => (compiled.joined.has(i) ? joinSteps(plan.steps[i]!, plan.steps[i + 1]!) : plan.steps[i]!);
+  const planned = plan.steps.map((_, i) => planStep(ready, stepAt(i), i, facts));
   const buffers = placeBuffers(compiled, plan, all);
   const scratch = all.place(4 * scratchWords(planned.flat()));
   const status = all.place(4 * statusWords);
@@ -102,8 +113,10 @@ async function inParts(compiled: Compiled, plan: BoundPlan): Promise<Compiled> {
   const programs = [...compiled.programs];
   const pipelines = [...compiled.pipelines];
   for (const [i, step] of placement.plan.steps.entries()) {
-    if (!programs[i] || ![...step.inputs, ...step.outputs].some(v => v && isLarge[v.buffer])) continue;
-    const program = programOf(writtenOn(device, plan.buffers, step), wgsl) as Program;
+    const map = compiled.joined.has(i) ? placement.plan.steps[i + 1]! : undefined;
+    const whole = map ? joinSteps(step, map) : step;
+    if (!programs[i] || ![...whole.inputs, ...whole.outputs].some(v => v && isLarge[v.buffer])) continue;
+    const program = programOf(writtenOn(device, plan.buffers, whole, map && joinedBy(step, map)), wgsl) as Program;
     programs[i] = program;
     pipelines[i] = await Promise.all(program.map(way => Promise.all(way.passes.map(pass => device.pipeline(pass)))));
   }
