@@ -13,7 +13,7 @@ import type { OtherFamily } from '../src/ops/row.ts';
 import { newestOpset } from '../src/ops/schema.ts';
 import type { GradientRow } from '../src/train/gradient/row.ts';
 import { gradientRows } from '../src/train/gradient/rows/index.ts';
-import { checkingPage, conformancePage, tensorflowModelsPage } from './measured-pages.ts';
+import { checkingPage, conformancePage, tensorflowModelsPage, toTorchPage } from './measured-pages.ts';
 
 const root = new URL('../../', import.meta.url);
 
@@ -238,6 +238,7 @@ for (const [name, text] of [
   ['docs/conformance.md', conformancePage()],
   ['docs/checking.md', checkingPage()],
   ['docs/tensorflow-models.md', tensorflowModelsPage()],
+  ['docs/to-torch.md', toTorchPage()],
 ] as const) {
   const path = fileURLToPath(new URL(name, root));
   if (!process.argv.includes('--check')) writeFileSync(path, text);
