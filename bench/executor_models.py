@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Models for bench/executor.mjs, exported by PyTorch with random weights, and their inputs.
+"""Models for bench/executor.mjs and bench/webgpu, exported by PyTorch with random weights, and their inputs.
 
     python bench/executor_models.py FOLDER [NAME ...]
 
@@ -29,13 +29,13 @@ def vit():
     return model, (torch.randn(IMAGE),)
 
 
-def bert():
+def bert(layers=12):
     import transformers
 
     class Encoder(nn.Module):
         def __init__(self):
             super().__init__()
-            self.bert = transformers.BertModel(transformers.BertConfig(), add_pooling_layer=False)
+            self.bert = transformers.BertModel(transformers.BertConfig(num_hidden_layers=layers), add_pooling_layer=False)
 
         def forward(self, input_ids, attention_mask):
             return self.bert(input_ids=input_ids, attention_mask=attention_mask)[0]
@@ -79,9 +79,9 @@ class Decoder(nn.Module):
         return self.norm(x) @ self.words.weight.T, torch.stack(more_keys), torch.stack(more_values)
 
 
-def gpt2():
-    cache = torch.randn(12, 1, 12, 128, 64)
-    return Decoder().eval(), (torch.tensor([[7]]), torch.tensor([[128]]), cache, torch.randn_like(cache)), {"ids": {}, "place": {}, "keys": {3: "past"}, "values": {3: "past"}}
+def gpt2(layers=12):
+    cache = torch.randn(layers, 1, 12, 128, 64)
+    return Decoder(layers).eval(), (torch.tensor([[7]]), torch.tensor([[128]]), cache, torch.randn_like(cache)), {"ids": {}, "place": {}, "keys": {3: "past"}, "values": {3: "past"}}
 
 
 class Recurrent(nn.Module):
@@ -145,6 +145,8 @@ MODELS = {
     "vit_b_16_4": vit,
     "bert_base_128": bert,
     "gpt2_decode": gpt2,
+    "bert_4_128": lambda: bert(4),
+    "gpt2_4_decode": lambda: gpt2(4),
     "lstm": lambda: (Recurrent().eval(), (torch.randn(1, 50, 128),)),
     "unet": lambda: (UNet().eval(), (torch.randn(1, 3, 128, 128),)),
     "super_resolution": lambda: (SuperResolution().eval(), (torch.randn(1, 1, 112, 112),)),

@@ -53,6 +53,8 @@ export interface BindOptions {
   readonly largest?: number;
   /** Steps that the backend runs row by row: what lies between them takes no place in the arena. */
   readonly rows?: readonly RowGroup[];
+  /** Whether a map may write where it reads; not where one kernel cannot have the same memory twice. */
+  readonly inPlace?: boolean;
 }
 
 /** @throws ModelError E3005 where a size is negative or a view leaves its buffer, E3007 over the memory limit */
@@ -145,7 +147,7 @@ function placeTemporaries(
   buffers: readonly (BoundBuffer & { size: number })[],
   steps: readonly BoundStep[],
   inside: ReadonlySet<number>,
-  { reuse = true, alignment = 64, segment = Number.POSITIVE_INFINITY, largest = segment }: BindOptions,
+  { reuse = true, alignment = 64, segment = Number.POSITIVE_INFINITY, largest = segment, inPlace: mayReuse = reuse }: BindOptions,
 ): { bytes: number; buffers: BoundBuffer[] } {
   const last = new Map<number, number>();
   /** The last step of the group. */
@@ -177,9 +179,10 @@ function placeTemporaries(
       const length = Math.ceil(Math.max(1, memoryLength(b.type, b.size)) / alignment) * alignment;
       if (length > largest) continue;
       const until = last.get(v.buffer)!;
-      const inPlace = reuse
-        ? (ending.get(at) ?? []).find(gap => gap.end - gap.start === length && isReadBy(s, v, gap.start, placed))
-        : undefined;
+      const inPlace =
+        reuse && mayReuse
+          ? (ending.get(at) ?? []).find(gap => gap.end - gap.start === length && isReadBy(s, v, gap.start, placed))
+          : undefined;
       if (inPlace)
         ending.set(
           at,

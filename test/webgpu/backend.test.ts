@@ -145,6 +145,28 @@ describe.skipIf(reason !== undefined)('the WebGPU backend', () => {
     expect(writes).toBe(2);
   });
 
+  test('what follows a product is computed with it', async () => {
+    const made: Made = { pipelines: 0, buffers: 0, groups: 0 };
+    const backend = webgpuBackend({ gpu: changedGpu({ made }) });
+    const model = modelOf({ x: ['float32', 'n', 9], r: ['float32', 'n', 40] }, (b, { x, r }) => {
+      const w = b.constant(ramp([9, 40], 0.05).data as Float32Array, 'float32', [9, 40], 'w');
+      const y = b.Relu(b.Add(b.Mul(b.MatMul(x!, w), b.constant(ramp([40]).data as Float32Array, 'float32', [40], 's')), r!));
+      return { y: b.Cast(y, 'float16') };
+    });
+    const session = await Session.create(model, { backend });
+    await session.run({ x: ramp([33, 9]), r: ramp([33, 40]) });
+    expect(made.groups).toBe(1);
+    await session.dispose();
+    const images = modelOf({ x: ['float32', 'n', 3, 7, 8], r: ['float32', 'n', 10, 5, 6] }, (b, { x, r }) => {
+      const W = b.constant(ramp([10, 3, 3, 3], 0.05).data as Float32Array, 'float32', [10, 3, 3, 3], 'w');
+      const B = b.constant(ramp([10], 0.05).data as Float32Array, 'float32', [10], 'b');
+      return { y: b.Relu(b.Add(b.Conv(x!, W, B), r!)) };
+    });
+    made.groups = 0;
+    await expectAsReference(images, { x: ramp([2, 3, 7, 8]), r: ramp([2, 10, 5, 6]) }, backend);
+    expect(made.groups).toBe(1);
+  });
+
   test('results of a run are not those of the next', async () => {
     const model = modelOf({ x: ['float32', 4], d: ['float64', 2] }, (b, { x, d }) => ({ y: b.Neg(x!), e: b.Neg(d!) }));
     const session = await Session.create(model, { backend: nodeWebgpuBackend() });

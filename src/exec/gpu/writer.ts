@@ -9,6 +9,7 @@ import type { View } from '../../kernels/kernel.ts';
 import { computeType } from '../../kernels/storage.ts';
 import type { BoundStep } from '../bind.ts';
 import type { Step } from '../plan.ts';
+import type { Joined } from './joined.ts';
 import { type Language, type Shared, type Slot, workgroupSize } from './language.ts';
 
 /** A number that is known once sizes are bound. */
@@ -59,13 +60,15 @@ export interface Written {
   readonly partsOf?: (buffer: number) => number;
   /** Bytes of one binding. */
   readonly partBytes?: number;
+  /** The map that joins the step, whose outputs and further inputs are then the step's. */
+  readonly joined?: Joined | undefined;
 }
 
 export class Writer {
   readonly language: Language;
   readonly step: Step;
   readonly lines: string[] = [];
-  readonly #written: Written;
+  readonly written: Written;
   readonly #slots: { readonly slot: Slot; readonly source: Source; readonly key: string }[] = [];
   readonly #shared: Shared[] = [];
   readonly #parameters: (Size | typeof stepNumber)[] = [];
@@ -75,7 +78,7 @@ export class Writer {
   constructor(language: Language, written: Written) {
     this.language = language;
     this.step = written.step;
-    this.#written = written;
+    this.written = written;
   }
 
   /** The text of a number that binding decides; asked for twice under one key, it is one. */
@@ -112,8 +115,8 @@ export class Writer {
     const found = this.#slots.find(s => s.key === key);
     if (found) return found.slot;
     const name = source.kind === 'status' ? 'status' : `b${this.#slots.length}`;
-    const isConstant = source.kind === 'list' || (source.kind === 'buffer' && this.#written.isConstant(source.buffer));
-    const { partsOf, partBytes = 0 } = this.#written;
+    const isConstant = source.kind === 'list' || (source.kind === 'buffer' && this.written.isConstant(source.buffer));
+    const { partsOf, partBytes = 0 } = this.written;
     const parts = source.kind === 'buffer' && partsOf ? partsOf(source.buffer) : 1;
     const partLength = parts > 1 ? this.parameter(`part of ${bits}`, () => (partBytes * 8) / bits) : '';
     const slot: Slot = { name, bits, isConstant, parts, partLength, isRead: false, isWritten: false, isAtomic: false };

@@ -5,7 +5,8 @@ import type { TypedArray } from '../../ir/tensor.ts';
 import { resident } from '../../ir/tensor.ts';
 import { elementsOf, memoryLength } from '../../kernels/memory.ts';
 import type { Backend, Bound, Executable } from '../backend.ts';
-import { programOf } from '../gpu/kernels/index.ts';
+import { isJoined, joinedBy, joinSteps } from '../gpu/joined.ts';
+import { type Program, programOf } from '../gpu/kernels/index.ts';
 import { type Placement, placeSteps, touchedBy } from '../gpu/placement.ts';
 import type { Written } from '../gpu/writer.ts';
 import type { Plan } from '../plan.ts';
@@ -78,10 +79,7 @@ function lackOf(device: Device, written: Written): string | undefined {
 
 async function compileOn(device: Device, plan: Plan, memory: number | undefined): Promise<Executable> {
   const placement = placeSteps(plan, step => lackOf(device, writtenOn(device, plan.buffers, step)));
-  const programs = placement.plan.steps.map((step, i) => {
-    const program = placement.reasons[i] === undefined ? programOf(writtenOn(device, plan.buffers, step), wgsl) : undefined;
-    return typeof program === 'string' ? undefined : program;
-  });
+  const { programs, joined } = programsOf(device, placement);
   const segments = new Segments(device, usage.storage | usage.copyTarget);
   const bounds = new Set<Bound>();
   const dispose = async (): Promise<void> => {
@@ -94,7 +92,7 @@ async function compileOn(device: Device, plan: Plan, memory: number | undefined)
       uploadConstants(device, placement, segments),
       loadConstants(placement),
     ]);
-    const compiled: Compiled = { device, placement, programs, pipelines, constants, hostConstants };
+    const compiled: Compiled = { device, placement, programs, joined, pipelines, constants, hostConstants };
     return {
       async bind(sizes) {
         const bound = await bindOn(compiled, sizes, memory);
@@ -107,6 +105,24 @@ async function compileOn(device: Device, plan: Plan, memory: number | undefined)
     await dispose();
     throw error;
   }
+}
+
+/** Programs of the device's steps. A product and the map that joins it are one, unless together they bind too much. */
+function programsOf(device: Device, { plan, reasons }: Placement): Pick<Compiled, 'programs' | 'joined'> {
+  const joined = new Set<number>();
+  const programs = plan.steps.map((step, i) => {
+    if (reasons[i] !== undefined || joined.has(i - 1)) return undefined;
+    const map = plan.steps[i + 1];
+    if (isJoined(step, map) && reasons[i + 1] === undefined) {
+      const written = writtenOn(device, plan.buffers, joinSteps(step, map), joinedBy(step, map));
+      if (lackOf(device, written) === undefined) {
+        joined.add(i);
+        return programOf(written, wgsl) as Program;
+      }
+    }
+    return programOf(writtenOn(device, plan.buffers, step), wgsl) as Program;
+  });
+  return { programs, joined };
 }
 
 /** Pipelines for every pass, all at the same time; an error names the step. */

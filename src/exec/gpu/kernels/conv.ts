@@ -3,14 +3,17 @@ import type { Kernel } from '../../../kernels/kernel.ts';
 import type { BoundStep } from '../../bind.ts';
 import { placesAt } from '../walk.ts';
 import { countOf, Lack, type Pass, type Writer } from '../writer.ts';
+import { endingOf } from './ending.ts';
 import { narrowProduct, type Product, tiledProduct } from './product.ts';
 
 type Conv = Extract<Kernel, { kind: 'conv' }>;
 
 function productOf(w: Writer, kernel: Conv): Product {
-  const [x, filters, bias, y] = [w.input(0)!, w.input(1)!, w.input(2), w.output(0)];
-  const { type } = y;
-  if (type !== 'float32' || y.view.type !== type) throw new Lack(`conv on ${y.view.type}`);
+  const [x, filters, bias] = [w.input(0)!, w.input(1)!, w.input(2)];
+  const { type } = x;
+  if (type !== 'float32' || x.view.type !== type) throw new Lack(`conv on ${x.view.type}`);
+  const ending = endingOf(w, type);
+  const [y] = ending.operands;
   const spatial = kernel.strides.map((_, d) => d);
   const boundKernel = (s: BoundStep): Extract<Kernel<number>, { kind: 'conv' }> => s.kernel as never;
   const rows = (s: BoundStep): number => filters.bound(s).shape[0]! / kernel.group;
@@ -78,7 +81,11 @@ function productOf(w: Writer, kernel: Conv): Product {
           const image = w.let('index', `${column} / ${outputs}`);
           const position = split(w.let('index', `${column} % ${outputs}`), d => y.size(d + 2));
           const whole = bias ? w.call('add', type, sum, bias.load(bias.place(new Map([[0, m]])))) : sum;
-          y.store(y.place(new Map([[0, image], [1, m], ...spatial.map(d => [d + 2, position[d]!] as const)])), whole);
+          const indexes = new Map([[0, image], [1, m], ...spatial.map(d => [d + 2, position[d]!] as const)]);
+          ending.finish(
+            ending.operands.map(o => w.let('index', o.place(indexes))),
+            w.let(type, whole),
+          );
         },
       };
     },

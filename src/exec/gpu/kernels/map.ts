@@ -23,23 +23,20 @@ export function map(w: Writer, program: Program): Pass {
   const outputs = w.step.outputs.map((_, k) => w.output(k));
   const at = ownElement(w, outputCount(w));
   const places = placesAt(w, at, [outputs[0]!, ...inputs, ...outputs.slice(1)].map(everyAxis));
-  const values = runProgram(w, program, k => ({ operand: inputs[k]!, place: places[1 + k]! }));
+  const values = runProgram(w, program, k => inputs[k]!.load(places[1 + k]!));
   for (const [k, y] of outputs.entries()) y.store(places[k === 0 ? 0 : inputs.length + k]!, values[program.outputs[k]!]!);
   return finish(w);
 }
 
-/** Names of the results of a program's instructions. */
-export function runProgram(w: Writer, program: Program, read: (input: number) => { operand: Operand; place: string }): string[] {
+/** Names of the results of a program's instructions; `read` gives the text of an input. */
+export function runProgram(w: Writer, program: Program, read: (input: number) => string): string[] {
   const values: string[] = [];
   for (const i of program.instructions) values.push(i.op === 'const' ? w.constant(i.value, i.type) : w.let(i.type, textOf(i)));
   return values;
 
   function textOf(i: Exclude<Instruction, { op: 'const' }>): string {
     if (!w.language.has(i.type)) throw new Lack(i.type);
-    if (i.op === 'input') {
-      const { operand, place } = read(i.index);
-      return operand.load(place);
-    }
+    if (i.op === 'input') return read(i.index);
     const args = i.args.map(a => values[a]!);
     const from = program.instructions[i.args.at(-1)!]!.type;
     if (i.op !== 'cast') return w.call(i.op, from, ...args);

@@ -1,14 +1,17 @@
 // matmul: batches of matrices anywhere in memory.
 import { placesAt, type Walked } from '../walk.ts';
 import { countOf, Lack, type Operand, type Pass, type Writer } from '../writer.ts';
+import { endingOf } from './ending.ts';
 import { narrowProduct, type Product, tiledProduct } from './product.ts';
 
 const leading = (operand: Operand): Walked => ({ operand, axes: operand.shape.slice(0, -2).map((_, axis) => axis) });
 
 function productOf(w: Writer): Product {
-  const [a, b, y] = [w.input(0)!, w.input(1)!, w.output(0)];
-  const { type } = y;
-  if (y.view.type !== type || type === 'bool') throw new Lack(`matmul on ${y.view.type}`);
+  const [a, b] = [w.input(0)!, w.input(1)!];
+  const { type } = a;
+  if (a.view.type !== type || type === 'bool') throw new Lack(`matmul on ${a.view.type}`);
+  const ending = endingOf(w, type);
+  const [y] = ending.operands;
   const [down, side] = [y.rank - 2, y.rank - 1];
   return {
     type,
@@ -18,7 +21,8 @@ function productOf(w: Writer): Product {
     length: s => a.bound(s).shape[side]!,
     isDense: { left: a.view.strides[side] === 1, right: b.view.strides[down] === 1 && b.view.strides[side] !== 1 },
     inBatch: batch => {
-      const [to, left, right] = placesAt(w, batch, [y, a, b].map(leading));
+      const bases = placesAt(w, batch, [...ending.operands, a, b].map(leading));
+      const [left, right] = bases.slice(-2);
       const at = (operand: Operand, from: string, row: string, column: string): string =>
         operand.place(
           new Map([
@@ -30,7 +34,11 @@ function productOf(w: Writer): Product {
       return {
         left: row => k => a.load(at(a, left!, row, k)),
         right: column => k => b.load(at(b, right!, k, column)),
-        finish: (row, column, sum) => y.store(at(y, to!, row, column), sum),
+        finish: (row, column, sum) =>
+          ending.finish(
+            ending.operands.map((o, k) => w.let('index', at(o, bases[k]!, row, column))),
+            sum,
+          ),
       };
     },
   };
