@@ -13,6 +13,7 @@ import { type Bindings, rebuild } from '../passes/rebuild.ts';
 import type { Backend, Bound, Executable, Progress, Watch } from './backend.ts';
 import { capturesOf, evaluateNode, hasKernels, readsOf } from './host.ts';
 import { compilePlan, type Plan } from './plan.ts';
+import { precompute } from './precompute.ts';
 import { hostEvent, type ProfileEvent, stepEvent } from './profile.ts';
 import { type Split, splitAtUnknown } from './stages.ts';
 
@@ -268,7 +269,8 @@ async function compileStage(graph: Graph, bindings: Bindings, { backend, optimiz
   rewriteAll(typed, optimize ? [fold, simplify, lower] : [lower]);
   if (optimize && typed.nodes.some(isLoop)) rewriteAll(typed, [shortLoops, fold, simplify, lower]);
   const split = splitAtUnknown(typed, { evaluateLate: nested });
-  const plan = compilePlan(split.ready, { fuse: optimize });
+  const whole = compilePlan(split.ready, { fuse: optimize });
+  const plan = optimize ? await precompute(whole, backend) : whole;
   return { ...split, plan, typed, inputs, executable: await backend.compile(plan), bound: new Map() };
 }
 

@@ -1,0 +1,67 @@
+// Steps of a plan that depend on constants alone are run once, when the plan is compiled: weights that a graph brings into another order.
+import { hasUnknown } from '../ir/dims.ts';
+import { byteLength } from '../ir/types.ts';
+import type { Backend } from './backend.ts';
+import type { BufferFacts, Plan, Step } from './plan.ts';
+
+/** Results may take so many bytes more than the constants that they come from: weights that a graph unpacks stay packed. */
+const mostGrowth = 2 ** 16;
+
+/** The same plan with the results of such steps as constants, where these take no more memory than what they are made of. */
+export async function precompute(plan: Plan, backend: Backend): Promise<Plan> {
+  const steps = constantSteps(plan);
+  if (steps.size === 0) return plan;
+  const made = new Set([...steps].flatMap(s => s.outputs.map(y => y.buffer)));
+  const read = new Set(
+    plan.steps.filter(s => !steps.has(s)).flatMap(s => s.inputs.flatMap(v => (v && made.has(v.buffer) ? [v.buffer] : []))),
+  );
+  if (read.size === 0 || bytesOf(plan, read) > bytesOf(plan, constantsOf(plan, steps)) + mostGrowth) return plan;
+  const outputs = [...read];
+  const early: Plan = {
+    inputs: [],
+    // Whole buffers: how they are read is the matter of each view.
+    outputs: outputs.map(buffer => ({
+      name: String(buffer),
+      view: { buffer, type: plan.buffers[buffer]!.type, offset: 0, shape: [plan.buffers[buffer]!.size], strides: [1] },
+    })),
+    buffers: plan.buffers.map((b, i) => (read.has(i) ? { ...b, role: 'output' } : b)),
+    steps: plan.steps.filter(s => steps.has(s)).map(({ joins: _, ...s }) => s),
+    guards: [],
+  };
+  const executable = await backend.compile(early);
+  const tensors = await (await executable.bind(new Map())).run([]);
+  await executable.dispose();
+  const content = new Map(outputs.map((buffer, i) => [buffer, tensors[i]!]));
+  const buffers = plan.buffers.map((b, i): BufferFacts => (content.has(i) ? { ...b, role: 'constant', tensor: content.get(i)! } : b));
+  return withoutUnused({ ...plan, buffers, steps: plan.steps.filter(s => !steps.has(s)) });
+}
+
+/** Constants that nothing reads any more are not kept. */
+function withoutUnused(plan: Plan): Plan {
+  const read = new Set(plan.steps.flatMap(s => s.inputs.map(v => v?.buffer)));
+  const isUnused = (b: BufferFacts, i: number): boolean => b.role === 'constant' && !read.has(i);
+  return { ...plan, buffers: plan.buffers.map((b, i) => (isUnused(b, i) ? { type: b.type, role: b.role, size: 0 } : b)) };
+}
+
+/** Steps with fixed sizes whose inputs are constants or made by such steps. */
+function constantSteps(plan: Plan): ReadonlySet<Step> {
+  const found = new Set<Step>();
+  const known = new Set(plan.buffers.flatMap((b, i) => (b.role === 'constant' ? [i] : [])));
+  const writers = new Map<number, number>();
+  for (const s of plan.steps) for (const y of s.outputs) writers.set(y.buffer, (writers.get(y.buffer) ?? 0) + 1);
+  for (const s of plan.steps) {
+    const isKnown = s.inputs.some(v => v) && s.inputs.every(v => !v || known.has(v.buffer));
+    const isOwn = s.outputs.every(y => plan.buffers[y.buffer]!.role === 'temporary' && writers.get(y.buffer) === 1);
+    const isFixed = s.outputs.every(y => typeof plan.buffers[y.buffer]!.size === 'number' && !y.shape.some(hasUnknown));
+    if (!isKnown || !isOwn || !isFixed) continue;
+    found.add(s);
+    for (const y of s.outputs) known.add(y.buffer);
+  }
+  return found;
+}
+
+const constantsOf = (plan: Plan, steps: ReadonlySet<Step>): ReadonlySet<number> =>
+  new Set([...steps].flatMap(s => s.inputs.flatMap(v => (v && plan.buffers[v.buffer]!.role === 'constant' ? [v.buffer] : []))));
+
+const bytesOf = (plan: Plan, buffers: ReadonlySet<number>): number =>
+  [...buffers].reduce((n, b) => n + byteLength(plan.buffers[b]!.type, plan.buffers[b]!.size as number), 0);
