@@ -1,0 +1,154 @@
+// Gradients on the graph: the driver, broadcasting, errors. Numbers are central differences in float64; operators one by one are
+// compared by `npm run ops -- grad` and test/interop/gradients.py.
+import { describe, expect, test } from 'vitest';
+import type { ModelError } from '../../src/errors.ts';
+import { referenceBackend } from '../../src/exec/reference.ts';
+import { Session } from '../../src/exec/session.ts';
+import { symbol } from '../../src/ir/dims.ts';
+import { Graph, Model, Value } from '../../src/ir/graph.ts';
+import { Tensor } from '../../src/ir/tensor.ts';
+import { type Shape, tensorType } from '../../src/ir/types.ts';
+import { type Builder, newBuilder } from '../../src/ops/builder.ts';
+import { modelGradients } from '../../src/train/gradient/index.ts';
+
+const opsets = new Map([['', 28]]);
+const input = (name: string, shape: Shape, type = 'float64' as const): Value => new Value(name, tensorType(type, shape));
+const modelOf = (inputs: Value[], build: (b: Builder, ...x: Value[]) => Value): Model => {
+  const b = newBuilder();
+  const y = build(b, ...inputs);
+  return new Model(new Graph('g', { inputs, outputs: [{ name: 'y', value: y }], nodes: b.nodes }), { irVersion: 14, opsets });
+};
+const noise = (dims: number[], seed: number): Tensor =>
+  new Tensor(
+    'float64',
+    Float64Array.from({ length: dims.reduce((n, d) => n * d, 1) }, (_, i) => Math.sin((i + 1) * 1.7 + seed * 2.3)),
+    dims,
+  );
+
+async function numbers(model: Model, feeds: Record<string, Tensor>): Promise<Record<string, number[]>> {
+  const made = await (await Session.create(model, { backend: referenceBackend() })).run(feeds);
+  return Object.fromEntries(Object.entries(made).map(([name, t]) => [name, [...(t.data as Float64Array)]]));
+}
+
+/** That the gradients by all inputs are what central differences of the sum of the outputs say. */
+async function expectExact(model: Model, feeds: Record<string, Tensor>): Promise<void> {
+  const names = Object.keys(feeds);
+  const derived = await numbers(modelGradients(model, { wrt: names }), feeds);
+  const sum = async (at: Record<string, Tensor>): Promise<number> => (await numbers(model, at))['y']!.reduce((a, b) => a + b, 0);
+  for (const name of names) {
+    const { data, dims, type } = feeds[name]!;
+    for (let i = 0; i < data.length; i++) {
+      const moved = async (by: number): Promise<number> => {
+        const changed = Float64Array.from(data as Float64Array);
+        changed[i] = changed[i]! + by;
+        return sum({ ...feeds, [name]: new Tensor(type, changed, dims) });
+      };
+      const difference = ((await moved(1e-6)) - (await moved(-1e-6))) / 2e-6;
+      expect(derived[`${name}.grad`]![i], `${name}[${i}]`).toBeCloseTo(difference, 6);
+    }
+  }
+}
+
+describe('a perceptron', () => {
+  const perceptron = modelOf([input('x', [4, 3]), input('w', [3, 5]), input('c', [5]), input('v', [2, 5])], (b, x, w, c, v) => {
+    const hidden = b.Relu(b.Add(b.MatMul(x, w), c));
+    const out = b.Sigmoid(b.Gemm({ A: hidden, B: v }, { transB: 1 }));
+    return b.ReduceMean({ data: b.Mul(out, out) }, { keepdims: 0 });
+  });
+  const feeds = { x: noise([4, 3], 1), w: noise([3, 5], 2), c: noise([5], 3), v: noise([2, 5], 4) };
+  test('has the gradients of central differences', () => expectExact(perceptron, feeds));
+  test('is of opset 21 and of the standard alone', () => {
+    const made = modelGradients(perceptron, { wrt: ['w'] });
+    expect([...made.opsets]).toEqual([['', 21]]);
+    expect(made.graph.outputs.map(o => o.name)).toEqual(['y', 'w.grad']);
+  });
+});
+
+describe('broadcasting is undone', () => {
+  test.each([
+    [[2, 3], [3]],
+    [
+      [2, 1],
+      [1, 3],
+    ],
+    [[], [2, 2]],
+    [
+      [1, 3, 1],
+      [2, 1, 2],
+    ],
+  ])('%j and %j', (p, q) =>
+    expectExact(
+      modelOf([input('p', p), input('q', q)], (b, x, y) => b.Mul(x, b.Exp(y))),
+      { p: noise(p, 1), q: noise(q, 2) },
+    ),
+  );
+
+  const open = modelOf([input('p', [symbol('n'), 2]), input('q', [symbol('m'), 2])], (b, x, y) => b.Mul(x, b.Exp(y)));
+  test.each([
+    [1, 3],
+    [3, 1],
+    [3, 3],
+    [1, 1],
+  ])('of open sizes that come to %j and %j', (n, m) => expectExact(open, { p: noise([n, 2], 1), q: noise([m, 2], 2) }));
+
+  test('of products with batches and vectors', async () => {
+    for (const [p, q] of [
+      [
+        [2, 3],
+        [4, 3, 2],
+      ],
+      [[3], [4, 3, 2]],
+      [
+        [2, 1, 2, 3],
+        [4, 3, 2],
+      ],
+      [[3], [3]],
+      [
+        [4, 2, 3],
+        [3, 2],
+      ],
+      [[4, 2, 3], [3]],
+    ] as const)
+      await expectExact(
+        modelOf([input('p', p), input('q', q)], (b, x, y) => b.Sin(b.MatMul(x, y))),
+        { p: noise([...p], 1), q: noise([...q], 2) },
+      );
+  });
+});
+
+test('a value that is read twice gets the sum', () =>
+  expectExact(
+    modelOf([input('x', [3])], (b, x) => b.Mul(b.Sin(x), b.Add(x, b.Cos(x)))),
+    { x: noise([3], 1) },
+  ));
+
+describe('errors', () => {
+  const codeOf = (model: Model, wrt: string[]): string => {
+    try {
+      modelGradients(model, { wrt });
+      return 'none';
+    } catch (error) {
+      return `${(error as ModelError).code} ${(error as ModelError).message}`;
+    }
+  };
+  test('a loss that depends on nothing that is trained', () => {
+    const model = modelOf([input('x', [3]), input('w', [3])], (b, x) => b.Sin(x));
+    expect(codeOf(model, ['w'])).toMatch(/^E6001 .*depends on none/);
+  });
+  test('a path that is cut', () => {
+    const model = modelOf([input('x', [3])], (b, x) => b.Sin(b.Cast(b.emit('ArgMax', [b.Exp(x)], { axis: 0 })[0]!, 'float64')));
+    expect(codeOf(model, ['x'])).toMatch(
+      /^E6002 no gradient reaches "?x"?: ArgMax has none \(its result is a place\); the path is Exp, ArgMax, Cast, Sin$/,
+    );
+  });
+  test('steps have zeros', async () => {
+    const model = modelOf([input('x', [2]), input('w', [2])], (b, x, w) => b.Add(b.Floor(x), w));
+    expect((await numbers(modelGradients(model, { wrt: ['x', 'w'] }), { x: noise([2], 1), w: noise([2], 2) }))['x.grad']).toEqual([0, 0]);
+  });
+  test('what is no float', () => {
+    const b = newBuilder();
+    const x = new Value('x', tensorType('int64', [3]));
+    const graph = new Graph('g', { inputs: [x], outputs: [{ name: 'y', value: b.Cast(x, 'float64') }], nodes: b.nodes });
+    expect(codeOf(new Model(graph, { irVersion: 14, opsets }), ['x'])).toMatch(/^E6004/);
+  });
+});
