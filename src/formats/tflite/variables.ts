@@ -2,7 +2,7 @@
 import { fail } from '../../errors.ts';
 import { type Output, Value } from '../../ir/graph.ts';
 import type { Tensor } from '../../ir/tensor.ts';
-import { unread, updatedName } from '../state.ts';
+import { unread, updatedName } from '../../ir/state.ts';
 import { zeros } from './quantization.ts';
 import type { TensorInfo } from './tensors.ts';
 

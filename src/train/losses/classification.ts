@@ -5,7 +5,7 @@ import { tensorType } from '../../ir/types.ts';
 import type { Builder } from '../../ops/builder.ts';
 import { rankOf, shapeOf } from '../../ops/shapes.ts';
 import { flag, integer, maybe, number, numbers, oneOf } from '../options.ts';
-import { type LossRow, likeOutput, loss, perClass, type Reduction, reduce, reduction, type TargetFacts, total } from './loss.ts';
+import { countOf, type LossRow, likeOutput, loss, perClass, type Reduction, reduce, reduction, type TargetFacts, total } from './loss.ts';
 
 /** No log of a probability goes below this, so that one wrong certainty does not make the loss infinite. */
 const leastLog = -100;
@@ -63,7 +63,7 @@ function likelihood(b: Builder, logs: Value, target: Value, { smoothing, ...at }
   const all = b.Neg(b.ReduceSum(at.weight ? b.Mul(logs, perClass(b, at.weight, logs, axis)) : logs, { axes: [axis], keepdims: 0 }));
   const { counts: present } = pick(b, logs, target, { ...at, weight: undefined });
   const even = overExamples(b, b.Mul(all, present), counts, at.reduction);
-  const share = b.Reshape(b.Div(b.like(smoothing, logs), b.count(logs, [axis])), []);
+  const share = b.Div(b.like(smoothing, logs), countOf(b, logs, [axis]));
   return b.Add(b.Mul(b.like(1 - smoothing, logs), sharp), b.Mul(share, even));
 }
 
@@ -75,7 +75,7 @@ function softCrossEntropy(
   { smoothing, weight, reduction: how }: Omit<NllOptions, 'ignore_index'> & { readonly smoothing: number },
 ): Value {
   const axis = classAxis(logs);
-  const even = b.Div(b.like(smoothing, logs), b.count(logs, [axis]));
+  const even = b.Div(b.like(smoothing, logs), countOf(b, logs, [axis]));
   const wanted = smoothing === 0 ? target : b.Add(b.Mul(b.like(1 - smoothing, target), target), even);
   const product = b.Mul(wanted, weight ? b.Mul(logs, perClass(b, weight, logs, axis)) : logs);
   return reduce(b, b.Neg(b.ReduceSum(product, { axes: [axis], keepdims: 0 })), how);
@@ -102,7 +102,7 @@ export function divergence(b: Builder, logs: Value, wanted: Value, { log_target 
 }
 
 /** The sum over the number of examples, which are the first axis. */
-export const perExample = (b: Builder, x: Value): Value => b.Reshape(b.Div(total(b, x), b.count(x, [0])), []);
+export const perExample = (b: Builder, x: Value): Value => b.Div(total(b, x), countOf(b, x, [0]));
 
 export const classification = {
   bce: loss({

@@ -44,7 +44,12 @@ export const eachExample = ([output]: readonly Value[]): readonly TargetFacts[] 
 const allAxes = (x: Value): number[] => range(rankOf(x));
 
 export const total = (b: Builder, x: Value): Value => b.ReduceSum(x, { axes: allAxes(x), keepdims: 0 });
-export const average = (b: Builder, x: Value): Value => b.Reshape(b.Div(total(b, x), b.count(x, allAxes(x))), []);
+export const average = (b: Builder, x: Value): Value => b.Div(total(b, x), countOf(b, x, allAxes(x)));
+/** The number of elements along some axes, as a scalar. */
+export const countOf = (b: Builder, x: Value, axes: readonly number[]): Value => {
+  const count = b.count(x, axes);
+  return count.shape?.length === 0 ? count : b.Reshape(count, []);
+};
 
 /** Elements as the reduction says. */
 export function reduce(b: Builder, x: Value, how: Reduction): Value {
