@@ -59,10 +59,20 @@ export const seedName = 'seed';
  * @throws ModelError what `parametersOf` throws; E4001 for a loss that does not fit the model; E6016 for one that is not one number
  */
 export function forwardOf(model: Model, options: ForwardOptions): Forward {
+  return prepare(model, options, 'training');
+}
+
+/** The same in the form that the trained model has: nothing is dropped, and batch normalisation takes the numbers that it remembers. */
+export const evaluationOf = (model: Model, options: ForwardOptions): Forward => prepare(model, options, 'evaluation');
+
+function prepare(model: Model, options: ForwardOptions, purpose: 'training' | 'evaluation'): Forward {
   const newest = upgrade(model, { choose: takenBranch });
   const graph = inline(newest);
   const chosen = parametersOf(newest, graph, options);
-  return new ForwardMaker(graph.nodes, options).make(graph, chosen);
+  const form = purpose === 'training' ? options : { ...options, batchNorm: 'frozen' as const, dropout: false };
+  // What is remembered is an input where it changes: in training, and for what training has left.
+  const statistics = options.batchNorm === 'frozen' ? [] : TrainingForm.statistics(graph.nodes);
+  return new ForwardMaker(graph.nodes, form).make(graph, chosen, statistics);
 }
 
 class ForwardMaker {
@@ -81,10 +91,11 @@ class ForwardMaker {
     });
   }
 
-  make(graph: Model['graph'], { parameters: chosen, areNamed, findings }: Parameters): Forward {
+  make(graph: Model['graph'], { parameters: chosen, areNamed, findings }: Parameters, statistics: readonly Value[]): Forward {
     const parameters = chosen.map(v => this.#asInput(v));
-    const statistics = TrainingForm.statistics(graph.nodes).map(v => this.#asInput(v));
-    const state = graph.inputs.filter(v => v.tensor).map(v => this.#asInput(v));
+    const remembered = statistics.map(v => this.#asInput(v));
+    const isUpdated = (v: Value): boolean => graph.outputs.some(o => o.name === updatedName(v.name));
+    const state = graph.inputs.filter(v => v.tensor && isUpdated(v)).map(v => this.#asInput(v));
     const inputs = graph.inputs.filter(v => !v.tensor);
     copyNodes(graph.nodes, this.#now, this.#form.visit, this.#b);
     const updated = graph.outputs.filter(o => state.some(s => updatedName(s.value.name) === o.name));
@@ -95,17 +106,12 @@ class ForwardMaker {
       ...this.#form.updates.map(({ value, next }: Update) => [value, next] as const),
       ...updated.map(o => [state.find(s => updatedName(s.value.name) === o.name)!.value, this.#current(o.value)] as const),
     ]);
-    const all = [...statistics, ...state];
     return {
       nodes: this.#b.nodes,
       inputs,
       targets,
       parameters,
-      // What nothing updates stays as it is and is a constant of the graph.
-      buffers: all.flatMap(s => {
-        const next = updates.get(s.value);
-        return next ? [{ ...s, next }] : [];
-      }),
+      buffers: [...remembered, ...state].map(s => ({ ...s, next: updates.get(s.value) ?? s.value })),
       outputs: outputs.map((o, i) => ({ ...o, value: made[i]! })),
       loss: scalar(this.#b, loss),
       source: this.#source,

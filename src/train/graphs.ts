@@ -1,6 +1,6 @@
 // Training as graphs: one step in one graph, or its parts apart. All of it is ONNX that any runtime can run.
 import { type Finding, fail, ModelError, warning } from '../errors.ts';
-import { countUses, Graph, Model, type Node, type Output, Value } from '../ir/graph.ts';
+import { countUses, type FunctionDefinition, Graph, Model, type Node, type Output, Value } from '../ir/graph.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import { quoted } from '../ir/text.ts';
 import { tensorType } from '../ir/types.ts';
@@ -10,7 +10,7 @@ import { target } from '../opset/target.ts';
 import { emitAgain, rebuild } from '../passes/rebuild.ts';
 import { removeUnread } from '../passes/rewrite.ts';
 import { type ClipOptions, clip } from './clip.ts';
-import { type Forward, type ForwardOptions, forwardOf, type StateInput, stepName } from './forward.ts';
+import { evaluationOf, type Forward, type ForwardOptions, forwardOf, type StateInput, stepName } from './forward.ts';
 import { gradients as deriveGradients, OwnFunctions, ownDomain } from './gradient/index.ts';
 import type { TargetFacts } from './losses/index.ts';
 import { appendUpdate, type Group, groupsOf, initialState, type Updated, type UpdateOptions } from './update.ts';
@@ -98,9 +98,23 @@ export function trainingGraph(model: Model, options: TrainingGraphOptions): Trai
   const results = step.results(updated, clipped.norm);
   const predictions = options.predictions ? forward.outputs.map(o => ({ ...o, value: step.at(o.value) })) : [];
   const outputs = [{ name: lossName, value: step.at(forward.loss) }, ...predictions, ...results.outputs];
-  const graph = step.finish(`${model.graph.name || 'model'}_step`, b.nodes, [...step.inputs, ...results.inputs], outputs);
+  const graph = graphOf(`${model.graph.name || 'model'}_step`, b.nodes, [...step.inputs, ...results.inputs], outputs);
   const signature = step.signature(updated, predictions, clipped.norm);
   return { model: step.model(options.initial === false ? graph : withDefaults(graph, signature)), signature, findings: step.findings };
+}
+
+/**
+ * The loss and the outputs of a model in the form that it has when it is trained, with weights and remembered numbers as inputs.
+ * @param trained the signature of the training that it goes with
+ */
+export function evaluationGraph(model: Model, options: TrainingGraphOptions, { parameters }: TrainingSignature): Model {
+  const forward = evaluationOf(model, { ...options, trainable: parameters.map(p => p.name), freeze: [] });
+  const inputs = [
+    ...forward.inputs,
+    ...forward.targets.map(t => t.value),
+    ...[...forward.parameters, ...forward.buffers].map(p => p.value),
+  ];
+  return modelOf(graphOf('evaluation', forward.nodes, inputs, [{ name: lossName, value: forward.loss }, ...forward.outputs]));
 }
 
 /** The parts of a step. Takes and throws what `trainingGraph` does. */
@@ -120,16 +134,16 @@ export function trainingParts(model: Model, options: TrainingGraphOptions): Trai
     ahead.map(o => o.value),
     derived.map(o => o.value),
   );
-  const forwardGraph = step.finish(`${name}_forward`, halves.first, step.inputs, [...ahead, ...halves.saved]);
+  const forwardGraph = graphOf(`${name}_forward`, halves.first, step.inputs, [...ahead, ...halves.saved]);
   const saved = new Map(halves.saved.map(({ name: saved, value }) => [value, new Value(saved, value.type)]));
-  const backwardGraph = withInputs(step.finish(`${name}_backward`, halves.second, step.inputs, derived), saved);
+  const backwardGraph = withInputs(graphOf(`${name}_backward`, halves.second, step.inputs, derived), saved);
 
   const both = newBuilder();
   both.nodes.push(...nodes);
   const scale = new Value(scaleName, tensorType('float32', []));
   const sums = step.parameters.map(({ value }) => new Value(gradientName(value.name), value.type));
   const added = sums.map((sum, i) => both.Add(sum, both.Mul(step.gradients[i]!, both.Cast(scale, sum.element!))));
-  const gradientsGraph = step.finish(
+  const gradientsGraph = graphOf(
     `${name}_gradients`,
     both.nodes,
     [...step.inputs, ...sums, scale],
@@ -142,7 +156,7 @@ export function trainingParts(model: Model, options: TrainingGraphOptions): Trai
   const updated = step.update(last, clipped.gradients);
   const results = step.results(updated, clipped.norm, false);
   const own = step.parameters.map(p => p.value);
-  const updateGraph = step.finish(`${name}_update`, last.nodes, [...own, ...given, ...results.inputs], results.outputs);
+  const updateGraph = graphOf(`${name}_update`, last.nodes, [...own, ...given, ...results.inputs], results.outputs);
   return {
     forward: step.model(forwardGraph),
     backward: step.model(backwardGraph),
@@ -240,27 +254,32 @@ class Step {
   }
 
   /** A graph without nodes that nothing reads, and without inputs of the step that nothing reads. */
-  finish(name: string, nodes: readonly Node[], inputs: readonly Value[], outputs: readonly Output[]): Graph {
-    const graph = new Graph(name, { inputs: [...new Set(inputs)], outputs: [...outputs], nodes: [...nodes] });
-    removeUnread(graph);
-    const uses = countUses(graph);
-    graph.inputs = graph.inputs.filter(v => uses.has(v));
-    return graph;
-  }
-
   model(graph: Graph): Model {
-    const functions = this.own.definitions.filter(f => graph.nodes.some(n => n.domain === ownDomain && n.op === f.name));
-    const opsets = new Map([['', newestOpset('')!], ...(functions.length > 0 ? [[ownDomain, 1] as const] : [])]);
-    const made = new Model(rebuild(graph), {
-      irVersion: irVersionFor(opsets),
-      opsets,
-      // Graphs share nodes and functions until each is brought to its opset.
-      functions: functions.map(f => ({ ...f, body: rebuild(f.body) })),
-      producer: { name: 'omnix' },
-    });
-    target(made, this.#options.opset ?? defaultOpset);
-    return made;
+    const called = this.own.definitions.filter(f => graph.nodes.some(n => n.domain === ownDomain && n.op === f.name));
+    return modelOf(graph, this.#options.opset, called);
   }
+}
+
+/** A graph without nodes that nothing reads, and without inputs that nothing reads. */
+function graphOf(name: string, nodes: readonly Node[], inputs: readonly Value[], outputs: readonly Output[]): Graph {
+  const graph = new Graph(name, { inputs: [...new Set(inputs)], outputs: [...outputs], nodes: [...nodes] });
+  removeUnread(graph);
+  const uses = countUses(graph);
+  graph.inputs = graph.inputs.filter(v => uses.has(v));
+  return graph;
+}
+
+/** A model of a graph. Graphs share nodes and functions until each is brought to its opset. */
+function modelOf(graph: Graph, opset = defaultOpset, functions: readonly FunctionDefinition[] = []): Model {
+  const opsets = new Map([['', newestOpset('')!], ...(functions.length > 0 ? [[ownDomain, 1] as const] : [])]);
+  const made = new Model(rebuild(graph), {
+    irVersion: irVersionFor(opsets),
+    opsets,
+    functions: functions.map(f => ({ ...f, body: rebuild(f.body) })),
+    producer: { name: 'omnix' },
+  });
+  target(made, opset);
+  return made;
 }
 
 interface Derived {

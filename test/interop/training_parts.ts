@@ -72,7 +72,12 @@ for (const [i, { parameters: shapes, type, clip: bounds, inline, ...options }] o
   });
   await save(modelOf(graph, own), join(folder, `optimizer-${i}.onnx`), { overwrite: true });
   const facts = {
-    state: updated.state.map(s => ({ name: s.value.name, initial: s.slot.initial, parameter: s.parameter, scalar: s.slot.of === 'scalar' })),
+    state: updated.state.map(s => ({
+      name: s.value.name,
+      initial: s.slot.initial,
+      parameter: s.parameter,
+      scalar: s.slot.of === 'scalar',
+    })),
     rates: groups.map(g => ({ name: g.rate.name, lr: g.optimizer.lr, parameters: [...g.names] })),
   };
   writeFileSync(join(folder, `optimizer-${i}.json`), JSON.stringify(facts));
