@@ -18,9 +18,10 @@ import { nodesOf } from '../../ops/scalar-nodes.ts';
 import { newestSchema, type OpSchema } from '../../ops/schema.ts';
 import { resolve } from '../../passes/inline.ts';
 import { copyNodes, emitAgain, rebuild, type Visit } from '../../passes/rebuild.ts';
-import { inShapeOf, unbroadcast } from './broadcast.ts';
+import { inShapeOf, unbroadcast, zerosLike } from './broadcast.ts';
+import { throughNested } from './control.ts';
 import type { OwnFunctions } from './functions.ts';
-import type { CutRow, FormulaRow, GradientRow, Pulled, RuleRow, Slots } from './row.ts';
+import type { CutRow, FormulaRow, FunctionRow, GradientRow, Pulled, RuleRow, Slots } from './row.ts';
 import { gradientRowOf } from './rows/index.ts';
 
 /** What all tapes of a derivation share. */
@@ -160,11 +161,17 @@ export class Tape {
       const schema = newestSchema(node.domain, node.op);
       const again = (): readonly (Value | undefined)[] => emitAgain(node, inputs, attributes, b);
       if (!schema || isCut(row)) return again();
+      if (row.kind === 'control') {
+        const nested = { node, inputs, attributes, active: this.active, leads: (i: number) => leads.has(node.outputs[i] as Value) };
+        return this.#note(node, throughNested(this.#env, nested, again, b));
+      }
+      if (row.kind === 'function' && !this.#env.own.isInline)
+        return this.#note(node, this.#byFunction(row, node, inputs, attributes, again()));
       const at = valuesOf(attributes, schema);
       const beyond = row.kind === 'rule' ? (row.outputs ?? 1) : 1;
       const isBeyond = node.outputs.some((v, i) => v && i >= beyond && isReal(v) && leads.has(v));
       const isSaid = row.kind !== 'rule' || !row.says || row.says(named(schema, inputs) as never, at as never);
-      if (row.kind === 'body' || !isSaid || isBeyond) return this.#lowered(node, schema, inputs, attributes, b);
+      if (row.kind === 'body' || row.kind === 'function' || !isSaid || isBeyond) return this.#lowered(node, schema, inputs, attributes, b);
       const recorded = row.kind === 'formula' ? byFormula(row, node, inputs, at, again()) : this.#byRule(row, schema, inputs, at, again, b);
       return this.#note(node, recorded);
     } catch (error) {
@@ -199,19 +206,49 @@ export class Tape {
     attributes: Attributes,
     b: Builder,
   ): readonly (Value | undefined)[] {
-    const row = rowOf(node.op, node.domain);
-    const typed = newBuilder();
-    const outputs = node.outputs.map(v => v?.name);
-    const made = typed.emit(node.op, inputs, attributes, { domain: node.domain, outputs });
-    const whole = made.find(v => v?.producer)?.producer;
-    if (!whole) return made;
-    const scratch = newBuilder();
-    const ends = row && bodyOf(row) && lowerNode(row, schema, whole, scratch);
-    if (!ends) throw fail('E6003', `${node.op}: the gradient of this form has no rule here, and the operator no body`);
+    const { nodes, ends } = bodyOfNode(node, schema, inputs, attributes);
     const now = new Map<Value, Value | undefined>();
     const given = ends.filter((v): v is Value => v !== undefined);
-    this.record(scratch.nodes, now, b, leadingTo(scratch.nodes, given));
+    this.record(nodes, now, b, leadingTo(nodes, given));
     return ends.map(v => (v && now.has(v) ? now.get(v) : v));
+  }
+
+  /** The way back through the body in a function of our own. */
+  #byFunction(
+    row: FunctionRow,
+    node: Node,
+    inputs: readonly (Value | undefined)[],
+    attributes: Attributes,
+    outputs: readonly (Value | undefined)[],
+  ): Recorded {
+    const reals = inputs.filter((v): v is Value => isReal(v));
+    const pull: Recorded['pull'] = (gs, b) => {
+      const made = this.#env.own.call(b, row.name, [...gs, ...inputs], Object.fromEntries(attributes), (inner, ...all) => {
+        const x = all.slice(gs.length);
+        const { nodes, ends } = bodyOfNode(node, newestSchema(node.domain, node.op)!, x, attributes);
+        const active = x.filter((v): v is Value => isReal(v));
+        const tape = new Tape({ ...this.#env, own: this.#env.own.inlined }, active);
+        const now = new Map<Value, Value | undefined>();
+        tape.record(
+          nodes,
+          now,
+          inner,
+          leadingTo(
+            nodes,
+            ends.filter((v): v is Value => v !== undefined),
+          ),
+        );
+        const seeds = ends.flatMap((v, i) => {
+          const end = v && (now.get(v) ?? v);
+          const g = i < gs.length ? all[i] : undefined;
+          return end && g && isReal(end) ? [[end, g] as const] : [];
+        });
+        const totals = tape.pull(seeds, inner);
+        return active.map(v => totals.get(v) ?? zerosLike(inner, v));
+      });
+      return reals.map((v, i) => [v, settled(b, made[i]!, v)] as const);
+    };
+    return { outputs, pull };
   }
 
   #byRule(
@@ -246,6 +283,19 @@ export class Tape {
 
 const isCut = (row: GradientRow): row is CutRow => row.kind === 'zero' || row.kind === 'none' || row.kind === 'gap';
 
+/** The body of a node in the types of its inputs. */
+function bodyOfNode(node: Node, schema: OpSchema, inputs: readonly (Value | undefined)[], attributes: Attributes) {
+  const row = rowOf(node.op, node.domain);
+  const outputs = node.outputs.map(v => v?.name);
+  const made = newBuilder().emit(node.op, inputs, attributes, { domain: node.domain, outputs });
+  const whole = made.find(v => v?.producer)?.producer;
+  if (!whole) return { nodes: [], ends: made };
+  const scratch = newBuilder();
+  const ends = row && bodyOf(row) && lowerNode(row, schema, whole, scratch);
+  if (!ends) throw fail('E6003', `${node.op}: the gradient of this form is not said here, and the operator has no body`);
+  return { nodes: scratch.nodes, ends };
+}
+
 const within = (error: unknown, node: Node): unknown =>
   error instanceof ModelError ? error.within({ offset: node.meta.at, node: { op: node.qualifiedName, name: node.name } }) : error;
 
@@ -262,7 +312,10 @@ function* slotsOf(
   for (const [i, v] of inputs.entries()) {
     if (!v || !active.has(v)) continue;
     const last = schema.inputs.length - 1;
-    const g = byName[schema.inputs[Math.min(i, last)]!.name]?.(i - Math.min(i, last));
+    const { name } = schema.inputs[Math.min(i, last)]!;
+    const slot = byName[name];
+    if (!slot) throw fail('E6003', `${schema.name}: the gradient by its input ${name} is not said here`, { argument: name });
+    const g = slot(i - Math.min(i, last));
     if (g) yield [v, settle(g, v)];
   }
 }

@@ -16,10 +16,11 @@ export const ownDomain = 'ai.omnix';
 export class OwnFunctions {
   readonly #definitions = new Map<string, FunctionDefinition>();
   readonly #counts = new Map<string, number>();
-  readonly #inline: boolean;
+  /** Whether calls are their bodies. */
+  readonly isInline: boolean;
 
   constructor({ inline = false }: { readonly inline?: boolean } = {}) {
-    this.#inline = inline;
+    this.isInline = inline;
   }
 
   get definitions(): readonly FunctionDefinition[] {
@@ -33,7 +34,7 @@ export class OwnFunctions {
     at: Readonly<Record<string, AttributeInput>>,
     body: Body,
   ): readonly Value[] {
-    if (this.#inline) return body(b, ...inputs);
+    if (this.isInline) return body(b, ...inputs);
     const attributes = attributesFrom(at, undefined);
     const key = [name, ...[...attributes].map(([k, a]) => `${k}=${textOf(a)}`), ...inputs.map(signatureOf)].join('\n');
     const known = this.#definitions.get(key);
@@ -60,6 +61,11 @@ export class OwnFunctions {
     });
     const opsets = new Map([['', newestOpset('')!]]);
     return { domain: ownDomain, name, overload, body: graph, attributes, defaults: new Map(), opsets, meta: {} };
+  }
+
+  /** The same without functions, for their own bodies. */
+  get inlined(): OwnFunctions {
+    return this.isInline ? this : new OwnFunctions({ inline: true });
   }
 
   /** The function that a node of ours calls. */

@@ -20,9 +20,14 @@ export interface Pulled<K extends OpName> {
 }
 export type Body = (b: Builder, ...x: (Value | undefined)[]) => readonly Value[];
 
-/** The gradient of each input by its name, made when it is asked for; of a variadic input for each of its values. */
+/**
+ * The gradient of each input by its name, made when it is asked for; of a variadic input for each of its values. Undefined where nothing
+ * of the result changes with the input, and absent where its gradient is not said.
+ */
 export type Slots<K extends OpName> = {
-  readonly [N in keyof Inputs<K>]?: Exclude<Inputs<K>[N], undefined> extends readonly Value[] ? (i: number) => Value : () => Value;
+  readonly [N in keyof Inputs<K>]?: Exclude<Inputs<K>[N], undefined> extends readonly Value[]
+    ? (i: number) => Value
+    : () => Value | undefined;
 };
 
 /** A rule of operators. */
@@ -51,13 +56,28 @@ export interface BodyRow {
   readonly why: string;
 }
 
+/**
+ * The derivative of the body, as a function of our own domain that computes again what it needs, so that the operator stays; by the
+ * operator's inputs that are floats, from the gradients of its outputs. Where functions are not wanted the body takes its place.
+ */
+export interface FunctionRow {
+  readonly kind: 'function';
+  readonly name: string;
+}
+
+/** Operators with nested graphs. */
+export interface ControlRow {
+  readonly kind: 'control';
+  readonly why: string;
+}
+
 /** `zero`: constant almost everywhere. `none`: not a function of real numbers. `gap`: there is a gradient, not said here. */
 export interface CutRow {
   readonly kind: 'zero' | 'none' | 'gap';
   readonly why: string;
 }
 
-export type GradientRow<K extends OpName = OpName> = RuleRow<K> | FormulaRow<K> | BodyRow | CutRow;
+export type GradientRow<K extends OpName = OpName> = RuleRow<K> | FormulaRow<K> | BodyRow | FunctionRow | ControlRow | CutRow;
 export type GradientFamily = { readonly [K in OpName]?: GradientRow<K> };
 
 export const rule = <K extends OpName>(pull: RuleRow<K>['pull'], more: Omit<RuleRow<K>, 'kind' | 'pull'> = {}): RuleRow<K> => ({
@@ -67,6 +87,8 @@ export const rule = <K extends OpName>(pull: RuleRow<K>['pull'], more: Omit<Rule
 });
 export const formula = <K extends OpName>(by?: FormulaRow<K>['by']): FormulaRow<K> => ({ kind: 'formula', ...(by && { by }) });
 export const body = (why: string): BodyRow => ({ kind: 'body', why });
+export const byFunction = (name: string): FunctionRow => ({ kind: 'function', name });
+export const control = (why: string): ControlRow => ({ kind: 'control', why });
 export const zero = (why: string): CutRow => ({ kind: 'zero', why });
 export const none = (why: string): CutRow => ({ kind: 'none', why });
 export const gap = (why: string): CutRow => ({ kind: 'gap', why });

@@ -5,7 +5,7 @@ import { apply, constant, type Expr } from '../../../expr/expr.ts';
 import type { Value } from '../../../ir/graph.ts';
 import type { Builder } from '../../../ops/builder.ts';
 import type { OpName } from '../../../ops/names.gen.ts';
-import { body, formula, type GradientFamily, none, rule, zero } from '../row.ts';
+import { body, type CutRow, formula, type GradientFamily, none, rule, zero } from '../row.ts';
 
 const lt = (a: Expr, b: Expr | number): Expr => apply('lt', a, b);
 const exp = (x: Expr): Expr => apply('exp', x);
@@ -31,7 +31,8 @@ function swish(x: Value, alpha: number, b: Builder): Value {
 }
 
 const logical = none('its result is a truth value or an integer');
-const truth = (...ops: readonly OpName[]): GradientFamily => Object.fromEntries(ops.map(op => [op, logical]));
+// The cast: one entry for each name.
+const truth = <K extends OpName>(...ops: readonly K[]) => Object.fromEntries(ops.map(op => [op, logical])) as { readonly [P in K]: CutRow };
 
 export const maps = {
   Add: formula(),
@@ -112,7 +113,7 @@ export const maps = {
   ),
   Identity: rule(({ g }) => ({ input: () => g })),
   Cast: rule(({ g }) => ({ input: () => g })),
-  CastLike: rule(({ g }) => ({ input: () => g })),
+  CastLike: rule(({ g }) => ({ input: () => g, target_type: () => undefined })),
   Sign: zero('steps'),
   Floor: zero('steps'),
   Ceil: zero('steps'),

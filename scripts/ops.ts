@@ -1,0 +1,37 @@
+// npm run ops -- grad [-o Op] [--function]: the gradient of every operator sample against central differences in float64.
+import { parseArgs } from 'node:util';
+import { ModelError } from '../src/errors.ts';
+import { checkGradients, doubleModelOf, gradientSamples } from '../test/samples/gradients.ts';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { op: { type: 'string', short: 'o' }, function: { type: 'boolean' } },
+});
+if (positionals[0] !== 'grad') {
+  console.error('usage: npm run ops -- grad [-o Op] [--function]');
+  process.exit(2);
+}
+
+let passed = 0;
+let failed = 0;
+for (const sample of gradientSamples) {
+  if (values.op && sample.op !== values.op) continue;
+  let wrong: string | undefined;
+  try {
+    const { model, feeds } = doubleModelOf(sample);
+    const { worst, at } = await checkGradients(model, feeds, { inline: !values.function });
+    if (worst > 1) wrong = `${worst.toExponential(1)} times what differences leave: ${at}`;
+  } catch (error) {
+    wrong =
+      error instanceof ModelError
+        ? `${error.code} ${error.message}`
+        : ((error as Error).stack ?? String(error)).split('\n').slice(0, 4).join(' ');
+  }
+  if (wrong === undefined) passed++;
+  else {
+    failed++;
+    console.log(`FAIL ${sample.name}: ${wrong}`);
+  }
+}
+console.log(`${passed} passed, ${failed} failed`);
+process.exitCode = failed > 0 ? 1 : 0;
