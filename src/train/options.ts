@@ -142,4 +142,4 @@ const plain = (name: string): string =>
   name
     .toLowerCase()
     .replaceAll(/[-_ .]/g, '')
-    .replace(/(.)(loss|lr|annealing|scheduler)+$/, '$1');
+    .replace(/(.)(loss|div|lr|annealing|scheduler)+$/, '$1');

@@ -80,7 +80,7 @@ const rows: Readonly<Record<string, Row>> = {
   }),
   polynomial: row({ total_iters: whole(5, 1), power: number(1) }, at => (base, k) => base * (1 - passed(k, at.total_iters)) ** at.power),
   cosine: row({ T_max: whole(1, 1), eta_min: number(0) }, at => (base, k) => wave(base, at.eta_min, k / at.T_max)),
-  cosine_warm_restarts: row({ T_0: whole(1, 1), T_mult: whole(1, 1), eta_min: number(0) }, at => (base, k) => {
+  cosine_annealing_warm_restarts: row({ T_0: whole(1, 1), T_mult: whole(1, 1), eta_min: number(0) }, at => (base, k) => {
     const [place, length] = roundOf(k, at.T_0, at.T_mult);
     return wave(base, at.eta_min, place / length);
   }),

@@ -6,6 +6,7 @@ import { valuesOf } from '../ops/attributes.ts';
 import type { Builder } from '../ops/builder.ts';
 import { newestSchema } from '../ops/schema.ts';
 import { elementOf, numbersIn, range, rankOf } from '../ops/shapes.ts';
+import { constantValue } from '../passes/fold.ts';
 import { emitAgain, type Visit } from '../passes/rebuild.ts';
 import { type Source, uniformLike } from './draws.ts';
 
@@ -48,6 +49,8 @@ export class TrainingForm {
   }
 
   readonly visit: Visit = (node, inputs, attributes, b) => {
+    // What a Constant holds is known at once, so that sizes are.
+    if (node.op === 'Constant' && node.domain === '') return [constantValue(node.outputs[0]!.name, attributes)];
     if (isBatchNorm(node)) return this.#batchNorm(node, inputs, b);
     if (node.op === 'Dropout' && node.domain === '') return this.#dropout(inputs, b);
     return emitAgain(node, inputs, attributes, b);

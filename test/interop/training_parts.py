@@ -68,6 +68,7 @@ def loss_cases():
             add({"name": "cross_entropy", "soft": True, **more}, fn, [randn(r, 6, 5)], [soft(6, 5)])
             add({"name": "cross_entropy", "soft": True, "weight": weights, **more}, lambda x, t, fn=fn: fn(x, t, weight=W), [randn(r, 2, 5, 3)], [soft(2, 5, 3)])
             add({"name": "cross_entropy", **more}, fn, [randn(r, 5)], [np.array(3)])
+        add({"name": "cross_entropy", "axis": -1, "reduction": how}, lambda x, t, how=how: F.cross_entropy(x.flatten(0, 1), t.flatten(), reduction=how), [randn(r, 2, 6, 5)], [ignoring(2, 6)])
         logs = np.log(soft(6, 5))
         add({"name": "nll", "reduction": how}, lambda x, t, how=how: F.nll_loss(x, t, reduction=how), [logs], [labels(6)])
         add({"name": "nll", "weight": weights, "reduction": how}, lambda x, t, how=how: F.nll_loss(x, t, W, reduction=how), [logs], [ignoring(6)])
@@ -80,7 +81,7 @@ def loss_cases():
         add(f"hinge_embedding:margin=0.8,reduction={how}", lambda x, t, how=how: F.hinge_embedding_loss(x, t, margin=0.8, reduction=how), [randn(r, 4, 3)], [signs(4, 3)])
     add("kl_div:reduction=batchmean", lambda x, t: F.kl_div(x, t, reduction="batchmean"), [logs], [q])
     edges = np.array([[0.0, 1.0, 0.5]], np.float32)
-    add("bce", F.binary_cross_entropy, [edges], [np.array([[0.0, 1.0, 1.0]], np.float32)])
+    add("bce", F.binary_cross_entropy, [edges], [np.array([[1.0, 0.0, 1.0]], np.float32)])
 
     def distilled(x, teacher, t):
         soft = F.kl_div(F.log_softmax(x / 3, 1), F.log_softmax(teacher / 3, 1), log_target=True, reduction="batchmean") * 9
@@ -138,7 +139,7 @@ def schedule_cases():
         ("polynomial:40,2", lambda o: S.PolynomialLR(o, 40, 2.0)),
         ("cosine:T_max=20,eta_min=0.01", lambda o: S.CosineAnnealingLR(o, 20, 0.01)),
         ("CosineAnnealingWarmRestarts:T_0=7", lambda o: S.CosineAnnealingWarmRestarts(o, 7)),
-        ("cosine_warm_restarts:T_0=5,T_mult=2,eta_min=0.001", lambda o: S.CosineAnnealingWarmRestarts(o, 5, 2, 0.001)),
+        ("cosine_annealing_warm_restarts:T_0=5,T_mult=2,eta_min=0.001", lambda o: S.CosineAnnealingWarmRestarts(o, 5, 2, 0.001)),
         ("one_cycle:max_lr=0.8,total_steps=80", lambda o: S.OneCycleLR(o, 0.8, 80, cycle_momentum=False)),
         ("one_cycle:max_lr=0.8,total_steps=80,anneal_strategy=linear,three_phase", lambda o: S.OneCycleLR(o, 0.8, 80, anneal_strategy="linear", three_phase=True, cycle_momentum=False)),
         ("cyclic:base_lr=0.01,max_lr=0.5,step_size_up=6,step_size_down=11", lambda o: S.CyclicLR(o, 0.01, 0.5, 6, 11, cycle_momentum=False)),

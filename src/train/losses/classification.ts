@@ -3,7 +3,7 @@ import { fail } from '../../errors.ts';
 import type { Value } from '../../ir/graph.ts';
 import { tensorType } from '../../ir/types.ts';
 import type { Builder } from '../../ops/builder.ts';
-import { rankOf, shapeOf } from '../../ops/shapes.ts';
+import { axisOf, rankOf, shapeOf } from '../../ops/shapes.ts';
 import { flag, integer, maybe, number, numbers, oneOf } from '../options.ts';
 import { countOf, type LossRow, likeOutput, loss, perClass, type Reduction, reduce, reduction, type TargetFacts, total } from './loss.ts';
 
@@ -24,25 +24,29 @@ const weighted = (b: Builder, x: Value, weight: readonly number[] | undefined): 
 
 const binary = { reduction, weight: maybe(numbers([])) };
 
-/** Along which axis classes lie: the second, or the only one. */
-const classAxis = (x: Value): number => (rankOf(x) < 2 ? 0 : 1);
+/** Along which axis classes lie: the one that the options say, or the only one. */
+const classAxis = (x: Value, axis: number): number => (rankOf(x) < 2 ? 0 : axisOf(axis, rankOf(x)));
 
-/** Whole numbers of classes, of the sizes of the output without its classes. */
-function classTargets([output]: readonly Value[], ignored: number): readonly TargetFacts[] {
-  const shape = shapeOf(output!);
-  if (shape.length === 0) throw fail('E1305', 'a loss of classes needs an output with an axis of classes, found a single number');
-  const axis = classAxis(output!);
-  return [{ name: 'target', type: tensorType('int64', shape.toSpliced(axis, 1)), classes: { count: shape[axis]!, ignored } }];
-}
-
-interface NllOptions {
-  readonly reduction: Reduction;
-  readonly weight: readonly number[] | undefined;
+interface ClassOptions {
+  readonly axis: number;
   readonly ignore_index: number;
 }
 
+/** Whole numbers of classes, of the sizes of the output without its classes. */
+function classTargets([output]: readonly Value[], { axis: given, ignore_index: ignored }: ClassOptions): readonly TargetFacts[] {
+  const shape = shapeOf(output!);
+  if (shape.length === 0) throw fail('E1305', 'a loss of classes needs an output with an axis of classes, found a single number');
+  const axis = classAxis(output!, given);
+  return [{ name: 'target', type: tensorType('int64', shape.toSpliced(axis, 1)), classes: { count: shape[axis]!, ignored } }];
+}
+
+interface NllOptions extends ClassOptions {
+  readonly reduction: Reduction;
+  readonly weight: readonly number[] | undefined;
+}
+
 /** The classes, with one in the place of what is ignored, and how much each example counts: nothing, or the weight of its class. */
-function pick(b: Builder, x: Value, target: Value, { weight, ignore_index }: NllOptions): { classes: Value; counts: Value } {
+function pick(b: Builder, x: Value, target: Value, { weight, ignore_index }: Omit<NllOptions, 'axis'>): { classes: Value; counts: Value } {
   const ignored = b.Equal(target, b.like(ignore_index, target));
   const classes = b.Where(ignored, b.like(0, target), target);
   const each = weight ? b.Gather(b.Cast(b.constant(weight, 'float64', [weight.length]), x.element!), classes, 0) : b.like(1, x);
@@ -55,7 +59,7 @@ const overExamples = (b: Builder, each: Value, counts: Value, how: Reduction): V
 
 /** The negative logarithm of the probability of each class named, and with `smoothing` of all classes in its place by that share. */
 function likelihood(b: Builder, logs: Value, target: Value, { smoothing, ...at }: NllOptions & { readonly smoothing: number }): Value {
-  const axis = classAxis(logs);
+  const axis = classAxis(logs, at.axis);
   const { classes, counts } = pick(b, logs, target, at);
   const picked = b.GatherElements({ data: logs, indices: b.Unsqueeze(classes, [axis]) }, { axis });
   const sharp = overExamples(b, b.Mul(b.Neg(b.Squeeze(picked, [axis])), counts), counts, at.reduction);
@@ -72,19 +76,25 @@ function softCrossEntropy(
   b: Builder,
   logs: Value,
   target: Value,
-  { smoothing, weight, reduction: how }: Omit<NllOptions, 'ignore_index'> & { readonly smoothing: number },
+  { smoothing, weight, axis: given, reduction: how }: Omit<NllOptions, 'ignore_index'> & { readonly smoothing: number },
 ): Value {
-  const axis = classAxis(logs);
+  const axis = classAxis(logs, given);
   const even = b.Div(b.like(smoothing, logs), countOf(b, logs, [axis]));
   const wanted = smoothing === 0 ? target : b.Add(b.Mul(b.like(1 - smoothing, target), target), even);
   const product = b.Mul(wanted, weight ? b.Mul(logs, perClass(b, weight, logs, axis)) : logs);
   return reduce(b, b.Neg(b.ReduceSum(product, { axes: [axis], keepdims: 0 })), how);
 }
 
-export const crossEntropyOptions = {
+const nllOptions = {
   reduction,
   weight: maybe(numbers([])),
   ignore_index: integer(-100),
+  /** Where the classes lie; -1 for language models, whose outputs have them last. */
+  axis: integer(1),
+};
+
+export const crossEntropyOptions = {
+  ...nllOptions,
   label_smoothing: number(0, 0, 1),
   /** Targets are probabilities of all classes, not numbers of classes. */
   soft: flag(false),
@@ -127,15 +137,15 @@ export const classification = {
   }),
   cross_entropy: loss({
     options: crossEntropyOptions,
-    targets: (outputs, { soft, ignore_index }) => (soft ? likeOutput(outputs) : classTargets(outputs, ignore_index)),
+    targets: (outputs, at) => (at.soft ? likeOutput(outputs) : classTargets(outputs, at)),
     build(b, [x], [t], { soft, label_smoothing: smoothing, ...at }) {
-      const logs = b.LogSoftmax({ input: x! }, { axis: classAxis(x!) });
+      const logs = b.LogSoftmax({ input: x! }, { axis: classAxis(x!, at.axis) });
       return soft ? softCrossEntropy(b, logs, t!, { ...at, smoothing }) : likelihood(b, logs, t!, { ...at, smoothing });
     },
   }),
   nll: loss({
-    options: { reduction, weight: maybe(numbers([])), ignore_index: crossEntropyOptions.ignore_index },
-    targets: (outputs, { ignore_index }) => classTargets(outputs, ignore_index),
+    options: nllOptions,
+    targets: classTargets,
     build: (b, [x], [t], at) => likelihood(b, x!, t!, { ...at, smoothing: 0 }),
   }),
   kl_div: loss({

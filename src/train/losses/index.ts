@@ -2,7 +2,7 @@
 import { fail } from '../../errors.ts';
 import type { Value } from '../../ir/graph.ts';
 import type { Builder } from '../../ops/builder.ts';
-import { rankOf } from '../../ops/shapes.ts';
+import { axisOf, rankOf } from '../../ops/shapes.ts';
 import { type Chosen, number, type OptionValues, parseChoice, readOptions, rowNamed } from '../options.ts';
 import { classification, crossEntropyOptions, divergence, perExample } from './classification.ts';
 import { embedding } from './embedding.ts';
@@ -18,7 +18,7 @@ const distillation = loss({
   targets: (outputs, at) => (at.alpha === 1 ? [] : classification.cross_entropy.targets(outputs, at)),
   build(b, [student, teacher], targets, at) {
     const { temperature, alpha, ...rest } = at;
-    const axis = Math.min(1, rankOf(student!) - 1);
+    const axis = rankOf(student!) < 2 ? 0 : axisOf(at.axis, rankOf(student!));
     const logs = (x: Value): Value => b.LogSoftmax({ input: b.Div(x, b.like(temperature, x)) }, { axis });
     const far = perExample(b, divergence(b, logs(student!), logs(teacher!), { log_target: true }));
     const soft = b.Mul(b.like(alpha * temperature ** 2, far), far);
