@@ -18,7 +18,8 @@ import {
 
 /** What a plateau has seen. */
 export interface PlateauState {
-  readonly best: number;
+  /** The best number so far; undefined before the first. */
+  readonly best: number | undefined;
   /** How often in a row nothing got better. */
   readonly bad: number;
   /** How often it still waits after a reduction. */
@@ -175,7 +176,7 @@ function isBetter(now: number, best: number, { mode, threshold, threshold_mode }
 
 /** Multiplies the rate by a factor whenever a metric did not get better for longer than `patience` advances. */
 function plateau(at: PlateauOptions): Omit<Schedule, 'every' | 'name'> {
-  const start: PlateauState = { best: at.mode === 'min' ? Infinity : -Infinity, bad: 0, cooldown: 0, factor: 1 };
+  const start: PlateauState = { best: undefined, bad: 0, cooldown: 0, factor: 1 };
   const stateOf = ({ plateau: seen = start }: ScheduleState): PlateauState => seen;
   return {
     start: { count: 0, plateau: start },
@@ -190,7 +191,7 @@ function plateau(at: PlateauOptions): Omit<Schedule, 'every' | 'name'> {
     },
     advance(state, metric) {
       const { best, bad, cooldown, factor } = stateOf(state);
-      const better = isBetter(metric, best, at);
+      const better = best === undefined || isBetter(metric, best, at);
       const count = cooldown > 0 ? 0 : better ? 0 : bad + 1;
       const isOver = count > at.patience;
       const seen: PlateauState = {

@@ -151,3 +151,55 @@ export async function* prefetched<T>(make: readonly (() => T | Promise<T>)[], ah
     start(i + ahead);
   }
 }
+
+/** Numbers of each channel, along the second axis, made to lie around 0: what is taken from them, and what they are divided by. */
+export interface Normalisation {
+  readonly field: string;
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+}
+
+/** A dataset whose field is normalised. Errors: E6015 for a field that is not there or has other channels. */
+export function normalised(data: Dataset, { field, mean, std }: Normalisation): Dataset {
+  return {
+    size: data.size,
+    async batch(examples) {
+      const batch = await data.batch(examples);
+      const tensor = batch[field];
+      if (!tensor) throw fail('E6015', `the data has no ${quoted(field)} to normalise`);
+      const [, channels = 1, ...inner] = tensor.dims;
+      if (channels !== mean.length || channels !== std.length)
+        throw fail('E6015', `${quoted(field)} has ${channels} channels, the normalisation has ${mean.length} and ${std.length}`);
+      const step = inner.reduce((n, d) => n * d, 1);
+      const values = tensor.data as ArrayLike<number | bigint>;
+      const made = Float32Array.from(values, (x, i) => {
+        const channel = Math.floor(i / step) % channels;
+        return (Number(x) - mean[channel]!) / std[channel]!;
+      });
+      return { ...batch, [field]: new Tensor('float32', made, tensor.dims) };
+    },
+  };
+}
+
+/** Mean and standard deviation of each channel of a field over all examples. */
+export async function statisticsOf(data: Dataset, field: string): Promise<Normalisation> {
+  const sums: { total: number; squares: number; count: number }[] = [];
+  for (let from = 0; from < data.size; from += 256) {
+    const numbers = Array.from({ length: Math.min(256, data.size - from) }, (_, i) => from + i);
+    const tensor = (await data.batch(numbers))[field];
+    if (!tensor) throw fail('E6015', `the data has no ${quoted(field)} to normalise`);
+    const [, channels = 1, ...inner] = tensor.dims;
+    const step = inner.reduce((n, d) => n * d, 1);
+    for (let i = 0; i < tensor.size; i++) {
+      const sum = (sums[Math.floor(i / step) % channels] ??= { total: 0, squares: 0, count: 0 });
+      const x = Number(tensor.data[i]);
+      sum.total += x;
+      sum.squares += x * x;
+      sum.count++;
+    }
+  }
+  const mean = sums.map(s => s.total / s.count);
+  // What is the same everywhere stays as it is.
+  const std = sums.map((s, i) => Math.sqrt(Math.max(0, s.squares / s.count - mean[i]! ** 2)) || 1);
+  return { field, mean, std };
+}
