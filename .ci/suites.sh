@@ -93,6 +93,9 @@ opsets() {
     "$python" test/conformance/opsets.py "$cache/conformance" build/opsets --no-converter
 }
 microsoft() { "$python" test/interop/microsoft.py; }
+# The gradient of every sample beside central differences, in both forms, and those of test/interop beside PyTorch's autograd.
+gradients() { node dist/scripts/ops.js grad && node dist/scripts/ops.js grad --function; }
+autograd() { "$python" test/interop/gradients.py --third "$third"; }
 optimised() { "$python" test/interop/optimised.py; }
 # Edited models, and folders of test data that the standard's package wrote.
 edit() { "$python" test/interop/edit.py; }
@@ -167,6 +170,8 @@ suite conformance 300 conformance
 suite conformance_cpu 300 conformance_cpu
 suite microsoft 200 microsoft
 suite optimised 200 optimised
+suite gradients 120 gradients
+suite autograd $((90 * whole)) autograd
 suite types 120 types
 suite fuzz 90 fuzz
 suite verdicts $((150 * whole)) verdicts

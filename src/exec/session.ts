@@ -12,6 +12,7 @@ import { upgrade } from '../opset/upgrade.ts';
 import { fold, rewriteAll } from '../passes/index.ts';
 import { inline } from '../passes/inline.ts';
 import { rebuild } from '../passes/rebuild.ts';
+import { expandGradients } from '../train/gradient/expand.ts';
 import type { Backend, Progress } from './backend.ts';
 import type { Plan } from './plan.ts';
 import { GraphRunner, type RunControl } from './run-graph.ts';
@@ -68,7 +69,7 @@ export class Session {
     if (usable !== true) throw fail('E3008', `backend ${backend.name}: ${usable}`);
     // Branches that are never taken may contradict themselves.
     const newest = upgrade(model, { choose: takenBranch });
-    newest.graph = inline(newest);
+    newest.graph = expandGradients(inline(newest));
     const withContent = newest.graph.inputs.filter(v => v.tensor);
     const replaceable = model.irVersion >= firstWithDefaults ? withContent : [];
     // What is constant is of the type of its content, whatever the signature says of it.

@@ -122,6 +122,134 @@ test('a value that is read twice gets the sum', () =>
     { x: noise([3], 1) },
   ));
 
+/** The body of a loop over inputs with these names. */
+const bodyOf = (inputs: Value[], build: (b: Builder, ...x: Value[]) => readonly Value[]): Graph => {
+  const b = newBuilder();
+  const made = build(b, ...inputs);
+  return new Graph('body', { inputs, outputs: made.map((value, i) => ({ name: `out_${i}`, value })), nodes: b.nodes });
+};
+
+describe('nested graphs', () => {
+  const feeds = { x: noise([4, 3], 1), w: noise([3, 3], 2) };
+  const inputs = (): [Value, Value] => [input('x', [4, 3]), input('w', [3, 3])];
+  const row = { x: noise([3], 1), w: noise([3], 2) };
+  const rows = (): [Value, Value] => [input('x', [3]), input('w', [3])];
+
+  test.each([
+    ['taken', 1],
+    ['not taken', -1],
+  ])('an If whose branches read other values, %s', (_, sign) => {
+    const model = modelOf(rows(), (b, x, w) => {
+      const condition = b.Less(
+        b.constant(0, 'float64'),
+        b.Mul(b.ReduceSum(b.Mul(x, x), { axes: [0], keepdims: 0 }), b.constant(sign, 'float64')),
+      );
+      const then_branch = bodyOf([], inner => [inner.Mul(x, w)]);
+      const else_branch = bodyOf([], inner => [inner.Sin(x)]);
+      return b.Exp(b.emit('If', [condition], { then_branch, else_branch })[0]!);
+    });
+    return expectExact(model, row);
+  });
+
+  test.each([
+    ['forward', 0],
+    ['backward', 1],
+  ])('a Scan with a captured weight, slices in and out, %s', (_, reversed) => {
+    const model = modelOf(inputs(), (b, x, w) => {
+      const body = bodyOf([input('h', [1, 3]), input('slice', [3])], (inner, h, slice) => {
+        const next = inner.Tanh(inner.Add(inner.MatMul(h, w), slice));
+        return [next, inner.Mul(next, slice)];
+      });
+      const start = b.constant([0.1, 0.2, 0.3], 'float64', [1, 3]);
+      const at = { body, num_scan_inputs: 1, scan_input_directions: [reversed], scan_output_directions: [reversed] };
+      const [last, all] = b.emit('Scan', [start, x], at, { outputs: ['last', 'all'] }) as readonly [Value, Value];
+      return b.Add(last, b.ReduceSum(b.Sin(all), { axes: [0], keepdims: 0 }));
+    });
+    return expectExact(model, feeds);
+  });
+
+  test('a Loop that ends when the run says so, with an If inside', () => {
+    const model = modelOf(rows(), (b, x, w) => {
+      const round = new Value('i', tensorType('int64', []));
+      const going = new Value('going', tensorType('bool', []));
+      const body = bodyOf([round, going, input('s', [3])], (inner, i, _going, s) => {
+        const isFirst = inner.Equal(i, inner.constant(0, 'int64'));
+        const then_branch = bodyOf([], own => [own.Mul(s, own.Cos(w))]);
+        const else_branch = bodyOf([], own => [own.Add(s, own.Mul(x, w))]);
+        const next = inner.emit('If', [isFirst], { then_branch, else_branch })[0]!;
+        const size = inner.ReduceSum(inner.Mul(next, next), { axes: [0], keepdims: 0 });
+        return [inner.Less(size, inner.constant(4, 'float64')), next, inner.Exp(next)];
+      });
+      const [last, all] = b.emit(
+        'Loop',
+        [b.constant(6, 'int64'), b.constant(true, 'bool'), x],
+        { body },
+        { outputs: ['last', 'all'] },
+      ) as readonly [Value, Value];
+      return b.Add(last, b.ReduceSum(all, { axes: [0], keepdims: 0 }));
+    });
+    return expectExact(model, row);
+  });
+});
+
+describe('the gradient of a gradient', () => {
+  const twice = async (model: Model, feeds: Record<string, Tensor>): Promise<void> => {
+    const once = modelGradients(model, { wrt: ['x'] });
+    // Of the first gradient alone, which stands for the output.
+    const first = new Model(new Graph('first', { ...once.graph, outputs: [{ ...once.graph.outputs.at(-1)!, name: 'y' }] }), once);
+    await expectExact(first, feeds);
+  };
+  test('of a perceptron with softmax', () =>
+    twice(
+      modelOf([input('x', [2, 3]), input('w', [3, 4])], (b, x, w) =>
+        b.Mul(b.Softmax({ input: b.Tanh(b.MatMul(x, w)) }), b.constant([1, 2, -1, 3], 'float64')),
+      ),
+      { x: noise([2, 3], 1), w: noise([3, 4], 2) },
+    ));
+  test('of a convolution, a pool and a normalisation', () =>
+    twice(
+      modelOf([input('x', [1, 2, 3, 3]), input('w', [2, 2, 2, 2]), input('s', [2])], (b, x, w, s) => {
+        const pooled = b.AveragePool(b.Sin(b.Conv(x, w, undefined, { pads: [0, 1, 1, 0] })), { kernel_shape: [2, 2] });
+        return b.emit('InstanceNormalization', [pooled, s, s])[0]!;
+      }),
+      { x: noise([1, 2, 3, 3], 1), w: noise([2, 2, 2, 2], 2), s: noise([2], 3) },
+    ));
+  test('of a Scan', () =>
+    twice(
+      modelOf([input('x', [3, 2]), input('w', [2])], (b, x, w) => {
+        const body = bodyOf([input('h', [2]), input('slice', [2])], (inner, h, slice) => {
+          const next = inner.Sin(inner.Mul(inner.Add(h, slice), w));
+          return [next];
+        });
+        return b.emit('Scan', [b.constant([0.5, 1], 'float64', [2]), x], { body, num_scan_inputs: 1 })[0]!;
+      }),
+      { x: noise([3, 2], 1), w: noise([2], 2) },
+    ));
+});
+
+describe('functions of our own', () => {
+  const layer = modelOf([input('x', [2, 4]), input('w', [4])], (b, x, w) => b.Softmax({ input: b.emit('LayerNormalization', [x, w])[0]! }));
+  const feeds = { x: noise([2, 4], 1), w: noise([4], 2) };
+  test('are calls with bodies of the standard, or those bodies', async () => {
+    const calls = modelGradients(layer, { wrt: ['x', 'w'] });
+    expect(calls.functions.map(f => `${f.domain}.${f.name}`)).toEqual(['ai.omnix.SoftmaxGrad', 'ai.omnix.LayerNormGrad']);
+    expect(calls.functions.flatMap(f => f.body.nodes).every(node => node.domain === '')).toBe(true);
+    const plain = modelGradients(layer, { wrt: ['x', 'w'], inline: true });
+    expect(plain.functions).toEqual([]);
+    expect(await numbers(calls, feeds)).toEqual(await numbers(plain, feeds));
+  });
+  test('are written once for each signature', () => {
+    const b = newBuilder();
+    const [x, w] = [input('x', [2, 4]), input('w', [4])];
+    const first = b.emit('LayerNormalization', [x, w])[0]!;
+    const second = b.emit('LayerNormalization', [b.Sin(first), w])[0]!;
+    const third = b.emit('LayerNormalization', [b.Reshape(second, [8]), b.constant([1], 'float64', [1])])[0]!;
+    const graph = new Graph('g', { inputs: [x, w], outputs: [{ name: 'y', value: third }], nodes: b.nodes });
+    const made = modelGradients(new Model(graph, { irVersion: 14, opsets }), { wrt: ['x', 'w'] });
+    expect(made.functions.map(f => `${f.name} ${f.overload}`)).toEqual(['LayerNormGrad 0', 'LayerNormGrad 1']);
+  });
+});
+
 describe('errors', () => {
   const codeOf = (model: Model, wrt: string[]): string => {
     try {

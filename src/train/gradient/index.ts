@@ -29,6 +29,8 @@ export interface GradientRequest {
   readonly wrt: readonly Value[];
   /** Gets the functions that the nodes call, for the model that they go into; operators of the standard only where absent. */
   readonly own?: OwnFunctions | undefined;
+  /** What stands for values of the graph in the copy, in place of themselves. */
+  readonly given?: ReadonlyMap<Value, Value> | undefined;
   /** The function that a node calls; its body takes the place of the call. */
   readonly called?: Environment['called'] | undefined;
 }
@@ -45,7 +47,11 @@ export interface GradientValues {
  * @throws ModelError E6001 where nothing of `of` depends on any of `wrt`; E6002 for each of `wrt` that reaches `of` only through operators
  *   without a gradient; E6003 for an operator whose gradient is not said here; E6004 for what is no float
  */
-export function gradients(b: Builder, nodes: readonly Node[], { of, wrt, own, called }: GradientRequest): GradientValues {
+export function gradients(
+  b: Builder,
+  nodes: readonly Node[],
+  { of, wrt, own, given = new Map(), called }: GradientRequest,
+): GradientValues {
   for (const v of [...wrt, ...of.map(o => o.value)])
     if (!isReal(v)) throw fail('E6004', `${quoted(v.name)} has no gradient: it is ${v.element ?? 'of no known type'}, not a float`);
   const leads = leadingTo(
@@ -59,8 +65,11 @@ export function gradients(b: Builder, nodes: readonly Node[], { of, wrt, own, ca
     called: node => called?.(node) ?? functions.called(node.domain, node.op, node.overload),
   };
   const wanted = new Set(wrt);
-  const tape = new Tape(env, wanted);
-  const now = new Map<Value, Value | undefined>();
+  const now = new Map<Value, Value | undefined>(given);
+  const tape = new Tape(
+    env,
+    wrt.map(v => given.get(v) ?? v),
+  );
   tape.record(nodes, now, b, leads, wanted);
   const at = (v: Value): Value => now.get(v) ?? v;
   const seeds = of.map(({ value, seed }) => [at(value), seed ?? onesLike(b, at(value))] as const);

@@ -99,17 +99,23 @@ export const maps = {
   Clip: rule(
     ({ x: { input, min, max }, g, b }) => {
       const zero = b.like(0, g);
-      const isLow = (): Value | undefined => min && b.Less(input, min);
-      const isHigh = (): Value | undefined => max && b.Less(max, input);
-      const kept = (v: Value, outside: Value | undefined): Value => (outside ? b.Where(outside, zero, v) : v);
+      const within = [min && b.Less(min, input), max && b.Less(input, max)].filter(v => v !== undefined);
       return {
-        input: () => kept(kept(g, isLow()), isHigh()),
+        input: () =>
+          within.length === 0
+            ? g
+            : b.Where(
+                within.reduce((p, q) => b.And(p, q)),
+                g,
+                zero,
+              ),
         // What is cut off is what the bound is given for; where both bounds cut, the upper one has the last word.
-        min: () => kept(b.Where(isLow()!, g, zero), max && b.Less(max, min!)),
+        min: () => b.Where(max ? b.And(b.Less(input, min!), b.Less(min!, max)) : b.Less(input, min!), g, zero),
         max: () => b.Where(b.Less(max!, min ? b.Max(input, min) : input), g, zero),
       };
     },
-    { broadcasts: true },
+    // At a bound that is a number nothing passes; one that is computed shares with the input, as the extremes of its body do.
+    { broadcasts: true, says: ({ min, max }) => [min, max].every(v => !v || v.tensor) },
   ),
   Identity: rule(({ g }) => ({ input: () => g })),
   Cast: rule(({ g }) => ({ input: () => g })),
