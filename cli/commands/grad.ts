@@ -2,17 +2,17 @@
 import { fail } from '../../src/errors.ts';
 import type { Model } from '../../src/ir/graph.ts';
 import { load, save } from '../../src/node/index.ts';
-import { type TrainingGraphOptions, trainingGraph, trainingParts, type TrainingSignature } from '../../src/train/graphs.ts';
+import { type TrainingGraphOptions, type TrainingSignature, trainingGraph, trainingParts } from '../../src/train/graphs.ts';
 import { withTrainingInfo } from '../../src/train/training-info.ts';
 import { checkOutput, readModel, whileWriting } from '../files.ts';
-import type { ReadOptions } from '../files.ts';
+import type { ReadLimitOptions } from '../limits.ts';
 import { fileText, type Outcome, type Output } from '../output.ts';
 import { plural, shown } from '../terminal.ts';
 import { clipOf, type GivenSettings, type GraphSettings, settingsFrom } from '../training-config.ts';
 import { checkFormat, readWords } from '../writing.ts';
 
 export type GradOptions = GivenSettings<GraphSettings> &
-  ReadOptions & {
+  ReadLimitOptions & {
     readonly output: string;
     readonly form: 'step' | 'parts' | 'training-info';
     readonly inline?: boolean;
@@ -42,7 +42,11 @@ export async function grad([path]: readonly string[], options: GradOptions, out:
     predictions: options.predictions,
     initial: options.initial,
   };
-  const made = await out.stage('derive', async () => derived(model, graphs, form), m => words(m.signature));
+  const made = await out.stage(
+    'derive',
+    async () => derived(model, graphs, form),
+    m => words(m.signature),
+  );
   const files: { readonly path: string; readonly bytes: number }[] = [];
   await out.stage('write', () =>
     whileWriting(async () => {
@@ -94,4 +98,3 @@ const described = ({ parameters, state, buffers, ...rest }: TrainingSignature) =
   state: state.map(({ name, next }) => ({ name, next })),
   buffers: buffers.map(({ name, next }) => ({ name, next })),
 });
-

@@ -16,8 +16,7 @@ export function readCsv(text: string, file?: string): Table {
   const twice = head.fields.find((name, i) => head.fields.indexOf(name) < i);
   if (twice !== undefined) throw fail('E6015', `the table names the column ${JSON.stringify(twice)} twice`, { file });
   const ragged = rest.find(({ fields }) => fields.length !== head.fields.length);
-  if (ragged)
-    throw fail('E6015', `line ${ragged.line} has ${ragged.fields.length} fields, expected ${head.fields.length}`, { file });
+  if (ragged) throw fail('E6015', `line ${ragged.line} has ${ragged.fields.length} fields, expected ${head.fields.length}`, { file });
   return { names: head.fields, rows: rest.map(r => r.fields), lines: rest.map(r => r.line) };
 }
 

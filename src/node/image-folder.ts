@@ -68,14 +68,18 @@ export async function imageFolder(folder: string, { height, width, channels, mea
 
 async function filesIn(folder: string) {
   const entries = await system(folder, 'read', () => readdir(folder, { withFileTypes: true }));
-  const classes = entries.filter(e => e.isDirectory()).map(e => e.name).sort();
+  const classes = entries
+    .filter(e => e.isDirectory())
+    .map(e => e.name)
+    .sort();
   const files: { readonly path: string; readonly klass: number }[] = [];
   for (const [klass, name] of classes.entries()) {
     const inside = (await system(folder, 'read', () => readdir(join(folder, name)))).sort();
     const images = inside.filter(file => extensions.some(ending => file.toLowerCase().endsWith(ending)));
     files.push(...images.map(file => ({ path: join(folder, name, file), klass })));
   }
-  if (files.length === 0) throw fail('E6015', 'a folder of images has a folder for each class; there are none with images', { file: folder });
+  if (files.length === 0)
+    throw fail('E6015', 'a folder of images has a folder for each class; there are none with images', { file: folder });
   return { classes, files };
 }
 

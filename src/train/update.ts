@@ -3,6 +3,7 @@ import { fail } from '../errors.ts';
 import { Value } from '../ir/graph.ts';
 import { Tensor } from '../ir/tensor.ts';
 import { tensorType } from '../ir/types.ts';
+import { tensorOfNumbers } from '../kernels/memory.ts';
 import type { AttributeInput } from '../ops/attributes.ts';
 import type { Builder } from '../ops/builder.ts';
 import type { OwnFunctions } from './gradient/index.ts';
@@ -106,14 +107,8 @@ const typeOfSlot = ({ of }: Slot, parameter: Value): Value['type'] => (of === 'p
 /** What a slot of a parameter holds before the first step. */
 export function initialState({ of, initial }: Slot, { type, dims }: Pick<Tensor, 'type' | 'dims'>): Tensor {
   if (of === 'scalar') return new Tensor('float32', [initial], []);
-  const count = dims.reduce((n, d) => n * d, 1);
-  if (initial === 0) return new Tensor(type, new Uint8Array(count * bytesOf[type as keyof typeof bytesOf]), dims);
-  const data = type === 'float64' ? new Float64Array(count).fill(initial) : new Float32Array(count).fill(initial);
-  if (type !== 'float32' && type !== 'float64')
-    throw fail('E2002', `an optimizer whose state begins with ${initial} has no state in ${type}`);
-  return new Tensor(type, data, dims);
+  return tensorOfNumbers(type, new Float64Array(dims.reduce((n, d) => n * d, 1)).fill(initial), dims);
 }
-const bytesOf = { float32: 4, float64: 8, float16: 2, bfloat16: 2 } as const;
 
 const functionName = (name: string): string => `${name[0]!.toUpperCase()}${name.slice(1)}Step`;
 

@@ -1,9 +1,9 @@
 // Parameters and buffers of a program, and what a run leaves for the next one: buffers that are written, and whatever else is handed on.
 // Those are inputs of the model, with a default where there is one, and outputs that hold what is in them after a run.
 import { type Output, type SourceWeight, Value } from '../../ir/graph.ts';
+import { unread, updatedName } from '../../ir/state.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import type { Builder } from '../../ops/builder.ts';
-import { unread, updatedName } from '../../ir/state.ts';
 import { TensorRef } from './memory.ts';
 
 export class State {

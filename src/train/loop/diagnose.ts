@@ -5,8 +5,7 @@ import { Graph, Model, type Value } from '../../ir/graph.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import { quoted } from '../../ir/text.ts';
 import { isFloat } from '../../ir/types.ts';
-import { elementsOf } from '../../kernels/memory.ts';
-import { load } from '../../kernels/storage.ts';
+import { asNumbers } from '../../kernels/memory.ts';
 import type { Batch } from './data.ts';
 
 interface Odd {
@@ -17,8 +16,7 @@ interface Odd {
 /** The first element that is no finite number; undefined where all are. */
 export function firstNonFinite(tensor: Tensor): Odd | undefined {
   if (!isFloat(tensor.type) || tensor.size === 0) return undefined;
-  const data = new Float64Array(tensor.size);
-  load(data, 0, elementsOf(tensor) as Float32Array, tensor.type, 0, 1, tensor.size);
+  const data = asNumbers(tensor);
   const index = data.findIndex(x => !Number.isFinite(x));
   return index < 0 ? undefined : { index, value: data[index]! };
 }

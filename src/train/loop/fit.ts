@@ -47,7 +47,7 @@ export interface FitOptions extends Omit<TrainerOptions, 'backend'> {
   /** Epochs without a better model after which it ends. */
   readonly patience?: number | undefined;
   readonly checkpoints?: CheckpointStore | undefined;
-  /** Steps between checkpoints, beside one after each epoch. */
+  /** Steps between checkpoints, beside those after epochs, which are written at most every two seconds, and one at the end. */
   readonly checkpointEvery?: number | undefined;
   /** Go on from the newest checkpoint, where there is one. */
   readonly resume?: boolean | undefined;
@@ -146,7 +146,7 @@ export async function fit(model: Model, data: TrainingData, options: FitOptions)
     await run.open(data);
     await run.run();
     const { signature, tensors, findings, steps } = trainer;
-    const best = run.best && withTrained(model, signature, run.best);
+    const best = run.best && options.validation !== undefined ? withTrained(model, signature, run.best) : undefined;
     const { history, losses } = run;
     return { model: withTrained(model, signature, tensors), best, history, losses, steps, signature, tensors: new Map(tensors), findings };
   } finally {
@@ -169,6 +169,9 @@ class Fit {
   #lossSum = 0;
   #examples = 0;
   #bestSoFar: TrainingProgress['best'];
+  #isBestKept = true;
+  /** When the last checkpoint was written. */
+  #kept = performance.now();
   #time = 0;
   #timed = 0;
 
@@ -226,10 +229,11 @@ class Fit {
       if (this.#schedule.every === 'epoch') this.#scheduleState = this.#schedule.advance(this.#scheduleState, this.#watched(event));
       this.#epoch++;
       this.#done = this.#lossSum = this.#examples = 0;
-      await this.#checkpoint();
+      if (performance.now() - this.#kept > pace) await this.#checkpoint();
       const { patience } = this.#options;
-      if (patience !== undefined && this.#bestSoFar && this.#epoch - this.#bestSoFar.epoch > patience) return;
+      if (patience !== undefined && this.#bestSoFar && this.#epoch - this.#bestSoFar.epoch > patience) break;
     }
+    await this.#checkpoint();
   }
 
   /** The steps of an epoch that are not done yet; how many there were. */
@@ -330,8 +334,8 @@ class Fit {
     const isBest = !this.#bestSoFar || (this.#isHigher() ? value > this.#bestSoFar.value : value < this.#bestSoFar.value);
     if (isBest && Number.isFinite(value)) {
       this.#bestSoFar = { value, epoch: this.#epoch };
-      if (this.#validation) this.best = new Map(this.#trainer.tensors);
-      await this.#options.checkpoints?.saveBest(this.#snapshot());
+      this.best = new Map(this.#trainer.tensors);
+      this.#isBestKept = false;
     }
     return { ...event, isBest };
   }
@@ -395,9 +399,16 @@ class Fit {
       const odd = firstNonFinite(this.#trainer.tensors.get(name)!);
       if (odd) throw fail('E6013', `${name} holds ${odd.value} at ${odd.index} after step ${this.#trainer.steps}`, { tensor: name });
     }
-    await checkpoints.save(this.#snapshot());
+    const snapshot = this.#snapshot();
+    if (this.best && !this.#isBestKept) await checkpoints.saveBest({ ...snapshot, tensors: this.best });
+    this.#isBestKept = true;
+    await checkpoints.save(snapshot);
+    this.#kept = performance.now();
   }
 }
+
+/** Short epochs write no checkpoint before so many milliseconds have passed since the last. */
+const pace = 2000;
 
 const results = (metrics: readonly Metric[]): Scores['metrics'] => Object.fromEntries(metrics.map(m => [m.name, m.result()]));
 

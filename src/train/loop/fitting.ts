@@ -1,11 +1,10 @@
 // Batches made to fit what a training graph asks for: names, element types, sizes; and labels that are classes.
 import { fail } from '../../errors.ts';
 import type { ValueInfo } from '../../exec/session.ts';
-import type { Tensor, TypedArray } from '../../ir/tensor.ts';
+import type { Tensor } from '../../ir/tensor.ts';
 import { quoted } from '../../ir/text.ts';
-import { elementTypes, isFloat, isInteger, type TensorType } from '../../ir/types.ts';
-import { elementsOf, emptyArray, fromElements } from '../../kernels/memory.ts';
-import { load, store } from '../../kernels/storage.ts';
+import { isFloat, isInteger, type TensorType } from '../../ir/types.ts';
+import { asNumbers, tensorOfNumbers } from '../../kernels/memory.ts';
 import { nearestName } from '../../ops/nearest.ts';
 import type { TargetFacts } from '../losses/index.ts';
 import type { Batch } from './data.ts';
@@ -58,14 +57,10 @@ const isNumeric = (type: Tensor['type']): boolean => isFloat(type) || isInteger(
 function converted(tensor: Tensor, name: string, { element }: TensorType): Tensor {
   if (tensor.type === element) return tensor;
   if (!isNumeric(tensor.type) || !isNumeric(element)) throw fail('E6015', `${quoted(name)} is ${tensor.type}, expected ${element}`);
-  const wide = new Float64Array(tensor.size);
-  load(wide, 0, elementsOf(tensor) as Float32Array, tensor.type, 0, 1, tensor.size);
+  const wide = asNumbers(tensor);
   const fraction = isFloat(element) ? -1 : wide.findIndex(x => !Number.isInteger(x));
   if (fraction >= 0) throw fail('E6015', `${quoted(name)} holds ${wide[fraction]} at ${fraction}, expected ${element}`);
-  const data = emptyArray(element, tensor.size) as TypedArray;
-  const isBig = elementTypes[element].bits === 64 && isInteger(element);
-  store(data as Float32Array, element, 0, 1, (isBig ? BigInt64Array.from(wide, x => BigInt(x)) : wide) as Float64Array, 0, tensor.size);
-  return fromElements(element, data, tensor.dims);
+  return tensorOfNumbers(element, wide, tensor.dims);
 }
 
 function reshaped(tensor: Tensor, name: string, { shape }: TensorType): Tensor {

@@ -1,8 +1,7 @@
 // What a model is judged by, beside its loss: sums over batches, and a number or a table at the end.
 import { fail } from '../../errors.ts';
 import type { Tensor } from '../../ir/tensor.ts';
-import { elementsOf } from '../../kernels/memory.ts';
-import { load } from '../../kernels/storage.ts';
+import { asNumbers } from '../../kernels/memory.ts';
 import {
   type Chosen,
   maybe,
@@ -50,12 +49,6 @@ export interface MetricDefaults {
   readonly threshold: number;
 }
 
-const numbersOf = (tensor: Tensor): Float64Array => {
-  const numbers = new Float64Array(tensor.size);
-  load(numbers, 0, elementsOf(tensor) as Float32Array, tensor.type, 0, 1, tensor.size);
-  return numbers;
-};
-
 /** Scores of all classes for each label; a single score is that of the class 1. */
 interface Scored {
   readonly scores: Float64Array;
@@ -66,7 +59,7 @@ interface Scored {
 
 /** Predictions with one axis more than targets, the second, are scores of classes; others are judged element by element. */
 function scored({ prediction, target }: Judged): Scored {
-  const [scores, given] = [numbersOf(prediction), numbersOf(target)];
+  const [scores, given] = [asNumbers(prediction), asNumbers(target)];
   const [, classes = 1, ...inner] = prediction.dims;
   const isIndexed = prediction.size === target.size * classes && classes > 1;
   if (!isIndexed && prediction.size !== target.size)
@@ -143,7 +136,7 @@ const ofDifferences = (isHigher: boolean, result: (sums: Sums) => number): Row =
     const sums = { count: 0, squares: 0, sizes: 0, targets: 0, targetSquares: 0 };
     return {
       add({ prediction, target }) {
-        const [x, t] = [numbersOf(prediction), numbersOf(target)];
+        const [x, t] = [asNumbers(prediction), asNumbers(target)];
         if (x.length !== t.length)
           throw fail('E4001', `a metric of numbers: predictions are [${prediction.dims}], targets [${target.dims}]`);
         for (const [i, wanted] of t.entries()) {

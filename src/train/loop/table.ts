@@ -52,14 +52,26 @@ export function tableData(table: Table, { target, features, file }: TableOptions
   });
   const classes = [...new Set(texts)].sort();
   const numbersOf = new Map(classes.map((name, i) => [name, i]));
-  return { arrays: { features: x, target: new Tensor('int64', texts.map(t => numbersOf.get(t)!), [rows.length]) }, classes };
+  return {
+    arrays: {
+      features: x,
+      target: new Tensor(
+        'int64',
+        texts.map(t => numbersOf.get(t)!),
+        [rows.length],
+      ),
+    },
+    classes,
+  };
 }
 
 function numberIn(text: string, table: Table, row: number, column: number, file: string | undefined): number {
   if (text.trim() === '') throw missing(table, row, column, file);
   const value = Number(text);
   if (Number.isNaN(value))
-    throw fail('E6015', `line ${table.lines[row]}, column ${quoted(table.names[column]!)}: ${quoted(text.slice(0, 40))} is no number`, { file });
+    throw fail('E6015', `line ${table.lines[row]}, column ${quoted(table.names[column]!)}: ${quoted(text.slice(0, 40))} is no number`, {
+      file,
+    });
   return value;
 }
 
