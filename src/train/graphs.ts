@@ -134,9 +134,9 @@ export function trainingParts(model: Model, options: TrainingGraphOptions): Trai
     ahead.map(o => o.value),
     derived.map(o => o.value),
   );
-  const forwardGraph = graphOf(`${name}_forward`, halves.first, step.inputs, [...ahead, ...halves.saved]);
+  const forwardGraph = halfOf(`${name}_forward`, halves.first, step.inputs, [...ahead, ...halves.saved]);
   const saved = new Map(halves.saved.map(({ name: saved, value }) => [value, new Value(saved, value.type)]));
-  const backwardGraph = withInputs(graphOf(`${name}_backward`, halves.second, step.inputs, derived), saved);
+  const backwardGraph = withInputs(halfOf(`${name}_backward`, halves.second, step.inputs, derived), saved);
 
   const both = newBuilder();
   both.nodes.push(...nodes);
@@ -260,10 +260,16 @@ class Step {
   }
 }
 
-/** A graph without nodes that nothing reads, and without inputs that nothing reads. */
+/** A graph without nodes that nothing reads. */
 function graphOf(name: string, nodes: readonly Node[], inputs: readonly Value[], outputs: readonly Output[]): Graph {
   const graph = new Graph(name, { inputs: [...new Set(inputs)], outputs: [...outputs], nodes: [...nodes] });
   removeUnread(graph);
+  return graph;
+}
+
+/** The same without inputs that nothing reads, for halves of a step, which read some of its inputs each. */
+function halfOf(name: string, nodes: readonly Node[], inputs: readonly Value[], outputs: readonly Output[]): Graph {
+  const graph = graphOf(name, nodes, inputs, outputs);
   const uses = countUses(graph);
   graph.inputs = graph.inputs.filter(v => uses.has(v));
   return graph;
