@@ -111,7 +111,7 @@ async function dataOf(model: Model, settings: TrainSettings) {
   return {
     training: ready(read.data),
     classes: read.classes,
-    words: `${plural(read.data.size, 'example')}${normalisation ? `, mean ${normalisation.mean}, deviation ${normalisation.std}` : ''}`,
+    words: `${plural(read.data.size, 'example')}${normalisation ? ', normalised' : ''}`,
     options: { validation: other ? ready(other.data) : (validation as number | undefined), ...(batches && { order: batches }) },
   };
 }

@@ -221,11 +221,13 @@ class Fit {
   async run(): Promise<void> {
     while (this.#epoch < this.#epochs && !this.#isOver) {
       const metrics = this.#metrics();
-      const steps = await this.#epochSteps(metrics);
-      if (steps === 0 && this.#done === 0) throw fail('E6015', 'there is no batch to train on');
+      const isWhole = await this.#epochSteps(metrics);
+      if (this.#done === 0) throw fail('E6015', 'there is no batch to train on');
       const event = await this.#judge(metrics);
       this.history.push(event);
       this.#options.onEpoch?.(event);
+      // What is left of the epoch is there for those who go on from here.
+      if (!isWhole) break;
       if (this.#schedule.every === 'epoch') this.#scheduleState = this.#schedule.advance(this.#scheduleState, this.#watched(event));
       this.#epoch++;
       this.#done = this.#lossSum = this.#examples = 0;
@@ -236,20 +238,19 @@ class Fit {
     await this.#checkpoint();
   }
 
-  /** The steps of an epoch that are not done yet; how many there were. */
-  async #epochSteps(metrics: readonly Metric[]): Promise<number> {
+  /** The steps of an epoch that are not done yet; whether all of it is done then. */
+  async #epochSteps(metrics: readonly Metric[]): Promise<boolean> {
     const { checkpointEvery } = this.#options;
     const { batches, count } = this.#batches();
     let group: Batch[] = [];
     let seen = 0;
-    let steps = 0;
     const size = this.#trainer.accumulate;
+    const ofEpoch = count === undefined ? undefined : Math.ceil(count / size);
     const finish = async (): Promise<void> => {
       const given = group;
       group = [];
       if (given.length === 0) return;
-      await this.#step(given, metrics, count === undefined ? undefined : Math.ceil(count / size));
-      steps++;
+      await this.#step(given, metrics, ofEpoch);
       if (checkpointEvery !== undefined && this.#trainer.steps % checkpointEvery === 0) await this.#checkpoint();
     };
     for await (const batch of batches) {
@@ -257,10 +258,10 @@ class Fit {
       if (count === undefined && seen++ < this.#done * size) continue;
       group.push(this.#trainer.prepare(batch));
       if (group.length === size) await finish();
-      if (this.#isOver) return steps;
+      if (this.#isOver) return this.#done === ofEpoch;
     }
     await finish();
-    return steps;
+    return true;
   }
 
   #batches(): { readonly batches: AsyncIterable<Batch> | Iterable<Batch>; readonly count: number | undefined } {
