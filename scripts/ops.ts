@@ -1,17 +1,24 @@
-// npm run ops -- grad [-o Op] [--function]: the gradient of every operator sample against central differences in float64.
+// npm run ops -- grad [-o Op] [-b cpu] [--function]: the gradient of every operator sample against central differences in float64, computed
+// by the reference backend or another, in operators of the standard alone or with functions.
 import { parseArgs } from 'node:util';
+import { backendNamed } from '../cli/backends.ts';
 import { ModelError } from '../src/errors.ts';
 import { checkGradients, doubleModelOf, gradientSamples } from '../test/samples/gradients.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { op: { type: 'string', short: 'o' }, function: { type: 'boolean' } },
+  options: {
+    op: { type: 'string', short: 'o' },
+    backend: { type: 'string', short: 'b', default: 'reference' },
+    function: { type: 'boolean' },
+  },
 });
 if (positionals[0] !== 'grad') {
-  console.error('usage: npm run ops -- grad [-o Op] [--function]');
+  console.error('usage: npm run ops -- grad [-o Op] [-b backend] [--function]');
   process.exit(2);
 }
 
+const backend = await backendNamed(values.backend);
 let passed = 0;
 let failed = 0;
 for (const sample of gradientSamples) {
@@ -19,7 +26,7 @@ for (const sample of gradientSamples) {
   let wrong: string | undefined;
   try {
     const { model, feeds } = doubleModelOf(sample);
-    const { worst, at } = await checkGradients(model, feeds, { inline: !values.function });
+    const { worst, at } = await checkGradients(model, feeds, { backend, inline: !values.function });
     if (worst > 1) wrong = `${worst.toExponential(1)} times what differences leave: ${at}`;
   } catch (error) {
     wrong =

@@ -16,7 +16,11 @@ for (const name of readdirSync(folder)) {
   ] as const)
     try {
       const model = await load(join(at, 'model.onnx'));
-      await save(modelGradients(model, { wrt, seeds: 'inputs', inline, opset }), join(at, `${file}.onnx`), { overwrite: true, opset });
+      await save(modelGradients(model, { wrt, seeds: 'inputs', inline, opset }), join(at, `${file}.onnx`), {
+        overwrite: true,
+        opset,
+        fuse: false,
+      });
     } catch (error) {
       failed++;
       writeFileSync(join(at, `${file}.error`), (error as Error).message);

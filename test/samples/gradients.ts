@@ -1,4 +1,5 @@
 // Gradients of operators against central differences, in float64: the samples of operators, and forms that only gradients need.
+import type { Backend } from '../../src/exec/backend.ts';
 import { referenceBackend } from '../../src/exec/reference.ts';
 import { Session } from '../../src/exec/session.ts';
 import { Graph, Model, Value } from '../../src/ir/graph.ts';
@@ -57,11 +58,15 @@ export interface Checked {
 }
 
 /** Compare the derived gradients of all float inputs with central differences, for outputs weighed at random. */
-export async function checkGradients(model: Model, feeds: Record<string, Tensor>, { inline = true, opset = 26 } = {}): Promise<Checked> {
+export async function checkGradients(
+  model: Model,
+  feeds: Record<string, Tensor>,
+  { backend = referenceBackend(), inline = true, opset = 26 }: { backend?: Backend; inline?: boolean; opset?: number } = {},
+): Promise<Checked> {
   const wrt = Object.keys(feeds).filter(name => isReal(feeds[name]!));
   const derived = modelGradients(model, { wrt, seeds: 'inputs', inline, opset });
-  const forward = await Session.create(model, { backend: referenceBackend() });
-  const backward = await Session.create(derived, { backend: referenceBackend() });
+  const forward = await Session.create(model, { backend });
+  const backward = await Session.create(derived, { backend });
   const plain = await forward.run(feeds);
   const real = Object.keys(plain).filter(name => isReal(plain[name]!));
   const seeds = Object.fromEntries(
@@ -111,5 +116,7 @@ export async function checkGradients(model: Model, feeds: Record<string, Tensor>
         };
     }
   }
+  await forward.dispose();
+  await backward.dispose();
   return worst;
 }

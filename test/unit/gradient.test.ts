@@ -192,6 +192,39 @@ describe('nested graphs', () => {
   });
 });
 
+describe('sequences of known items', () => {
+  test.each([
+    ['parts of one size', (b: Builder, x: Value) => b.emit('SplitToSequence', [x, b.constant(2, 'int64')], { axis: 1 })[0]!],
+    ['parts of given sizes', (b: Builder, x: Value) => b.emit('SplitToSequence', [x, b.ints([1, 4])], { axis: 1 })[0]!],
+    ['single places', (b: Builder, x: Value) => b.emit('SplitToSequence', [x], { axis: 1, keepdims: 0 })[0]!],
+    [
+      'an item inserted and one taken away',
+      (b: Builder, x: Value) => {
+        const pair = b.emit('SequenceConstruct', [b.Sin(x), b.Cos(x)], {})[0]!;
+        const three = b.emit('SequenceInsert', [pair, b.Exp(x), b.constant(0, 'int64')], {})[0]!;
+        return b.emit('SequenceErase', [three, b.constant(1, 'int64')], {})[0]!;
+      },
+    ],
+  ])('%s', (_, make) =>
+    expectExact(
+      modelOf([input('x', [2, 5])], (b, x) => {
+        const items = make(b, x);
+        const second = b.emit('SequenceAt', [items, b.constant(1, 'int64')], {})[0]!;
+        return b.Mul(b.Sin(second), b.emit('SequenceAt', [items, b.constant(-2, 'int64')], {})[0]!);
+      }),
+      { x: noise([2, 5], 1) },
+    ),
+  );
+  test('joined again', () =>
+    expectExact(
+      modelOf([input('x', [2, 4])], (b, x) => {
+        const items = b.emit('SplitToSequence', [b.Sin(x), b.constant(2, 'int64')], { axis: 1 })[0]!;
+        return b.Exp(b.emit('ConcatFromSequence', [items], { axis: 0, new_axis: 1 })[0]!);
+      }),
+      { x: noise([2, 4], 1) },
+    ));
+});
+
 describe('the gradient of a gradient', () => {
   const twice = async (model: Model, feeds: Record<string, Tensor>): Promise<void> => {
     const once = modelGradients(model, { wrt: ['x'] });

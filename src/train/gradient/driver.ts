@@ -21,6 +21,7 @@ import { copyNodes, emitAgain, rebuild, type Visit } from '../../passes/rebuild.
 import { inShapeOf, unbroadcast, zerosLike } from './broadcast.ts';
 import { throughNested } from './control.ts';
 import type { OwnFunctions } from './functions.ts';
+import { takenOut } from './items.ts';
 import type { CutRow, FormulaRow, FunctionRow, GradientRow, Pulled, RuleRow, Slots } from './row.ts';
 import { gradientRowOf } from './rows/index.ts';
 
@@ -168,6 +169,7 @@ export class Tape {
       if (row.kind === 'function' && !this.#env.own.isInline)
         return this.#note(node, this.#byFunction(row, node, inputs, attributes, again()));
       const at = valuesOf(attributes, schema);
+      if (row.kind === 'items') return this.#throughItems(node, inputs, at, again, b);
       const beyond = row.kind === 'rule' ? (row.outputs ?? 1) : 1;
       const isBeyond = node.outputs.some((v, i) => v && i >= beyond && isReal(v) && leads.has(v));
       const isSaid = row.kind !== 'rule' || !row.says || row.says(named(schema, inputs) as never, at as never);
@@ -198,6 +200,30 @@ export class Tape {
     return ends.map(v => (now.has(v) ? now.get(v) : v));
   }
 
+  /** What is put in a sequence or an optional passes its gradient on where it is taken out. */
+  #throughItems(
+    node: Node,
+    inputs: readonly (Value | undefined)[],
+    at: Readonly<Record<string, unknown>>,
+    again: () => readonly (Value | undefined)[],
+    b: Builder,
+  ): readonly (Value | undefined)[] {
+    const scratch = newBuilder();
+    const taken = takenOut(node.op, inputs, at, scratch);
+    if (taken) return this.#recorded(scratch.nodes, [taken], b);
+    const outputs = again();
+    for (const v of outputs) if (v) this.active.add(v);
+    return outputs;
+  }
+
+  /** Nodes that take the place of one, and what stands for its outputs. */
+  #recorded(nodes: readonly Node[], ends: readonly (Value | undefined)[], b: Builder): readonly (Value | undefined)[] {
+    const now = new Map<Value, Value | undefined>();
+    const given = ends.filter((v): v is Value => v !== undefined);
+    this.record(nodes, now, b, leadingTo(nodes, given));
+    return ends.map(v => (v && now.has(v) ? now.get(v) : v));
+  }
+
   /** By the body of the operator, which takes its place. */
   #lowered(
     node: Node,
@@ -207,10 +233,7 @@ export class Tape {
     b: Builder,
   ): readonly (Value | undefined)[] {
     const { nodes, ends } = bodyOfNode(node, schema, inputs, attributes);
-    const now = new Map<Value, Value | undefined>();
-    const given = ends.filter((v): v is Value => v !== undefined);
-    this.record(nodes, now, b, leadingTo(nodes, given));
-    return ends.map(v => (v && now.has(v) ? now.get(v) : v));
+    return this.#recorded(nodes, ends, b);
   }
 
   /** The way back through the body in a function of our own. */

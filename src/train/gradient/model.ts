@@ -6,17 +6,19 @@ import { newBuilder } from '../../ops/builder.ts';
 import { nearestName } from '../../ops/schema.ts';
 import { target } from '../../opset/target.ts';
 import { upgrade } from '../../opset/upgrade.ts';
+import { fold } from '../../passes/fold.ts';
 import { inline } from '../../passes/inline.ts';
-import { removeUnread } from '../../passes/rewrite.ts';
+import { removeUnread, rewriteAll } from '../../passes/rewrite.ts';
 import { zerosLike } from './broadcast.ts';
 import { isReal } from './driver.ts';
 import { OwnFunctions, ownDomain } from './functions.ts';
 import { gradients } from './index.ts';
+import { withPaths } from './paths.ts';
 
 export interface ModelGradientOptions {
   /** Outputs that are differentiated; all floats otherwise. */
   readonly of?: readonly string[] | undefined;
-  /** Inputs and weights that they are differentiated by; all weights of floats otherwise. */
+  /** Inputs and weights that they are differentiated by; otherwise all named weights with an axis that a gradient reaches. */
   readonly wrt?: readonly string[] | undefined;
   /** Begin with ones, or with inputs named `OUTPUT.seed`. */
   readonly seeds?: 'ones' | 'inputs' | undefined;
@@ -30,6 +32,7 @@ const defaultOpset = 21;
 
 /**
  * A model with the outputs of `model` and after them, named `NAME.grad`, a gradient for each of `wrt`; zeros where nothing changes with it.
+ * Write it without fusing (`fuse: false`), which joins weights with what follows them.
  * @throws ModelError E6001 to E6004, as `gradients`; E3001 for a name that the model does not have
  */
 export function modelGradients(
@@ -38,10 +41,17 @@ export function modelGradients(
 ): Model {
   const newest = upgrade(model);
   const graph = inline(newest);
+  rewriteAll(graph, [fold]);
   const weights = constantsOf(graph);
   const byName = new Map([...weights, ...graph.inputs].map(v => [v.name, v]));
   const outputs = named(of ?? graph.outputs.filter(o => isReal(o.value)).map(o => o.name), new Map(graph.outputs.map(o => [o.name, o])));
-  const by = named(wrt ?? weights.filter(v => isReal(v) && (v.parameter || graph.initializers.includes(v))).map(v => v.name), byName);
+  const by = wrt
+    ? named(wrt, byName)
+    : trainable(
+        graph,
+        outputs.map(o => o.value),
+        weights,
+      );
   const own = new OwnFunctions({ inline: isInline });
   const b = newBuilder();
   const given = seeds === 'ones' ? [] : outputs.map(o => new Value(`${o.name}.seed`, o.value.type));
@@ -60,6 +70,14 @@ export function modelGradients(
   target(whole, opset);
   return whole;
 }
+
+/** Scalars are constants as a rule. */
+const trainable = (graph: Graph, of: readonly Value[], weights: readonly Value[]): Value[] =>
+  withPaths(
+    graph.nodes,
+    of,
+    weights.filter(v => isReal(v) && (v.shape?.length ?? 0) > 0 && (v.parameter || graph.initializers.includes(v))),
+  );
 
 function named<T>(names: readonly string[], known: ReadonlyMap<string, T>): T[] {
   return names.map(name => {

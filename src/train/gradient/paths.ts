@@ -2,10 +2,16 @@
 import { type Finding, fail, ModelError } from '../../errors.ts';
 import type { Node, Value } from '../../ir/graph.ts';
 import { quoted } from '../../ir/text.ts';
-import { isReal, readBy } from './driver.ts';
+import { formatType } from '../../ir/types.ts';
+import { isReal, leadingTo, readBy } from './driver.ts';
 import { gradientRowOf } from './rows/index.ts';
 
-type Found = 'reached' | readonly Node[] | undefined;
+interface Step {
+  readonly node: Node;
+  /** The output of the node through which the path goes on. */
+  readonly out: Value;
+}
+type Readers = ReadonlyMap<Value, readonly Node[]>;
 
 /**
  * @throws ModelError E6001 where nothing of `of` depends on any of `wrt`; E6002 for each of `wrt` all of whose paths to `of` go through
@@ -17,56 +23,77 @@ export function requirePaths(
   of: readonly { readonly value: Value }[],
   wrt: readonly Value[],
 ): void {
-  const readers = new Map<Value, Node[]>();
-  for (const node of nodes) {
-    if (!node.outputs.some(v => v && leads.has(v))) continue;
-    for (const v of new Set(readBy(node))) readers.set(v, [...(readers.get(v) ?? []), node]);
-  }
+  const readers = readersIn(nodes, leads);
   const ends = new Set(of.map(o => o.value));
   const dependent = wrt.filter(v => leads.has(v));
   if (dependent.length === 0) {
     const names = of.map(o => quoted(o.value.name)).join(', ');
     throw fail('E6001', `${names} depends on none of ${wrt.length} values it is to be differentiated by`);
   }
-  const findings = dependent.flatMap((v): Finding[] => {
-    const found = search(v, readers, ends, leads);
-    if (found === 'reached' || !found) return [];
-    const at = found.findIndex(node => isCut(node));
-    const node = found[at]!;
-    const row = gradientRowOf(node.op, node.domain);
-    const why = 'why' in row ? row.why : '';
-    const path = found.map(n => (n.name ? `${n.op} (${n.name})` : n.op)).join(', ');
-    const message = `no gradient reaches ${quoted(v.name)}: ${node.qualifiedName} has none (${why}); the path is ${path}`;
-    const code = row.kind === 'gap' ? 'E6003' : 'E6002';
-    return [{ code, severity: 'error', message, node: { op: node.qualifiedName, name: node.name }, tensor: v.name }];
-  });
+  const findings = dependent.flatMap(v => cutOf(v, readers, ends, leads));
   if (findings.length > 0) throw new ModelError(findings);
+}
+
+/** Those of some values from which a path of operators with a gradient leads to `of`. */
+export function withPaths(nodes: readonly Node[], of: readonly Value[], values: readonly Value[]): Value[] {
+  const leads = leadingTo(nodes, of);
+  const readers = readersIn(nodes, leads);
+  return values.filter(v => leads.has(v) && path(v, readers, new Set(of), leads, false));
+}
+
+function readersIn(nodes: readonly Node[], leads: ReadonlySet<Value>): Readers {
+  const readers = new Map<Value, Node[]>();
+  for (const node of nodes) {
+    if (!node.outputs.some(v => v && leads.has(v))) continue;
+    for (const v of new Set(readBy(node))) {
+      const list = readers.get(v);
+      if (list) list.push(node);
+      else readers.set(v, [node]);
+    }
+  }
+  return readers;
+}
+
+/** What cuts a value off, where all of its paths are cut: said of the shortest. */
+function cutOf(v: Value, readers: Readers, ends: ReadonlySet<Value>, leads: ReadonlySet<Value>): Finding[] {
+  const found = path(v, readers, ends, leads, false) ? undefined : path(v, readers, ends, leads, true);
+  const cut = found?.find(step => !passes(step));
+  if (!found || !cut) return [];
+  const { node, out } = cut;
+  const row = gradientRowOf(node.op, node.domain);
+  const why = 'why' in row && isCut(node) ? row.why : `it makes ${formatType(out.type)} here`;
+  const names = found.map(({ node: n }) => (n.name ? `${n.op} (${n.name})` : n.op)).join(', ');
+  const message = `no gradient reaches ${quoted(v.name)}: ${node.qualifiedName} has none (${why}); the path is ${names}`;
+  const code = row.kind === 'gap' ? 'E6003' : 'E6002';
+  return [{ code, severity: 'error', message, node: { op: node.qualifiedName, name: node.name }, tensor: v.name }];
 }
 
 const isCut = (node: Node): boolean => {
   const { kind } = gradientRowOf(node.op, node.domain);
   return kind === 'none' || kind === 'gap';
 };
+/** Whether a gradient comes back through a node from one of its outputs. Sequences are followed to their items. */
+const passes = ({ node, out }: Step): boolean => !isCut(node) && (isReal(out) || (out.type !== undefined && out.type.kind !== 'tensor'));
 
-/** A path of nodes from `v` to an end: none if it is free, else one that is cut. Breadth first, so that the path is a short one. */
-function search(v: Value, readers: ReadonlyMap<Value, readonly Node[]>, ends: ReadonlySet<Value>, leads: ReadonlySet<Value>): Found {
-  const walk = (mayCut: boolean): readonly Node[] | undefined => {
-    const from = new Map<Value, { readonly node: Node; readonly before: Value } | undefined>([[v, undefined]]);
-    for (const [value] of from) {
-      if (ends.has(value)) return pathTo(value, from);
-      for (const node of readers.get(value) ?? []) {
-        if (!mayCut && isCut(node)) continue;
-        for (const out of node.outputs)
-          if (out && leads.has(out) && !from.has(out) && (mayCut || isReal(out))) from.set(out, { node, before: value });
-      }
+/** A path of nodes from `v` to an end, of those that a gradient comes back through or of any. Breadth first, so that it is a short one. */
+function path(
+  v: Value,
+  readers: Readers,
+  ends: ReadonlySet<Value>,
+  leads: ReadonlySet<Value>,
+  mayCut: boolean,
+): readonly Step[] | undefined {
+  const from = new Map<Value, { readonly step: Step; readonly before: Value } | undefined>([[v, undefined]]);
+  for (const [value] of from) {
+    if (ends.has(value)) {
+      const steps: Step[] = [];
+      for (let last = from.get(value); last; last = from.get(last.before)) steps.push(last.step);
+      return steps.reverse();
     }
-    return undefined;
-  };
-  return walk(false) ? 'reached' : walk(true);
-}
-
-function pathTo(end: Value, from: ReadonlyMap<Value, { readonly node: Node; readonly before: Value } | undefined>): readonly Node[] {
-  const path: Node[] = [];
-  for (let step = from.get(end); step; step = from.get(step.before)) path.push(step.node);
-  return path.reverse();
+    for (const node of readers.get(value) ?? [])
+      for (const out of node.outputs)
+        if (out && leads.has(out) && !from.has(out) && (mayCut || passes({ node, out })))
+          from.set(out, { step: { node, out }, before: value });
+  }
+  return undefined;
 }

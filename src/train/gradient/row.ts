@@ -71,13 +71,19 @@ export interface ControlRow {
   readonly why: string;
 }
 
+/** Operators on sequences and optionals, whose items are followed to where they were made. */
+export interface ItemsRow {
+  readonly kind: 'items';
+  readonly why: string;
+}
+
 /** `zero`: constant almost everywhere. `none`: not a function of real numbers. `gap`: there is a gradient, not said here. */
 export interface CutRow {
   readonly kind: 'zero' | 'none' | 'gap';
   readonly why: string;
 }
 
-export type GradientRow<K extends OpName = OpName> = RuleRow<K> | FormulaRow<K> | BodyRow | FunctionRow | ControlRow | CutRow;
+export type GradientRow<K extends OpName = OpName> = RuleRow<K> | FormulaRow<K> | BodyRow | FunctionRow | ControlRow | ItemsRow | CutRow;
 export type GradientFamily = { readonly [K in OpName]?: GradientRow<K> };
 
 export const rule = <K extends OpName>(pull: RuleRow<K>['pull'], more: Omit<RuleRow<K>, 'kind' | 'pull'> = {}): RuleRow<K> => ({
@@ -89,6 +95,7 @@ export const formula = <K extends OpName>(by?: FormulaRow<K>['by']): FormulaRow<
 export const body = (why: string): BodyRow => ({ kind: 'body', why });
 export const byFunction = (name: string): FunctionRow => ({ kind: 'function', name });
 export const control = (why: string): ControlRow => ({ kind: 'control', why });
+export const items = (why: string): ItemsRow => ({ kind: 'items', why });
 export const zero = (why: string): CutRow => ({ kind: 'zero', why });
 export const none = (why: string): CutRow => ({ kind: 'none', why });
 export const gap = (why: string): CutRow => ({ kind: 'gap', why });

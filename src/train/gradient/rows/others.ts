@@ -1,5 +1,7 @@
 // Attention, recurrent layers, transforms, control flow, and what has no gradient.
-import { body, byFunction, control, type GradientFamily, gap, none, rule, zero } from '../row.ts';
+import { body, byFunction, control, type GradientFamily, gap, items, none, rule, zero } from '../row.ts';
+
+const putIn = items('items are followed to where they are taken out');
 
 export const others = {
   Attention: byFunction('AttentionGrad'),
@@ -17,6 +19,15 @@ export const others = {
   If: control('an If whose branches compute again what they need'),
   Loop: control('a Scan over what the rounds kept, from the last to the first'),
   Scan: control('a Scan over what the rounds kept, from the last to the first'),
+  SequenceConstruct: putIn,
+  SequenceEmpty: putIn,
+  SequenceInsert: putIn,
+  SequenceErase: putIn,
+  SplitToSequence: putIn,
+  SequenceAt: items('the item, where it is known before the run'),
+  ConcatFromSequence: items('a Concat of the items, where they are known before the run'),
+  Optional: putIn,
+  OptionalGetElement: items('the element, where it is known before the run'),
 } satisfies GradientFamily;
 
 export const cuts = {
@@ -53,14 +64,5 @@ export const cuts = {
   StringConcat: none('strings'),
   StringNormalizer: none('strings'),
   StringSplit: none('strings'),
-  SequenceAt: gap('a sequence has no gradient here'),
-  SequenceConstruct: gap('a sequence has no gradient here'),
-  SequenceEmpty: gap('a sequence has no gradient here'),
-  SequenceErase: gap('a sequence has no gradient here'),
-  SequenceInsert: gap('a sequence has no gradient here'),
   SequenceMap: gap('a sequence has no gradient here'),
-  ConcatFromSequence: gap('a sequence has no gradient here'),
-  SplitToSequence: gap('a sequence has no gradient here'),
-  Optional: gap('an optional has no gradient here'),
-  OptionalGetElement: gap('an optional has no gradient here'),
 } satisfies GradientFamily;

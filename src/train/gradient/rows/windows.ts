@@ -1,6 +1,7 @@
 // Convolution and pooling. Spreading a gradient over windows is a transposed convolution; a kernel's gradient is one product a tap.
 import { fail } from '../../../errors.ts';
 import type { Value } from '../../../ir/graph.ts';
+import { formatShape, type Shape } from '../../../ir/types.ts';
 import type { Builder, Size } from '../../../ops/builder.ts';
 import { range, rankOf, shapeOf } from '../../../ops/shapes.ts';
 import { addSizes, mulSizes, reshapeTo, sizesOf, subSizes } from '../../../ops/sizing.ts';
@@ -55,12 +56,12 @@ function readBy(b: Builder, x: Value, tap: readonly number[], counts: readonly S
 const padded = (b: Builder, x: Value, { pads }: Steps, first: number): Value =>
   pads.every(p => p === 0) ? x : b.Pad({ data: x, pads: b.ints(pads), axes: b.ints(range(pads.length / 2, first)) });
 
-/** The gradient of a kernel that reads `x` [batch, channels, …] and makes `g` [batch, filters, …]. */
-function kernelGradient(b: Builder, x: Value, g: Value, steps: Steps, group: number): Value {
-  const [batch, channels] = [b.dim(x, 0), shapeOf(x)[1]];
-  const filters = shapeOf(g)[1];
-  if (typeof channels !== 'number' || typeof filters !== 'number') throw fail('E3009', 'Conv: the channels must be known');
-  const [own, made] = [channels / group, filters / group];
+/** The gradient of a kernel `w` [filters, channels of a group, …] that reads `x` and makes `g`. */
+function kernelGradient(b: Builder, x: Value, g: Value, w: Shape, steps: Steps, group: number): Value {
+  const [filters, own] = w;
+  if (typeof filters !== 'number' || typeof own !== 'number')
+    throw fail('E3009', `the sizes of the kernel ${formatShape(w)} must be known`);
+  const [batch, channels, made] = [b.dim(x, 0), own * group, filters / group];
   const rank = steps.kernel.length;
   const counts = range(rank, 2).map(axis => b.dim(g, axis));
   const isPoint = steps.kernel.every(k => k === 1) && steps.strides.every(s => s === 1) && steps.pads.every(p => p === 0);
@@ -157,7 +158,7 @@ const conv: RuleRow<'Conv'> = rule(({ x: { X, W }, at, g, b, call }) => {
   const facts = attributesOf(steps, group);
   return {
     X: () => call('ConvInputGrad', [g, W, X], facts, (f, dy, w, x) => [spreadBy(f, dy!, w!, spatial(f, x!), steps, group)])[0]!,
-    W: () => call('ConvWeightGrad', [g, X], facts, (f, dy, x) => [kernelGradient(f, x!, dy!, steps, group)])[0]!,
+    W: () => call('ConvWeightGrad', [g, X, W], facts, (f, dy, x) => [kernelGradient(f, x!, dy!, shapeOf(W), steps, group)])[0]!,
     B: () => biasGradient(b, g),
   };
 });
@@ -173,7 +174,7 @@ export const windows = {
       return {
         X: () => b.Conv(g, W, undefined, { strides, dilations, pads: steps.pads, group }),
         // The gradient is what the kernel reads, and the input what it makes.
-        W: () => call('ConvWeightGrad', [X, g], facts, (f, x, dy) => [kernelGradient(f, dy!, x!, steps, group)])[0]!,
+        W: () => call('ConvWeightGrad', [X, g, W], facts, (f, x, dy) => [kernelGradient(f, dy!, x!, shapeOf(W), steps, group)])[0]!,
         B: () => biasGradient(b, g),
       };
     },
