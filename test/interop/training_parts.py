@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Losses, optimizers, clipping and schedules one by one beside PyTorch: our graphs run by ONNX Runtime over several steps.
 
-    python test/interop/training_parts.py [--only 'adam*']
+    python test/interop/training_parts.py [--only 'adam*'] [--record test/fixtures/training.json]
 
-Each loss is compared with its gradients, each optimizer with its parameters after every step, each schedule with its rates.
+`--record` writes PyTorch's numbers for the unit tests instead. Each loss is compared with its gradients, each optimizer with its parameters after every step, each schedule with its rates.
 """
 import argparse
 import fnmatch
@@ -248,11 +248,45 @@ def judge_schedule(rates, make, metrics):
     return difference(rates, want, rtol=1e-12, atol=1e-15)
 
 
+def rounded(x):
+    return np.vectorize(lambda v: float(f"{v:.8g}"))(np.asarray(x, np.float64)).tolist()
+
+
+def record(path, losses, optimizers):
+    """PyTorch's numbers, for losses that are means and short runs of optimizers."""
+    made = {"losses": [], "optimizers": []}
+    for loss, fn, outputs, targets in losses:
+        if "sum" in named(loss):
+            continue
+        loss_value = fn(*[torch.tensor(x) for x in outputs], *[torch.tensor(t) for t in targets])
+        arrays = lambda all: [{"dims": list(np.shape(x)), "data": np.asarray(rounded(x)).ravel().tolist()} for x in all]
+        made["losses"].append({"loss": loss, "outputs": arrays(outputs), "targets": arrays(targets), "value": rounded(float(loss_value))})
+    r = np.random.default_rng(2)
+    for name, options, cls in optimizers:
+        start, gradients = r.standard_normal(3).astype(np.float32), r.standard_normal((4, 3)).astype(np.float32)
+        p = torch.tensor(start, requires_grad=True)
+        opt = cls([p], **{k: tuple(v) if isinstance(v, list) else v for k, v in options.items()})
+        after = []
+        for g in gradients:
+            p.grad = torch.tensor(g)
+            opt.step()
+            after.append(rounded(p.detach().numpy()))
+        made["optimizers"].append({"optimizer": {"name": name, **options}, "start": rounded(start), "gradients": rounded(gradients), "after": after})
+    Path(path).write_text(json.dumps(made, separators=(",", ":")).replace('{"loss"', '\n{"loss"').replace('{"optimizer"', '\n{"optimizer"') + "\n")
+
+
+def named(chosen):
+    return chosen if isinstance(chosen, str) else f"{chosen['name']} {json.dumps({k: v for k, v in chosen.items() if k != 'name'})}"
+
+
 def main():
     ap = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     ap.add_argument("--only", default="*")
-    only = ap.parse_args().only
-    named = lambda chosen: chosen if isinstance(chosen, str) else f"{chosen['name']} {json.dumps({k: v for k, v in chosen.items() if k != 'name'})}"
+    ap.add_argument("--record")
+    arguments = ap.parse_args()
+    only = arguments.only
+    if arguments.record:
+        return record(arguments.record, loss_cases(), optimizer_cases())
     wanted = lambda chosen: fnmatch.fnmatch(named(chosen), only)
     losses = [c for c in loss_cases() if wanted(c[0])]
     r = np.random.default_rng(1)
