@@ -171,7 +171,7 @@ suite conformance_cpu 300 conformance_cpu
 suite microsoft 200 microsoft
 suite optimised 200 optimised
 suite gradients 120 gradients
-suite autograd $((90 * whole)) autograd
+suite autograd $((150 * whole)) autograd
 suite types 120 types
 suite fuzz 90 fuzz
 suite verdicts $((150 * whole)) verdicts

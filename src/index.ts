@@ -48,6 +48,7 @@ export type { Weights } from './ir/weights.ts';
 export { type Builder, newBuilder } from './ops/builder.ts';
 export { passes, rewriteModel } from './passes/index.ts';
 export { type SwapOptions, swapWeights } from './swap.ts';
+export { type ModelGradientOptions, modelGradients } from './train/gradient/index.ts';
 export { type Comparison, compareArrays, compareTensors, defaultTolerance, matchArrays, type Tolerance } from './validate/compare.ts';
 export { diff, type ModelDiff } from './validate/diff.ts';
 export { type Repaired, repair } from './validate/repair.ts';

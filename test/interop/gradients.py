@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Derived gradients beside PyTorch's autograd: models of one node or a few, made here; their gradients run in ONNX Runtime, once in
-operators of the standard alone and once with functions, and are compared with what PyTorch says in float64.
+operators of the standard alone and once with functions, and are compared with what PyTorch says in float64. Those of the models of models/
+are compared with how their outputs change.
 
     python test/interop/gradients.py [--only 'Conv*'] [--third 0|1|2|all] [--folder FOLDER]
 """
@@ -113,6 +114,46 @@ def judge(at, inputs, constant, wrt, outputs, reference, rtol):
     return None
 
 
+def write_models(folder, wanted):
+    """The models of models/, by all of their weights."""
+    names = [p.name for p in sorted((ROOT / "models").iterdir()) if (p / "model.onnx").exists() and wanted(f"model_{p.name}")]
+    for name in names:
+        at = folder / f"model_{name}"
+        shutil.copytree(ROOT / "models" / name, at)
+        (at / "case.json").write_text(json.dumps({"opset": 21}))
+    return names
+
+
+def judge_model(at):
+    """Along its gradient the sum of a model's outputs grows by the gradient's length; what is wrong, or nothing."""
+    stored = np.load(at / "inputs.npz")
+    for form in ("plain", "functions"):
+        if (at / f"{form}.error").exists():
+            return f"{form}: {(at / f'{form}.error').read_text()}"
+        model = onnx.load(at / f"{form}.onnx")
+        feeds = {i.name: stored[i.name] for i in model.graph.input}
+        made = run(at / f"{form}.onnx", feeds)
+        gradients = {name.removesuffix(".grad"): g.astype(np.float64) for name, g in made.items() if name.endswith(".grad")}
+        length = np.sqrt(sum((g**2).sum() for g in gradients.values()))
+        weights = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
+        outputs = [name for name in made if not name.endswith(".grad")]
+
+        def total(by):
+            for t in model.graph.initializer:
+                if t.name in gradients:
+                    moved = weights[t.name] + by / length * gradients[t.name]
+                    t.CopyFrom(numpy_helper.from_array(moved.astype(weights[t.name].dtype), t.name))
+            onnx.save(model, at / "moved.onnx")
+            after = run(at / "moved.onnx", feeds)
+            return sum(after[name].astype(np.float64).sum() for name in outputs)
+
+        # Rounding spoils small steps, bends of the function large ones.
+        errors = [abs((total(by) - total(-by)) / (2 * by) / length - 1) for by in (1e-3, 1e-2, 1e-1)]
+        if not min(errors) < 5e-3:
+            return f"{form}: {len(gradients)} gradients of length {length:.4g}, the outputs change otherwise by {min(errors):.2g}"
+    return None
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="*", default=["*"])
@@ -129,20 +170,22 @@ def main():
     cases = Cases(folder, wanted)
     for family in FAMILIES:
         importlib.import_module(f"gradient_cases.{family}").write(cases)
+    models = write_models(folder, wanted)
     subprocess.run(["node", str(ROOT / "dist/test/interop/gradients.js"), str(folder)], check=True)
     failed = 0
-    for name, facts in cases.expected.items():
+    checks = [(name, lambda at, facts=facts: judge(at, *facts)) for name, facts in cases.expected.items()] + [(f"model_{name}", judge_model) for name in models]
+    for name, check in checks:
         try:
-            wrong = judge(folder / name, *facts)
+            wrong = check(folder / name)
         except Exception as error:
             wrong = f"{type(error).__name__}: {str(error).splitlines()[0][:300]}"
         if wrong:
             failed += 1
             print(f"FAIL {name}: {wrong}")
-    print(f"{len(cases.expected) - failed} passed, {failed} failed")
+    print(f"{len(checks) - failed} passed, {failed} failed")
     if not args.folder:
         shutil.rmtree(folder)
-    return 1 if failed or not cases.expected else 0
+    return 1 if failed or not checks else 0
 
 
 if __name__ == "__main__":

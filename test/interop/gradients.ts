@@ -9,14 +9,15 @@ const folder = process.argv[2]!;
 let failed = 0;
 for (const name of readdirSync(folder)) {
   const at = join(folder, name);
-  const { wrt, opset } = JSON.parse(readFileSync(join(at, 'case.json'), 'utf8')) as { wrt: string[]; opset: number };
+  // Without names all weights are meant, of the sum of the outputs.
+  const { wrt, opset } = JSON.parse(readFileSync(join(at, 'case.json'), 'utf8')) as { wrt?: string[]; opset: number };
   for (const [file, inline] of [
     ['plain', true],
     ['functions', false],
   ] as const)
     try {
       const model = await load(join(at, 'model.onnx'));
-      await save(modelGradients(model, { wrt, seeds: 'inputs', inline, opset }), join(at, `${file}.onnx`), {
+      await save(modelGradients(model, { wrt, seeds: wrt ? 'inputs' : 'ones', inline, opset }), join(at, `${file}.onnx`), {
         overwrite: true,
         opset,
         fuse: false,

@@ -19,9 +19,10 @@ import { newestSchema, type OpSchema } from '../../ops/schema.ts';
 import { resolve } from '../../passes/inline.ts';
 import { copyNodes, emitAgain, rebuild, type Visit } from '../../passes/rebuild.ts';
 import { inShapeOf, unbroadcast, zerosLike } from './broadcast.ts';
-import { throughNested } from './control.ts';
+import { throughIf } from './control.ts';
 import type { OwnFunctions } from './functions.ts';
 import { takenOut } from './items.ts';
+import { throughRounds } from './rounds.ts';
 import type { CutRow, FormulaRow, FunctionRow, GradientRow, Pulled, RuleRow, Slots } from './row.ts';
 import { gradientRowOf } from './rows/index.ts';
 
@@ -164,7 +165,7 @@ export class Tape {
       if (!schema || isCut(row)) return again();
       if (row.kind === 'control') {
         const nested = { node, inputs, attributes, active: this.active, leads: (i: number) => leads.has(node.outputs[i] as Value) };
-        return this.#note(node, throughNested(this.#env, nested, again, b));
+        return this.#note(node, node.op === 'If' ? throughIf(this.#env, nested, again()) : throughRounds(this.#env, nested, b));
       }
       if (row.kind === 'function' && !this.#env.own.isInline)
         return this.#note(node, this.#byFunction(row, node, inputs, attributes, again()));
