@@ -14,6 +14,7 @@ import type { Source } from './draws.ts';
 import { lossNamed, type TargetFacts } from './losses/index.ts';
 import type { Chosen } from './options.ts';
 import { type ParameterOptions, type Parameters, parametersOf } from './parameters.ts';
+import { separateEqual } from './separate.ts';
 import { TrainingForm, type TrainingFormOptions, type Update } from './training-form.ts';
 
 export interface ForwardOptions extends ParameterOptions, TrainingFormOptions {
@@ -68,6 +69,7 @@ export const evaluationOf = (model: Model, options: ForwardOptions): Forward => 
 function prepare(model: Model, options: ForwardOptions, purpose: 'training' | 'evaluation'): Forward {
   const newest = upgrade(model, { choose: takenBranch });
   const graph = inline(newest);
+  separateEqual(graph);
   const chosen = parametersOf(newest, graph, options);
   const form = purpose === 'training' ? options : { ...options, batchNorm: 'frozen' as const, dropout: false };
   // What is remembered is an input where it changes: in training, and for what training has left.

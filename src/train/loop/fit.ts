@@ -1,4 +1,5 @@
 // Training from data to a trained model: epochs of batches, the schedule of the learning rate, judging, checkpoints, and how it ends.
+import { Copy } from '../../edit/copy.ts';
 import { type Finding, fail } from '../../errors.ts';
 import type { Backend } from '../../exec/backend.ts';
 import { referenceBackend } from '../../exec/reference.ts';
@@ -7,6 +8,7 @@ import type { Tensor } from '../../ir/tensor.ts';
 import type { TrainingSignature } from '../graphs.ts';
 import type { Chosen } from '../options.ts';
 import { type ChosenSchedule, constantRate, type Schedule, type ScheduleState, scheduleNamed } from '../schedules.ts';
+import { separateEqual } from '../separate.ts';
 import {
   type Batch,
   batchesOf,
@@ -138,8 +140,11 @@ export interface Fitted {
  * @throws ModelError what `trainingGraph` throws; E6012 and E6015 for data that does not fit; E6013 where the loss is no finite number;
  *   E3011 after `signal`; E6014 for a checkpoint of something else
  */
-export async function fit(model: Model, data: TrainingData, options: FitOptions): Promise<Fitted> {
+export async function fit(given: Model, data: TrainingData, options: FitOptions): Promise<Fitted> {
   const { backend = referenceBackend() } = options;
+  // Weights that come apart in training must be apart in the model that comes out.
+  const copy = new Copy().model(given);
+  const model = separateEqual(copy.graph) ? copy : given;
   const trainer = await Trainer.create(model, { ...options, backend, predictions: (options.metrics?.length ?? 0) > 0 });
   try {
     const run = new Fit(trainer, options);
