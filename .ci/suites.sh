@@ -96,6 +96,14 @@ microsoft() { "$python" test/interop/microsoft.py; }
 # The gradient of every sample beside central differences, in both forms, and those of test/interop beside PyTorch's autograd.
 gradients() { node dist/scripts/ops.js grad && node dist/scripts/ops.js grad --function; }
 autograd() { "$python" test/interop/gradients.py --third "$third"; }
+# Losses, optimizers and schedules beside PyTorch, networks trained beside it, and its recorded runs, replayed by us and by ONNX Runtime.
+training_parts() { "$python" test/interop/training_parts.py; }
+training_example() { npm run build:native && "$python" test/interop/training_example.py; }
+training_runs() {
+  local whole_runs="--steps 8"
+  [ "$third" = all ] && whole_runs=""
+  npm run build:native && make_family training all --set open >&2 && "$python" test/interop/training_runs.py "$corpus/training" $whole_runs
+}
 optimised() { "$python" test/interop/optimised.py; }
 # Edited models, and folders of test data that the standard's package wrote.
 edit() { "$python" test/interop/edit.py; }
@@ -171,6 +179,9 @@ suite conformance_cpu 300 conformance_cpu
 suite microsoft 200 microsoft
 suite optimised 200 optimised
 suite gradients 120 gradients
+suite training_parts 120 training_parts
+suite training_example 200 training_example
+suite training_runs $((400 * whole)) training_runs
 suite autograd $((150 * whole)) autograd
 suite types 120 types
 suite fuzz 90 fuzz
