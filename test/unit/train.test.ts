@@ -228,7 +228,7 @@ test('labels that are no classes, data that does not fit, losses of nothing', as
   const wrong = new Tensor('int64', [0, 1, 3, 0, 0, 0, 0, 0]);
   const given = { ...options, shuffle: false };
   const label = await refusal(() => train(mlp(), { x, target: wrong }, given));
-  expect(`${label.code} ${label.message}`).toBe('E6012 "target": the label of example 2 of the batch is 3, the classes are 0 to 2');
+  expect(`${label.code} ${label.message}`).toBe('E6012 "target": a label of example 2 is 3, the classes are 0 to 2');
   const ignored = new Tensor('int64', [0, 1, -100, 0, 0, 0, 0, 0]);
   expect((await train(mlp(), { x, target: ignored }, { ...given, steps: 1 })).steps).toBe(1);
   expect((await refusal(() => train(mlp(), { x, target: spread([5], 1) }, given))).message).toBe('"target" has 5 examples, "x" has 8');

@@ -258,10 +258,10 @@ class Fit {
       await this.#step(given, metrics, ofEpoch);
       if (checkpointEvery !== undefined && this.#trainer.steps % checkpointEvery === 0) await this.#checkpoint();
     };
-    for await (const batch of batches) {
+    for await (const { batch, examples } of batches) {
       // What a checkpoint has behind it.
       if (count === undefined && seen++ < this.#done * size) continue;
-      group.push(this.#trainer.prepare(batch));
+      group.push(this.#trainer.prepare(batch, examples));
       if (group.length === size) await finish();
       if (this.#isOver) return this.#done === ofEpoch;
     }
@@ -269,13 +269,14 @@ class Fit {
     return true;
   }
 
-  #batches(): { readonly batches: AsyncIterable<Batch> | Iterable<Batch>; readonly count: number | undefined } {
+  #batches(): { readonly batches: AsyncIterable<Drawn>; readonly count: number | undefined } {
     const data = this.#data;
-    if (!isDataset(data)) return { batches: data(), count: undefined };
+    if (!isDataset(data)) return { batches: unnumbered(data()), count: undefined };
     const { batch = 32, shuffle = true, dropLast = false, seed = 0, order } = this.#options;
     const all = batchesOf(data, this.#epoch, { batch, shuffle, dropLast, seed, order });
     const left = all.slice(this.#done * this.#trainer.accumulate);
-    return { batches: prefetched(left.map(examples => () => data.batch(examples))), count: all.length };
+    const make = left.map(examples => async () => ({ batch: await data.batch(examples), examples }));
+    return { batches: prefetched(make), count: all.length };
   }
 
   async #step(batches: readonly Batch[], metrics: readonly Metric[], ofEpoch: number | undefined): Promise<void> {
@@ -415,6 +416,15 @@ class Fit {
 
 /** Short epochs write no checkpoint before so many milliseconds have passed since the last. */
 const pace = 2000;
+
+/** A batch, and the numbers of its examples where they have some. */
+interface Drawn {
+  readonly batch: Batch;
+  readonly examples?: readonly number[];
+}
+async function* unnumbered(batches: AsyncIterable<Batch> | Iterable<Batch>): AsyncGenerator<Drawn> {
+  for await (const batch of batches) yield { batch };
+}
 
 const results = (metrics: readonly Metric[]): Scores['metrics'] => Object.fromEntries(metrics.map(m => [m.name, m.result()]));
 

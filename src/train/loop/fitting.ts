@@ -75,16 +75,18 @@ function reshaped(tensor: Tensor, name: string, { shape }: TensorType): Tensor {
 
 /**
  * That labels are classes.
+ * @param examples the numbers of the examples, for errors
  * @throws ModelError E6012 naming the first that is none
  */
-export function requireClasses(tensor: Tensor, { name, classes }: TargetFacts): void {
+export function requireClasses(tensor: Tensor, { name, classes }: TargetFacts, examples?: readonly number[]): void {
   if (!classes || typeof classes.count !== 'number') return;
   const { count, ignored } = classes;
   const labels = tensor.data as BigInt64Array;
   for (let i = 0; i < labels.length; i++) {
     const label = Number(labels[i]);
     if ((label >= 0 && label < count) || label === ignored) continue;
-    const whole = labels.length === tensor.dims[0] ? `example ${i} of the batch` : `element ${i}`;
-    throw fail('E6012', `${quoted(name)}: the label of ${whole} is ${label}, the classes are 0 to ${count - 1}`, { tensor: name });
+    const row = Math.floor(i / (labels.length / (tensor.dims[0] ?? 1)));
+    const place = examples ? `example ${examples[row]}` : `example ${row} of the batch`;
+    throw fail('E6012', `${quoted(name)}: a label of ${place} is ${label}, the classes are 0 to ${count - 1}`, { tensor: name });
   }
 }

@@ -102,20 +102,21 @@ export class Trainer {
 
   /**
    * Arrays of the data as the graph wants them.
+   * @param examples their numbers, for errors
    * @throws ModelError E6015 where they do not fit, E6012 for labels that are none
    */
-  prepare(batch: Batch): Batch {
-    const { inputs, targets } = this.signature;
+  prepare(batch: Batch, examples?: readonly number[]): Batch {
     const first = 'step' in this.#sessions ? this.#sessions.step : this.#sessions.gradients;
-    return this.#prepared(batch, [...inputs, ...targets.map(t => t.name)], first.inputs);
+    return this.#prepared(batch, first.inputs, examples);
   }
 
-  #prepared(batch: Batch, wanted: readonly string[], inputs: readonly ValueInfo[]): Batch {
+  #prepared(batch: Batch, inputs: readonly ValueInfo[], examples?: readonly number[]): Batch {
+    const wanted = [...this.signature.inputs, ...this.signature.targets.map(t => t.name)];
     const read = inputs.filter(info => wanted.includes(info.name));
     const order = wanted.filter(name => read.some(info => info.name === name));
     const arrays = named(batch, order, this.#options.fields);
     const made = Object.fromEntries(read.map(info => [info.name, fitted(arrays[info.name]!, info)]));
-    for (const facts of this.signature.targets) if (made[facts.name]) requireClasses(made[facts.name]!, facts);
+    for (const facts of this.signature.targets) if (made[facts.name]) requireClasses(made[facts.name]!, facts, examples);
     return made;
   }
 
@@ -188,8 +189,7 @@ export class Trainer {
   async evaluate(batch: Batch): Promise<StepResult> {
     this.#evaluation ??= Session.create(evaluationGraph(this.#model, this.#options, this.signature), { backend: this.#options.backend });
     const session = await this.#evaluation;
-    const { inputs, targets } = this.signature;
-    const prepared = this.#prepared(batch, [...inputs, ...targets.map(t => t.name)], session.inputs);
+    const prepared = this.#prepared(batch, session.inputs);
     return this.#result(await this.#run(session, prepared), prepared);
   }
 
