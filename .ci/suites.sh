@@ -93,16 +93,19 @@ opsets() {
     "$python" test/conformance/opsets.py "$cache/conformance" build/opsets --no-converter
 }
 microsoft() { "$python" test/interop/microsoft.py; }
-# The gradient of every sample beside central differences, in both forms, and those of test/interop beside PyTorch's autograd.
-gradients() { node dist/scripts/ops.js grad && node dist/scripts/ops.js grad --function; }
+# The gradient of every sample beside central differences: in both forms, with an open size, and of the gradient itself. Those of
+# test/interop beside PyTorch's autograd.
+gradients() {
+  for way in "" "--function --open" --second; do node dist/scripts/ops.js grad $way --third "$third" || return 1; done
+}
 autograd() { "$python" test/interop/gradients.py --third "$third"; }
 # Losses, optimizers and schedules beside PyTorch, networks trained beside it, and its recorded runs, replayed by us and by ONNX Runtime.
 training_parts() { "$python" test/interop/training_parts.py; }
 training_example() { npm run build:native && "$python" test/interop/training_example.py; }
 training_runs() {
-  local whole_runs="--steps 8"
-  [ "$third" = all ] && whole_runs=""
-  npm run build:native && make_family training all --set open >&2 && "$python" test/interop/training_runs.py "$corpus/training" $whole_runs
+  local part="--steps 6 --forms infer,pt2"
+  [ "$third" = all ] && part=""
+  npm run build:native && make_family training all --set open >&2 && "$python" test/interop/training_runs.py "$corpus/training" $part
 }
 optimised() { "$python" test/interop/optimised.py; }
 # Edited models, and folders of test data that the standard's package wrote.
@@ -178,7 +181,7 @@ suite conformance 300 conformance
 suite conformance_cpu 300 conformance_cpu
 suite microsoft 200 microsoft
 suite optimised 200 optimised
-suite gradients 120 gradients
+suite gradients $((120 * whole)) gradients
 suite training_parts 120 training_parts
 suite training_example 200 training_example
 suite training_runs $((400 * whole)) training_runs

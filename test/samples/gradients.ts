@@ -2,6 +2,7 @@
 import type { Backend } from '../../src/exec/backend.ts';
 import { referenceBackend } from '../../src/exec/reference.ts';
 import { Session } from '../../src/exec/session.ts';
+import { symbol } from '../../src/ir/dims.ts';
 import { Graph, Model, Value } from '../../src/ir/graph.ts';
 import { numbersOf, Tensor } from '../../src/ir/tensor.ts';
 import { elementTypes, tensorType } from '../../src/ir/types.ts';
@@ -9,6 +10,7 @@ import { newBuilder } from '../../src/ops/builder.ts';
 import type { OpName } from '../../src/ops/names.gen.ts';
 import { irVersionFor, newestOpset } from '../../src/ops/schema.ts';
 import { modelGradients } from '../../src/train/gradient/index.ts';
+import { withPaths } from '../../src/train/gradient/paths.ts';
 import { gradientRows } from '../../src/train/gradient/rows/index.ts';
 import { arrayOf, type Sample, samples } from './samples.ts';
 
@@ -26,11 +28,14 @@ export const gradientSamples: readonly Sample[] = samples.filter(
   s => hasRow(s.op) && !isStep(s) && s.inputs.some(i => (i.type ?? 'float32') === 'float32'),
 );
 
-/** A sample as a model in float64, where its operator takes that, with its arrays. */
-export function doubleModelOf({ op, inputs, build, name }: Sample): { model: Model; feeds: Record<string, Tensor> } {
+/** A sample as a model in float64, where its operator takes that, with its arrays. `open` names the first axis of x0. */
+export function doubleModelOf({ op, inputs, build, name }: Sample, { open = false } = {}): { model: Model; feeds: Record<string, Tensor> } {
   const isWide = !single.has(op);
   const specs = inputs.map(spec => ((spec.type ?? 'float32') === 'float32' && isWide ? { ...spec, type: 'float64' as const } : spec));
-  const values = specs.map(({ dims, type = 'float32' }, i) => new Value(`x${i}`, tensorType(type, dims)));
+  const values = specs.map(({ dims, type = 'float32' }, i) => {
+    const shape = open && i === 0 && dims.length > 0 ? [symbol('n'), ...dims.slice(1)] : dims;
+    return new Value(`x${i}`, tensorType(type, shape));
+  });
   const b = newBuilder();
   const made = build(b, ...values);
   const outputs = (made instanceof Value ? [made] : made).flatMap((v, i) => (v ? [{ name: `y${i}`, value: v }] : []));
@@ -38,6 +43,21 @@ export function doubleModelOf({ op, inputs, build, name }: Sample): { model: Mod
   const graph = new Graph(name, { inputs: values, outputs, nodes: b.nodes });
   const feeds = Object.fromEntries(specs.map((spec, i) => [`x${i}`, arrayOf(spec, i)]));
   return { model: new Model(graph, { irVersion: irVersionFor(opsets), opsets }), feeds };
+}
+
+/** The first gradient of a model as its only outputs, with what it begins with as inputs. */
+export function firstGradient(
+  model: Model,
+  feeds: Record<string, Tensor>,
+  inline: boolean,
+): { model: Model; feeds: Record<string, Tensor> } {
+  const wrt = Object.keys(feeds).filter(name => isReal(feeds[name]!));
+  const made = modelGradients(model, { wrt, seeds: 'inputs', inline, opset: 26 });
+  const outputs = made.graph.outputs.filter(o => o.name.endsWith('.grad'));
+  const graph = new Graph('first', { ...made.graph, outputs });
+  const seeds = graph.inputs.filter(v => v.name.endsWith('.seed'));
+  const noisy = seeds.map((v, i) => [v.name, arrayOf({ dims: v.shape as readonly number[], type: v.element ?? 'float64' }, 20 + i)]);
+  return { model: new Model(graph, made), feeds: { ...feeds, ...Object.fromEntries(noisy) } };
 }
 
 /** Numbers without a pattern, from -1 to 1. */
@@ -63,7 +83,14 @@ export async function checkGradients(
   feeds: Record<string, Tensor>,
   { backend = referenceBackend(), inline = true, opset = 26 }: { backend?: Backend; inline?: boolean; opset?: number } = {},
 ): Promise<Checked> {
-  const wrt = Object.keys(feeds).filter(name => isReal(feeds[name]!));
+  const open = model.graph.inputs.filter(v => feeds[v.name] && isReal(feeds[v.name]!));
+  // Of others nothing is to be said: their gradient is refused.
+  const reached = withPaths(
+    model.graph.nodes,
+    model.graph.outputs.map(o => o.value),
+    open,
+  );
+  const wrt = reached.map(v => v.name);
   const derived = modelGradients(model, { wrt, seeds: 'inputs', inline, opset });
   const forward = await Session.create(model, { backend });
   const backward = await Session.create(derived, { backend });

@@ -192,6 +192,21 @@ describe('nested graphs', () => {
   });
 });
 
+test('a function of the model is gone through, with the attribute of its caller', async () => {
+  const [x, p] = [input('x', [3]), new Value('p')];
+  const b = newBuilder();
+  const reference = { kind: 'reference', value: 'slope', of: 'float' } as const;
+  const leaky = b.emit('LeakyRelu', [b.emit('Sin', [p])[0]], { alpha: reference })[0]!;
+  const body = new Graph('leak', { inputs: [p], outputs: [{ name: 'q', value: leaky }], nodes: b.nodes });
+  const leak = { domain: 'own', name: 'Leak', overload: '', body, attributes: ['slope'], defaults: new Map(), opsets, meta: {} };
+  const main = newBuilder();
+  const y = main.emit('Leak', [x], { slope: { kind: 'float', value: 0.25 } }, { domain: 'own' })[0]!;
+  y.type = x.type;
+  const graph = new Graph('g', { inputs: [x], outputs: [{ name: 'y', value: main.Exp(y) }], nodes: main.nodes });
+  const model = new Model(graph, { irVersion: 14, opsets: new Map([...opsets, ['own', 1]]), functions: [leak] });
+  await expectExact(model, { x: noise([3], 1) });
+});
+
 describe('sequences of known items', () => {
   test.each([
     ['parts of one size', (b: Builder, x: Value) => b.emit('SplitToSequence', [x, b.constant(2, 'int64')], { axis: 1 })[0]!],
@@ -305,6 +320,21 @@ describe('errors', () => {
   test('steps have zeros', async () => {
     const model = modelOf([input('x', [2]), input('w', [2])], (b, x, w) => b.Add(b.Floor(x), w));
     expect((await numbers(modelGradients(model, { wrt: ['x', 'w'] }), { x: noise([2], 1), w: noise([2], 2) }))['x.grad']).toEqual([0, 0]);
+  });
+  test('an operator whose gradient is not said', () => {
+    const model = modelOf(
+      [input('x', [1, 1, 4, 4]), input('r', [1, 5])],
+      (b, x, r) => b.emit('MaxRoiPool', [x, r], { pooled_shape: [2, 2] })[0]!,
+    );
+    expect(codeOf(model, ['x'])).toMatch(/^E6003 no gradient reaches "?x"?: MaxRoiPool has none/);
+  });
+  test('a state that grows', () => {
+    const model = modelOf([input('x', [2])], (b, x) => {
+      const [i, on] = [new Value('i', tensorType('int64', [])), new Value('on', tensorType('bool', []))];
+      const body = bodyOf([i, on, input('s', [2])], (inner, _i, going, s) => [inner.Identity(going), inner.Concat([s, s], 0)]);
+      return b.emit('Loop', [b.constant(2, 'int64'), b.constant(true, 'bool'), x], { body })[0]!;
+    });
+    expect(codeOf(model, ['x'])).toMatch(/^E6003 Loop: the state s is float64\[2\] before a round and float64\[4\] after it/);
   });
   test('what is no float', () => {
     const b = newBuilder();

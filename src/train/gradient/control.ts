@@ -4,7 +4,8 @@ import { type Attributes, Graph, type Node, type Value } from '../../ir/graph.ts
 import type { ValueType } from '../../ir/types.ts';
 import { type Builder, newBuilder } from '../../ops/builder.ts';
 import { zerosLike } from './broadcast.ts';
-import { type Environment, isReal, leadingTo, type Recorded, readBy, Tape } from './driver.ts';
+import { type Environment, leadingTo, readBy, Tape } from './driver.ts';
+import { isReal, type Recorded } from './steps.ts';
 
 /** A node of control flow as it is copied. */
 export interface Nested {

@@ -1,30 +1,22 @@
 // The driver of reverse mode. It copies the nodes between what gradients are asked for and what they are of, notes how to go back
 // through each, and goes back. What an operator's gradient is, a row says; what a row cannot know is here: which values have a gradient,
 // sums over several readers, broadcasting, types.
-import { fail, ModelError } from '../../errors.ts';
-import { derivativesOf } from '../../expr/derivative.ts';
-import { input } from '../../expr/expr.ts';
+import { ModelError } from '../../errors.ts';
 import { type Attributes, type FunctionDefinition, type Node, subgraphs, type Value } from '../../ir/graph.ts';
-import { isFloat } from '../../ir/types.ts';
-import { computeType } from '../../kernels/storage.ts';
 import { valuesOf } from '../../ops/attributes.ts';
 import { type Builder, newBuilder } from '../../ops/builder.ts';
-import { rowOf } from '../../ops/index.ts';
-import { lowerNode } from '../../ops/infer.ts';
-import type { OpName } from '../../ops/names.gen.ts';
-import { expressionOf, named } from '../../ops/plan-node.ts';
-import { bodyOf } from '../../ops/row.ts';
-import { nodesOf } from '../../ops/scalar-nodes.ts';
+import { named } from '../../ops/plan-node.ts';
 import { newestSchema, type OpSchema } from '../../ops/schema.ts';
 import { resolve } from '../../passes/inline.ts';
 import { copyNodes, emitAgain, rebuild, type Visit } from '../../passes/rebuild.ts';
-import { inShapeOf, unbroadcast, zerosLike } from './broadcast.ts';
+import { zerosLike } from './broadcast.ts';
 import { throughIf } from './control.ts';
 import type { OwnFunctions } from './functions.ts';
 import { takenOut } from './items.ts';
 import { throughRounds } from './rounds.ts';
-import type { CutRow, FormulaRow, FunctionRow, GradientRow, Pulled, RuleRow, Slots } from './row.ts';
+import type { CutRow, FunctionRow, GradientRow } from './row.ts';
 import { gradientRowOf } from './rows/index.ts';
+import { bodyOfNode, byFormula, byRule, type Gradients, isReal, type Recorded, settled } from './steps.ts';
 
 /** What all tapes of a derivation share. */
 export interface Environment {
@@ -33,21 +25,11 @@ export interface Environment {
   called(node: Node): FunctionDefinition | undefined;
 }
 
-type Gradients = Iterable<readonly [Value, Value]>;
 interface Entry {
   readonly outputs: readonly (Value | undefined)[];
   readonly place: Node;
-  pull(gs: readonly (Value | undefined)[], b: Builder): Gradients;
+  readonly pull: Recorded['pull'];
 }
-
-/** A copied node: what stands for its outputs, and the way back. */
-export interface Recorded {
-  readonly outputs: readonly (Value | undefined)[];
-  readonly pull: Entry['pull'];
-}
-
-/** Whether a value is a tensor of floats. */
-export const isReal = (v: Value | undefined): boolean => v?.element !== undefined && isFloat(v.element);
 
 /** The values that lead to `ends` through these nodes. */
 export function leadingTo(nodes: readonly Node[], ends: Iterable<Value>): Set<Value> {
@@ -93,11 +75,15 @@ export class Tape {
   ): void {
     const visit: Visit = (node, inputs, given, target) => {
       const attributes = caller ? resolve(given, caller) : given;
+      const before = target.nodes.length;
       const isOnPath = node.outputs.some(v => v && leads.has(v)) && this.#reads(inputs, attributes);
       const made = isOnPath ? this.#differentiate(node, inputs, attributes, target, leads) : emitAgain(node, inputs, attributes, target);
       node.outputs.forEach((v, i) => {
         const copy = made[i];
-        if (v && copy && wanted.has(v)) this.active.add(copy);
+        if (!v || !copy) return;
+        if (wanted.has(v)) this.active.add(copy);
+        // What takes the place of a node keeps the names of its outputs.
+        if (v.name && copy.producer && target.nodes.indexOf(copy.producer, before) >= 0) copy.name = v.name;
       });
       return made;
     };
@@ -175,7 +161,10 @@ export class Tape {
       const isBeyond = node.outputs.some((v, i) => v && i >= beyond && isReal(v) && leads.has(v));
       const isSaid = row.kind !== 'rule' || !row.says || row.says(named(schema, inputs) as never, at as never);
       if (row.kind === 'body' || row.kind === 'function' || !isSaid || isBeyond) return this.#lowered(node, schema, inputs, attributes, b);
-      const recorded = row.kind === 'formula' ? byFormula(row, node, inputs, at, again()) : this.#byRule(row, schema, inputs, at, again, b);
+      const recorded =
+        row.kind === 'formula'
+          ? byFormula(row, node, inputs, at, again())
+          : byRule(row, schema, inputs, at, again, b, { own: this.#env.own, active: this.active });
       return this.#note(node, recorded);
     } catch (error) {
       throw within(error, node);
@@ -274,106 +263,9 @@ export class Tape {
     };
     return { outputs, pull };
   }
-
-  #byRule(
-    row: RuleRow<OpName>,
-    schema: OpSchema,
-    inputs: readonly (Value | undefined)[],
-    at: Readonly<Record<string, unknown>>,
-    again: () => readonly (Value | undefined)[],
-    b: Builder,
-  ): Recorded {
-    const x = named(schema, inputs);
-    const outputs = row.keep?.(x as never, at as never, b) ?? again();
-    const { own } = this.#env;
-    return {
-      outputs,
-      pull: (gs, back) => {
-        const c = {
-          x,
-          at,
-          y: outputs,
-          g: gs[0],
-          gs,
-          b: back,
-          call: (name: string, values: never, facts: never, body: never) => own.call(back, name, values, facts, body),
-          // The cast: rows are looked up by names that only the run knows.
-        } as unknown as Pulled<OpName>;
-        return slotsOf(row.pull(c), schema, inputs, this.active, (g, v) => settled(back, g, v, row.broadcasts));
-      },
-    };
-  }
 }
 
 const isCut = (row: GradientRow): row is CutRow => row.kind === 'zero' || row.kind === 'none' || row.kind === 'gap';
 
-/** The body of a node in the types of its inputs. */
-function bodyOfNode(node: Node, schema: OpSchema, inputs: readonly (Value | undefined)[], attributes: Attributes) {
-  const row = rowOf(node.op, node.domain);
-  const outputs = node.outputs.map(v => v?.name);
-  const made = newBuilder().emit(node.op, inputs, attributes, { domain: node.domain, outputs });
-  const whole = made.find(v => v?.producer)?.producer;
-  if (!whole) return { nodes: [], ends: made };
-  const scratch = newBuilder();
-  const ends = row && bodyOf(row) && lowerNode(row, schema, whole, scratch);
-  if (!ends) throw fail('E6003', `${node.op}: the gradient of this form is not said here, and the operator has no body`);
-  return { nodes: scratch.nodes, ends };
-}
-
 const within = (error: unknown, node: Node): unknown =>
   error instanceof ModelError ? error.within({ offset: node.meta.at, node: { op: node.qualifiedName, name: node.name } }) : error;
-
-/** The gradients that a rule has for those inputs that want one. */
-function* slotsOf(
-  slots: Slots<OpName>,
-  schema: OpSchema,
-  inputs: readonly (Value | undefined)[],
-  active: ReadonlySet<Value>,
-  settle: (g: Value, v: Value) => Value,
-): Gradients {
-  // The cast: the schema's names are the keys.
-  const byName = slots as Readonly<Record<string, ((i: number) => Value | undefined) | undefined>>;
-  for (const [i, v] of inputs.entries()) {
-    if (!v || !active.has(v)) continue;
-    const last = schema.inputs.length - 1;
-    const { name } = schema.inputs[Math.min(i, last)]!;
-    const slot = byName[name];
-    if (!slot) throw fail('E6003', `${schema.name}: the gradient by its input ${name} is not said here`, { argument: name });
-    const g = slot(i - Math.min(i, last));
-    if (g) yield [v, settle(g, v)];
-  }
-}
-
-/** A gradient in the type and shape of what it is of. */
-function settled(b: Builder, g: Value, v: Value, broadcasts = false): Value {
-  const whole = broadcasts ? unbroadcast(b, g, v) : inShapeOf(b, g, v);
-  return b.Cast(whole, v.element!);
-}
-
-/** A map by its formula: the derivative's formula over inputs, result and gradient as nodes. */
-function byFormula(
-  row: FormulaRow<OpName>,
-  node: Node,
-  inputs: readonly (Value | undefined)[],
-  at: Readonly<Record<string, unknown>>,
-  outputs: readonly (Value | undefined)[],
-): Recorded {
-  const map = rowOf(node.op, node.domain);
-  const x = inputs as readonly Value[];
-  const pull: Recorded['pull'] = ([g], b) => {
-    if (!g || !map || !('map' in map)) return [];
-    const formula = expressionOf(
-      map,
-      x.map(v => v.element!),
-      at,
-    );
-    const element = outputs[0]!.element!;
-    const scalar = computeType(element)!;
-    const args = x.map((v, i) => input(i, computeType(v.element!)!));
-    const [y, gradient] = [input(x.length, scalar), input(x.length + 1, scalar)];
-    const parts = row.by?.(args, at as never, y, gradient) ?? derivativesOf(formula, x.length, gradient, y);
-    const made = nodesOf(b, parts, [...x, outputs[0]!, g], element);
-    return x.flatMap((v, i) => (made[i] && isReal(v) ? [[v, settled(b, made[i], v, true)] as const] : []));
-  };
-  return { outputs, pull };
-}

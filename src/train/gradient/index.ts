@@ -15,9 +15,10 @@ import type { FunctionDefinition, Node, Value } from '../../ir/graph.ts';
 import { quoted } from '../../ir/text.ts';
 import type { Builder } from '../../ops/builder.ts';
 import { onesLike } from './broadcast.ts';
-import { type Environment, isReal, leadingTo, Tape } from './driver.ts';
+import { type Environment, leadingTo, Tape } from './driver.ts';
 import { OwnFunctions } from './functions.ts';
 import { requirePaths } from './paths.ts';
+import { isReal } from './steps.ts';
 
 export { OwnFunctions, ownDomain } from './functions.ts';
 export { type ModelGradientOptions, modelGradients } from './model.ts';

@@ -10,10 +10,10 @@ import { fold } from '../../passes/fold.ts';
 import { inline } from '../../passes/inline.ts';
 import { removeUnread, rewriteAll } from '../../passes/rewrite.ts';
 import { zerosLike } from './broadcast.ts';
-import { isReal } from './driver.ts';
 import { OwnFunctions, ownDomain } from './functions.ts';
 import { gradients } from './index.ts';
 import { withPaths } from './paths.ts';
+import { isReal } from './steps.ts';
 
 export interface ModelGradientOptions {
   /** Outputs that are differentiated; all floats otherwise. */

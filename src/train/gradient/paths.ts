@@ -3,8 +3,9 @@ import { type Finding, fail, ModelError } from '../../errors.ts';
 import type { Node, Value } from '../../ir/graph.ts';
 import { quoted } from '../../ir/text.ts';
 import { formatType } from '../../ir/types.ts';
-import { isReal, leadingTo, readBy } from './driver.ts';
+import { leadingTo, readBy } from './driver.ts';
 import { gradientRowOf } from './rows/index.ts';
+import { isReal } from './steps.ts';
 
 interface Step {
   readonly node: Node;

@@ -11,7 +11,8 @@ import { emitAgain, rebuild } from '../../passes/rebuild.ts';
 import { removeUnread } from '../../passes/rewrite.ts';
 import { zerosLike } from './broadcast.ts';
 import { capturedBy, graphIn, graphOf, type Nested, owned, typed } from './control.ts';
-import { type Environment, isReal, leadingTo, type Recorded, readBy, Tape } from './driver.ts';
+import { type Environment, leadingTo, readBy, Tape } from './driver.ts';
+import { isReal, type Recorded } from './steps.ts';
 
 /** Along which axis slices lie, and whether the last comes first. */
 interface Slices {
