@@ -1,8 +1,8 @@
 // node bench/training.mjs MODEL DATA.npz LOSS BACKEND THREADS: trains on one batch, so many steps as each line of standard input asks for,
 // and answers with their milliseconds and the most memory so far. bench/training.py measures PyTorch beside it.
 import { createInterface } from 'node:readline';
-import { load, loadArrays, referenceBackend, resident } from '../dist/src/node/index.js';
 import { cpuBackend } from '../dist/src/node/addon.js';
+import { load, loadArrays, referenceBackend, resident } from '../dist/src/node/index.js';
 import { Trainer } from '../dist/src/train/loop/trainer.js';
 
 const [model, data, loss, name, threads] = process.argv.slice(2);
