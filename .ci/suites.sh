@@ -109,6 +109,14 @@ gradients() {
   for way in "" "--function --open" --second; do node dist/scripts/ops.js grad $way --third "$third" || return 1; done
 }
 autograd() { "$python" test/interop/gradients.py --third "$third"; }
+# Losses, optimizers and schedules beside PyTorch, networks trained beside it, and its recorded runs, replayed by us and by ONNX Runtime.
+training_parts() { "$python" test/interop/training_parts.py; }
+training_example() { npm run build:native && "$python" test/interop/training_example.py; }
+training_runs() {
+  local part="--steps 6 --forms infer,pt2"
+  [ "$third" = all ] && part=""
+  npm run build:native && make_family training all --set open >&2 && "$python" test/interop/training_runs.py "$corpus/training" $part
+}
 optimised() { "$python" test/interop/optimised.py; }
 # Edited models, and folders of test data that the standard's package wrote.
 edit() { "$python" test/interop/edit.py; }
@@ -186,6 +194,9 @@ suite conformance_webgpu $((120 * whole)) conformance_webgpu
 suite microsoft 200 microsoft
 suite optimised 200 optimised
 suite gradients $((120 * whole)) gradients
+suite training_parts 120 training_parts
+suite training_example 200 training_example
+suite training_runs $((400 * whole)) training_runs
 suite autograd $((150 * whole)) autograd
 suite types 120 types
 suite fuzz 90 fuzz

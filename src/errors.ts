@@ -12,6 +12,7 @@ export const exitCodes = {
   device: 6,
   limit: 7,
   internal: 70,
+  interrupted: 130,
 } as const;
 
 export type ExitKind = keyof typeof exitCodes;
@@ -217,6 +218,27 @@ export const codes = {
     'See docs/gradients.md; freeze what lies before the operator, or say it by others.',
   ),
   E6004: row('no-float', 'usage', 'Only floats have gradients.', 'Ask for gradients of floats by floats.'),
+  E6011: row(
+    'not-trained',
+    'unsupported',
+    'A part of the model stays as it is in training.',
+    'Name the weight to train it, or give the model in its training form.',
+  ),
+  E6012: row('label', 'input', 'A label is none of the classes that the model has.', 'Correct the labels, or pass ignore_index.'),
+  E6013: row(
+    'not-finite',
+    'no',
+    'The loss is no finite number any more. The last checkpoint before it is kept.',
+    'Lower the learning rate, clip gradients, and look at the data that the message names.',
+  ),
+  E6014: row(
+    'other-checkpoint',
+    'usage',
+    'A checkpoint is of another model or another training.',
+    'Resume with the model and the optimizer that wrote it.',
+  ),
+  E6015: row('data', 'input', 'Data to train on is missing, ragged or of another form.', 'Correct the rows that the message names.'),
+  E6016: row('no-scalar', 'usage', 'What is to be made small is not one number.', 'Use a loss that is reduced to its mean or sum.'),
   E9001: row('internal', 'internal', 'A defect of omnix.', 'Report it with the output of `omnix doctor`.'),
 } as const satisfies Record<string, CodeRow>;
 

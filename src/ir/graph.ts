@@ -31,6 +31,8 @@ export interface SourceWeight {
   readonly dims: readonly number[];
   /** The name under which the graph has it, where another weight is the same memory. */
   readonly same?: string | undefined;
+  /** Whether its module does not train it. */
+  readonly isBuffer?: boolean | undefined;
 }
 
 /** A dense tensor, or a sparse one in coordinate form. */

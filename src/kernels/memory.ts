@@ -3,7 +3,7 @@
 import { fail } from '../errors.ts';
 import { arrayFor, bytesOf, Tensor, type TypedArray, viewBytes } from '../ir/tensor.ts';
 import { byteLength, type DataType, elementTypes } from '../ir/types.ts';
-import { decodeElement } from './storage.ts';
+import { decodeElement, store } from './storage.ts';
 
 /** Memory with one entry an element. */
 export type Memory = TypedArray | string[] | ComplexArray;
@@ -83,4 +83,18 @@ function pack(elements: Uint8Array, bits: number): Uint8Array {
     if ((at & 7) + bits > 8) bytes[low + 1] = element >> (8 - (at & 7));
   }
   return bytes;
+}
+
+/** The elements of a numeric tensor as numbers; integers beyond 2^53 are the nearest. */
+export function asNumbers(t: Tensor): Float64Array {
+  if (t.type === 'float64') return Float64Array.from(t.data as Float64Array);
+  return Float64Array.from(elementsOf(t) as Uint8Array, entry => Number(decodeElement(t.type, entry)));
+}
+
+/** A tensor of numbers, rounded to its type as storing does. */
+export function tensorOfNumbers(type: DataType, numbers: Float64Array, dims: readonly number[]): Tensor {
+  const data = emptyArray(type, numbers.length) as TypedArray;
+  const isBig = data instanceof BigInt64Array || data instanceof BigUint64Array;
+  store(data, type, 0, 1, isBig ? BigInt64Array.from(numbers, x => BigInt(x)) : numbers, 0, numbers.length);
+  return fromElements(type, data, dims);
 }

@@ -6,4 +6,4 @@ export { type Duplicates, duplicatesIn, withoutDuplicates } from './duplicates.t
 export type { ExternalOptions, OpenExternal } from './external.ts';
 export { loadable, type ReadOptions, type ReadResult, readOnnx } from './read.ts';
 export { functionKey } from './read-functions.ts';
-export { type OnnxFiles, type WriteOptions, writeOnnx } from './write.ts';
+export { graphMessage, type OnnxFiles, type WriteOptions, writeOnnx } from './write.ts';

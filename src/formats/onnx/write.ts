@@ -73,6 +73,9 @@ export async function writeSpelt(
   return { model: encoded, findings, ...(data && data.length > 0 ? { data } : {}) };
 }
 
+/** The graph of a model as a message, for what holds graphs beside the model's own; its contents are shared with the model. */
+export const graphMessage = (model: Model): GraphProto => modelMessage(model, {}).graph!;
+
 /** The message of a model; its contents are shared with the model. */
 function modelMessage(model: Model, takers: Takers): ModelProto {
   const rest = writeMeta(model.meta) as ModelProto;

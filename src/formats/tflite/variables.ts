@@ -1,8 +1,8 @@
 // State that outlives a run: resource variables, tensors that kernels keep, and tables that are filled once.
 import { fail } from '../../errors.ts';
 import { type Output, Value } from '../../ir/graph.ts';
+import { unread, updatedName } from '../../ir/state.ts';
 import type { Tensor } from '../../ir/tensor.ts';
-import { unread, updatedName } from '../state.ts';
 import { zeros } from './quantization.ts';
 import type { TensorInfo } from './tensors.ts';
 

@@ -1,9 +1,9 @@
 // Parameters and buffers of a program, and what a run leaves for the next one: buffers that are written, and whatever else is handed on.
 // Those are inputs of the model, with a default where there is one, and outputs that hold what is in them after a run.
 import { type Output, type SourceWeight, Value } from '../../ir/graph.ts';
+import { unread, updatedName } from '../../ir/state.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import type { Builder } from '../../ops/builder.ts';
-import { unread, updatedName } from '../state.ts';
 import { TensorRef } from './memory.ts';
 
 export class State {
@@ -22,9 +22,9 @@ export class State {
   }
 
   /** Weights that share all of their memory are one value, under the first of their names. */
-  add(fqn: string, tensor: Tensor): TensorRef {
+  add(fqn: string, tensor: Tensor, isBuffer = false): TensorRef {
     const same = this.#byTensor.get(tensor);
-    this.sources.push({ name: fqn, type: tensor.type, dims: tensor.dims, same: same?.fqn });
+    this.sources.push({ name: fqn, type: tensor.type, dims: tensor.dims, same: same?.fqn, isBuffer });
     if (same) return same.ref;
     const value = new Value(fqn, undefined, { tensor: this.#changing.has(fqn) ? unread(tensor) : tensor, parameter: true });
     const ref = TensorRef.of(value);

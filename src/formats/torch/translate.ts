@@ -14,6 +14,12 @@ import { TensorRef } from './memory.ts';
 import type { Archive } from './pt2.ts';
 import { State } from './state.ts';
 
+interface ArchiveWeight {
+  readonly fqn: string;
+  readonly tensor: Tensor;
+  readonly isBuffer: boolean;
+}
+
 export interface TranslateOptions {
   /** Keep operators without a conversion as nodes of domains of their own. */
   readonly allowCustom?: boolean;
@@ -124,7 +130,7 @@ class Program {
       else if (tag === 'parameter' || tag === 'buffer' || tag === 'tensor_constant') {
         const fqn = of.get(`${tag}_name`).text;
         const tensor = this.#archive.tensors.get(fqn);
-        if (tensor) this.#weight(of.get('arg').get('name').text, fqn, tensor);
+        if (tensor) this.#weight(of.get('arg').get('name').text, { fqn, tensor, isBuffer: tag !== 'parameter' });
         else missing.push(missingWeight(fqn, spec.path));
       } else throw fail('E2002', `${spec.path}: an input of kind ${tag} has no conversion`, { path: spec.path });
     }
@@ -151,13 +157,13 @@ class Program {
       throw fail('E2002', `${arg.path}: an input of kind ${tag} has no conversion`, { path: arg.path });
   }
 
-  #weight(arg: string, fqn: string, tensor: Tensor): void {
+  #weight(arg: string, { fqn, tensor, isBuffer }: ArchiveWeight): void {
     const meta = this.#reader.declared(arg);
     if (meta && meta.element !== tensor.type)
       throw fail('E1306', `${fqn}: the program declares ${formatType(meta)}, the archive holds ${tensor.type}[${tensor.dims}]`, {
         tensor: fqn,
       });
-    this.#reader.bindTensor(arg, this.#state.add(fqn, tensor));
+    this.#reader.bindTensor(arg, this.#state.add(fqn, tensor, isBuffer));
   }
 
   #readOutput(spec: Cursor): void {

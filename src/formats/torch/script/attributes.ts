@@ -3,11 +3,11 @@
 import { fail } from '../../../errors.ts';
 import { type Dim, formatDim, isUnknownDim, sameDim, symbol, symbolsOf } from '../../../ir/dims.ts';
 import { Value } from '../../../ir/graph.ts';
+import { unread } from '../../../ir/state.ts';
 import { Tensor } from '../../../ir/tensor.ts';
 import { formatType, type TensorType, tensorType } from '../../../ir/types.ts';
 import type { Builder } from '../../../ops/builder.ts';
 import { contentsOf } from '../../../ops/shapes.ts';
-import { unread } from '../../state.ts';
 import { Symbolic } from '../aten/row.ts';
 import { TensorRef } from '../memory.ts';
 import { Device, Dict, type Host, isKnownNumber, isNumber, isSame, kindOf, List, plain, Tuple } from './values.ts';

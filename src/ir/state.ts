@@ -1,5 +1,5 @@
 // State of a model: tensors that a run changes. They are inputs with a default, and outputs that hold what is in them after a run.
-import { sameAs, storedOf, Tensor } from '../ir/tensor.ts';
+import { sameAs, storedOf, Tensor } from './tensor.ts';
 
 /** The name of the output that holds the content of a state after a run. */
 export const updatedName = (name: string): string => `${name}.updated`;
