@@ -43,6 +43,8 @@ export interface Quantized {
   readonly outputs: readonly { readonly name: string; readonly snr: number }[];
   /** What the loss was measured on, or why it was not. */
   readonly measuredOn: 'samples' | 'random inputs' | { readonly skipped: string };
+  /** How many times the models ran for it. */
+  readonly samples: number;
   /** Nodes that could have been quantised and were not. */
   readonly kept: readonly Kept[];
   /** How many nodes are quantised, by operator. */
@@ -60,12 +62,16 @@ export async function quantize(model: Model, options: QuantizeOptions): Promise<
   const { samples, calibration = 'minmax', percentile, check = true, onProgress } = options;
   checkCalibration(options);
   const prepared = await prepare(model, options);
+  let ran = 0;
   const measure = (stage: QuantizeProgress['stage']): MeasureOptions => ({
     backend: options.backend ?? referenceBackend(),
     timeout: options.timeout,
     memory: options.memory,
     seed: options.seed,
-    onSample: sample => onProgress?.({ stage, sample }),
+    onSample: sample => {
+      ran = Math.max(ran, sample + 1);
+      onProgress?.({ stage, sample });
+    },
   });
   const { measured } = prepared;
   const ranges = await (options.scheme === 'static' && samples
@@ -81,6 +87,7 @@ export async function quantize(model: Model, options: QuantizeOptions): Promise<
     layers: prepared.layers.map(({ name, op }, i) => ({ name, op, ...('layers' in loss && { snr: loss.layers[i] }) })),
     outputs: 'layers' in loss ? loss.outputs : [],
     measuredOn: 'layers' in loss ? loss.on : loss,
+    samples: ran,
   };
 }
 

@@ -56,7 +56,7 @@ export async function quantize([input]: readonly string[], options: QuantizeOpti
   const bytes = { before: loaded.source.size, after: written.files.reduce((n, f) => n + f.bytes, 0) };
   const lines = [...sizeTable(made, bytes), '', ...lossTable(made), ...keptLines(made)];
   if (options.output === '-') for (const line of lines) out.note(line);
-  const { layers, outputs, measuredOn, kept, nodes } = made;
+  const { layers, outputs, measuredOn, samples, kept, nodes } = made;
   return {
     results: {
       input,
@@ -65,6 +65,7 @@ export async function quantize([input]: readonly string[], options: QuantizeOpti
       bytes,
       nodes: [...nodes].map(([name, count]) => ({ name, count })),
       measuredOn,
+      samples,
       layers: layers.map(jsonLoss),
       outputs: outputs.map(jsonLoss),
       kept,

@@ -24,10 +24,10 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 ROOT = Path(__file__).resolve().parents[2]
 CASES = "mlp lenet resnet18 mobilenet_v2 bert_tiny gpt2_tiny".split()
-# Least dB against the float model, and against omnix. ONNX Runtime multiplies blocks of 4 bits by activations that it rounds to 8 bits.
-BOUNDS = {"dynamic": (20, 40), "static": (8, 20), "int8": (30, 80), "int4": (8, 25)}
-# Another choice of which nodes are quantised: theirs takes matmuls of two activations along, ours residual sums.
-SLACK = 3
+# Least dB against the float model, and against omnix. In MatMul with integer weights ONNX Runtime rounds what they are multiplied with to 8 bits.
+BOUNDS = {"dynamic": (25, 100), "static": (15, 100), "int8": (27, 40), "int4": (17, 40)}
+# Outputs are few and errors chance: of mobilenet_v2 its own model with weights of 8 bits is 4.5 dB worse than that with 7.
+SLACK = 5
 OPTIONS = {"int4": ["--opset", "21"], "static": ["--calibrate", "{inputs}", "--reduce-range"]}
 
 warnings.filterwarnings("ignore")
