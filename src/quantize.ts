@@ -133,11 +133,15 @@ async function losses(
   };
 }
 
+/** Bytes of weights up to which a model is run without being asked to. */
+const largestAtRandom = 2 ** 30;
+
 type Ratios = { readonly ratios: readonly number[] } | { readonly skipped: string };
 
 /** On the samples, or on inputs at random as far as they run. */
 async function ratios({ graph }: Model, samples: Samples | undefined, measure: (samples: Samples) => Promise<number[]>): Promise<Ratios> {
   if (samples) return { ratios: await measure(samples) };
+  if (bytesOf({ graph }) > largestAtRandom) return { skipped: 'its weights are too many to run it in reasonable time; give it data' };
   let skipped = '';
   try {
     const inputs = graph.inputs.filter(v => !v.tensor);
@@ -167,4 +171,4 @@ function counts(names: readonly string[]): Map<string, number> {
   return found;
 }
 
-const bytesOf = ({ graph }: Model): number => constantsOf(graph).reduce((n, v) => n + (v.tensor?.byteLength ?? 0), 0);
+const bytesOf = ({ graph }: Pick<Model, 'graph'>): number => constantsOf(graph).reduce((n, v) => n + (v.tensor?.byteLength ?? 0), 0);

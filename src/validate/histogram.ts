@@ -12,6 +12,7 @@ export class Histogram {
   low = 0;
   high = 0;
   count = 0;
+  #zeros = 0;
   #limit = 0;
   readonly #bins = new Float64Array(2 * half);
 
@@ -23,6 +24,7 @@ export class Histogram {
       if (!Number.isFinite(x)) return false;
       if (x < low) low = x;
       else if (x > high) high = x;
+      else if (x === 0) this.#zeros++;
     }
     [this.low, this.high] = [low, high];
     this.#cover(Math.max(-low, high));
@@ -52,7 +54,9 @@ export class Histogram {
     const { low, high } = this;
     if (method === 'minmax' || this.#limit === 0) return { low, high };
     if (method === 'percentile') return this.#percentile(percentile);
-    const end = (entropyBins(this.#bins, steps) / half) * this.#limit;
+    // Zero is exact in any steps; with it, what is around it would decide alone.
+    const others = this.#bins.with(half, this.#bins[half]! - this.#zeros);
+    const end = (entropyBins(others, steps) / half) * this.#limit;
     return { low: Math.max(low, -end), high: Math.min(high, end) };
   }
 

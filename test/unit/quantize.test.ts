@@ -110,6 +110,15 @@ describe('histograms', () => {
     even.add(Float32Array.from({ length: 20_000 }, (_, i) => i / 20_000));
     expect(even.range('entropy').high).toBeGreaterThan(0.99);
   });
+  test('end in the same place with many exact zeros, as a Relu gives', () => {
+    const [some, most] = [new Histogram(), new Histogram()];
+    const positive = normal.map(Math.abs);
+    some.add(positive);
+    most.add(positive);
+    most.add(new Float32Array(10 * positive.length));
+    expect(most.range('entropy')).toEqual(some.range('entropy'));
+    expect(some.range('entropy').high).toBeGreaterThan(2.5);
+  });
   test('of nothing but zeros are empty', () => {
     const h = new Histogram();
     h.add([0, 0]);
@@ -220,6 +229,19 @@ describe('static', () => {
     { ops: ['MatMul'] },
   ] as const)('takes %o', async options => {
     await quantized(mlp(), { scheme: 'static', samples, ...options }, 20);
+  });
+  test('leaves a bias alone that 32 bits do not hold in its steps', async () => {
+    const w = new Value('w', undefined, {
+      tensor: new Tensor(
+        'float32',
+        Float32Array.from({ length: 16 }, (_, i) => (i % 2 ? 1e-12 : 0.5)),
+        [8, 2],
+      ),
+    });
+    const c = new Value('c', undefined, { tensor: new Tensor('float32', [1, 2]) });
+    const { model: m } = await quantized(model([x], [node('Gemm', [x, w, c])]), { scheme: 'static', samples });
+    expect((await run(m, samples[0]!))[1]).toBeCloseTo(2, 1);
+    expect(m.graph.nodes.find(n => n.op === 'Gemm')!.inputs[2]!.name).toBe('c');
   });
   test('stores a constant that is added as integers', async () => {
     const layer = node('MatMul', [x, weight('w', 8, 4)]);

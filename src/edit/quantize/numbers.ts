@@ -133,14 +133,17 @@ export function quantizeTensor(tensor: Tensor, sharing: Sharing, options: StepOp
   };
 }
 
-/** A bias in the steps that a sum of products has: the scale of what is read times that of each channel. */
-export function quantizeBias(bias: Tensor, input: number, weights: Tensor): Omit<QuantizedTensor, 'zero'> {
+/**
+ * A bias in the steps that a sum of products has: the scale of what is read times that of each channel. Undefined where 32 bits do not hold
+ * it, as of a channel whose weights are next to nothing.
+ */
+export function quantizeBias(bias: Tensor, input: number, weights: Tensor): Omit<QuantizedTensor, 'zero'> | undefined {
   // The casts: both are float32.
   const [data, scales] = [bias.data as Float32Array, weights.data as Float32Array];
   const products = Float32Array.from(scales, s => usable(s * input));
-  const scaleOf = (i: number): number => products[products.length === 1 ? 0 : i]!;
-  const q = Int32Array.from(data, (x, i) => Math.min(2 ** 31 - 1, Math.max(-(2 ** 31), even(x / scaleOf(i)))));
-  return { q: new Tensor('int32', q, bias.dims), scale: new Tensor('float32', products, weights.dims) };
+  const q = Float64Array.from(data, (x, i) => even(x / products[products.length === 1 ? 0 : i]!));
+  if (!q.every(n => Math.abs(n) < 2 ** 31)) return undefined;
+  return { q: new Tensor('int32', Int32Array.from(q), bias.dims), scale: new Tensor('float32', products, weights.dims) };
 }
 
 /** Elements in an integer type; two of 4 bits share a byte, the first in its low half. */

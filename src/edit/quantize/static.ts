@@ -95,11 +95,12 @@ export class Static extends QuantizingCopy {
     const { scale } = this.weights.get(layer)!;
     const count = layer.tensor.dims[layer.channel]!;
     if (!tensor?.isResident || tensor.type !== 'float32' || tensor.dims.length !== 1 || tensor.dims[0] !== count) return undefined;
-    const { q, scale: steps } = quantizeBias(tensor, input, scale);
-    return this.emit('DequantizeLinear', this.constants(bias.name, [q, steps]), {
+    const made = quantizeBias(tensor, input, scale);
+    if (!made) return undefined;
+    return this.emit('DequantizeLinear', this.constants(bias.name, [made.q, made.scale]), {
       name: `${bias.name}_dequantized`,
       type: bias.type,
-      attributes: steps.dims.length > 0 ? { axis: int(0) } : {},
+      attributes: made.scale.dims.length > 0 ? { axis: int(0) } : {},
     });
   }
 }
