@@ -1,5 +1,5 @@
 // omnix quantize as a process: data in its forms, the report, and what is refused.
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -38,6 +38,13 @@ beforeAll(async () => {
   mkdirSync(at('many'));
   for (const i of [0, 1]) await saveArrays(join(at('many'), `${i}.npz`), { x: floats(2, 4) });
   mkdirSync(at('empty'));
+  mkdirSync(at('sets/test_data_set_0'), { recursive: true });
+  for (const name of ['input_0.pb', 'output_0.pb']) {
+    const t = name === 'input_0.pb' ? floats(2, 4) : floats(2, 2);
+    // dims: 2 and the other, data_type: float, raw_data.
+    const head = [0x08, 2, 0x08, t.dims[1]!, 0x10, 1, 0x4a, t.byteLength];
+    writeFileSync(join(at('sets/test_data_set_0'), name), Uint8Array.of(...head, ...t.bytes()));
+  }
 });
 
 test('a static model is written with the loss of each layer', async () => {
@@ -52,6 +59,7 @@ test.each([
   ['batch.npz', 3],
   ['stacked.npz', 3],
   ['many', 2],
+  ['sets', 1],
 ])('data may be %s', (data, samples) => {
   const { results } = json('quantize', 'model.onnx', '-o', 'data.onnx', '--overwrite', '--scheme', 'static', '--calibrate', data);
   expect(results).toMatchObject({ measuredOn: 'samples', samples, layers: [{ name: 'first' }, { name: 'last' }] });

@@ -292,6 +292,8 @@ describe('weights only', () => {
     const old = model([x, w], nodes(), { initializers: [w], irVersion: 3, opset: 13 });
     const { graph, irVersion } = (await quantized(old, { scheme: 'int8' })).model;
     expect([graph.inputs.map(v => v.name), irVersion >= 4]).toEqual([['x'], true]);
+    const older = model([x, w], nodes(), { initializers: [w], irVersion: 3, opset: 7 });
+    expect((await quantized(older, { scheme: 'int8', opset: 13 })).model.graph.inputs.map(v => v.name)).toEqual(['x']);
   });
   test('read the weight of a Constant, which is gone then', async () => {
     const constant = node('Constant', [], { value: { kind: 'tensor', value: floats(8, 4) } });

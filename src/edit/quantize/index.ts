@@ -12,7 +12,7 @@ import { inlineFunctions } from '../inline.ts';
 import { Dynamic, dynamicObstacle, dynamicOps } from './dynamic.ts';
 import { type Choice, constantOf, excluder, findLayers, type Kept, type Layer, labelOf } from './layers.ts';
 import { quantizeTensor, type Range, type Sharing, type Step, type StepOptions, type StepType, stepFor } from './numbers.ts';
-import type { QuantizedWeight, Quantizing } from './quantizing.ts';
+import { listNoConstants, type QuantizedWeight, type Quantizing } from './quantizing.ts';
 import { type ActivationType, Static } from './static.ts';
 import { planStatic, type StaticFacts, type StaticPlan, staticLayerOps, staticOps } from './static-plan.ts';
 import { WeightsOnly } from './weights-only.ts';
@@ -210,6 +210,7 @@ function inOpset(model: Model, row: SchemeRow, { scheme, opset, perTensor = fals
   if (wanted === own) return model;
   const newest = upgrade(model);
   target(newest, wanted, { had: model.opsets });
+  listNoConstants(newest, model.irVersion);
   return newest;
 }
 

@@ -44,8 +44,7 @@ export abstract class QuantizingCopy extends Copy {
     const { graph } = model;
     dropUnread(graph, source.graph, this.values);
     model.irVersion = Math.max(source.irVersion, irVersionFor(model.opsets), firstWithConstants);
-    // Initializers that are inputs too would become defaults that callers may replace.
-    if (source.irVersion < firstWithConstants) graph.inputs = graph.inputs.filter(v => !v.tensor);
+    listNoConstants(model, source.irVersion);
     return { model, valueOf: v => this.values.get(v) };
   }
 
@@ -144,6 +143,11 @@ const suffixes = ['quantized', 'scale', 'zero_point'] as const;
 
 /** The first IR version in which constants need not be inputs. */
 const firstWithConstants = 4;
+
+/** In a model that had to list its constants as inputs, they would become defaults that callers may replace. */
+export function listNoConstants({ graph }: Model, irVersion: number): void {
+  if (irVersion < firstWithConstants) graph.inputs = graph.inputs.filter(v => !v.tensor);
+}
 
 /** Constants that had readers before and have none now. */
 function dropUnread(graph: Graph, source: Graph, values: ReadonlyMap<Value, Value | undefined>): void {
