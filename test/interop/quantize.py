@@ -5,7 +5,8 @@
 
 CORPUS has folders with model.dynamo.onnx, inputs.npz to calibrate on and inputs2.npz to judge by. Each quantised model has to pass the standard's
 checker with shapes. The ratio of signal to noise of its outputs in ONNX Runtime, in dB, has to be at least that of BOUNDS: against the float
-model, and against what omnix computes of the same quantised model, which differs by how ONNX Runtime's fused kernels round. Where
+model, and against what omnix computes of the same quantised model, which differs by how ONNX Runtime's fused kernels round; it has to have
+fused the layers. Where
 onnxruntime.quantization makes a model of the same scheme, ours may be no more than SLACK dB worse. Build first: node scripts/prepare.mjs.
 """
 import argparse
@@ -28,6 +29,8 @@ CASES = "mlp lenet resnet18 mobilenet_v2 bert_tiny gpt2_tiny".split()
 BOUNDS = {"dynamic": (25, 100), "static": (15, 100), "int8": (27, 40), "int4": (17, 40)}
 # Outputs are few and errors chance: of mobilenet_v2 its own model with weights of 8 bits is 4.5 dB worse than that with 7.
 SLACK = 5
+# What no fused form took the place of.
+UNFUSED = {"dynamic": {"MatMulInteger", "Gemm"}, "static": {"Conv", "Gemm"}}
 OPTIONS = {"int4": ["--opset", "21"], "static": ["--calibrate", "{inputs}", "--reduce-range"]}
 
 warnings.filterwarnings("ignore")
@@ -40,8 +43,11 @@ def omnix(*arguments):
         raise AssertionError(done.stderr[-400:])
 
 
-def run(path, feeds):
+def run(path, feeds, optimized=None):
     options = ort.SessionOptions()
+    if optimized:
+        options.optimized_model_filepath = str(optimized)
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
     options.log_severity_level = 3
     options.intra_op_num_threads = 1
     session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
@@ -92,7 +98,9 @@ def judge(case, scheme, backend, folder):
     onnx.checker.check_model(str(out), full_check=True)
     feeds, judged = (dict(np.load(case / name)) for name in ("inputs.npz", "inputs2.npz"))
     omnix("run", out, "--inputs", case / "inputs2.npz", "-o", made, "--overwrite", "--backend", backend)
-    want, got = run(path, judged), run(out, judged)
+    want, got = run(path, judged), run(out, judged, folder / "optimized.onnx")
+    left = {n.op_type for n in onnx.load(folder / "optimized.onnx").graph.node} & UNFUSED.get(scheme, set())
+    assert not left, f"ONNX Runtime fuses not all of {left}"
     return snr(want, got), snr(dict(np.load(made)), got), theirs(path, scheme, feeds, judged, folder), out.stat().st_size / path.stat().st_size
 
 
