@@ -167,6 +167,14 @@ describe('dynamic', () => {
     ]);
     expect([...result.nodes]).toEqual([['MatMul', 1]]);
   });
+  test('names the layers that it has no form of', async () => {
+    const up = node('ConvTranspose', [image, weight('w', 3, 4, 2, 2)], {}, 'up');
+    const m = model([image], [up, node('Conv', [out(up), weight('v', 4, 4, 3, 3)])]);
+    expect((await quantized(m, { scheme: 'dynamic' })).kept).toEqual([
+      { name: 'up', op: 'ConvTranspose', reason: 'the scheme has no form of it' },
+    ]);
+    expect((await quantized(m, { scheme: 'int8' })).kept).toEqual([]);
+  });
   test('goes into nested graphs', async () => {
     const w = weight('w', 8, 8);
     const branch = (name: string): Graph => {

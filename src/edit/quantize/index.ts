@@ -10,7 +10,7 @@ import { upgrade } from '../../opset/upgrade.ts';
 import { refuseTraining } from '../copy.ts';
 import { inlineFunctions } from '../inline.ts';
 import { Dynamic, dynamicObstacle, dynamicOps } from './dynamic.ts';
-import { type Choice, constantOf, excluder, findLayers, type Kept, type Layer, labelOf } from './layers.ts';
+import { type Choice, constantOf, excluder, findLayers, type Kept, type Layer, labelOf, weightedOps } from './layers.ts';
 import { quantizeTensor, type Range, type Sharing, type Step, type StepOptions, type StepType, stepFor } from './numbers.ts';
 import { listNoConstants, type QuantizedWeight, type Quantizing } from './quantizing.ts';
 import { type ActivationType, Static } from './static.ts';
@@ -193,6 +193,7 @@ function chosen({ layers, between = [], onRequest = [] }: SchemeRow, { ops, excl
   const isAsked = (op: string): boolean => !ops || ops.includes(op);
   return {
     layers: new Set([...layers.filter(isAsked), ...onRequest.filter(op => ops?.includes(op))]),
+    foreign: new Set(ops ? [] : weightedOps.filter(op => !layers.includes(op))),
     between: new Set(between.filter(isAsked)),
     exclude,
   };

@@ -34,6 +34,9 @@ const layerRows = {
 
 type LayerOp = keyof typeof layerRows;
 
+/** Operators of which people expect to be told: most of what a model weighs is in them. */
+export const weightedOps: readonly string[] = ['Conv', 'ConvTranspose', 'MatMul', 'Gemm', 'GRU', 'LSTM', 'RNN'];
+
 export interface Layer {
   readonly node: Node;
   readonly row: LayerRow;
@@ -55,6 +58,8 @@ export interface Kept {
 export interface Choice {
   /** Operators whose weights are quantised. */
   readonly layers: ReadonlySet<string>;
+  /** Operators with weights that the scheme has no form of. */
+  readonly foreign: ReadonlySet<string>;
   /** Operators without a weight that are too, where they stand between layers. */
   readonly between: ReadonlySet<string>;
   /** Names of nodes, `*` for any part, that are not. */
@@ -100,7 +105,7 @@ export interface FoundLayers {
 export function findLayers(
   model: Model,
   types: ReadonlyMap<Value, ValueType>,
-  { layers: ops }: Choice,
+  { layers: ops, foreign }: Choice,
   isExcluded: (node: Node) => boolean,
 ): FoundLayers {
   // Before IR version 4 every constant is an input too, and no less constant.
@@ -110,7 +115,9 @@ export function findLayers(
   const visit = (graph: Graph, isNested: boolean): void => {
     for (const node of graph.nodes) {
       for (const [, inner] of subgraphs(node)) visit(inner, true);
-      if (node.domain !== '' || !ops.has(node.op)) continue;
+      if (node.domain !== '') continue;
+      if (foreign.has(node.op)) kept.push({ name: labelOf(node), op: node.op, reason: 'the scheme has no form of it' });
+      if (!ops.has(node.op)) continue;
       const found = isExcluded(node) ? 'excluded' : layerOf(node, { types, open, isNested });
       if (typeof found === 'string') kept.push({ name: labelOf(node), op: node.op, reason: found });
       else layers.set(node, found);
