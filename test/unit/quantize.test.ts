@@ -238,6 +238,13 @@ describe('static', () => {
   ] as const)('takes %o', async options => {
     await quantized(mlp(), { scheme: 'static', samples, ...options }, 20);
   });
+  test('measures a constant that is still in its file', async () => {
+    const held = floats(8, 8);
+    const read = async (from = 0, length = 256): Promise<Uint8Array> => held.bytes().slice(from, from + length);
+    const stored = new Value('stored', undefined, { tensor: new Tensor('float32', { length: 256, read }, [8, 8]) });
+    const layer = node('MatMul', [stored, weight('w', 8, 4)]);
+    await quantized(model([x], [layer, node('MatMul', [x, out(layer)])]), { scheme: 'static', samples });
+  });
   test('leaves a bias alone that 32 bits do not hold in its steps', async () => {
     const w = new Value('w', undefined, {
       tensor: new Tensor(

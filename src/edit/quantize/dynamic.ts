@@ -2,7 +2,7 @@
 import { type Attribute, Node, type Value } from '../../ir/graph.ts';
 import { Tensor } from '../../ir/tensor.ts';
 import { numberOf } from '../../opset/form.ts';
-import { constantOf, type Layer, labelOf } from './layers.ts';
+import { type Layer, labelOf, residentConstant } from './layers.ts';
 import { QuantizingCopy } from './quantizing.ts';
 
 /** What a layer becomes: an integer operator, its sums as floats times both scales, and the bias. */
@@ -28,7 +28,7 @@ export function dynamicObstacle({ node, row }: Layer): string | undefined {
   if (node.op !== 'Gemm') return undefined;
   if (at('transA', 0) !== 0) return 'it transposes its input';
   const bias = node.inputs[row.bias!];
-  return bias && at('beta', 1) !== 1 && constantOf(bias)?.isResident !== true ? 'it scales a bias that is no constant' : undefined;
+  return bias && at('beta', 1) !== 1 && !residentConstant(bias) ? 'it scales a bias that is no constant' : undefined;
 }
 
 export class Dynamic extends QuantizingCopy {
@@ -72,10 +72,10 @@ export class Dynamic extends QuantizingCopy {
   /** A bias as it is added: with a factor, and with the axes that come after its channels. */
   #bias({ node }: Layer, bias: Value, shape: readonly number[]): Value {
     const beta = node.op === 'Gemm' ? (numberOf(node.attributes.get('beta')) ?? 1) : 1;
-    const tensor = constantOf(bias);
+    const tensor = residentConstant(bias);
     const more = shape.length - 1;
     if (more === 0 && beta === 1) return this.value(bias)!;
-    if (!tensor?.isResident) return this.#spread(bias, more);
+    if (!tensor) return this.#spread(bias, more);
     const data = (tensor.data as Float32Array).map(x => x * beta);
     return this.constant(`${bias.name}_added`, new Tensor('float32', data, [...tensor.dims, ...shape.slice(1)]));
   }

@@ -10,7 +10,7 @@ import { upgrade } from '../../opset/upgrade.ts';
 import { refuseTraining } from '../copy.ts';
 import { inlineFunctions } from '../inline.ts';
 import { Dynamic, dynamicObstacle, dynamicOps } from './dynamic.ts';
-import { type Choice, constantOf, excluder, findLayers, type Kept, type Layer, labelOf, weightedOps } from './layers.ts';
+import { type Choice, excluder, findLayers, type Kept, type Layer, labelOf, residentConstant, weightedOps } from './layers.ts';
 import { quantizeTensor, type Range, type Sharing, type Step, type StepOptions, type StepType, stepFor } from './numbers.ts';
 import { listNoConstants, type QuantizedWeight, type Quantizing } from './quantizing.ts';
 import { type ActivationType, Static } from './static.ts';
@@ -306,7 +306,7 @@ function activations(
 ) {
   const steps = new Map<Value, Step>();
   for (const root of new Set(plan.steps.values())) {
-    const tensor = constantOf(root);
+    const tensor = residentConstant(root);
     // The cast: only constants of float32 are among them.
     const range = tensor ? rangeOf(tensor.data as Float32Array) : ranges.get(root);
     if (!range) throw fail('E9001', `${root.name} was not measured`);

@@ -160,6 +160,12 @@ export function constantOf(v: Value): Tensor | undefined {
   return value?.kind === 'tensor' ? value.value : undefined;
 }
 
+/** The same where it is in memory. */
+export function residentConstant(v: Value): Tensor | undefined {
+  const tensor = constantOf(v);
+  return tensor?.isResident ? tensor : undefined;
+}
+
 function whyOpen(weight: Value | undefined): string {
   const producer = weight?.producer;
   if (!producer) return 'its weight is an input';

@@ -1,7 +1,7 @@
 // Scheme static, the decision: which nodes run between quantised values, and which values have steps of their own.
 import { countUses, type Graph, type Model, type Node, type Value } from '../../ir/graph.ts';
 import type { ValueType } from '../../ir/types.ts';
-import { type Choice, constantOf, type Kept, type Layer, labelOf } from './layers.ts';
+import { type Choice, type Kept, type Layer, labelOf, residentConstant } from './layers.ts';
 
 /** How an operator without a weight behaves between quantised values. */
 type Kind =
@@ -68,7 +68,7 @@ class Planning implements StaticPlan {
   }
 
   get measured(): readonly Value[] {
-    return [...new Set(this.steps.values())].filter(v => !constantOf(v));
+    return [...new Set(this.steps.values())].filter(v => !residentConstant(v));
   }
 
   decide(node: Node): void {
@@ -127,7 +127,7 @@ class Planning implements StaticPlan {
   #isAmongQuantized(node: Node, kind: Kind): boolean {
     const floats = this.#floats(node);
     if (kind !== 'computes') return this.#isMade(floats[0]!);
-    return floats.some(v => this.#isMade(v)) && floats.every(v => this.#isMade(v) || constantOf(v)?.isResident === true);
+    return floats.some(v => this.#isMade(v)) && floats.every(v => this.#isMade(v) || residentConstant(v) !== undefined);
   }
 
   /** Whether a value only lies between a node and what bounds it. */

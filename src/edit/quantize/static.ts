@@ -2,7 +2,7 @@
 import type { Node, Value } from '../../ir/graph.ts';
 import { Tensor } from '../../ir/tensor.ts';
 import { int } from '../../opset/form.ts';
-import { constantOf, type Layer } from './layers.ts';
+import { type Layer, residentConstant } from './layers.ts';
 import { integers, quantizeBias, quantizeTensor, type Step } from './numbers.ts';
 import { type QuantizedWeights, QuantizingCopy } from './quantizing.ts';
 import type { StaticFacts, StaticPlan } from './static-plan.ts';
@@ -70,7 +70,7 @@ export class Static extends QuantizingCopy {
   }
 
   #stored(v: Value): Value | undefined {
-    const tensor = constantOf(v);
+    const tensor = residentConstant(v);
     const made = tensor && quantizeTensor(tensor, { of: 'tensor' }, this.#given);
     return made && this.constant(`${v.name}_quantized`, made.q);
   }
@@ -91,10 +91,10 @@ export class Static extends QuantizingCopy {
 
   /** A bias with one number for each channel in the steps of the sums; others stay floats. */
   #bias(layer: Layer, bias: Value, input: number): Value | undefined {
-    const tensor = constantOf(bias);
+    const tensor = residentConstant(bias);
     const { scale } = this.weights.get(layer)!;
     const count = layer.tensor.dims[layer.channel]!;
-    if (!tensor?.isResident || tensor.type !== 'float32' || tensor.dims.length !== 1 || tensor.dims[0] !== count) return undefined;
+    if (tensor?.type !== 'float32' || tensor.dims.length !== 1 || tensor.dims[0] !== count) return undefined;
     const made = quantizeBias(tensor, input, scale);
     if (!made) return undefined;
     return this.emit('DequantizeLinear', this.constants(bias.name, [made.q, made.scale]), {
