@@ -11,6 +11,12 @@ browser() {
   debian chromium || return 1
   vitest_suite --config test/browser/vitest.config.ts
 }
+# WebGPU in Node on the software adapter that comes with Chromium.
+software_adapter() {
+  debian chromium libvulkan1 || return 1
+  export VK_ICD_FILENAMES=/usr/lib/chromium/vk_swiftshader_icd.json XDG_RUNTIME_DIR="$log"
+}
+webgpu() { software_adapter && vitest_suite --config test/webgpu/vitest.config.ts; }
 sanitizers() {
   debian g++ || return 1
   node scripts/build-native.mjs --sanitize address,undefined || return 1
@@ -85,6 +91,10 @@ conformance() {
 conformance_cpu() {
   conformance_cases && npm run build:native && node dist/test/conformance/run.js "$cache/conformance" --kind node,simple,pytorch-converted,pytorch-operator,own --backend cpu
 }
+conformance_webgpu() {
+  conformance_cases && software_adapter &&
+    node dist/test/conformance/run.js "$cache/conformance" --kind node,simple,pytorch-converted,pytorch-operator,own --backend webgpu --third "$third"
+}
 selection() { conformance_cases && "$python" test/conformance/write_cases.py "$cache/conformance" --only - --check; }
 # Models written in other opsets, run by the reference backend and by ONNX Runtime.
 opsets() {
@@ -93,6 +103,12 @@ opsets() {
     "$python" test/conformance/opsets.py "$cache/conformance" build/opsets --no-converter
 }
 microsoft() { "$python" test/interop/microsoft.py; }
+# The gradient of every sample beside central differences: in both forms, with an open size, and of the gradient itself. Those of
+# test/interop beside PyTorch's autograd.
+gradients() {
+  for way in "" "--function --open" --second; do node dist/scripts/ops.js grad $way --third "$third" || return 1; done
+}
+autograd() { "$python" test/interop/gradients.py --third "$third"; }
 optimised() { "$python" test/interop/optimised.py; }
 # Edited models, and folders of test data that the standard's package wrote.
 edit() { "$python" test/interop/edit.py; }
@@ -159,7 +175,8 @@ suite start 60 start
 suite check 60 npm run check
 suite native 240 native
 suite sanitizers 400 sanitizers
-suite browser 240 browser
+suite browser 300 browser
+suite webgpu 240 webgpu
 suite environment 600 python_environment
 python_environment >/dev/null 2>&1
 suite drift 120 drift
@@ -167,8 +184,11 @@ suite samples 120 samples
 suite selection 120 selection
 suite conformance 300 conformance
 suite conformance_cpu 300 conformance_cpu
+suite conformance_webgpu $((120 * whole)) conformance_webgpu
 suite microsoft 200 microsoft
 suite optimised 200 optimised
+suite gradients $((120 * whole)) gradients
+suite autograd $((150 * whole)) autograd
 suite types 120 types
 suite fuzz 90 fuzz
 suite verdicts $((150 * whole)) verdicts

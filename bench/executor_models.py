@@ -81,7 +81,7 @@ class Decoder(nn.Module):
 
 def gpt2():
     cache = torch.randn(12, 1, 12, 128, 64)
-    return Decoder().eval(), (torch.tensor([[7]]), torch.tensor([[128]]), cache, torch.randn_like(cache)), {"keys": {3: "past"}, "values": {3: "past"}, "ids": {}, "place": {}}
+    return Decoder().eval(), (torch.tensor([[7]]), torch.tensor([[128]]), cache, torch.randn_like(cache)), {"ids": {}, "place": {}, "keys": {3: "past"}, "values": {3: "past"}}
 
 
 class Recurrent(nn.Module):

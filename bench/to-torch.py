@@ -28,7 +28,7 @@ given = np.load(inputs)
 session = onnxruntime.InferenceSession(path)
 feeds = {i.name: given[i.name] for i in session.get_inputs()}
 want = session.run(None, feeds)
-arguments = [torch.from_numpy(np.ascontiguousarray(x)) for x in feeds.values()]
+arguments = [torch.from_numpy(np.array(x, order="C")) for x in feeds.values()]
 with torch.no_grad():
     try:
         got = module(made)(*arguments)
@@ -45,6 +45,7 @@ print(json.dumps({"off": off}))
 """
 OURS = "def module(made):\n    return torch.export.load(made).module()\n" + JUDGE
 PEER = "def module(made):\n    return torch.load(made, weights_only=False)\n" + JUDGE
+VERSIONS = "import importlib.metadata as m, json; print(json.dumps({p: m.version(p) for p in ('onnx2torch', 'torch')}))"
 CONVERT = """
 import sys, torch, onnx2torch
 torch.save(onnx2torch.convert(sys.argv[1]), sys.argv[2])
@@ -96,7 +97,8 @@ def main():
         ratio = statistics.median(r["onnx2torch"]["seconds"] / r["omnix"]["seconds"] for r in both)
         print(f"where both are right ({len(both)}), onnx2torch takes {ratio:.1f} times as long (median)")
     if options.json:
-        options.json.write_text(json.dumps(rows, indent=1))
+        versions = json.loads(run([options.peer, "-c", VERSIONS])[0].stdout)
+        options.json.write_text(json.dumps({"versions": versions, "rows": rows}, indent=1))
 
 
 main()

@@ -5,9 +5,10 @@ import type { NativeOptions } from '../src/exec/cpu.ts';
 import { nearestName } from '../src/ops/nearest.ts';
 
 /** Each is loaded when it is asked for, as one may come with native code. */
-export const backends: Readonly<Record<'reference' | 'cpu', (options?: NativeOptions) => Promise<Backend>>> = {
+export const backends: Readonly<Record<'reference' | 'cpu' | 'webgpu', (options?: NativeOptions) => Promise<Backend>>> = {
   reference: async options => (await import('../src/exec/reference.ts')).referenceBackend(options),
   cpu: async options => (await import('../src/node/addon.ts')).cpuBackend(options),
+  webgpu: async options => (await import('../src/node/webgpu.ts')).nodeWebgpuBackend(options),
 };
 
 /** The backend of a name. Errors: E4001 no such name, E3008 it cannot be used here. */

@@ -17,7 +17,10 @@ const readLimits: readonly (keyof ReadLimits)[] = ['depth', 'graphs', 'nodes', '
 /** Add the options to a command. */
 export const withReadLimits = (command: Command): Command =>
   command
-    .option('--signature <name>', 'which signature of a SavedModel or TensorFlow Lite model, otherwise its main one')
+    .option(
+      '--signature <name>',
+      'which signature or function of a SavedModel, or signature of a TensorFlow Lite model, otherwise its main one',
+    )
     .option('--tag <tags>', 'which graph of a SavedModel, otherwise serve')
     .option('--limit <name=value>', `what a file may ask of its reader: ${readLimits.join(', ')}; repeatable`, readLimit);
 

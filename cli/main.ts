@@ -310,7 +310,7 @@ withReadLimits(
     .argument('<model>', 'a model')
     .option('--inputs <path>', 'an .npz with an array for each input, otherwise arrays at random')
     .option('--input-shape <name:dims>', 'a shape for an input, such as x:1,3,224,224; repeatable', collect)
-    .option('--backend <name>', 'what is to compute: reference or cpu', 'reference')
+    .option('-b, --backend <name>', 'what is to compute: reference, cpu or webgpu', 'reference')
     .option('--no-optimize', 'join and simplify nothing'),
 )
   .addHelpText('before', examples('plan model.onnx', 'plan model.onnx --input-shape x:8,3,224,224 --backend cpu'))
@@ -323,7 +323,7 @@ withLimits(
     .argument('<model>', 'a model')
     .option('--inputs <path>', 'an .npz with an array for each input, otherwise arrays at random with open sizes of 1')
     .option('--input-shape <name:dims>', 'a shape for an input, such as x:1,3,224,224; repeatable', collect)
-    .option('--backend <name>', 'what computes: reference or cpu', 'cpu')
+    .option('-b, --backend <name>', 'what computes: reference, cpu or webgpu', 'cpu')
     .option('--threads <number>', 'the most threads of a run, otherwise one for each processor', wholeNumber)
     .option('--warm-up <runs>', 'runs before those that count', wholeNumber, 3)
     .option('--seconds <number>', 'how long to go on', wholeNumber, 5)
@@ -342,7 +342,7 @@ withLimits(
     .argument('<model>', 'a model')
     .option('--inputs <path>', 'an .npz with an array for each input, otherwise arrays at random with open sizes of 1')
     .option('--input-shape <name:dims>', 'a shape for an input, such as x:1,3,224,224; repeatable', collect)
-    .option('--backend <name>', 'what computes: reference or cpu', 'cpu')
+    .option('-b, --backend <name>', 'what computes: reference, cpu or webgpu', 'cpu')
     .option('--threads <number>', 'the most threads of a run, otherwise one for each processor', wholeNumber)
     .option('--warm-up <runs>', 'runs before those that count', wholeNumber, 3)
     .option('--runs <number>', 'runs that count; each step has the median of its times', wholeNumber, 10)
@@ -360,7 +360,7 @@ withLimits(
     .argument('<model>', 'a model')
     .requiredOption('--inputs <path>', 'an .npz with an array for each input, or an .npy for the only one')
     .option('-o, --output <path>', 'the .npz or .npy to write, or - for standard output')
-    .option('--backend <name>', 'what computes: reference or cpu', 'reference')
+    .option('-b, --backend <name>', 'what computes: reference, cpu or webgpu', 'reference')
     .option('--quantized-io', 'give and get the integers that a quantised model stores')
     .option('--overwrite', 'replace an existing file'),
 )
@@ -376,7 +376,7 @@ withLimits(
     .requiredOption('--expect <path>', 'an .npz with an array for each output')
     .option('--rtol <number>', 'relative tolerance', tolerance)
     .option('--atol <number>', 'absolute tolerance', tolerance)
-    .option('--backend <name>', 'what computes: reference or cpu', 'reference'),
+    .option('-b, --backend <name>', 'what computes: reference, cpu or webgpu', 'reference'),
 )
   .addHelpText('before', examples('compare model.onnx --inputs inputs.npz --expect outputs.npz --atol 1e-5'))
   .action(lazily(async () => (await import('./commands/compare.ts')).compare));
@@ -388,7 +388,7 @@ withLimits(
     .argument('<folder>', 'a folder with model.onnx and test_data_set_*/input_0.pb, output_0.pb')
     .option('--rtol <number>', 'relative tolerance', tolerance)
     .option('--atol <number>', 'absolute tolerance', tolerance)
-    .option('--backend <name>', 'what computes: reference or cpu', 'reference'),
+    .option('-b, --backend <name>', 'what computes: reference, cpu or webgpu', 'reference'),
 )
   .addHelpText('before', examples('check-data models/resnet50 --atol 1e-5'))
   .action(lazily(async () => (await import('./commands/check-data.ts')).checkData));

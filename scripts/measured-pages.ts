@@ -221,6 +221,40 @@ ${table(
 `;
 }
 
+interface Module {
+  readonly converted: boolean;
+  readonly right?: boolean;
+  readonly seconds?: number;
+}
+interface Modules {
+  readonly versions: Readonly<Record<string, string>>;
+  readonly rows: readonly { readonly model: string; readonly omnix: Module; readonly onnx2torch: Module }[];
+}
+
+export function toTorchPage(): string {
+  const made = measured<Made>('to-torch/made.json');
+  const { versions, rows } = measured<Modules>('to-torch/cases.json');
+  const both = rows.filter(r => r.omnix.right && r.onnx2torch.right);
+  const ratios = both.map(r => r.onnx2torch.seconds! / r.omnix.seconds!).sort((a, c) => a - c);
+  const middle = Math.floor(ratios.length / 2);
+  const median = ratios.length % 2 === 1 ? ratios[middle]! : (ratios[middle - 1]! + ratios[middle]!) / 2;
+  const cells = (m: Module): Row => [m.converted ? 'yes' : 'no', m.right ? 'yes' : m.converted ? 'no' : '', m.seconds?.toFixed(1) ?? ''];
+  const count = (tool: 'omnix' | 'onnx2torch', what: 'converted' | 'right'): number => rows.filter(r => r[tool][what]).length;
+  return `${head('ONNX files as PyTorch modules beside onnx2torch', 'to-torch')}
+Files of \`torch.onnx.export\` as programs of \`torch.export\` by \`omnix convert\`, and as modules by onnx2torch ${versions['onnx2torch']} with PyTorch ${versions['torch']}. Each
+conversion is a process of its own, and its time is that of the whole process. A result is right where PyTorch computes with it what ONNX Runtime
+computes with the file. ${madeWith(made, 'to-torch')}
+
+omnix converts ${count('omnix', 'converted')} of ${rows.length}, ${count('omnix', 'right')} right; onnx2torch converts ${count('onnx2torch', 'converted')}, ${count('onnx2torch', 'right')} right. Where both are right (${both.length}), onnx2torch takes ${median.toFixed(1)} times
+as long (median). The machine was busy with other work: both times of a row are from the same run, one after the other, and vary with that.
+
+${table(
+  ['model', ...['converted', 'right', 's'].map(n => `omnix: ${n}`), ...['converted', 'right', 's'].map(n => `onnx2torch: ${n}`)],
+  rows.map(r => [r.model.replace('/model.ts.onnx', ''), ...cells(r.omnix), ...cells(r.onnx2torch)]),
+)}
+`;
+}
+
 /** A row a tool and verdict of ours: how often the tool ended in each way. */
 function anchorRows(anchors: Anchors): Row[] {
   const ends = ['refuses', 'accepts', 'crashes', 'hangs', 'memory'];

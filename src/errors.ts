@@ -24,7 +24,7 @@ interface CodeRow {
 }
 const row = (name: string, exit: ExitKind, cause: string, repair: string): CodeRow => ({ name, exit, cause, repair });
 
-/** Stable codes: E10xx container, E11xx graph, E12xx tensor, E13xx operator, E14xx external data, E20xx conversion, E30xx run, E40xx usage, E50xx I/O. */
+/** Stable codes: E10xx container, E11xx graph, E12xx tensor, E13xx operator, E14xx external data, E20xx conversion, E30xx run, E40xx usage, E50xx I/O, E60xx training. */
 export const codes = {
   E1001: row('empty-file', 'input', 'The file has no bytes.', 'Fetch or export the file again.'),
   E1002: row(
@@ -217,6 +217,25 @@ export const codes = {
   E5003: row('disk-full', 'io', 'The disk is full or the file size limit is reached.', 'Free some space.'),
   E5004: row('io', 'io', 'The operating system reported an error.', 'See the message.'),
   E5005: row('changed', 'io', 'The file changed while it was read.', 'Try again when nothing writes to it.'),
+  E6001: row(
+    'no-dependence',
+    'usage',
+    'What is to be differentiated depends on none of the values it is to be differentiated by.',
+    'Check the names: of the loss, and of the weights that are trained.',
+  ),
+  E6002: row(
+    'cut-path',
+    'unsupported',
+    'Every path from a value to what is differentiated goes through an operator that is no function of real numbers.',
+    'Take the value out of those that are trained, or compute the loss without the operator that the message names.',
+  ),
+  E6003: row(
+    'no-gradient',
+    'unsupported',
+    'The gradient of an operator, or of this form of it, is not said here.',
+    'See docs/gradients.md; freeze what lies before the operator, or say it by others.',
+  ),
+  E6004: row('no-float', 'usage', 'Only floats have gradients.', 'Ask for gradients of floats by floats.'),
   E9001: row('internal', 'internal', 'A defect of omnix.', 'Report it with the output of `omnix doctor`.'),
 } as const satisfies Record<string, CodeRow>;
 

@@ -36,6 +36,7 @@ export { type Code, codes, exitCodes, type Finding, ModelError } from './errors.
 export type { Backend, Bound, Executable } from './exec/backend.ts';
 export { compilePlan, type Plan, printPlan } from './exec/plan.ts';
 export { referenceBackend } from './exec/reference.ts';
+export { type WebGpuOptions, webgpuBackend } from './exec/webgpu/backend.ts';
 export { readArrays, writeArray, writeArrays } from './formats/arrays.ts';
 export { bytesOfFile, type Format, type OutputFile, type ReadLimits } from './formats/format.ts';
 export { formats } from './formats/index.ts';
@@ -56,6 +57,7 @@ export {
   quantize,
 } from './quantize.ts';
 export { type SwapOptions, swapWeights } from './swap.ts';
+export { type ModelGradientOptions, modelGradients } from './train/gradient/index.ts';
 export type { Samples } from './validate/calibrate.ts';
 export { type Comparison, compareArrays, compareTensors, defaultTolerance, matchArrays, type Tolerance } from './validate/compare.ts';
 export { diff, type ModelDiff } from './validate/diff.ts';

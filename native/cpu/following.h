@@ -8,11 +8,11 @@
 
 namespace omnix {
 
-/** The step between positions of all axes from `axis` on as one axis; 0 where nothing moves, none where they do not lie evenly. */
-inline std::optional<int64_t> even_step(const View& v, size_t axis) {
+/** The step between positions of the axes from `first` to before `end` as one axis; none where they do not lie evenly. */
+inline std::optional<int64_t> even_step(const View& v, size_t first, size_t end) {
   std::optional<int64_t> step;
   int64_t reach = 0;
-  for (size_t k = v.shape.size(); k-- > axis;) {
+  for (size_t k = end; k-- > first;) {
     if (v.shape[k] == 1) continue;
     if (!step) step = v.strides[k];
     else if (v.strides[k] != reach) return std::nullopt;
@@ -20,16 +20,17 @@ inline std::optional<int64_t> even_step(const View& v, size_t axis) {
   }
   return step.value_or(1);
 }
+inline std::optional<int64_t> even_step(const View& v, size_t first) { return even_step(v, first, v.shape.size()); }
 
 class Following {
  public:
-  /** Rows are the axis `row_axis`, columns all axes after it. */
-  Following(const Map& map, const Operands& inputs, const Operands& outputs, size_t row_axis) : map_(map), row_axis_(row_axis), inputs_(inputs.size()) {
+  /** Rows are the axes from `row_axis` to before `column_axis`, columns those from there on. */
+  Following(const Map& map, const Operands& inputs, const Operands& outputs, size_t row_axis, size_t column_axis) : map_(map), inputs_(inputs.size()) {
     for (const Operands* operands : {&inputs, &outputs})
       for (const Operand& x : *operands) {
-        const auto step = even_step(*x.view, row_axis + 1);
-        is_even_ = is_even_ && step;
-        sides_.push_back({x, step.value_or(0)});
+        const auto row = even_step(*x.view, row_axis, column_axis), column = even_step(*x.view, column_axis);
+        is_even_ = is_even_ && row && column;
+        sides_.push_back({x, row.value_or(0), column.value_or(0)});
       }
   }
   /** Whether every view can be walked so. */
@@ -45,9 +46,8 @@ class Following {
       Operands in, out;
       for (size_t k = 0; k < all_.sides_.size(); k++) {
         const Side& side = all_.sides_[k];
-        const int64_t row_step = side.operand.view->strides[all_.row_axis_];
-        const int64_t offset = offsets_[k] + row * row_step + column * side.column_step;
-        views.push_back({side.operand.view->buffer, side.operand.view->type, offset, {rows, columns}, {row_step, side.column_step}});
+        const int64_t offset = offsets_[k] + row * side.row_step + column * side.column_step;
+        views.push_back({side.operand.view->buffer, side.operand.view->type, offset, {rows, columns}, {side.row_step, side.column_step}});
         (k < all_.inputs_ ? in : out).push_back({&views.back(), side.operand.data});
       }
       run_map(all_.map_, in, out);
@@ -65,7 +65,7 @@ class Following {
     Matrix m(*this);
     for (const Side& side : sides_) {
       const View& v = *side.operand.view;
-      int64_t offset = v.offset + row * v.strides[row_axis_];
+      int64_t offset = v.offset + row * side.row_step;
       for (size_t axis = 0; axis < leading.size(); axis++) offset += leading[axis] * v.strides[axis];
       m.offsets_.push_back(offset);
     }
@@ -95,10 +95,10 @@ class Following {
  private:
   struct Side {
     Operand operand;
-    int64_t column_step;
+    int64_t row_step, column_step;
   };
   const Map& map_;
-  size_t row_axis_, inputs_;
+  size_t inputs_;
   std::vector<Side> sides_;
   bool is_even_ = true;
 };

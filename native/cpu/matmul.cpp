@@ -122,16 +122,23 @@ std::vector<std::array<int64_t, 3>> batches_of(const View& a, const View& b, con
   return starts;
 }
 
-/** Positions of the leading axes of the k-th matrix. */
-Dims positions_of(int64_t k, const View& y) {
-  Dims at(y.shape.size() - 2);
+/** Positions of so many leading axes of the k-th matrix. */
+Dims positions_of(int64_t k, const View& y, size_t axes) {
+  Dims at(axes);
   for (size_t axis = at.size(); axis-- > 0; k /= y.shape[axis]) at[axis] = k % y.shape[axis];
   return at;
 }
 
 void matmul_floats(const MatMul& kernel, const Operand& a, const Operand& b, const Operand& y, const Following* following) {
-  const Matrix left = matrix_of(*a.view), right = matrix_of(*b.view), result = matrix_of(*y.view);
-  const auto starts = batches_of(*a.view, *b.view, *y.view);
+  Matrix left = matrix_of(*a.view), result = matrix_of(*y.view);
+  const Matrix right = matrix_of(*b.view);
+  auto starts = batches_of(*a.view, *b.view, *y.view);
+  const size_t batch_axes = first_row_axis(*a.view, *b.view, *y.view);
+  if (batch_axes == 0 && !starts.empty()) {
+    left.rows = result.rows = result.rows * static_cast<int64_t>(starts.size());
+    left.row_step = *even_step(*a.view, 0, a.view->shape.size() - 1), result.row_step = *even_step(*y.view, 0, y.view->shape.size() - 1);
+    starts.resize(1);
+  }
   const auto one = [&](int64_t k) {
     const auto [at_a, at_b, at_y] = starts[static_cast<size_t>(k)];
     const MatrixPanels rows = rows_of(a.as<float>() + at_a, left), columns = columns_of(b.as<float>() + at_b, right);
@@ -141,7 +148,7 @@ void matmul_floats(const MatMul& kernel, const Operand& a, const Operand& b, con
     product.packed_b = kernel.packed.get();
     product.y = y.as<float>() + at_y, product.row_step = result.row_step, product.column_step = result.column_step;
     if (!following) return multiply(product);
-    const Following::Matrix matrix = following->at(positions_of(k, *y.view), 0);
+    const Following::Matrix matrix = following->at(positions_of(k, *y.view, batch_axes), 0);
     const Following::OfProduct context{matrix, nullptr, 0};
     const Finish finish{Following::OfProduct::run, &context};
     product.finish = &finish;
@@ -155,6 +162,13 @@ void matmul_floats(const MatMul& kernel, const Operand& a, const Operand& b, con
 }
 
 }  // namespace
+
+size_t first_row_axis(const View& a, const View& b, const View& y) {
+  const size_t leading = y.shape.size() - 2;
+  for (size_t axis = 0; axis < leading; axis++)
+    if (b.shape[axis] != 1 && b.strides[axis] != 0) return leading;
+  return even_step(a, 0, leading + 1) && even_step(y, 0, leading + 1) ? 0 : leading;
+}
 
 std::shared_ptr<const Packed> pack_matmul(const View& b, const float* data) {
   const Matrix m = matrix_of(b);

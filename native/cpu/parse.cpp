@@ -10,7 +10,7 @@ namespace omnix {
 namespace {
 
 constexpr double largest = 9007199254740991.0;
-constexpr int64_t wire_version = 3;
+constexpr int64_t wire_version = 4;
 
 class Words {
  public:
@@ -165,6 +165,8 @@ Step step(Words& w) {
   for (size_t n = w.count(); n > 0; n--) s.inputs.push_back(w.flag() ? std::optional<View>(view(w)) : std::nullopt);
   for (size_t n = w.count(); n > 0; n--) s.outputs.push_back(view(w));
   s.joins = w.flag();
+  s.rows = static_cast<size_t>(w.within(0, INT32_MAX));
+  s.row_axes = static_cast<size_t>(w.within(0, INT32_MAX));
   return s;
 }
 

@@ -101,6 +101,8 @@ struct Step {
   std::vector<View> outputs;
   /** A map that may run on each part of what the step before makes: nothing else reads that. */
   bool joins = false;
+  /** So many steps from this one on run together, row by row; rows are the positions of so many leading axes of all their outputs. */
+  size_t rows = 0, row_axes = 0;
 };
 
 /** Shared by all bindings of an executable. */
@@ -161,11 +163,21 @@ void run_reduce(const Reduce& kernel, const Operand& x, const Operand& y);
 void run_argreduce(const ArgReduce& kernel, const Operand& x, const Operand& y);
 /** `following` runs on each part that is done; only for products that take it. */
 void run_matmul(const MatMul& kernel, const Operand& a, const Operand& b, const Operand& y, const Following* following);
+/** The first of the axes that are rows of one product: 0 where all of a batch are multiplied by the same matrix. */
+size_t first_row_axis(const View& a, const View& b, const View& y);
 /** Panels of the second operand's matrix, whose leading axes are one. */
 std::shared_ptr<const Packed> pack_matmul(const View& b, const float* data);
 /** Panels of the weights of a group; null for convolutions that are no products. */
 std::shared_ptr<const Packed> pack_conv(const Conv& kernel, const View& w, const float* data, int64_t group);
 void run_conv(const Conv& kernel, const Operand& x, const Operand& w, const Operand* bias, const Operand& y, const Following* following);
+/** One step over its operands; absent inputs have no view. */
+void run_step(const Step& step, const Operands& in, const Operands& out, const Following* following);
+/** The steps of the group that begins at `at`. Temporaries without a place in the arena are made anew for each part. */
+void run_rows(const Plan& plan, size_t at, const std::vector<std::byte*>& memory);
+/** @throws Refusal E3008 where parts of the group would leave their memory */
+void verify_rows(const Plan& plan, size_t at);
+/** Along how many leading axes an operand of a group's step moves with the rows. */
+size_t moving_axes(const Step& step, const View& v, size_t axes);
 /** Whether the kernel runs a map on each part of what it makes. */
 bool takes_following(const Step& step);
 void run_pool(const Pool& kernel, const Operand& x, const Operand& y, const Operand* places);

@@ -15,6 +15,29 @@ struct Overloaded : F... {
 template <class... F>
 Overloaded(F...) -> Overloaded<F...>;
 
+/** The operands of a step over the memory of a run. */
+struct Bound {
+  Operands in, out;
+  Bound(const Step& step, const std::vector<std::byte*>& memory) {
+    for (const auto& v : step.inputs) in.push_back(v ? Operand{&*v, memory[v->buffer]} : Operand{nullptr, nullptr});
+    for (const View& v : step.outputs) out.push_back({&v, memory[v.buffer]});
+  }
+};
+
+/** Steps that joined the one before ran with it. */
+bool run_joined(const Step& step, const Step& next, const std::vector<std::byte*>& memory) {
+  if (!next.joins || !takes_following(step)) return false;
+  const Bound own(step, memory), after(next, memory);
+  const size_t column_axis = std::holds_alternative<Conv>(step.kernel) ? 2 : step.outputs[0].shape.size() - 1;
+  const size_t row_axis = std::holds_alternative<Conv>(step.kernel) ? 1 : first_row_axis(*step.inputs[0], *step.inputs[1], step.outputs[0]);
+  const Following following(std::get<Map>(next.kernel), after.in, after.out, row_axis, column_axis);
+  if (!following.is_even()) return false;
+  run_step(step, own.in, own.out, &following);
+  return true;
+}
+
+}  // namespace
+
 void run_step(const Step& step, const Operands& in, const Operands& out, const Following* following) {
   std::visit(Overloaded{
                  [&](const Map& k) { run_map(k, in, out); },
@@ -32,28 +55,6 @@ void run_step(const Step& step, const Operands& in, const Operands& out, const F
              },
              step.kernel);
 }
-
-/** The operands of a step over the memory of a run. */
-struct Bound {
-  Operands in, out;
-  Bound(const Step& step, const std::vector<std::byte*>& memory) {
-    for (const auto& v : step.inputs) in.push_back(v ? Operand{&*v, memory[v->buffer]} : Operand{nullptr, nullptr});
-    for (const View& v : step.outputs) out.push_back({&v, memory[v.buffer]});
-  }
-};
-
-/** Steps that joined the one before ran with it. */
-bool run_joined(const Step& step, const Step& next, const std::vector<std::byte*>& memory) {
-  if (!next.joins || !takes_following(step)) return false;
-  const Bound own(step, memory), after(next, memory);
-  const size_t row_axis = std::holds_alternative<Conv>(step.kernel) ? 1 : step.outputs[0].shape.size() - 2;
-  const Following following(std::get<Map>(next.kernel), after.in, after.out, row_axis);
-  if (!following.is_even()) return false;
-  run_step(step, own.in, own.out, &following);
-  return true;
-}
-
-}  // namespace
 
 bool takes_following(const Step& step) {
   const View& y = step.outputs[0];
@@ -80,8 +81,10 @@ void run_plan(const Plan& plan, std::byte* arena, const std::vector<std::byte*>&
     bool joined = false;
     try {
       check_stop();
-      joined = at + 1 < plan.steps.size() && run_joined(step, plan.steps[at + 1], memory);
-      if (!joined) {
+      joined = step.rows == 0 && at + 1 < plan.steps.size() && run_joined(step, plan.steps[at + 1], memory);
+      if (step.rows > 0) {
+        run_rows(plan, at, memory);
+      } else if (!joined) {
         const Bound own(step, memory);
         run_step(step, own.in, own.out, nullptr);
       }
@@ -91,6 +94,7 @@ void run_plan(const Plan& plan, std::byte* arena, const std::vector<std::byte*>&
     }
     if (watch.times) watch.times[at] = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - started).count();
     if (joined) at++;
+    if (step.rows > 0) at += step.rows - 1;
   }
 }
 

@@ -52,7 +52,17 @@ void check_view(const View& v, const Plan& plan) {
   }
   if (low < 0 || high >= b.size)
     throw outside("a view reaches elements " + std::to_string(low) + " to " + std::to_string(high) + " of a buffer of " + std::to_string(b.size));
-  require(b.role != Role::Temporary || b.offset >= 0, "a temporary has no place in the arena");
+}
+
+/** Temporaries without a place are made anew for each part of a group, and nothing else sees them. */
+void check_places(const Step& s, const Plan& plan) {
+  const auto placed = [&](const View& v) {
+    const Buffer& b = plan.buffers[v.buffer];
+    require(b.role != Role::Temporary || b.offset >= 0 || product(v.shape) == 0, "a temporary has no place in the arena");
+  };
+  for (const auto& v : s.inputs)
+    if (v) placed(*v);
+  for (const View& v : s.outputs) placed(v);
 }
 
 const View& operand(const Step& s, size_t at) {
@@ -243,6 +253,7 @@ void verify_plan(const Plan& plan) {
   };
   for (const View& v : plan.inputs) port(v, Role::Input);
   for (const View& v : plan.outputs) port(v, Role::Output);
+  size_t grouped = 0;
   for (size_t at = 0; at < plan.steps.size(); at++) {
     const Step& s = plan.steps[at];
     try {
@@ -254,6 +265,11 @@ void verify_plan(const Plan& plan) {
         require(role == Role::Temporary || role == Role::Output, "a kernel writes to an input or a constant");
       }
       std::visit([&](const auto& kernel) { check(kernel, s); }, s.kernel);
+      if (s.rows > 0) {
+        verify_rows(plan, at);
+        grouped = at + s.rows;
+      }
+      if (at >= grouped) check_places(s, plan);
       if (s.joins) check_joining(s, at > 0 ? &plan.steps[at - 1] : nullptr, plan);
     } catch (Refusal& refusal) {
       refusal.step = static_cast<int64_t>(at);

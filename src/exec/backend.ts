@@ -1,7 +1,8 @@
 // What a device must do. A backend sees kernels, element types, sizes and buffers; it never hears of a node or an operator.
 import type { Tensor } from '../ir/tensor.ts';
 import type { BoundPlan, BoundStep, Sizes } from './bind.ts';
-import type { Plan } from './plan.ts';
+import type { Plan, Step } from './plan.ts';
+import type { RowGroup } from './rows.ts';
 
 /** How far a plan is: the step that is about to run, and how many there are. */
 export interface Progress {
@@ -24,8 +25,11 @@ export interface Watch {
 /** A plan whose sizes are bound and whose memory is laid out. */
 export interface Bound {
   readonly plan: BoundPlan;
-  /** Inputs and outputs in the order of the plan's ports. */
-  run(inputs: readonly Tensor[], watch?: Watch): Promise<readonly Tensor[]>;
+  /**
+   * Inputs and outputs in the order of the plan's ports.
+   * @param kept indexes of outputs that may stay where the backend made them; such a tensor is not resident, and `resident` fetches it
+   */
+  run(inputs: readonly Tensor[], watch?: Watch, kept?: ReadonlySet<number>): Promise<readonly Tensor[]>;
   /** Free the memory of these sizes once the runs that were started are done. */
   dispose(): Promise<void>;
 }
@@ -44,4 +48,13 @@ export interface Backend {
   available(): Promise<true | string>;
   /** @throws ModelError E3008 naming every kernel kind and element type it lacks */
   compile(plan: Plan): Promise<Executable>;
+  /** Whether the backend takes this tensor as an input as it is, though it is not resident. */
+  holds?(tensor: Tensor): boolean;
+  /** The order in which it runs the steps of a plan, and why the host runs those that it does not; for backends that share work with it. */
+  placement?(plan: Plan): Promise<{
+    readonly steps: readonly Step[];
+    readonly reasons: readonly (string | undefined)[];
+    /** Steps that run together, some rows at a time. */
+    readonly groups?: readonly RowGroup[];
+  }>;
 }

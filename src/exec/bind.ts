@@ -5,6 +5,7 @@ import { elementTypes, formatShape } from '../ir/types.ts';
 import type { Kernel, View } from '../kernels/kernel.ts';
 import { memoryLength } from '../kernels/memory.ts';
 import type { BufferFacts, Plan, Port } from './plan.ts';
+import type { RowGroup } from './rows.ts';
 
 /** Values of the input symbols. */
 export type Sizes = ReadonlyMap<string, number>;
@@ -21,6 +22,8 @@ export interface BoundStep {
   readonly outputs: readonly View<number>[];
   readonly label: string;
   readonly joins?: true | undefined;
+  /** The group that it begins. */
+  readonly rows?: RowGroup | undefined;
 }
 
 export interface BoundPort {
@@ -42,10 +45,19 @@ export interface BindOptions {
   readonly reuse?: boolean;
   /** Most bytes that all buffers together may take. */
   readonly memory?: number;
+  /** Temporaries begin at multiples of so many bytes. */
+  readonly alignment?: number;
+  /** No temporary crosses a multiple of so many bytes, so that the arena can be several pieces of memory. */
+  readonly segment?: number;
+  /** Temporaries of more bytes have memory of their own. */
+  readonly largest?: number;
+  /** Steps that the backend runs row by row: what lies between them takes no place in the arena. */
+  readonly rows?: readonly RowGroup[];
 }
 
 /** @throws ModelError E3005 where a size is negative or a view leaves its buffer, E3007 over the memory limit */
-export function bindPlan(plan: Plan, sizes: Sizes, { reuse = true, memory = Number.POSITIVE_INFINITY }: BindOptions = {}): BoundPlan {
+export function bindPlan(plan: Plan, sizes: Sizes, options: BindOptions = {}): BoundPlan {
+  const { memory = Number.POSITIVE_INFINITY } = options;
   for (const {
     sizes: [a, b],
     label,
@@ -53,17 +65,23 @@ export function bindPlan(plan: Plan, sizes: Sizes, { reuse = true, memory = Numb
     const found = [bindDim(a, sizes), bindDim(b, sizes)];
     if (found[0] !== found[1]) throw fail('E3005', `${label}: sizes ${found[0]} and ${found[1]} must be equal`);
   }
-  const steps = plan.steps.map(s => ({
+  const { rows = [] } = options;
+  const begun = new Map(rows.map(group => [group.first, group]));
+  const grouped = new Set(rows.flatMap(({ first, count }) => Array.from({ length: count }, (_, k) => first + k)));
+  const inside = new Set(rows.flatMap(group => [...group.inside]));
+  const steps = plan.steps.map((s, at) => ({
     label: s.label,
-    joins: s.joins,
+    joins: grouped.has(at) ? undefined : s.joins,
+    rows: begun.get(at),
     kernel: bindDims(s.kernel, sizes) as Kernel<number>,
     inputs: s.inputs.map(v => v && bindView(v, sizes)),
     outputs: s.outputs.map(v => bindView(v, sizes)),
   }));
   const buffers = plan.buffers.map(b => ({ ...b, size: bindSize(b.size, sizes) }));
   for (const s of steps) for (const v of [...s.inputs, ...s.outputs]) if (v) checkInside(v, buffers[v.buffer]!.size, s.label);
-  const arena = placeTemporaries(buffers, steps, reuse);
-  const total = arena.bytes + buffers.reduce((n, b) => n + (b.role === 'temporary' ? 0 : memoryLength(b.type, b.size)), 0);
+  const arena = placeTemporaries(buffers, steps, inside, options);
+  const total =
+    arena.bytes + arena.buffers.reduce((n, b, i) => n + (b.offset !== undefined || inside.has(i) ? 0 : memoryLength(b.type, b.size)), 0);
   if (total > memory) {
     const largest = buffers.reduce((a, b) => (memoryLength(b.type, b.size) > memoryLength(a.type, a.size) ? b : a));
     throw fail(
@@ -119,23 +137,25 @@ function checkInside(v: View<number>, size: number, label: string): void {
     throw fail('E3005', `${label}: sizes contradict each other: ${formatShape(v.shape)} does not fit a buffer of ${size} elements`);
 }
 
-const alignment = 64;
-
 /**
  * First fit by the first use: memory of a temporary is free again after the last step that reads it. A map may write where it reads. A step
- * that joins runs while the step before it does, so what that one reads is not free yet.
+ * that joins runs while the step before it does, so what that one reads is not free yet; steps of a group run as one.
  */
 function placeTemporaries(
   buffers: readonly (BoundBuffer & { size: number })[],
   steps: readonly BoundStep[],
-  reuse: boolean,
+  inside: ReadonlySet<number>,
+  { reuse = true, alignment = 64, segment = Number.POSITIVE_INFINITY, largest = segment }: BindOptions,
 ): { bytes: number; buffers: BoundBuffer[] } {
   const last = new Map<number, number>();
+  /** The last step of the group. */
+  let over = 0;
   steps.forEach((s, at) => {
-    for (const v of [...s.inputs, ...s.outputs]) if (v) last.set(v.buffer, at);
+    over = s.rows ? at + s.rows.count - 1 : Math.max(over, at);
+    for (const v of [...s.inputs, ...s.outputs]) if (v) last.set(v.buffer, over);
   });
   const placed: BoundBuffer[] = [...buffers];
-  const arena = new Arena();
+  const arena = new Arena(segment);
   /** What ends with a step. */
   const ending = new Map<number, Gap[]>();
   const end = (until: number, gap: Gap): void => {
@@ -144,16 +164,18 @@ function placeTemporaries(
     else ending.set(until, [gap]);
   };
   steps.forEach((s, at) => {
-    const over = ending.get(at - 1) ?? [];
+    const ended = ending.get(at - 1) ?? [];
     ending.delete(at - 1);
-    for (const gap of over) {
+    for (const gap of ended) {
       if (s.joins) end(at, gap);
       else arena.free(gap);
     }
-    for (const v of s.outputs) {
+    const made = s.rows ? steps.slice(at, at + s.rows.count).flatMap(k => k.outputs) : s.outputs;
+    for (const v of made) {
       const b = placed[v.buffer]!;
-      if (b.role !== 'temporary' || b.offset !== undefined) continue;
+      if (b.role !== 'temporary' || b.offset !== undefined || inside.has(v.buffer)) continue;
       const length = Math.ceil(Math.max(1, memoryLength(b.type, b.size)) / alignment) * alignment;
+      if (length > largest) continue;
       const until = last.get(v.buffer)!;
       const inPlace = reuse
         ? (ending.get(at) ?? []).find(gap => gap.end - gap.start === length && isReadBy(s, v, gap.start, placed))
@@ -190,23 +212,36 @@ interface Gap {
 class Arena {
   /** In order of place, no two of them side by side. */
   readonly #gaps: Gap[] = [];
+  readonly #segment: number;
   /** The most that was in use. */
   bytes = 0;
 
+  constructor(segment: number) {
+    this.#segment = segment;
+  }
+
   /** The first place for so many bytes. */
   take(length: number): number {
-    const i = this.#gaps.findIndex(g => g.end - g.start >= length);
-    const gap = this.#gaps[i];
-    if (gap) {
-      if (gap.end - gap.start === length) this.#gaps.splice(i, 1);
-      else this.#gaps[i] = { start: gap.start + length, end: gap.end };
-      return gap.start;
-    }
+    const i = this.#gaps.findIndex(g => this.#startIn(g.start, length) + length <= g.end);
     // A gap at the end grows.
-    const tail = this.#gaps.at(-1)?.end === this.bytes ? this.#gaps.pop() : undefined;
-    const start = tail?.start ?? this.bytes;
-    this.bytes = start + length;
+    const gap = this.#gaps[i] ?? (this.#gaps.at(-1)?.end === this.bytes ? this.#gaps.pop() : undefined);
+    const from = gap?.start ?? this.bytes;
+    const start = this.#startIn(from, length);
+    const end = Math.max(gap?.end ?? 0, start + length);
+    const left = [
+      { start: from, end: start },
+      { start: start + length, end },
+    ].filter(g => g.end > g.start);
+    if (i >= 0) this.#gaps.splice(i, 1, ...left);
+    else this.#gaps.push(...left);
+    this.bytes = Math.max(this.bytes, end);
     return start;
+  }
+
+  /** The first place from `from` on where so many bytes lie in one segment. */
+  #startIn(from: number, length: number): number {
+    const next = Math.ceil((from + 1) / this.#segment) * this.#segment;
+    return length <= this.#segment && from + length > next ? next : from;
   }
 
   free({ start, end }: Gap): void {

@@ -13,7 +13,7 @@ export interface EncodedPlan {
   readonly names: readonly string[];
 }
 
-const wireVersion = 3;
+const wireVersion = 4;
 /** In the order of the addon's own list. */
 const kinds = [
   'map',
@@ -73,7 +73,7 @@ class Encoder {
       if (v) this.view(v);
     });
     this.each(s.outputs, v => this.view(v));
-    this.put(s.joins ? 1 : 0);
+    this.put(s.joins ? 1 : 0, s.rows?.count ?? 0, s.rows?.axes ?? 0);
   }
 
   #kernel(k: Kernel<number>, type: DataType): void {

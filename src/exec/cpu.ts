@@ -12,6 +12,7 @@ import { type BindOptions, type BoundPlan, bindPlan } from './bind.ts';
 import { encodePlan } from './cpu-wire.ts';
 import { onTypes, refuseLacking } from './lacking.ts';
 import type { Plan, Step } from './plan.ts';
+import { groupRows } from './rows.ts';
 
 /** What the addon exports. Handles are opaque; its errors carry `code` and the number of the `step`. */
 export interface CpuAddon {
@@ -44,6 +45,10 @@ export function nativeBackend(load: LoadAddon, options: NativeOptions = {}): Bac
       const addon = load();
       return typeof addon === 'string' ? addon : true;
     },
+    async placement(plan) {
+      const { plan: grouped, groups } = groupRows(plan);
+      return { steps: grouped.steps, reasons: [], groups };
+    },
     async compile(plan) {
       const addon = load();
       if (typeof addon === 'string') throw fail('E3008', `backend cpu: ${addon}`);
@@ -51,8 +56,9 @@ export function nativeBackend(load: LoadAddon, options: NativeOptions = {}): Bac
       const odd = plan.inputs.find(p => !isComputed(p.view.type));
       if (odd) throw fail('E3008', `backend cpu lacks ${odd.view.type} (input ${odd.name})`);
       const constants = addon.constants(await bytesOfConstants(plan));
+      const { plan: grouped, groups: rows } = groupRows(plan);
       return {
-        bind: async sizes => bindNative(addon, bindPlan(plan, sizes, options), constants, options.threads),
+        bind: async sizes => bindNative(addon, bindPlan(grouped, sizes, { rows, ...options }), constants, options.threads),
         dispose: async () => {},
       };
     },

@@ -1,6 +1,7 @@
 // Maps that follow a product: a backend may run them on each part of it, while that part is in a cache.
 import { sameDim, sameShape } from '../ir/dims.ts';
 import type { View } from '../kernels/kernel.ts';
+import { withOnesOf, withoutOnes } from '../kernels/views.ts';
 import type { Plan, Step } from './plan.ts';
 
 /**
@@ -20,7 +21,9 @@ export function joinFollowing(plan: Plan): Plan {
       continue;
     }
     steps.splice(at, 1);
-    steps.push(product, { ...step, joins: true });
+    const made = product.outputs[0]!;
+    const inputs = step.inputs.map(v => v && (v.buffer === made.buffer ? made : withOnesOf(v, made.shape)));
+    steps.push(product, { ...step, inputs, outputs: step.outputs.map(v => withOnesOf(v, made.shape)), joins: true });
   }
   return { ...plan, steps };
 }
@@ -33,7 +36,9 @@ function lastProduct(steps: readonly Step[], map: Step, plan: Plan, readers: Rea
     if (!map.inputs.some(v => v?.buffer === made.buffer)) continue;
     const isProduct = step.kernel.kind === 'matmul' || step.kernel.kind === 'conv';
     const isAlone = readers.get(made.buffer)?.size === 1 && plan.buffers[made.buffer]!.role === 'temporary';
-    const isInStep = sameShape(map.outputs[0]!.shape, made.shape) && map.inputs.every(v => v?.buffer !== made.buffer || sameView(v, made));
+    const isInStep =
+      sameShape(withoutOnes(map.outputs[0]!.shape), withoutOnes(made.shape)) &&
+      map.inputs.every(v => v?.buffer !== made.buffer || sameView(withOnesOf(v, made.shape), withOnesOf(made, made.shape)));
     if (isProduct && isAlone && isInStep && !steps[at + 1]?.joins && canMove(steps, at)) return at;
   }
   return -1;

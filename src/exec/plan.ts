@@ -16,6 +16,7 @@ import { newestSchema, type OpSchema } from '../ops/schema.ts';
 import { elementOf, shapeOf } from '../ops/shapes.ts';
 import { piecesOf } from './cut.ts';
 import { joinFollowing } from './joins.ts';
+import type { RowGroup } from './rows.ts';
 import { inlineScalars } from './scalars.ts';
 
 export interface BufferFacts {
@@ -266,8 +267,8 @@ function join(before: Step, after: Step, at: number): Step {
   };
 }
 
-/** A line a step, for people. */
-export function printPlan(plan: Plan): string {
+/** A line a step, for people: after a + what joins the step before, before a | what runs together row by row. */
+export function printPlan(plan: Plan, groups: readonly RowGroup[] = []): string {
   const view = (v: View | undefined): string =>
     v ? `#${v.buffer}${formatShape(v.shape)}${isContiguous(v) ? '' : `{${v.strides.map(formatDim)}}`}` : '-';
   const detail = (k: Kernel): string => {
@@ -275,10 +276,12 @@ export function printPlan(plan: Plan): string {
     const facts = Object.entries(k).filter(([name]) => name !== 'kind');
     return `${k.kind}${facts.map(([name, value]) => ` ${name}=${Array.isArray(value) ? `[${value.map(String)}]` : String(value)}`).join('')}`;
   };
+  const grouped = new Set(groups.flatMap(g => Array.from({ length: g.count }, (_, k) => g.first + k)));
+  const place = (s: Step, i: number): string => (grouped.has(i) ? `${i} |` : s.joins ? '+' : String(i));
   return plan.steps
     .map(
       (s, i) =>
-        `${s.joins ? '+' : i}  ${detail(s.kernel)}  (${s.inputs.map(view).join(', ')}) -> ${s.outputs.map(view).join(', ')}  ; ${s.label}`,
+        `${place(s, i)}  ${detail(s.kernel)}  (${s.inputs.map(view).join(', ')}) -> ${s.outputs.map(view).join(', ')}  ; ${s.label}`,
     )
     .join('\n');
 }

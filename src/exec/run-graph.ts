@@ -3,14 +3,15 @@
 import { fail, ModelError } from '../errors.ts';
 import type { Datum } from '../ir/datum.ts';
 import { type Dim, symbol } from '../ir/dims.ts';
-import { Graph, Value } from '../ir/graph.ts';
+import { Graph, type Node, Value } from '../ir/graph.ts';
 import { resident, Tensor } from '../ir/tensor.ts';
 import { formatType, tensorType, type ValueType } from '../ir/types.ts';
 import { takenBranch } from '../ops/control-types.ts';
-import { fold, lower, rewriteAll, simplify } from '../passes/index.ts';
+import { rowOf } from '../ops/index.ts';
+import { fold, lower, rewriteAll, simplify, unrollWith } from '../passes/index.ts';
 import { type Bindings, rebuild } from '../passes/rebuild.ts';
 import type { Backend, Bound, Executable, Progress, Watch } from './backend.ts';
-import { capturesOf, evaluateNode, hasKernels } from './host.ts';
+import { capturesOf, evaluateNode, hasKernels, readsOf } from './host.ts';
 import { compilePlan, type Plan } from './plan.ts';
 import { hostEvent, type ProfileEvent, stepEvent } from './profile.ts';
 import { type Split, splitAtUnknown } from './stages.ts';
@@ -59,6 +60,8 @@ export class GraphRunner {
   readonly #nested: boolean;
   readonly #stages = new Map<string, Promise<Stage>>();
   readonly #graphIds = new Map<Graph, number>();
+  /** Sizes for which a graph with loops was compiled; none where that does not help. */
+  readonly #unrolling = new Map<Graph, Set<string>>();
   readonly #inner = new Map<Graph, { runner: GraphRunner; captures: readonly Value[] }>();
 
   constructor(graph: Graph, settings: RunSettings, nested = false) {
@@ -77,7 +80,7 @@ export class GraphRunner {
   }
 
   /** Run the graph on what its inputs hold; what its outputs hold, in their order. */
-  async run(inputs: ReadonlyMap<Value, Datum>, control: RunControl): Promise<Datum[]> {
+  async run(inputs: ReadonlyMap<Value, Datum>, control: RunControl, kept: ReadonlySet<number> = new Set()): Promise<Datum[]> {
     const results: Datum[] = [];
     let graph = this.#graph;
     let given = inputs;
@@ -85,7 +88,7 @@ export class GraphRunner {
     for (;;) {
       const ready: Ready = await this.#ready(graph, given, known);
       const { stage } = ready;
-      const scope = await this.#runStage(ready, given, control, results);
+      const scope = await this.#runStage(ready, given, { control, results, kept });
       const hold = (v: Value): Datum => {
         const datum = v.tensor ?? scope.get(v);
         if (datum === undefined) throw fail('E9001', `${v.name || 'a value'} is read before it is made`);
@@ -93,8 +96,10 @@ export class GraphRunner {
       };
       for (const o of stage.typed.outputs)
         if (results[Number(o.name)] === undefined && (scope.has(o.value) || o.value.tensor)) results[Number(o.name)] = hold(o.value);
-      if (!stage.rest) return results;
-      given = new Map(stage.rest.inputs.map(v => [v, hold(v)]));
+      if (!stage.rest) return Promise.all(results.map((datum, i) => (kept.has(i) ? datum : loaded(datum))));
+      given = new Map(
+        await Promise.all(stage.rest.inputs.map(async v => [v, stage.known.has(v) ? await loaded(hold(v)) : hold(v)] as const)),
+      );
       [graph, known] = [stage.rest, stage.known];
     }
   }
@@ -110,13 +115,12 @@ export class GraphRunner {
   async #runStage(
     { stage, bound, tensors }: Ready,
     given: ReadonlyMap<Value, Datum>,
-    control: RunControl,
-    results: Datum[],
+    { control, results, kept }: { readonly control: RunControl; readonly results: Datum[]; readonly kept: ReadonlySet<number> },
   ): Promise<Map<Value, Datum>> {
     const scope = new Map<Value, Datum>();
     for (const [before, now] of stage.inputs) scope.set(now, given.get(before)!);
     if (bound) {
-      const made = await bound.run(tensors, watchOf(control));
+      const made = await bound.run(tensors, watchOf(control), stayingOf(stage, kept));
       stage.plan.outputs.forEach((port, i) => {
         if (port.name.startsWith('\u0000')) scope.set(stage.handed[Number(port.name.slice(1))]!, made[i]!);
         else results[Number(port.name)] = made[i]!;
@@ -168,7 +172,12 @@ export class GraphRunner {
       return { stage, tensors, bound: stage.plan.outputs.length > 0 ? await boundFor(stage, tensors) : undefined };
     };
     try {
-      return await fitting('open');
+      const open = await fitting('open');
+      if (!this.#settings.optimize || this.#nested || !open.stage.hosts.some(isLoop) || !this.#unrolls(graph, given)) return open;
+      // With the very sizes, loops of known length become their rounds.
+      const exact = await fitting('exact');
+      if (exact.stage.hosts.some(isLoop)) this.#unrolling.set(graph, new Set());
+      return exact.stage.hosts.length < open.stage.hosts.length ? exact : open;
     } catch (error) {
       if (!(error instanceof ModelError) || error.code !== 'E3005') throw error;
       // Where these do not fit either, sizes contradict each other, which the first error says of the model as it is.
@@ -176,6 +185,16 @@ export class GraphRunner {
         throw error;
       });
     }
+  }
+
+  /** Whether a graph is compiled for these very sizes: for the first few, and as long as that leaves loops out. */
+  #unrolls(graph: Graph, given: ReadonlyMap<Value, Datum>): boolean {
+    const seen = this.#unrolling.get(graph) ?? new Set(['']);
+    this.#unrolling.set(graph, seen);
+    if (seen.size === 0) return false;
+    const sizes = [...given.values()].map(datum => (datum instanceof Tensor ? datum.dims.join() : '-')).join(';');
+    if (seen.size <= mostLengths) seen.add(sizes);
+    return seen.has(sizes);
   }
 
   #stage(graph: Graph, inputs: ReadonlyMap<Value, Datum>, known: ReadonlySet<Value>, sizes: 'open' | 'exact'): Promise<Stage> {
@@ -191,6 +210,17 @@ export class GraphRunner {
     }
     return stage;
   }
+}
+
+/** Outputs of a stage's plan that nobody on the host reads. */
+function stayingOf({ plan, handed, hosts, known }: Stage, kept: ReadonlySet<number>): ReadonlySet<number> {
+  const read = new Set(hosts.flatMap(readsOf));
+  const stays = (name: string): boolean => {
+    if (!name.startsWith('\u0000')) return kept.has(Number(name));
+    const v = handed[Number(name.slice(1))]!;
+    return !read.has(v) && !known.has(v);
+  };
+  return new Set(plan.outputs.flatMap((p, i) => (stays(p.name) ? [i] : [])));
 }
 
 /** Steps of a plan follow each other without a gap. */
@@ -210,6 +240,20 @@ function watchOf({ proceed, stop, record }: RunControl): Watch {
 
 const loaded = async (datum: Datum): Promise<Datum> => (datum instanceof Tensor ? resident(datum) : datum);
 
+/** So many lengths of a loop have plans of their own. */
+const mostLengths = 8;
+
+const isLoop = (node: Node): boolean => node.domain === '' && (node.op === 'Loop' || node.op === 'Scan');
+
+/** On the host a round costs more than most kernels, and finds its weights anew. */
+const shortLoops = unrollWith({
+  mostNodes: 4096,
+  takes(node) {
+    const row = rowOf(node.op, node.domain);
+    return row !== undefined && !('host' in row) && !('gap' in row);
+  },
+});
+
 async function compileStage(graph: Graph, bindings: Bindings, { backend, optimize }: RunSettings, nested: boolean): Promise<Stage> {
   const typed = rebuild(graph, bindings, undefined, undefined, { choose: takenBranch });
   const open = graph.inputs.filter(v => !v.tensor);
@@ -222,6 +266,7 @@ async function compileStage(graph: Graph, bindings: Bindings, { backend, optimiz
     }),
   ];
   rewriteAll(typed, optimize ? [fold, simplify, lower] : [lower]);
+  if (optimize && typed.nodes.some(isLoop)) rewriteAll(typed, [shortLoops, fold, simplify, lower]);
   const split = splitAtUnknown(typed, { evaluateLate: nested });
   const plan = compilePlan(split.ready, { fuse: optimize });
   return { ...split, plan, typed, inputs, executable: await backend.compile(plan), bound: new Map() };

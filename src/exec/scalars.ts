@@ -19,7 +19,7 @@ function scalarOf(v: View | undefined, plan: Plan): number | bigint | undefined 
   return (elementsOf(facts.tensor) as ArrayLike<number | bigint>)[0];
 }
 
-function inlined(step: Step, program: Program, valueOf: (v: View | undefined) => number | bigint | undefined): Step {
+function inlined(step: Step, program: Program, contentOf: (v: View | undefined) => number | bigint | undefined): Step {
   const needed = neededOf(program);
   const inputs: (View | undefined)[] = [];
   const places = new Map<number, number>();
@@ -30,7 +30,7 @@ function inlined(step: Step, program: Program, valueOf: (v: View | undefined) =>
     if (!needed.has(at)) continue;
     if (i.op === 'const') moved[at] = add(i);
     else if (i.op === 'input') {
-      const value = valueOf(step.inputs[i.index]);
+      const value = contentOf(step.inputs[i.index]);
       if (value === undefined && !places.has(i.index)) places.set(i.index, inputs.push(step.inputs[i.index]) - 1);
       moved[at] = add(value === undefined ? { ...i, index: places.get(i.index)! } : { op: 'const', type: i.type, value });
     } else {

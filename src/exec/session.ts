@@ -12,6 +12,7 @@ import { upgrade } from '../opset/upgrade.ts';
 import { fold, rewriteAll } from '../passes/index.ts';
 import { inline } from '../passes/inline.ts';
 import { rebuild } from '../passes/rebuild.ts';
+import { expandGradients } from '../train/gradient/expand.ts';
 import type { Backend, Progress } from './backend.ts';
 import type { Plan } from './plan.ts';
 import type { ProfileEvent } from './profile.ts';
@@ -31,6 +32,11 @@ export interface RunOptions {
   readonly onProgress?: ((step: Progress) => void) | undefined;
   /** Most bytes of one tensor that the host makes; 4 GiB otherwise. */
   readonly memory?: number | undefined;
+  /**
+   * Outputs that stay on the backend's device where it has one, such as a cache that is fed to the next run. Such a tensor is not resident:
+   * `resident` fetches it.
+   */
+  readonly keep?: readonly string[] | undefined;
 }
 
 export interface SessionOptions {
@@ -69,7 +75,7 @@ export class Session {
     if (usable !== true) throw fail('E3008', `backend ${backend.name}: ${usable}`);
     // Branches that are never taken may contradict themselves.
     const newest = upgrade(model, { choose: takenBranch });
-    newest.graph = inline(newest);
+    newest.graph = expandGradients(inline(newest));
     const withContent = newest.graph.inputs.filter(v => v.tensor);
     const replaceable = model.irVersion >= firstWithDefaults ? withContent : [];
     // What is constant is of the type of its content, whatever the signature says of it.
@@ -103,7 +109,7 @@ export class Session {
 
   /** The plan for inputs like these; of its first stage, where what only the run knows divides it. */
   async plan(feeds: Data): Promise<Plan> {
-    return this.#runner.firstPlan(await checkFeeds(this.#graph, { ...this.defaults, ...feeds }));
+    return this.#runner.firstPlan(await checkFeeds(this.#graph, { ...this.defaults, ...feeds }, this.backend));
   }
 
   /**
@@ -125,8 +131,16 @@ export class Session {
   }
 
   async #evaluate(feeds: Data, options: RunOptions, record?: RunControl['record']): Promise<readonly Datum[]> {
-    const inputs = await checkFeeds(this.#graph, { ...this.defaults, ...feeds });
-    return this.#runner.run(inputs, { seed: options.seed ?? 0, ...limits(options), ...(record && { record }) });
+    const inputs = await checkFeeds(this.#graph, { ...this.defaults, ...feeds }, this.backend);
+    const kept = new Set(options.keep?.map(name => this.#indexOf(name)));
+    return this.#runner.run(inputs, { seed: options.seed ?? 0, ...limits(options), ...(record && { record }) }, kept);
+  }
+
+  #indexOf(output: string): number {
+    const at = this.outputNames.indexOf(output);
+    if (at >= 0) return at;
+    const near = nearestName(output, this.outputNames);
+    throw fail('E3001', `the model has no output ${output}${near ? `; nearest name: ${near}` : ''}`);
   }
 
   /**
@@ -192,7 +206,7 @@ function refuseGaps(graph: Graph): void {
 }
 
 /** Inputs that the caller must give, checked against the types the model declares. */
-async function checkFeeds(graph: Graph, feeds: Data): Promise<Map<Value, Datum>> {
+async function checkFeeds(graph: Graph, feeds: Data, backend: Backend): Promise<Map<Value, Datum>> {
   const wanted = graph.inputs.filter(v => !v.tensor);
   const findings: Finding[] = [];
   const report = (code: Finding['code'], message: string): void => void findings.push({ code, severity: 'error', message });
@@ -214,7 +228,7 @@ async function checkFeeds(graph: Graph, feeds: Data): Promise<Map<Value, Datum>>
     else if (!(datum instanceof Tensor)) data.set(v, datum);
     else if (!fits(datum, v.type as TensorType | undefined, sizes))
       report('E3003', `input ${v.name}: expected ${formatShape(v.shape?.map(d => substitute(d, sizes)))}, got [${datum.dims}]`);
-    else data.set(v, await resident(datum));
+    else data.set(v, backend.holds?.(datum) ? datum : await resident(datum));
   }
   if (findings.length > 0) throw new ModelError(findings);
   return data;

@@ -48,6 +48,14 @@ export function apply(op: Primitive, ...args: readonly (Expr | number)[]): Expr 
 export const cast = (x: Expr, type: ScalarType): Expr =>
   x.type === type ? x : x.op === 'const' ? constant(x.value, type) : { op: 'cast', type, args: [x] };
 
+/** The words of a constant as device code is given them, the low one first. */
+export function wordsOf(value: number | bigint, type: ScalarType): number[] {
+  const { class: kind } = scalarTypes[type];
+  if (kind === 'big') return [Number(BigInt.asIntN(32, BigInt(value))), Number(BigInt.asIntN(32, BigInt(value) >> 32n))];
+  if (kind === 'float') return [new Int32Array(new Float32Array([Number(value)]).buffer)[0]!];
+  return [Number(value) | 0];
+}
+
 /** One step of a program; `args` are indexes of earlier steps. */
 export type Instruction = { readonly type: ScalarType } & (
   | { readonly op: 'input'; readonly index: number }

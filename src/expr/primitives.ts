@@ -34,11 +34,11 @@ const math = (name: string, ts = `Math.${name}(a)`, wgsl = `float_${name}(a)`): 
 const wrapping = (sign: string): ByClass => ({
   float: t(`a ${sign} b`),
   int: t(sign === '*' ? 'Math.imul(a, b)' : `a ${sign} b`, `(T)((U)a ${sign} (U)b)`, `a ${sign} b`),
-  big: t(`a ${sign} b`, `(T)((U)a ${sign} (U)b)`),
+  big: t(`a ${sign} b`, `(T)((U)a ${sign} (U)b)`, `pair_${sign === '*' ? 'mul' : sign === '+' ? 'add' : 'sub'}(a, b)`),
 });
-const compare = (sign: string): ByClass => {
+const compare = (sign: string, big: string): ByClass => {
   const all = t(`a ${sign}${sign === '==' ? '=' : ''} b ? 1 : 0`, `a ${sign} b`);
-  return { float: all, int: all, big: all, bool: all };
+  return { float: all, int: all, big: { ...all, wgsl: big }, bool: all };
 };
 const bits = (sign: string): ByClass => {
   const all = t(`a ${sign} b`, `(T)(a ${sign} b)`, `a ${sign} b`);
@@ -57,47 +57,47 @@ export const primitives = {
   div: binary({
     float: t('a / b'),
     int: t('b === 0 ? 0 : Math.trunc(a / b)', 'int_div<T>(a, b)', 'select(a / b, T(0), b == T(0))'),
-    big: t('b === 0n ? 0n : a / b', 'int_div<T>(a, b)'),
+    big: t('b === 0n ? 0n : a / b', 'int_div<T>(a, b)', 'T_div(a, b)'),
   }),
   /** The remainder with the sign of the divisor. */
   mod: binary({
     float: t('floatMod(a, b)', 'float_mod(a, b)'),
     int: t('b === 0 ? 0 : (a % b + b) % b', 'int_mod<T>(a, b)', 'select(a % b, a % b + b, a % b != T(0) && (a % b < T(0)) != (b < T(0)))'),
-    big: t('b === 0n ? 0n : (a % b + b) % b', 'int_mod<T>(a, b)'),
+    big: t('b === 0n ? 0n : (a % b + b) % b', 'int_mod<T>(a, b)', 'T_mod(a, b)'),
   }),
   /** The remainder with the sign of the dividend. */
   rem: binary({
     float: t('a % b', 'std::fmod(a, b)', 'a % b'),
     int: t('b === 0 ? 0 : a % b', 'int_rem<T>(a, b)', 'select(a % b, T(0), b == T(0))'),
-    big: t('b === 0n ? 0n : a % b', 'int_rem<T>(a, b)'),
+    big: t('b === 0n ? 0n : a % b', 'int_rem<T>(a, b)', 'T_rem(a, b)'),
   }),
   pow: binary({
     float: t('floatPow(a, b)', 'std::pow(a, b)', 'float_pow(a, b)'),
     int: t('Number(BigInt.asIntN(32, intPow(BigInt(a), BigInt(b))))', 'int_pow<T>(a, b)', 'T_pow(a, b)'),
-    big: t('intPow(a, b)', 'int_pow<T>(a, b)'),
+    big: t('intPow(a, b)', 'int_pow<T>(a, b)', 'T_pow(a, b)'),
   }),
   min: binary({
     float: t('Math.min(a, b)', 'float_min(a, b)'),
     int: t('a < b ? a : b', 'a < b ? a : b', 'min(a, b)'),
-    big: t('a < b ? a : b'),
+    big: t('a < b ? a : b', 'a < b ? a : b', 'select(b, a, T_lt(a, b))'),
     bool: t('a & b', '(T)(a & b)', 'a & b'),
   }),
   max: binary({
     float: t('Math.max(a, b)', 'float_max(a, b)'),
     int: t('a > b ? a : b', 'a > b ? a : b', 'max(a, b)'),
-    big: t('a > b ? a : b'),
+    big: t('a > b ? a : b', 'a > b ? a : b', 'select(b, a, T_lt(b, a))'),
     bool: t('a | b', '(T)(a | b)', 'a | b'),
   }),
-  neg: unary({ float: t('-a'), int: t('-a', '(T)(0 - (U)a)', 'T(0) - a'), big: t('-a', '(T)(0 - (U)a)') }),
+  neg: unary({ float: t('-a'), int: t('-a', '(T)(0 - (U)a)', 'T(0) - a'), big: t('-a', '(T)(0 - (U)a)', 'pair_neg(a)') }),
   abs: unary({
     float: t('Math.abs(a)', 'std::fabs(a)', 'abs(a)'),
     int: t('Math.abs(a)', 'int_abs<T>(a)', 'abs(a)'),
-    big: t('a < 0n ? -a : a', 'int_abs<T>(a)'),
+    big: t('a < 0n ? -a : a', 'int_abs<T>(a)', 'T_abs(a)'),
   }),
   sign: unary({
     float: t('Math.sign(a)', 'float_sign(a)', 'select(sign(a), a, is_nan(a))'),
     int: t('Math.sign(a)', 'int_sign<T>(a)', 'T(a > T(0)) - T(a < T(0))'),
-    big: t('a > 0n ? 1n : a < 0n ? -1n : 0n', 'int_sign<T>(a)'),
+    big: t('a > 0n ? 1n : a < 0n ? -1n : 0n', 'int_sign<T>(a)', 'T_sign(a)'),
   }),
   exp: math('exp'),
   expm1: math('expm1'),
@@ -125,18 +125,18 @@ export const primitives = {
   and: binary(bits('&')),
   or: binary(bits('|')),
   xor: binary(bits('^')),
-  not: unary({ int: t('~a', '(T)~a', '~a'), big: t('~a', '(T)~a'), bool: t('1 - a', '(T)(1 - a)', '1 - a') }),
+  not: unary({ int: t('~a', '(T)~a', '~a'), big: t('~a', '(T)~a', '~a'), bool: t('1 - a', '(T)(1 - a)', '1 - a') }),
   shl: binary({
-    int: t('b >= W || b < 0 ? 0 : a << b', 'shift_left<T>(a, b)', 'select(a << u32(b), T(0), u32(b) >= 32u)'),
-    big: t('b >= W || b < 0n ? 0n : a << b', 'shift_left<T>(a, b)'),
+    int: t('b >= W || b < 0 ? 0 : a << b', 'shift_left<T>(a, b)', 'select(a << (u32(b) & 31u), T(0), u32(b) >= u32(W))'),
+    big: t('b >= W || b < 0n ? 0n : a << b', 'shift_left<T>(a, b)', 'pair_shl(a, b)'),
   }),
   shr: binary({
-    int: t('b >= W || b < 0 ? 0 : a >>> b', 'shift_right<T>(a, b)', 'select(a >> u32(b), T(0), u32(b) >= 32u)'),
-    big: t('b >= W || b < 0n ? 0n : a >> b', 'shift_right<T>(a, b)'),
+    int: t('b >= W || b < 0 ? 0 : a >>> b', 'shift_right<T>(a, b)', 'select(a >> (u32(b) & 31u), T(0), u32(b) >= u32(W))'),
+    big: t('b >= W || b < 0n ? 0n : a >> b', 'shift_right<T>(a, b)', 'T_shr(a, b)'),
   }),
-  eq: test(2, compare('==')),
-  lt: test(2, compare('<')),
-  le: test(2, compare('<=')),
+  eq: test(2, compare('==', 'all(a == b)')),
+  lt: test(2, compare('<', 'T_lt(a, b)')),
+  le: test(2, compare('<=', '!T_lt(b, a)')),
   isnan: test(1, { float: t('a !== a ? 1 : 0', 'a != a', 'is_nan(a)') }),
   isinf: test(1, { float: t('a === Infinity || a === -Infinity ? 1 : 0', 'std::isinf(a)', 'is_inf(a)') }),
   /** The second argument where the first is true, else the third. */
@@ -146,7 +146,7 @@ export const primitives = {
     on: {
       float: t('a ? b : c', 'a ? b : c', 'select(c, b, a != 0u)'),
       int: t('a ? b : c', 'a ? b : c', 'select(c, b, a != 0u)'),
-      big: t('a ? b : c'),
+      big: t('a ? b : c', 'a ? b : c', 'select(c, b, a != 0u)'),
       bool: t('a ? b : c', 'a ? b : c', 'select(c, b, a != 0u)'),
     },
   },
@@ -154,18 +154,21 @@ export const primitives = {
 
 export type Primitive = keyof typeof primitives;
 
-/** Facts of each scalar type that templates and conversions need. */
+/**
+ * Facts of each scalar type that templates and conversions need. WGSL holds integers below 32 bits in words, wrapped after every
+ * primitive, and those of 64 bits in pairs of words, the low one first; it has no float64.
+ */
 export const scalarTypes = {
   float32: { class: 'float', bits: 32, signed: true, c: 'float', unsigned: 'float', wgsl: 'f32' },
   float64: { class: 'float', bits: 64, signed: true, c: 'double', unsigned: 'double', wgsl: undefined },
-  int8: { class: 'int', bits: 8, signed: true, c: 'int8_t', unsigned: 'uint8_t', wgsl: undefined },
-  int16: { class: 'int', bits: 16, signed: true, c: 'int16_t', unsigned: 'uint16_t', wgsl: undefined },
+  int8: { class: 'int', bits: 8, signed: true, c: 'int8_t', unsigned: 'uint8_t', wgsl: 'i32' },
+  int16: { class: 'int', bits: 16, signed: true, c: 'int16_t', unsigned: 'uint16_t', wgsl: 'i32' },
   int32: { class: 'int', bits: 32, signed: true, c: 'int32_t', unsigned: 'uint32_t', wgsl: 'i32' },
-  int64: { class: 'big', bits: 64, signed: true, c: 'int64_t', unsigned: 'uint64_t', wgsl: undefined },
-  uint8: { class: 'int', bits: 8, signed: false, c: 'uint8_t', unsigned: 'uint8_t', wgsl: undefined },
-  uint16: { class: 'int', bits: 16, signed: false, c: 'uint16_t', unsigned: 'uint16_t', wgsl: undefined },
+  int64: { class: 'big', bits: 64, signed: true, c: 'int64_t', unsigned: 'uint64_t', wgsl: 'int64' },
+  uint8: { class: 'int', bits: 8, signed: false, c: 'uint8_t', unsigned: 'uint8_t', wgsl: 'u32' },
+  uint16: { class: 'int', bits: 16, signed: false, c: 'uint16_t', unsigned: 'uint16_t', wgsl: 'u32' },
   uint32: { class: 'int', bits: 32, signed: false, c: 'uint32_t', unsigned: 'uint32_t', wgsl: 'u32' },
-  uint64: { class: 'big', bits: 64, signed: false, c: 'uint64_t', unsigned: 'uint64_t', wgsl: undefined },
+  uint64: { class: 'big', bits: 64, signed: false, c: 'uint64_t', unsigned: 'uint64_t', wgsl: 'uint64' },
   bool: { class: 'bool', bits: 8, signed: false, c: 'uint8_t', unsigned: 'uint8_t', wgsl: 'u32' },
 } as const satisfies Record<
   ScalarType,

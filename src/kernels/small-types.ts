@@ -9,7 +9,7 @@ export interface Codec {
   encode(value: number): number;
 }
 
-interface SmallFloat {
+export interface SmallFloat {
   readonly exponent: number;
   readonly mantissa: number;
   /** What is subtracted from the exponent's bits. */
@@ -22,7 +22,8 @@ interface SmallFloat {
   readonly unsignedZero?: boolean;
 }
 
-const formats = {
+/** The floats of 8 bits and fewer that have a sign, an exponent and a mantissa. */
+export const smallFloats = {
   float8e4m3fn: { exponent: 4, mantissa: 3, bias: 7, largest: 0x7e, overflow: 0x7f, nan: 0x7f },
   float8e4m3fnuz: { exponent: 4, mantissa: 3, bias: 8, largest: 0x7f, overflow: 0x80, nan: 0x80, unsignedZero: true },
   float8e5m2: { exponent: 5, mantissa: 2, bias: 15, largest: 0x7b, overflow: 0x7c, nan: 0x7e },
@@ -98,16 +99,16 @@ export function roundToEven(x: number): number {
   return rest > 0.5 || (rest === 0.5 && low % 2 === 1) ? low + 1 : low;
 }
 
-type SmallType = keyof typeof formats | 'float8e8m0' | 'int4' | 'uint4' | 'int2' | 'uint2';
+type SmallType = keyof typeof smallFloats | 'float8e8m0' | 'int4' | 'uint4' | 'int2' | 'uint2';
 
 export const smallTypes: Readonly<Record<SmallType, Codec>> = {
-  float8e4m3fn: smallFloat(formats.float8e4m3fn),
-  float8e4m3fnuz: smallFloat(formats.float8e4m3fnuz),
-  float8e5m2: smallFloat(formats.float8e5m2),
-  float8e5m2fnuz: smallFloat(formats.float8e5m2fnuz),
-  float6e2m3: smallFloat(formats.float6e2m3),
-  float6e3m2: smallFloat(formats.float6e3m2),
-  float4e2m1: smallFloat(formats.float4e2m1),
+  float8e4m3fn: smallFloat(smallFloats.float8e4m3fn),
+  float8e4m3fnuz: smallFloat(smallFloats.float8e4m3fnuz),
+  float8e5m2: smallFloat(smallFloats.float8e5m2),
+  float8e5m2fnuz: smallFloat(smallFloats.float8e5m2fnuz),
+  float6e2m3: smallFloat(smallFloats.float6e2m3),
+  float6e3m2: smallFloat(smallFloats.float6e3m2),
+  float4e2m1: smallFloat(smallFloats.float4e2m1),
   float8e8m0,
   int4: smallInteger(4, true),
   uint4: smallInteger(4, false),
@@ -119,6 +120,6 @@ export const smallTypes: Readonly<Record<SmallType, Codec>> = {
 export function rangeOf(type: DataType): readonly [number, number] | undefined {
   if (type === 'float8e8m0') return [2 ** -127, 2 ** 127];
   if (!type.startsWith('float8')) return undefined;
-  const largest = smallTypes[type as keyof typeof formats].decode(formats[type as keyof typeof formats].largest);
+  const largest = smallTypes[type as keyof typeof smallFloats].decode(smallFloats[type as keyof typeof smallFloats].largest);
   return [-largest, largest];
 }

@@ -91,15 +91,16 @@ export function contiguous(e: Emitter, v: View): View {
 /** The same elements in row-major order under other sizes; copies where neither the view is row-major nor only axes of size 1 come and go. */
 export function reshapeView(e: Emitter, v: View, shape: Shape): View {
   if (sameShape(v.shape, shape)) return v;
-  const without = dropAxes(v, axesOfOne(v.shape));
-  if (sameShape(without.shape, dropOnes(shape))) return unsqueezeView(without, axesOfOne(shape));
+  if (sameShape(withoutOnes(v.shape), withoutOnes(shape))) return withOnesOf(v, shape);
   e.equal(productOf(v.shape), productOf(shape));
   const from = contiguous(e, v);
   return { ...from, shape, strides: contiguousStrides<Dim>(shape, mulDims, 1) };
 }
 
 const axesOfOne = (shape: Shape): number[] => shape.flatMap((d, axis) => (d === 1 ? [axis] : []));
-const dropOnes = (shape: Shape): Shape => shape.filter(d => d !== 1);
+export const withoutOnes = (shape: Shape): Shape => shape.filter(d => d !== 1);
+/** The view in a shape that is its own but for sizes of 1, which come and go without a move. */
+export const withOnesOf = (v: View, shape: Shape): View => unsqueezeView(dropAxes(v, axesOfOne(v.shape)), axesOfOne(shape));
 
 /** The part of `v` that is left after `before` elements are taken from the front of each axis and `after` from its end. */
 export const shrinkView = (v: View, before: readonly Dim[], after: readonly Dim[]): View =>

@@ -34,6 +34,8 @@ import { systemError } from './system-error.ts';
 export * from '../index.ts';
 export { dataSetsIn } from './data-sets.ts';
 export { FileSource, readStdin, removeTemporaries, writeFileAtomic } from './files.ts';
+/** WebGPU by the package `webgpu`, where it is installed. */
+export { nodeWebgpuBackend as webgpuBackend } from './webgpu.ts';
 
 /** A path, bytes, a Blob or a source. */
 export type PathOrInput = string | Uint8Array | Blob | Source;

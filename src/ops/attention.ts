@@ -157,6 +157,9 @@ interface Mask {
   guard(weights: Value): Value;
 }
 
+/** The mode of `qk_matmul_output` that asks for scores with the mask. */
+const maskedScores = 2;
+
 function maskOf(x: X, at: Attributes, sizes: Sizes, keys: Value, b: Builder): Mask | undefined {
   const given = x.attn_mask && padded(x.attn_mask, sizes, keys, b);
   const isBias = given !== undefined && elementOf(given) !== 'bool';
@@ -175,12 +178,13 @@ function maskOf(x: X, at: Attributes, sizes: Sizes, keys: Value, b: Builder): Ma
     );
   }
   const bias = allowed ? b.Where(allowed, given, nothing(given)) : given;
+  const hasKeys = everyRowHas(bias, kept => kept > Number.NEGATIVE_INFINITY);
+  const empty = hasKeys ? undefined : b.Equal(b.ReduceMax(bias, { axes: [-1] }), nothing(bias));
+  // Scores that are no output stay finite in rows without a key, so that gradients through them do.
+  const added = empty && at.qk_matmul_output_mode !== maskedScores ? b.Where(empty, b.like(0, bias), bias) : bias;
   return {
-    apply: scores => b.Add(scores, bias),
-    guard(weights) {
-      if (everyRowHas(bias, kept => kept > Number.NEGATIVE_INFINITY)) return weights;
-      return b.Where(b.Equal(b.ReduceMax(bias, { axes: [-1] }), nothing(bias)), b.like(0, weights), weights);
-    },
+    apply: scores => b.Add(scores, added),
+    guard: weights => (empty ? b.Where(empty, b.like(0, weights), weights) : weights),
   };
 }
 

@@ -34,6 +34,7 @@ import type { Family } from './row.ts';
 import {
   axesOf,
   axisOf,
+  boundsOf,
   broadcastShapes,
   contentsOf,
   elementOf,
@@ -399,7 +400,7 @@ function imageShape(op: string, { shape = [] }: Value): [Dim, Dim, Dim, Dim] {
 /** What is left of every axis, as far as it is known. */
 function slicedShape(x: SliceInputs): Shape {
   const shape = shapeOf(x.data);
-  const bounds = [x.starts, x.ends].map(v => contentsOf(v) ?? (v.tensor && knownBounds(v)));
+  const bounds = [x.starts, x.ends].map(boundsOf);
   const by = x.steps ? numbersIn(x.steps) : bounds[0]?.map(() => 1);
   const count = shapeOf(x.starts)[0];
   const along = x.axes ? numbersIn(x.axes) : typeof count === 'number' ? range(count) : undefined;

@@ -45,14 +45,17 @@ interface Axis {
   readonly scale: Value;
   /** The size of the output before it is rounded. */
   readonly length: Value;
-  readonly roi: readonly [number, number];
+  /** Where the part begins and ends that is seen, of a whole of 1; a scalar each, and none where it is the whole. */
+  readonly roi?: readonly [Value, Value] | undefined;
 }
 
 /** The axes that change, with their sizes before and after. */
 function axesToResize({ X, roi, scales, sizes }: Inputs<'Resize'>, at: Attributes, b: Builder): Axis[] {
   const axes = axesOf(at.axes ?? range(rankOf(X)), rankOf(X));
   const isCrop = at.coordinate_transformation_mode === 'tf_crop_and_resize';
-  const regions = isCrop ? numbersIn(roi, 'roi') : axes.flatMap(() => [0, 1]);
+  // With sizes, the part that is seen may come from the run.
+  const isOpen = isCrop && roi !== undefined && !roi.tensor?.isResident && sizes !== undefined;
+  const regions = isCrop && !isOpen ? numbersIn(roi, 'roi') : [...axes.map(() => 0), ...axes.map(() => 1)];
   const by = sizes && sizes.tensor?.size !== 0 ? undefined : numbersIn(scales, 'scales');
   if (regions.length !== 2 * axes.length || (by && by.length !== axes.length))
     throw fail('E1305', `Resize: ${by ? `${by.length} scales and ` : ''}${regions.length} numbers in roi for ${axes.length} axes`);
@@ -64,18 +67,20 @@ function axesToResize({ X, roi, scales, sizes }: Inputs<'Resize'>, at: Attribute
     const float = (n: Size): Value => (typeof n === 'number' ? f.constant(n, exact) : f.Cast(n, exact));
     const shared = targets && sharedScale(targets.map(float), from.map(float), at.keep_aspect_ratio_policy, f);
     return axes.flatMap((axis, i): Axis[] => {
-      const crop: readonly [number, number] = isCrop ? [regions[i]!, regions[axes.length + i]!] : [0, 1];
+      const crop = [regions[i]!, regions[axes.length + i]!] as const;
       const input = float(from[i]!);
       const to = targets
         ? shared
           ? sizeIn(f.Cast(f.Floor(f.Add(f.Mul(input, shared), float(0.5))), 'int64'))
           : targets[i]!
         : scaledSize(from[i]!, by![i]! * (crop[1] - crop[0]), f);
-      if (isSame(from[i]!, to) && (!by || by[i] === 1) && crop[0] === 0 && crop[1] === 1) return [];
+      if (isSame(from[i]!, to) && (!by || by[i] === 1) && !isOpen && crop[0] === 0 && crop[1] === 1) return [];
       const output = float(to);
       const scale = by ? float(by[i]!) : (shared ?? f.Div(output, input));
       const length = (by && !isCrop) || shared ? f.Mul(scale, input) : output;
-      return [{ axis, from: from[i]!, to, input, output, scale, length, roi: crop }];
+      const at = (n: number): Value => f.Cast(f.Gather(roi!, f.constant(n, 'int64'), 0), exact);
+      const region = isOpen ? ([at(i), at(axes.length + i)] as const) : ([f.constant(crop[0], exact), f.constant(crop[1], exact)] as const);
+      return [{ axis, from: from[i]!, to, input, output, scale, length, roi: isCrop ? region : undefined }];
     });
   });
 }
@@ -121,12 +126,13 @@ const transformations: Readonly<Record<string, (p: Value, axis: Axis, f: Builder
     const one = f.like(1, p);
     return f.Where(f.Equal(length, one), f.like(0, p), f.Div(f.Mul(p, f.Sub(input, one)), f.Sub(length, one)));
   },
-  tf_crop_and_resize(p, { input, length, roi: [start, end] }, f) {
+  tf_crop_and_resize(p, { input, length, roi }, f) {
+    const [start, end] = roi!;
     const one = f.like(1, p);
     const last = f.Sub(input, one);
-    const step = f.Div(f.Mul(f.like(end - start, p), last), f.Sub(length, one));
-    const middle = f.Mul(f.like((start + end) / 2, p), last);
-    return f.Where(f.Less(one, length), f.Add(f.Mul(f.like(start, p), last), f.Mul(p, step)), middle);
+    const step = f.Div(f.Mul(f.Sub(end, start), last), f.Sub(length, one));
+    const middle = f.Mul(f.Mul(f.Add(start, end), f.like(0.5, p)), last);
+    return f.Where(f.Less(one, length), f.Add(f.Mul(start, last), f.Mul(p, step)), middle);
   },
 };
 

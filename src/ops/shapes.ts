@@ -2,7 +2,7 @@
 import { fail } from '../errors.ts';
 import { type Dim, formatDim, maxDims, productOf, sameDim, unknownDim } from '../ir/dims.ts';
 import type { Value } from '../ir/graph.ts';
-import { numbersOf } from '../ir/tensor.ts';
+import { numbersOf, Tensor } from '../ir/tensor.ts';
 import { type DataType, formatShape, isInteger, type Shape, type TensorType, tensorType, type ValueType } from '../ir/types.ts';
 
 /** Most elements of an integer tensor whose content is followed before execution. */
@@ -20,11 +20,20 @@ export function contentsOf(v: Value): readonly Dim[] | undefined {
 }
 
 /** Contents where any number beyond every size means the end, as in Slice: those beyond 2^53 are the nearest safe integer. */
-export function knownBounds(v: Value): readonly Dim[] {
-  const { tensor } = v;
-  if (contentsOf(v) || !tensor?.isResident || tensor.type !== 'int64') return known(v)!;
+export function boundsOf(v: Value): readonly Dim[] | undefined {
+  const tensor = v.tensor ?? literalOf(v);
+  const contents = contentsOf(v);
+  if (contents || !tensor?.isResident || tensor.type !== 'int64' || tensor.size > maxContents) return contents;
   const nearest = (x: bigint): number => Math.max(Math.min(Number(x), Number.MAX_SAFE_INTEGER), Number.MIN_SAFE_INTEGER);
   return Array.from(tensor.data as BigInt64Array, nearest);
+}
+/** The same where they must be known. */
+export const knownBounds = (v: Value): readonly Dim[] => boundsOf(v) ?? known(v)!;
+
+/** The tensor of a node that is a constant. */
+function literalOf({ producer }: Value): Tensor | undefined {
+  const value = producer?.op === 'Constant' && producer.domain === '' ? producer.attributes.get('value') : undefined;
+  return value?.kind === 'tensor' && value.value instanceof Tensor ? value.value : undefined;
 }
 
 /** Contents of an input that must be known; undefined where the input is absent. */

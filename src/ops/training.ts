@@ -90,7 +90,12 @@ export const training: OtherFamily = {
       };
     };
   }),
-  Gradient: { gap: 'names tensors of the graph around it and needs the derivatives of all operators between them' },
+  // The cast: signatures are generated for the standard's own domain only.
+  Gradient: {
+    gap: 'differentiates the graph around it; sessions put the nodes of the gradient in its place',
+    infer: (({ Inputs }: { readonly Inputs: readonly Value[] }, { xs }: { readonly xs: readonly string[] }) =>
+      Inputs.slice(0, xs.length).map(v => v.type)) as never,
+  },
   Momentum: optimizer<MomentumAt>(1, (rate, count, { alpha, beta, mode }, b) => {
     if (mode !== 'standard' && mode !== 'nesterov') throw fail('E1303', `Momentum has no mode ${mode}`);
     const first = b.Where(b.Greater(count, b.like(0, count)), b.like(beta, rate), b.like(1, rate));

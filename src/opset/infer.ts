@@ -2,7 +2,7 @@
 // where rows know its types and the contents of shapes, and what the copies are is true of the originals. Nothing is changed.
 import { type Code, type Finding, ModelError } from '../errors.ts';
 import { agreed, contentMisfit, sameType } from '../ir/agree.ts';
-import { type Dim, isUnknownDim, sameDim, unknownDim } from '../ir/dims.ts';
+import type { Dim } from '../ir/dims.ts';
 import {
   type Attributes,
   type FunctionDefinition,
@@ -17,11 +17,11 @@ import { quoted } from '../ir/text.ts';
 import { formatType, tensorType, type ValueType } from '../ir/types.ts';
 import type { Builder } from '../ops/builder.ts';
 import { bodyInputsOf, takenBranch } from '../ops/control-types.ts';
-import { merged } from '../ops/nested-types.ts';
 import { schemaOf } from '../ops/schema.ts';
 import { constantValue } from '../passes/fold.ts';
 import { keyOf, resolve } from '../passes/inline.ts';
 import { type Bindings, copyNodes, type Nest, rebuild, type Visit } from '../passes/rebuild.ts';
+import { settled } from './bodies.ts';
 import { callKey, type Known, renamed } from './calls.ts';
 import { upgradeNode } from './upgrade.ts';
 
@@ -45,8 +45,6 @@ export function inferTypes(model: Model): InferredTypes {
 const silent: ReadonlySet<Code> = new Set(['E3009', 'E3004', 'E2001', 'E2002', 'E2004']);
 /** How many nodes of function bodies are looked at; what would be beyond stays unknown. */
 const maxCalled = 1_000_000;
-/** Rounds in which the states of a loop may lose sizes, before they lose their rank. */
-const maxRounds = 3;
 
 class Inference implements InferredTypes {
   readonly types = new Map<Value, ValueType>();
@@ -179,19 +177,7 @@ class Inference implements InferredTypes {
       }
       const given = bodyInputsOf(node, inputs);
       if (!given || given.types.length !== inner.inputs.length) return copy();
-      const types = [...given.types];
-      for (let round = 0; ; round++) {
-        const body = copy(this.#bindings(node, inner, types, isTemplate));
-        const next = given.states.map((_, i) => {
-          const now = types[given.firstState + i];
-          const out = body.outputs[given.firstNext + i]?.value.type;
-          return round < maxRounds ? widened(now, out) : withoutShape(now);
-        });
-        if (round > maxRounds || next.every((type, i) => sameType(type, types[given.firstState + i]))) return body;
-        next.forEach((type, i) => {
-          types[given.firstState + i] = type;
-        });
-      }
+      return settled(given, types => copy(this.#bindings(node, inner, types, isTemplate)));
     };
 
   #bindings(node: Node, inner: Graph, types: readonly (ValueType | undefined)[], isTemplate: boolean): Bindings {
@@ -263,17 +249,6 @@ const valuesOf = (called: FunctionDefinition, known: readonly (Known | undefined
   });
 
 /** What is true of a state before a round and after it. Sizes that were given up stay as they are, so that rounds come to an end. */
-function widened(now: ValueType | undefined, next: ValueType | undefined): ValueType | undefined {
-  if (now?.kind !== 'tensor' || next?.kind !== 'tensor' || now.element !== next.element) return merged(now, next);
-  if (!now.shape || now.shape.length !== next.shape?.length) return tensorType(now.element);
-  return tensorType(
-    now.element,
-    now.shape.map((d, i) => (isUnknownDim(d) || sameDim(d, next.shape![i]!) ? d : unknownDim())),
-  );
-}
-
-const withoutShape = (type: ValueType | undefined): ValueType | undefined => (type?.kind === 'tensor' ? tensorType(type.element) : type);
-
 /** Where every node stands, found when there is something to say. */
 function placesOf(model: Model): Map<Node, { index: number; path: string }> {
   const places = new Map<Node, { index: number; path: string }>();

@@ -1,8 +1,9 @@
-// What releases of ONNX Runtime read on the CPU, found by asking each from 1.15 on, and its kernels from
-// 1.16 on (test/interop/runtimes.py). Older opsets down to 7 are
+// What releases of ONNX Runtime read on the CPU, found by asking each from 1.15 on, and its kernels and
+// element types from 1.16 on (test/interop/runtimes.py). Older opsets down to 7 are
 // read by all. A release admits an opset as soon as the standard has it, though not all kernels follow at once, or ever.
 import { fail } from '../errors.ts';
 import { allNodes, type Model } from '../ir/graph.ts';
+import type { DataType } from '../ir/types.ts';
 
 /** What a runtime reads at most. */
 export interface Runtime {
@@ -10,10 +11,30 @@ export interface Runtime {
   readonly irVersion: number;
   /** Operators that it has no kernel for, from an opset on. In the opset before, the operator is an older one or is said by others. */
   readonly lacks: Readonly<Record<string, number>>;
+  /** Element types that no tensor of it can have. */
+  readonly without: ReadonlySet<DataType>;
 }
 
+/** Element types by the release that has them first; those that none has are not there. */
+const firstIn: Readonly<Partial<Record<DataType, number>>> = {
+  float8e4m3fn: 15,
+  float8e4m3fnuz: 15,
+  float8e5m2: 15,
+  float8e5m2fnuz: 15,
+  int4: 19,
+  uint4: 19,
+  float4e2m1: 24,
+  float8e8m0: 27,
+  int2: 24,
+  uint2: 24,
+};
+const never: readonly DataType[] = ['complex64', 'complex128', 'float6e2m3', 'float6e3m2'];
+const withoutIn = (minor: number): ReadonlySet<DataType> =>
+  // The cast: keys are those of the table.
+  new Set([...never, ...(Object.entries(firstIn) as [DataType, number][]).flatMap(([type, first]) => (minor < first ? [type] : []))]);
+
 const lacking = (opset: number, ...ops: readonly string[]): Runtime['lacks'] => Object.fromEntries(ops.map(op => [op, opset]));
-const runtime = (opset: number, irVersion: number, ...lacks: readonly Runtime['lacks'][]): Runtime => ({
+const runtime = (opset: number, irVersion: number, ...lacks: readonly Runtime['lacks'][]): Omit<Runtime, 'without'> => ({
   opset,
   irVersion,
   lacks: Object.assign({}, ...lacks),
@@ -26,7 +47,7 @@ const pools = lacking(22, 'GlobalLpPool', 'MaxRoiPool', 'RoiAlign', ...random);
 const norm = lacking(22, 'LpNormalization');
 const codes = lacking(28, 'DequantizeLinear', 'Optional', 'OptionalGetElement', 'OptionalHasElement', 'QuantizeLinear');
 
-const onnxRuntime: Readonly<Record<string, Runtime>> = {
+const onnxRuntime: Readonly<Record<string, Omit<Runtime, 'without'>>> = {
   '1.12': runtime(17, 8),
   '1.13': runtime(17, 8),
   '1.14': runtime(18, 8),
@@ -67,6 +88,6 @@ export const runtimeNames: readonly string[] = Object.keys(onnxRuntime).map(vers
 export function runtimeNamed(name: string): Runtime {
   const version = /^ort-(\d+\.\d+)(?:\.\d+)?$/.exec(name)?.[1];
   const found = version !== undefined && Object.hasOwn(onnxRuntime, version) ? onnxRuntime[version] : undefined;
-  if (found) return found;
+  if (found) return { ...found, without: withoutIn(Number(version!.split('.')[1])) };
   throw fail('E4001', `there is no target ${name}; known are ${runtimeNames.join(', ')}`);
 }

@@ -2,7 +2,7 @@
 import { type Dim, isStatic, sameDim } from '../ir/dims.ts';
 import type { Node, Value } from '../ir/graph.ts';
 import { type DataType, elementTypes } from '../ir/types.ts';
-import { contentsOf, knownBounds, range } from '../ops/shapes.ts';
+import { boundsOf, contentsOf, range } from '../ops/shapes.ts';
 import { permOf, sameTypes } from './identities.ts';
 import { type Context, firstOf, type Rule } from './rewrite.ts';
 
@@ -146,7 +146,7 @@ interface Bounds {
 function bounds({ inputs: [x, starts, ends, axes, steps] }: Node): Bounds | undefined {
   const rank = x?.shape?.length;
   const numbers = (v: Value | undefined): readonly number[] | undefined => {
-    const known = v && (contentsOf(v) ?? (v.tensor && knownBounds(v)));
+    const known = v && boundsOf(v);
     return known?.every((d): d is number => typeof d === 'number') ? known : undefined;
   };
   const [from, to] = [numbers(starts), numbers(ends)];

@@ -1,4 +1,5 @@
-// unroll: loops whose rounds are known before they run become their rounds, one after the other, for targets without loops.
+// unroll: loops whose rounds are known before they run become their rounds, one after the other: for targets without loops, and for plans,
+// where a round costs no more than its kernels.
 import type { Graph, Node, Value } from '../ir/graph.ts';
 import type { Builder } from '../ops/builder.ts';
 import { singleShape } from '../ops/control-types.ts';
@@ -6,18 +7,25 @@ import { axisOf, contentsOf, rankOf, shapeOf } from '../ops/shapes.ts';
 import { copyNodes, emitAgain } from './rebuild.ts';
 import type { Pass, Replacement } from './rewrite.ts';
 
-/** Most nodes that the rounds of one loop may come to. */
-const mostNodes = 20_000;
+export interface UnrollOptions {
+  /** Most nodes that the rounds of one loop may come to. */
+  readonly mostNodes?: number;
+  /** Whether a node may be in a loop that becomes its rounds. */
+  readonly takes?: (node: Node) => boolean;
+}
 
-export const unroll: Pass = {
+export const unrollWith = ({ mostNodes = 20_000, takes = () => true }: UnrollOptions): Pass => ({
   name: 'unroll',
   rules: {
-    Loop: (node, b) => (node.domain === '' ? loop(node, b) : undefined),
-    Scan: (node, b) => (node.domain === '' ? scan(node, b) : undefined),
+    Loop: (node, b) => (isTaken(node, takes) ? loop(node, b, mostNodes) : undefined),
+    Scan: (node, b) => (isTaken(node, takes) ? scan(node, b, mostNodes) : undefined),
   },
   // What a round is told by its number decides whether there is another.
   builder: { fold: { elements: 64, floats: false } },
-};
+});
+export const unroll = unrollWith({});
+
+const isTaken = (node: Node, takes: (node: Node) => boolean): boolean => node.domain === '' && (bodyOf(node)?.nodes.every(takes) ?? false);
 
 function bodyOf(node: Node): Graph | undefined {
   const body = node.attributes.get('body');
@@ -36,7 +44,7 @@ const numberIn = (v: Value | undefined): number | undefined => {
   return typeof content === 'number' ? content : undefined;
 };
 
-function loop(node: Node, b: Builder): Replacement | undefined {
+function loop(node: Node, b: Builder, mostNodes: number): Replacement | undefined {
   const body = bodyOf(node);
   const [limit, condition, ...initial] = node.inputs;
   const most = limit ? numberIn(limit) : Number.POSITIVE_INFINITY;
@@ -69,7 +77,7 @@ function loop(node: Node, b: Builder): Replacement | undefined {
   ];
 }
 
-function scan(node: Node, b: Builder): Replacement | undefined {
+function scan(node: Node, b: Builder, mostNodes: number): Replacement | undefined {
   const body = bodyOf(node);
   const ints = (name: string): readonly number[] => {
     const a = node.attributes.get(name);

@@ -1,7 +1,10 @@
 // Runs in the page: plans on WebGPU and on the reference backend, with the results of both for the test to compare.
+
+import { BlobSource } from '../../src/codec/source.ts';
 import type { Backend } from '../../src/exec/backend.ts';
 import { compilePlan, type Plan } from '../../src/exec/plan.ts';
 import { referenceBackend } from '../../src/exec/reference.ts';
+import { Session } from '../../src/exec/session.ts';
 import { webgpuBackend } from '../../src/exec/webgpu/backend.ts';
 import { apply, cast, type Expr, input, program } from '../../src/expr/expr.ts';
 import { isDefined, type Primitive, primitives, type ScalarType, scalarTypes } from '../../src/expr/primitives.ts';
@@ -13,6 +16,10 @@ import { wholeView } from '../../src/kernels/views.ts';
 import { type Builder, newBuilder } from '../../src/ops/builder.ts';
 import { lower } from '../../src/passes/lower.ts';
 import { rewriteAll } from '../../src/passes/rewrite.ts';
+import { compareTensors } from '../../src/validate/compare.ts';
+import { casesOfZip, judge } from '../conformance/judge.ts';
+import { knownFailures } from '../conformance/known-failures.ts';
+import { modelOf, samples } from '../samples/samples.ts';
 
 /** One output on both backends; numbers as text, so that -0, NaN and infinities survive the way out of the page. */
 export interface Compared {
@@ -99,7 +106,7 @@ async function plans(): Promise<Compared[]> {
   return results;
 }
 
-const edges: Partial<Record<ScalarType, readonly number[]>> = {
+const edges: Partial<Record<ScalarType, readonly (number | bigint)[]>> = {
   float32: [
     0,
     -0,
@@ -123,8 +130,14 @@ const edges: Partial<Record<ScalarType, readonly number[]>> = {
     -Infinity,
     Number.NaN,
   ],
+  int8: [0, 1, -1, 2, 3, 7, -7, 8, 31, 127, -128],
+  int16: [0, 1, -1, 2, 3, 15, 16, -300, 32767, -32768],
   int32: [0, 1, -1, 2, -2, 3, 7, -7, 31, 32, 33, -33, 65536, 2147483647, -2147483648],
+  int64: [0n, 1n, -1n, 2n, 3n, -7n, 31n, 33n, 64n, 2n ** 31n, -(2n ** 40n) - 5n, 2n ** 53n + 1n, 2n ** 63n - 1n, -(2n ** 63n)],
+  uint8: [0, 1, 2, 3, 7, 8, 200, 255],
+  uint16: [0, 1, 2, 3, 16, 300, 65535],
   uint32: [0, 1, 2, 3, 7, 31, 32, 33, 65536, 2147483648, 4294967295],
+  uint64: [0n, 1n, 2n, 3n, 33n, 64n, 2n ** 32n, 2n ** 40n + 12345n, 2n ** 63n, 2n ** 64n - 1n],
   bool: [0, 1],
 };
 
@@ -164,21 +177,46 @@ async function primitivesOnEdges(): Promise<Compared[]> {
 }
 
 /** Columns that together hold every combination. */
-function crossed(lists: readonly (readonly number[])[]): number[][] {
-  let rows: number[][] = [[]];
+function crossed(lists: readonly (readonly (number | bigint)[])[]): (number | bigint)[][] {
+  let rows: (number | bigint)[][] = [[]];
   for (const list of lists) rows = rows.flatMap(row => list.map(x => [...row, x]));
   return lists.map((_, i) => rows.map(row => row[i]!));
 }
 
-async function refused(): Promise<{ readonly code: string; readonly message: string }> {
+/** What no shader can do, which the host does. */
+async function hosted(): Promise<Compared[]> {
   const plan = planOf([argument('x', 'float16', [2]), argument('y', 'float64', [2, 2])], (b, x, y) => [b.Neg(x!), b.MatMul(y!, y!)]);
-  try {
-    await webgpu.compile(plan);
-    return { code: '', message: 'compiled' };
-  } catch (error) {
-    const { code, message } = error as { readonly code: string; readonly message: string };
-    return { code, message };
-  }
+  return compare('hosted', plan, [new Tensor('float16', new Uint16Array([0x3c00, 0xc000]), [2]), ramp('float64', [2, 2], 0.5)]);
 }
 
-Object.assign(globalThis, { omnixTest: { available: () => webgpu.available(), plans, primitivesOnEdges, refused } });
+/** Every operator sample in a session on each backend: names of those that differ, and how. */
+async function operators(): Promise<{ readonly count: number; readonly wrong: readonly string[] }> {
+  const wrong: string[] = [];
+  for (const sample of samples) {
+    const at = modelOf(sample);
+    const want = await (await Session.create(at.model, { backend: referenceBackend({ reuse: false }), optimize: false })).run(at.feeds);
+    const session = await Session.create(at.model, { backend: webgpu });
+    const got = await session.run(at.feeds);
+    await session.dispose();
+    for (const [name, y] of Object.entries(want)) {
+      const { ok, reason, worst } = compareTensors(name, got[name]!, y, { rtol: sample.tolerance, atol: sample.tolerance });
+      if (!ok) wrong.push(`${sample.name} ${name}: ${reason ?? JSON.stringify(worst)}`);
+    }
+  }
+  return { count: samples.length, wrong };
+}
+
+/** The standard's own cases that are packed beside the page: names of those that fail, and how. */
+async function standardCases(): Promise<{ readonly count: number; readonly wrong: readonly string[] }> {
+  const wrong: string[] = [];
+  const cases = await casesOfZip(new BlobSource(await (await fetch('/selection.zip')).blob(), 'selection.zip'));
+  for (const c of cases) {
+    const outcome = await judge(c, { optimize: true, backend: webgpu }).catch((error: Error) => error.message);
+    if ((outcome === undefined) === (knownFailures[c.name] !== undefined)) wrong.push(`${c.name}: ${outcome ?? 'passes now'}`);
+  }
+  return { count: cases.length, wrong };
+}
+
+Object.assign(globalThis, {
+  omnixTest: { available: () => webgpu.available(), plans, primitivesOnEdges, hosted, operators, standardCases },
+});

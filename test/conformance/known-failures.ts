@@ -1,10 +1,7 @@
 // Cases of the standard that do not pass, each with its reason. A case that passes must leave this list.
-const gradient = 'Gradient of ai.onnx.preview.training is a derivation of graphs, which is not built yet';
 const noise = 'the expected numbers hold the rounding of a float32 transform, 1.9e-7, where the exact result, and ours within 1e-14, is 0';
 
 export const knownFailures: Readonly<Record<string, string | undefined>> = {
-  test_gradient_of_add: gradient,
-  test_gradient_of_add_and_mul: gradient,
   test_dft_inverse: noise,
   test_dft_inverse_opset19: noise,
   test_attention_4d_causal_fp16_expanded:

@@ -1,4 +1,4 @@
-// npm run conformance -- FOLDER [--only 'test_add*'] [--kind node,simple] [--quick] [--backend cpu] [--json FILE]: every case of a folder through
+// npm run conformance -- FOLDER [--only 'test_add*'] [--kind node,simple] [--quick] [--backend cpu] [--third 0] [--json FILE]: every case of a folder through
 // the reference backend, as the oracle, and but for --quick optimised, simplified, and with its layouts turned; through another backend only
 // optimised; with a table by kind, for FILE too. Ends with `N passed, N failed`.
 import { writeFileSync } from 'node:fs';
@@ -17,6 +17,7 @@ const { values, positionals } = parseArgs({
     quick: { type: 'boolean' },
     kind: { type: 'string' },
     backend: { type: 'string' },
+    third: { type: 'string' },
     json: { type: 'string' },
   },
 });
@@ -33,7 +34,10 @@ const pattern =
       .replaceAll('*', '.*')
       .replaceAll('?', '.')}$`,
   );
-const cases = casesIn(folder).filter(c => (!pattern || pattern.test(c.name)) && (!values.kind || values.kind.split(',').includes(c.kind)));
+const third = values.third === undefined || values.third === 'all' ? undefined : Number(values.third);
+const cases = casesIn(folder)
+  .filter(c => (!pattern || pattern.test(c.name)) && (!values.kind || values.kind.split(',').includes(c.kind)))
+  .filter((_, i) => third === undefined || i % 3 === third);
 
 const backend = values.backend === undefined ? undefined : await backendNamed(values.backend);
 const all: Readonly<Record<string, CaseOptions>> = {

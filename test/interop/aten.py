@@ -9,9 +9,7 @@ open sizes. Where ONNX Runtime has no kernel for a type, the onnx package's refe
 import argparse
 import fnmatch
 import importlib
-import json
 import pkgutil
-import subprocess
 import sys
 import tempfile
 import warnings
@@ -23,10 +21,10 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import aten_cases  # noqa: E402
+import op_cases  # noqa: E402
 from aten_cases import Case, T  # noqa: E402
 
 warnings.filterwarnings("ignore")
-ROOT = Path(__file__).resolve().parents[2]
 OTHER_TYPES = (torch.float64, torch.int64, torch.int32, torch.bool)
 
 
@@ -121,22 +119,7 @@ def export(module, dynamic, path):
 
 
 def run(path, inputs):
-    """Outputs by ONNX Runtime, or by the reference evaluator where that has no kernel; and which of them it was."""
-    import onnxruntime as ort
-
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    try:
-        session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        names = {i.name for i in session.get_inputs()}
-        return session.run(None, {f"inputs_{i}": v for i, v in enumerate(inputs) if f"inputs_{i}" in names}), "ort"
-    except Exception as error:
-        if not any(text in str(error) for text in ("NOT_IMPLEMENTED", "Could not find an implementation", "NotImplemented")):
-            raise
-        from onnx.reference import ReferenceEvaluator
-
-        evaluator = ReferenceEvaluator(str(path))
-        return evaluator.run(None, {f"inputs_{i}": v for i, v in enumerate(inputs) if f"inputs_{i}" in evaluator.input_names}), "onnx"
+    return op_cases.run(path, {f"inputs_{i}": v for i, v in enumerate(inputs)})
 
 
 def compare(got, want, options, dtype):
@@ -185,7 +168,7 @@ def main():
     parser.add_argument("--keep")
     parser.add_argument("-v", action="store_true")
     options = parser.parse_args()
-    failures, passed, refused, judged = [], 0, 0, {"ort": 0, "onnx": 0}
+    failures = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(options.keep or temporary)
         folder.mkdir(parents=True, exist_ok=True)
@@ -216,34 +199,7 @@ def main():
                         failures.append((label, f"torch.export: {type(error).__name__}: {str(error).splitlines()[0][:200]}"))
                     continue
                 ready[str(key)] = (label, [t.numpy() for t in module.inputs], want, case.options, dtype, required)
-        convert = subprocess.run(["node", str(ROOT / "test" / "interop" / "convert_all.mjs"), str(folder)], capture_output=True, text=True)
-        if convert.returncode != 0:
-            raise SystemExit(convert.stderr)
-        answer = json.loads(convert.stdout.splitlines()[-1])
-        if options.third == "all" and options.only == "*" and options.family is None:
-            for row in answer["rows"]:
-                if row not in known:
-                    failures.append((row, "is mapped and has no case"))
-        for key, (label, inputs, want, case_options, dtype, required) in ready.items():
-            try:
-                if not required and answer["errors"].get(key, "").startswith("E2001"):
-                    refused += 1
-                    continue
-                if key in answer["errors"]:
-                    raise AssertionError(answer["errors"][key])
-                got, judge = run(folder / f"{key}.onnx", inputs)
-                compare(got, want, case_options, dtype)
-                passed += 1
-                judged[judge] += 1
-                if options.v:
-                    print(f"ok   {label}")
-            except Exception as error:
-                failures.append((label, f"{type(error).__name__}: {str(error)[:400]} [{key}]"))
-    for label, why in failures:
-        print(f"FAIL {label}: {why}")
-    print(f"judged by ONNX Runtime {judged['ort']}, by the onnx package {judged['onnx']}; refused as unsupported in other element types: {refused}")
-    print(f"{passed} passed, {len(failures)} failed")
-    return 1 if failures or not passed else 0
+        return op_cases.judged(folder, ready, failures, "rows", known, options, run, compare)
 
 
 if __name__ == "__main__":

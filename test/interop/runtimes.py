@@ -3,10 +3,11 @@
 
     python test/interop/runtimes.py 1.20.1 1.32.0
 
-Each release is installed into a folder of its own, asked, and removed. Two questions: which opset of ai.onnx and which IR version are the
+Each release is installed into a folder of its own, asked, and removed. Three questions: which opset of ai.onnx and which IR version are the
 newest with which a model of one Relu loads and gives its numbers (also with ALLOW_RELEASED_ONNX_OPSET_ONLY=0, which admits opsets that
 were not final when the release was made); and which operators that an opset changed have neither a kernel in it nor a body of others. The
-latter is read from the release's own lists. An opset with such operators is known in part only.
+latter is read from the release's own lists. A third one is which element types it has: with an input of
+which a model loads. An opset with such operators is known in part only.
 """
 import argparse
 import json
@@ -43,7 +44,18 @@ from onnxruntime.capi import onnxruntime_pybind11_state as state
 # Absent before 1.16.
 list_kernels = getattr(state, "get_all_opkernel_def", lambda: [])
 kernels = [[k.op_name, *k.version_range] for k in list_kernels() if k.domain == "" and k.provider == "CPUExecutionProvider"]
-print(json.dumps({"version": ort.__version__, "runs": [path for path in sys.argv[1:] if runs(path)], "kernels": kernels}))
+def loads(path):
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    try:
+        ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception:
+        return False
+    return True
+
+paths = sys.argv[1:]
+found = {"runs": [p for p in paths if "type_" not in p and runs(p)], "loads": [p for p in paths if "type_" in p and loads(p)]}
+print(json.dumps({"version": ort.__version__, **found, "kernels": kernels}))
 """
 
 
@@ -52,6 +64,15 @@ def relu(folder, opset, ir_version):
     graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", [x], [y])
     path = str(Path(folder) / f"{opset}_{ir_version}.onnx")
     Path(path).write_bytes(helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=ir_version).SerializeToString())
+    return path
+
+
+def beside(folder, element):
+    """The same with an input of an element type that nothing reads: no kernel is asked for."""
+    x, y = (helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [2]) for name in "xy")
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", [x, helper.make_tensor_value_info("u", element, [2])], [y])
+    path = str(Path(folder) / f"type_{element}.onnx")
+    Path(path).write_bytes(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString())
     return path
 
 
@@ -79,7 +100,9 @@ def ask(release, folder):
     subprocess.run([*pip, f"onnxruntime=={release}", numpy], check=True)
     opsets = {relu(folder, opset, 8): opset for opset in OPSETS}
     irs = {relu(folder, 17, version): version for version in IR_VERSIONS}
-    paths = sorted({*opsets, *irs})
+    elements = {n: name for name, n in onnx.TensorProto.DataType.items() if n > 0}
+    types = {beside(folder, n): name for n, name in elements.items()}
+    paths = sorted({*opsets, *irs, *types})
 
     def probe(**env):
         command = [sys.executable, "-c", PROBE, *paths]
@@ -91,6 +114,7 @@ def ask(release, folder):
     newest = lambda which, runs: max((number for path, number in which.items() if path in runs), default=None)
     opset, unreleased, ir = newest(opsets, found["runs"]), newest(opsets, admitted["runs"]), newest(irs, found["runs"])
     print(f"{found['version']}: opset {opset} (not yet final: {unreleased}), IR version {ir}")
+    print(f"    has no tensors of {' '.join(sorted(set(elements.values()) - {types[path] for path in found['loads']}))}")
     if not found["kernels"]:
         print("    does not list its kernels")
         return

@@ -72,6 +72,54 @@ class Cases(tf.Module):
         return {"y": y, "z": z, "total": total}
 
 
+class Waves(tf.Module):
+    """Complex numbers through branches and loops."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 3], tf.float32, name="x"), tf.TensorSpec([], tf.int32, name="n")])
+    def __call__(self, x, n):
+        z = tf.cond(n > 1, lambda: tf.complex(x, -x), lambda: tf.cast(x, tf.complex64))
+        total = tf.zeros([3], tf.complex64)
+        for i in tf.range(n):
+            z = z * tf.exp(tf.complex(0.0, 1.0) * tf.cast(i, tf.complex64))
+            total += tf.reduce_sum(z, 0)
+        while tf.reduce_max(tf.abs(z)) > 0.5:
+            z /= 2
+        return {"r": tf.math.real(z), "i": tf.math.imag(z), "t": tf.abs(total)}
+
+
+class Parts(tf.Module):
+    """Functions of several objects, no signature among them: variables, a constant, a table, structures of tensors."""
+
+    def __init__(self):
+        super().__init__()
+        self.w = tf.Variable(np.arange(6, dtype=np.float32).reshape(3, 2), name="w")
+        self.inner = tf.Module(name="inner")
+        self.inner.scale, self.inner.shift = tf.Variable(2.0, name="w"), tf.constant([1.0, 2.0, 3.0])
+        words = tf.lookup.KeyValueTensorInitializer(tf.constant(["a", "b"]), tf.constant([3.0, 1.0]))
+        self.inner.words = tf.lookup.StaticHashTable(words, -1.0)
+        self.inner.run = tf.function(self.run)
+
+    @tf.function
+    def project(self, x):
+        return x @ self.w
+
+    def run(self, x, more):
+        held = self.inner
+        return {"sum": x * held.scale + held.shift + more["k"], "pair": (held.words.lookup(more["w"]), [x])}
+
+    @staticmethod
+    def saved(folder, name):
+        made = Parts()
+        more = {"k": tf.constant(5.0), "w": tf.constant(["b", "z"])}
+        made.project(tf.constant(X))
+        made.inner.run.get_concrete_function(tf.TensorSpec([None, 3], tf.float32, name="x"), {"k": tf.TensorSpec([], tf.float32, name="k"), "w": tf.TensorSpec([None], tf.string, name="w")})
+        tf.saved_model.save(made, str(folder))
+        if name == "project":
+            return [({"x": X}, {"output_0": made.project(tf.constant(X)).numpy()})]
+        got = made.inner.run(tf.constant(X), more)
+        return [({"x": X, "k": np.array(5, np.float32), "w": np.array(["b", "z"])}, {"sum": got["sum"].numpy(), "pair_0": got["pair"][0].numpy(), "pair_1_0": got["pair"][1][0].numpy()})]
+
+
 def session(folder, is_resource):
     """A graph of TensorFlow 1: a partitioned variable, arrays in a loop of old control flow, a condition."""
     v1.disable_control_flow_v2()
@@ -125,9 +173,13 @@ CASES = {
     "state": module(lambda _: State(), [{"x": X, "n": np.array(n, np.int32)} for n in (3, 9)]),
     "cases": module(lambda _: Cases(), [{"x": s * X, "n": np.array(n, np.int32)} for n, s in ((0, 1), (1, -1), (2, 1), (7, 1))]),
     "text": text,
+    "waves": module(lambda _: Waves(), [{"x": s * X, "n": np.array(n, np.int32)} for n, s in ((0, 1), (1, -1), (4, 3))]),
+    "function": lambda folder: Parts.saved(folder, "project"),
+    "inner_function": lambda folder: Parts.saved(folder, "inner.run"),
     "session": lambda folder: session(folder, False),
     "session_resource": lambda folder: session(folder, True),
 }
+ARGUMENTS = {"function": ["--signature", "project"], "inner_function": ["--signature", "inner.run"]}
 
 
 def judge(path, feeds, want):
@@ -156,7 +208,7 @@ def main():
             folder.mkdir(parents=True, exist_ok=True)
             runs = save(folder / "model")
             out = folder / "model.onnx"
-            convert = subprocess.run(["node", str(ROOT / "dist/cli/main.js"), "convert", str(folder / "model"), "-o", str(out), "--overwrite"], capture_output=True, text=True)
+            convert = subprocess.run(["node", str(ROOT / "dist/cli/main.js"), "convert", str(folder / "model"), "-o", str(out), "--overwrite", *ARGUMENTS.get(name, [])], capture_output=True, text=True)
             for feeds, want in runs:
                 try:
                     if convert.returncode != 0:

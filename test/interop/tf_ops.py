@@ -9,10 +9,8 @@ sizes. Where ONNX Runtime has no kernel for a type, the onnx package's reference
 import argparse
 import fnmatch
 import importlib
-import json
 import os
 import pkgutil
-import subprocess
 import sys
 import tempfile
 import zlib
@@ -26,10 +24,10 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+import op_cases  # noqa: E402
 import tf_cases  # noqa: E402
 from tf_cases import T  # noqa: E402
 
-ROOT = Path(__file__).resolve().parents[2]
 OTHER_TYPES = ("float64", "int32", "int64", "uint8", "int8", "float16", "bool")
 
 
@@ -90,23 +88,7 @@ def variants(op, cases):
 
 
 def run(path, inputs):
-    """Outputs by ONNX Runtime, or by the reference evaluator where that has no kernel; and which of them it was."""
-    import onnxruntime as ort
-
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    feeds = {f"x{i}": v for i, v in enumerate(inputs)}
-    try:
-        session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        names = {i.name for i in session.get_inputs()}
-        return session.run(None, {k: v for k, v in feeds.items() if k in names}), "ort"
-    except Exception as error:
-        if not any(text in str(error) for text in ("NOT_IMPLEMENTED", "Could not find an implementation", "NotImplemented")):
-            raise
-        from onnx.reference import ReferenceEvaluator
-
-        evaluator = ReferenceEvaluator(str(path))
-        return evaluator.run(None, {k: v for k, v in feeds.items() if k in evaluator.input_names}), "onnx"
+    return op_cases.run(path, {f"x{i}": v for i, v in enumerate(inputs)})
 
 
 def compare(got, want, options, dtype):
@@ -149,7 +131,7 @@ def main():
     parser.add_argument("--keep")
     parser.add_argument("-v", action="store_true")
     options = parser.parse_args()
-    failures, passed, refused, judged = [], 0, [], {"ort": 0, "onnx": 0}
+    failures = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(options.keep or temporary)
         folder.mkdir(parents=True, exist_ok=True)
@@ -173,34 +155,7 @@ def main():
                         continue
                     (folder / f"{key}.pb").write_bytes(graph.SerializeToString())
                     ready[str(key)] = (label, arrays, want, case.options, dtype, required)
-        convert = subprocess.run(["node", str(ROOT / "test" / "interop" / "convert_all.mjs"), str(folder)], capture_output=True, text=True)
-        if convert.returncode != 0:
-            raise SystemExit(convert.stderr)
-        answer = json.loads(convert.stdout.splitlines()[-1])
-        if options.third == "all" and options.only == "*" and options.family is None:
-            for row in answer["tensorflow"]:
-                if row not in known:
-                    failures.append((row, "is mapped and has no case"))
-        for key, (label, inputs, want, case_options, dtype, required) in ready.items():
-            try:
-                if not required and answer["errors"].get(key, "").startswith("E2001"):
-                    refused.append(label)
-                    continue
-                if key in answer["errors"]:
-                    raise AssertionError(answer["errors"][key])
-                got, judge = run(folder / f"{key}.onnx", inputs)
-                compare(got, want, case_options, dtype)
-                passed += 1
-                judged[judge] += 1
-                if options.v:
-                    print(f"ok   {label}")
-            except Exception as error:
-                failures.append((label, f"{type(error).__name__}: {str(error)[:400]} [{key}]"))
-    for label, why in failures:
-        print(f"FAIL {label}: {why}")
-    print(f"judged by ONNX Runtime {judged['ort']}, by the onnx package {judged['onnx']}; refused in other element types: {len(refused)}")
-    print(f"{passed} passed, {len(failures)} failed")
-    return 1 if failures or not passed else 0
+        return op_cases.judged(folder, ready, failures, "tensorflow", known, options, run, compare)
 
 
 if __name__ == "__main__":

@@ -8,13 +8,14 @@ two sets of inputs. The last line is `N passed, N failed`.
 """
 import argparse
 import fnmatch
+import math
 import subprocess
 import sys
 import tempfile
 import warnings
 import zlib
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Dict, Final, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 import torch
@@ -443,6 +444,343 @@ class StringsAndNumbers(nn.Module):
         return x * n + float(n) / 2, min([3, 1, 2]) + x.size(0)
 
 
+BOXES = torch.tensor([[0.0, 0.0, 4.0, 4.0], [0.5, 0.5, 4.5, 4.0], [6.0, 6.0, 9.0, 9.0], [6.1, 6.0, 9.0, 9.2], [1.0, 7.0, 3.0, 9.0]])
+
+
+@torch.jit.script
+class BoxCoder:
+    """Boxes by their distances from anchors."""
+
+    def __init__(self, weights: Tuple[float, float], clip: float):
+        self.weights = weights
+        self.clip = clip
+
+    def areas(self, boxes: Tensor) -> Tensor:
+        return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+
+    def decode(self, codes: Tensor, anchors: Tensor) -> Tensor:
+        wx, wy = self.weights
+        sizes = anchors[:, 2:] - anchors[:, :2]
+        centres = anchors[:, :2] + 0.5 * sizes
+        moved = codes[:, :2] / torch.tensor([wx, wy]) * sizes + centres
+        grown = torch.exp(torch.clamp(codes[:, 2:], max=self.clip)) * sizes
+        return torch.cat([moved - 0.5 * grown, moved + 0.5 * grown], dim=1)
+
+
+@program((BOXES, torch.tensor([0.9, 0.8, 0.7, 0.95, 0.2])), (BOXES.flip(0), torch.tensor([0.1, 0.6, 0.3, 0.75, 0.5])), ways=("script", "freeze"))
+class Detector(nn.Module):
+    """Boxes above a score, the best of those that overlap, one after the other; a list of dictionaries."""
+
+    def __init__(self):
+        super().__init__()
+        self.threshold = 0.25
+        self.overlap = 0.5
+
+    def suppressed(self, boxes: Tensor, scores: Tensor) -> Tensor:
+        coder = BoxCoder((1.0, 1.0), 4.0)
+        order = torch.argsort(scores, descending=True)
+        areas = coder.areas(boxes)
+        kept: List[Tensor] = []
+        while order.numel() > 0:
+            best = order[0]
+            kept.append(best)
+            rest = order[1:]
+            low = torch.max(boxes[best, :2], boxes[rest, :2])
+            high = torch.min(boxes[best, 2:], boxes[rest, 2:])
+            common = (high - low).clamp(min=0).prod(dim=1)
+            order = rest[common / (areas[best] + areas[rest] - common) <= self.overlap]
+        return torch.stack(kept)
+
+    def forward(self, boxes: Tensor, scores: Tensor) -> List[Dict[str, Tensor]]:
+        result: List[Dict[str, Tensor]] = []
+        chosen = torch.where(scores > self.threshold)[0]
+        boxes, scores = boxes[chosen], scores[chosen]
+        keep = self.suppressed(boxes, scores)
+        result.append({"boxes": boxes[keep], "scores": scores[keep]})
+        return result
+
+
+@program((rand(5, 4) * 0.1, BOXES), (rand(5, 4), BOXES + 1), ways=("script", "freeze"))
+class Coded(nn.Module):
+    """An object of a class of the program's own, made in the run."""
+
+    def forward(self, codes: Tensor, anchors: Tensor):
+        coder = BoxCoder(weights=(10.0, 5.0), clip=0.2)
+        boxes = coder.decode(codes, anchors)
+        return boxes, coder.areas(boxes)
+
+
+@program((rand(1, 3, 9, 10),), (rand(2, 3, 12, 7),), ways=("script", "freeze"))
+class Segmenter(nn.Module):
+    """A dictionary of results as large as the image, one of them optional."""
+
+    def __init__(self):
+        super().__init__()
+        self.backbone = nn.ModuleDict({"low": nn.Conv2d(3, 4, 3, stride=2, padding=1), "high": nn.Conv2d(4, 6, 3, stride=2, padding=1)})
+        self.head, self.aux = nn.Conv2d(6, 2, 1), nn.Conv2d(4, 2, 1)
+        self.with_aux: Optional[str] = "aux"
+
+    def features(self, x: Tensor) -> Dict[str, Tensor]:
+        made: Dict[str, Tensor] = {}
+        for name, layer in self.backbone.items():
+            x = torch.relu(layer(x))
+            made[name] = x
+        return made
+
+    def forward(self, x: Tensor) -> Dict[str, Tensor]:
+        size = x.shape[-2:]
+        features = self.features(x)
+        result = {"out": nn.functional.interpolate(self.head(features["high"]), size=size, mode="bilinear", align_corners=False)}
+        name = self.with_aux
+        if name is not None and name in ["aux", "other"]:
+            result[name] = nn.functional.interpolate(self.aux(features["low"]), size=size, mode="nearest")
+        return result
+
+
+@program((rand(3, 4, 5), rand(3, 6, 2)), (rand(3, 2, 2), rand(3, 3, 7)), ways=("script",))
+class BatchOfImages(nn.Module):
+    """Images of several sizes in the corners of one tensor."""
+
+    def largest(self, sizes: List[List[int]]) -> List[int]:
+        most = sizes[0]
+        for size in sizes[1:]:
+            for i, n in enumerate(size):
+                most[i] = max(most[i], n)
+        return most
+
+    def forward(self, images: List[Tensor]) -> Tuple[Tensor, List[Tuple[int, int]]]:
+        most = self.largest([list(image.shape) for image in images])
+        batch = images[0].new_full([len(images)] + [most[0], (most[1] + 3) // 4 * 4, int(math.ceil(float(most[2]) / 4) * 4)], 0.0)
+        for i in range(batch.shape[0]):
+            image = images[i]
+            batch[i, : image.shape[0], : image.shape[1], : image.shape[2]].copy_(image)
+        sizes: List[Tuple[int, int]] = []
+        for image in images:
+            sizes.append((image.shape[1], image.shape[2]))
+        return batch, sizes
+
+
+@program((torch.tensor([1, 2]), rand(7, 7)), (torch.tensor([3]), rand(7, 7)), ways=("script", "freeze"))
+class Generates(nn.Module):
+    """Tokens until one ends the text or there are enough."""
+
+    def __init__(self):
+        super().__init__()
+        self.most, self.end = 6, 5
+
+    def forward(self, tokens: Tensor, scores: Tensor):
+        finished = False
+        steps = 0
+        while not finished and steps < self.most:
+            following = scores[tokens[-1]].argmax(dim=-1, keepdim=True)
+            tokens = torch.cat([tokens, following])
+            steps += 1
+            if following.item() == self.end:
+                finished = True
+        return tokens, steps
+
+
+@program((rand(3, 4),), (rand(2, 4),), ways=("script", "freeze"))
+class Modes(nn.Module):
+    """Strings that decide: compared, looked up, joined, formatted, in assertions and errors."""
+
+    def __init__(self):
+        super().__init__()
+        self.mode, self.names = "mean:2", ["sum", "mean", "max"]
+        self.scales = {"sum": 0.5, "mean": 2.0}
+
+    def reduced(self, x: Tensor, how: str) -> Tensor:
+        if how == "sum":
+            return x.sum(dim=1)
+        elif how == "mean":
+            return x.mean(dim=1)
+        elif how != "max":
+            raise ValueError(f"no reduction {how}")
+        return x.amax(dim=1)
+
+    def forward(self, x: Tensor):
+        parts = self.mode.split(":")
+        assert len(parts) == 2, "a mode and a number"
+        made = torch.zeros_like(x[:, 0])
+        for name in self.names:
+            made = made + self.reduced(x, name) * self.scales.get(name, 1.0)
+        if parts[0].startswith("me") and parts[0].upper() == "MEAN" and "x" not in parts[0]:
+            made = made * float(parts[1]) + int(parts[1]) ** 3
+        label = "{}-{}".format(parts[0], len(self.names)) + "!!"
+        return made, len(label), label == "mean-3!!"
+
+
+@program((rand(4, 3),), (rand(2, 3) - 2,), ways=("script", "freeze"))
+class OptionalState(nn.Module):
+    """A state that is absent at first, and tensors that may be."""
+
+    def step(self, x: Tensor, state: Optional[Tensor], scale: Optional[float] = None) -> Tuple[Tensor, Optional[Tensor]]:
+        if state is None:
+            state = torch.zeros_like(x)
+        made = torch.tanh(x + state)
+        if scale is not None:
+            made = made * scale
+        return made, made if scale is None else None
+
+    def forward(self, x: Tensor):
+        state: Optional[Tensor] = None
+        made: List[Tensor] = []
+        for i in range(4):
+            out, state = self.step(x + i, state, 0.5 if i == 2 else None)
+            made.append(out)
+        total = torch.stack(made)
+        if state is not None:
+            total = total + state
+        return total, state is None
+
+
+@program((rand(5, 3),), (rand(5, 3).abs() + 1,), ways=("script", "freeze"))
+class ReturnsInLoops(nn.Module):
+    """Results that are decided in the middle of loops, by data and by numbers."""
+
+    def first(self, x: Tensor) -> Tensor:
+        for i in range(x.shape[0]):
+            if bool((x[i] < 0).any()):
+                return x[i] * 2
+        return x.sum(dim=0)
+
+    def index(self, sizes: List[int], wanted: int) -> int:
+        for i, n in enumerate(sizes):
+            if n == wanted:
+                return i
+        return -1
+
+    def forward(self, x: Tensor):
+        at = self.index([2, x.shape[1], 7], 3)
+        if at < 0:
+            return x[0], at
+        return self.first(x) + at, at
+
+
+@program((rand(4, 6),), (rand(7, 6),), ways=("script", "freeze"))
+class Lists(nn.Module):
+    """What lists and dictionaries can do."""
+
+    def forward(self, x: Tensor):
+        sizes = [3, 1, 2]
+        sizes.insert(1, 6 - sum(sizes) + 0)
+        sizes.extend([4, 4])
+        last = sizes.pop()
+        sizes.remove(4)
+        order = sorted(sizes)
+        sizes.reverse()
+        doubled = [n * 2 for n in sizes]
+        pieces = x.split([1, 2, 3], dim=1)
+        named = {str(i): piece.sum(dim=1) for i, piece in enumerate(pieces)}
+        total = torch.zeros_like(x[:, 0])
+        for (key, value), weight in zip(named.items(), [0.5, 1.0, 2.0]):
+            total = total + value * weight * (int(key) + 1)
+        if "7" not in named and len(order) == 4:
+            total = total * order[-1]
+        table = [[float(i * j) for j in range(3)] for i in range(2)]
+        return total, sum(doubled) + last, torch.tensor(table), sizes[::-1] == [3, 0, 1, 2], order.index(2), min(order), max(doubled)
+
+
+@program((rand(4, 6),), (rand(5, 6),), ways=("script", "freeze"))
+class Windows(nn.Module):
+    """Writes through views of views: parts, rows, masks, places."""
+
+    def forward(self, x: Tensor):
+        y = x.clone()
+        grid = y.view(-1, 2, 3)
+        for i in range(2):
+            part = grid.narrow(1, i, 1).squeeze(1)
+            part[:, i:].add_(float(i + 1))
+            part.t()[0].mul_(0.5)
+        y[y > 1] = 1.0
+        y[1:3, ::2] = y[1:3, 1::2] * 2
+        y[:, -1] += y[:, 0]
+        y[torch.tensor([0, 2]), torch.tensor([1, 3])] -= 4.0
+        flat = y.flatten()
+        flat[2:5].clamp_(min=0.25)
+        rest = y.unsqueeze(0).expand(2, -1, -1)
+        y.diagonal().zero_()
+        y.select(0, 1).copy_(x[0]).sigmoid_()
+        return y, grid, flat, rest
+
+
+class State(NamedTuple):
+    h: Tensor
+    c: Tensor
+    seen: int
+
+
+@program((rand(5, 2, 3),), (rand(3, 4, 3),), ways=("script", "freeze"))
+class NamedState(nn.Module):
+    """A named tuple that goes round, with a list in it."""
+
+    def __init__(self):
+        super().__init__()
+        self.cell = nn.LSTMCell(3, 4)
+
+    def step(self, x: Tensor, state: State) -> State:
+        h, c = self.cell(x, (state.h, state.c))
+        return State(h, c, state.seen + x.shape[0])
+
+    def forward(self, x: Tensor):
+        state = State(x.new_zeros(x.shape[1], 4), torch.zeros([x.size(1), 4], dtype=x.dtype), 0)
+        outs: List[Tensor] = []
+        for part in x.unbind(0):
+            state = self.step(part, state)
+            outs.append(state.h)
+        return torch.stack(outs), state.c, state.seen
+
+
+@program((rand(2, 3, 8),), (rand(3, 3, 11),), ways=("script", "freeze"))
+class Arithmetic(nn.Module):
+    """Whole and broken numbers as Python rounds them, and sizes among them."""
+
+    def forward(self, x: Tensor):
+        n = x.shape[2]
+        numbers = [-7 // 2, -7 % 3, 7 // -2, int(2**5), n // 3, -n // 3, n % 4, int(-2.7), int(round(2.5)), int(round(3.5)), abs(-n), divmod(n, 3)[1], n >> 1, n & 6, n ^ 1, int(n / 2), int(True)]
+        floats = [math.floor(n / 3) + 0.5, math.sqrt(float(n)), math.log(2.0), float(n) ** 0.5, math.fmod(7.5, 2.0), math.pi, math.exp(-1.0), math.ceil(2.1) / 1, float("inf") if n < 0 else 1e-3]
+        pads = [0, -n % 4]
+        padded = nn.functional.pad(x, pads)
+        grouped = padded.reshape(x.shape[0], x.shape[1], -1, 4)
+        return torch.tensor(numbers), torch.tensor(floats), grouped.mean(-1), n > 8 and not n == 9
+
+
+@program((rand(3, 4),), (rand(2, 4),), ways=("script", "freeze"))
+class Methods(nn.Module):
+    """Calls of exported, unused and static functions, flags of modules, loops over modules with their places."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Linear(4, 4), nn.Dropout(0.5), nn.Linear(4, 4)])
+        self.register_buffer("scale", torch.tensor(2.0))
+        self.debug: bool = False
+        self.skip: Final[int] = 1
+
+    @torch.jit.unused
+    def shown(self, x: Tensor) -> Tensor:
+        print(x.numpy())
+        return x
+
+    @torch.jit.export
+    def scaled(self, x: Tensor) -> Tensor:
+        return x * self.scale
+
+    @staticmethod
+    def shifted(x: Tensor, by: float = 1.0) -> Tensor:
+        return x + by
+
+    def forward(self, x: Tensor):
+        if self.debug:
+            x = self.shown(x)
+        for i, layer in enumerate(self.layers):
+            x = layer(x) if i != 1 else x
+        if self.training or torch.jit.is_scripting() and x.requires_grad:
+            x = self.shifted(x, by=3.0)
+        with torch.no_grad():
+            x = self.scaled(self.shifted(x))
+        return x
+
+
 @program((rand(2, 4), rand(2, 4)), (rand(3, 4), rand(3, 4)), ways=("trace",))
 class Keywords(nn.Module):
     def forward(self, x, y):
@@ -527,6 +865,11 @@ def silero(folder):
         yield f"silero_vad.{rate}", case
 
 
+# Programs that take their inputs in one, and what nothing in them says.
+GROUPED = {"TupleInput": tuple, "BatchOfImages": list}
+OPTIONS = {"Generates": ["--input-shape", "tokens:int64[n]"], "BatchOfImages": ["--input-shape", "images_0:3,h0,w0", "--input-shape", "images_1:3,h1,w1"]}
+
+
 def cases(folder):
     """Every program in each of its ways."""
     for name, (kind, sets, ways) in PROGRAMS.items():
@@ -534,10 +877,10 @@ def cases(folder):
             path = folder / f"{name}.{way}.pt"
 
             def case(name=name, kind=kind, sets=sets, way=way, path=path):
-                grouped = name == "TupleInput"
-                torch.jit.save(make(kind, way, (tuple(sets[0]),) if grouped else sets[0]), str(path))
+                group = GROUPED.get(name)
+                torch.jit.save(make(kind, way, (group(sets[0]),) if group else sets[0]), str(path))
                 loaded = torch.jit.load(str(path))
-                judge(session_of(path), (lambda *given: loaded(tuple(given))) if grouped else loaded, sets)
+                judge(session_of(path, *OPTIONS.get(name, [])), (lambda *given: loaded(group(given))) if group else loaded, sets)
 
             yield f"{name}.{way}", case
 

@@ -109,10 +109,8 @@ for (const direction of ['LEFT', 'RIGHT'])
   );
 sample('Where', '', [bool(3, 1), f(3, 4), f(4)], (b, c, x, y) => b.Where(c, x, y));
 sample('PRelu', '', [f(2, 3, 4), f(3, 1)], (b, X, slope) => b.PRelu({ X, slope }));
-sample('Clip', 'both bounds', [f(3, 4)], (b, input) =>
-  b.Clip({ input, min: b.constant(-0.5, 'float32'), max: b.constant(0.7, 'float32') }),
-);
-sample('Clip', 'lower bound', [f(3, 4)], (b, input) => b.Clip({ input, min: b.constant(-0.5, 'float32') }));
+sample('Clip', 'both bounds', [f(3, 4)], (b, input) => b.Clip({ input, min: b.like(-0.5, input), max: b.like(0.7, input) }));
+sample('Clip', 'lower bound', [f(3, 4)], (b, input) => b.Clip({ input, min: b.like(-0.5, input) }));
 
 const casts: readonly (readonly [Spec, DataType])[] = [
   [from(-9, 9, 12), 'int32'],
@@ -228,7 +226,7 @@ sample('ReverseSequence', '', [f(5, 3, 2), typed('int64', 1, 6, 3)], (b, input, 
 sample('ReverseSequence', 'batch first', [f(3, 5), typed('int64', 1, 6, 3)], (b, input, sequence_lens) =>
   b.ReverseSequence({ input, sequence_lens }, { batch_axis: 0, time_axis: 1 }),
 );
-sample('Pad', '', [f(2, 3)], (b, x) => b.emit('Pad', [x, b.ints([1, 0, 0, 2]), b.constant(0.5, 'float32')]));
+sample('Pad', '', [f(2, 3)], (b, x) => b.emit('Pad', [x, b.ints([1, 0, 0, 2]), b.like(0.5, x)]));
 sample('ConstantOfShape', '', [f(2, 3)], (b, x) => b.emit('ConstantOfShape', [b.Shape(x)], { value: new Tensor('int32', [7], [1]) }));
 sample('Constant', '', [f(2)], (b, x) => b.Add(x, b.emit('Constant', [], { value: new Tensor('float32', [1.5, 2.5]) })[0]!));
 sample('Dropout', 'in inference', [f(2, 3)], (b, x) => b.emit('Dropout', [x], {}, { outputs: ['y', 'mask'] }));

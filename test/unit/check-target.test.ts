@@ -63,3 +63,30 @@ test("domains are those of the standard, the runtime's own, and those of the mod
 test('a runtime that does not exist is an error that lists those that do', async () => {
   await expect(refused('ort-2', [relu], opset(18))).rejects.toThrow('known are ort-1.12');
 });
+
+test('values of element types that the runtime does not have are named with their place, once each', async () => {
+  const nodes = [
+    node('Cast', ['x'], ['four'], [{ name: 'to', type: 2, i: 22 }]),
+    node('Identity', ['four'], ['same']),
+    node(
+      'If',
+      ['c'],
+      ['z'],
+      [
+        { name: 'then_branch', type: 5, g: { name: 't', node: [node('Identity', ['four'], ['a'])], output: [{ name: 'a' }] } },
+        { name: 'else_branch', type: 5, g: { name: 'e', node: [node('Identity', ['same'], ['b'])], output: [{ name: 'b' }] } },
+      ],
+    ),
+    node('Cast', ['x'], ['c'], [{ name: 'to', type: 2, i: 9 }]),
+    relu,
+  ];
+  const ordered = [nodes[3]!, ...nodes.filter((_, i) => i !== 3)];
+  expect(await refused('ort-1.17', ordered, opset(20))).toEqual([
+    'E2007 graph.node[1]: node #1 Cast: the output "four" is of int4, which ort-1.17 does not have',
+    'E2007 graph.node[2]: node #2 Identity: the output "same" is of int4, which ort-1.17 does not have',
+    'E2007 graph.node[3]: node #3 If: the output "z" is of int4, which ort-1.17 does not have',
+    'E2007 graph.node[3].attribute[0].g.node[0]: node #0 Identity: the output "a" is of int4, which ort-1.17 does not have',
+    'E2007 graph.node[3].attribute[1].g.node[0]: node #0 Identity: the output "b" is of int4, which ort-1.17 does not have',
+  ]);
+  expect(await refused('ort-1.30', ordered, opset(20))).toEqual([]);
+});

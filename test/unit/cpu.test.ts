@@ -4,7 +4,9 @@ import { type BoundPlan, bindPlan } from '../../src/exec/bind.ts';
 import { bindNative, bytesOfConstants, nativeBackend } from '../../src/exec/cpu.ts';
 import { compilePlan, type Plan } from '../../src/exec/plan.ts';
 import { referenceBackend } from '../../src/exec/reference.ts';
+import { groupRows } from '../../src/exec/rows.ts';
 import { input, program } from '../../src/expr/expr.ts';
+import { erf } from '../../src/expr/scalar-functions.ts';
 import { type Dim, symbol } from '../../src/ir/dims.ts';
 import { Graph, type Output, Value } from '../../src/ir/graph.ts';
 import { arrayFor, Tensor } from '../../src/ir/tensor.ts';
@@ -39,6 +41,14 @@ function ramp(type: DataType, dims: readonly number[], scale = 1): Tensor {
   const numbers = Array.from({ length: count }, (_, i) => (((i * 7919) % 23) - 11) * scale);
   if (type === 'float16') return new Tensor(type, Uint16Array.from(numbers, float16.encode), dims);
   return new Tensor(type, isBig ? numbers.map(n => BigInt(n)) : numbers, dims);
+}
+
+/** How many units in the last place of float32 lie between a number and what is exact. */
+function unitsBetween(value: number, exact: number): number {
+  const nearest = Math.fround(exact);
+  if (Object.is(value, nearest) || value === nearest || (Number.isNaN(value) && Number.isNaN(nearest))) return 0;
+  const unit = 2 ** (Math.max(-126, Math.floor(Math.log2(Math.abs(nearest)))) - 23);
+  return Math.abs(value - exact) / unit;
 }
 
 const constantOf = (b: Builder, t: Tensor): Value => b.constant(t.data as Float32Array, 'float32', t.dims, 'w');
@@ -137,6 +147,97 @@ describe.skipIf(typeof addon === 'string')('native CPU', () => {
       (b, x, w, bias) => [b.Conv(x!, w!, bias, at), b.Conv(x!, w!, undefined, at)],
     );
     await both(plan, [ramp('float32', [2, 4, 9, 7]), ramp('float32', [6, 4 / group, 3, 2], 0.25), ramp('float32', [6])]);
+  });
+
+  test.each([
+    ['a product', 1, {}],
+    ['windows that move by two', 1, { strides: [2, 2], pads: [1, 1, 1, 1] }],
+    ['windows far apart', 1, { dilations: [3, 2], pads: [3, 2, 3, 2] }],
+    ['channels of their own', 6, { pads: [1, 1, 1, 1] }],
+    ['channels of their own, windows that move', 6, { strides: [2, 3], pads: [1, 0, 0, 1] }],
+  ] as const)('conv with what follows it: %s', async (_, group, at) => {
+    const [x, w] = [argument('x', 'float32', [2, 6, 13, 9]), argument('bias', 'float32', [12, 1, 1])];
+    const weights = ramp('float32', [12, 6 / group, 3, 3], 0.125);
+    const plan = planOf([x, w], (b, v, bias) => {
+      const y = b.Conv(v!, constantOf(b, weights), undefined, { ...at, group });
+      return [b.Min(b.Relu(b.Add(y, bias!)), b.constant(6, 'float32'))];
+    });
+    expect(plan.steps.map(s => [s.kernel.kind, s.joins])).toEqual([
+      ['conv', undefined],
+      ['map', true],
+    ]);
+    await both(plan, [ramp('float32', [2, 6, 13, 9]), ramp('float32', [12, 1, 1])]);
+  });
+
+  test.each([
+    ['a batch with the same weights', [5, 3, 40], [40, 19]],
+    ['rows of one', [70, 1, 40], [40, 19]],
+    ['other weights for each', [5, 3, 40], [5, 40, 19]],
+  ] as const)('matmul with what follows it: %s', async (_, left, right) => {
+    const plan = planOf([argument('a', 'float32', left), argument('c', 'float32', [19])], (b, a, c) => [
+      b.Tanh(b.Add(b.MatMul(a!, constantOf(b, ramp('float32', right, 0.125))), c!)),
+    ]);
+    expect(plan.steps.at(-1)!.joins).toBe(true);
+    await both(plan, [ramp('float32', left, 0.0625), ramp('float32', [19], 0.0625)]);
+  });
+
+  test('softmax, a normalisation and attention run row by row, at every size', async () => {
+    const [heads, words] = [symbol('heads'), symbol('words')];
+    const inputs = ['q', 'k', 'v'].map(name => argument(name, 'float32', [1, heads, words, 8]));
+    const plan = planOf(inputs, (b, q, k, v) => {
+      const scores = b.Softmax({ input: b.Mul(b.MatMul(q!, b.Transpose(k!, [0, 1, 3, 2])), b.constant(0.125, 'float32')) });
+      const mean = b.ReduceMean({ data: v!, axes: b.constant([-1], 'int64') });
+      const apart = b.Sub(v!, mean);
+      return [b.MatMul(scores, v!), b.Div(apart, b.Sqrt(b.ReduceMean({ data: b.Mul(apart, apart), axes: b.constant([-1], 'int64') })))];
+    });
+    const { plan: grouped, groups } = groupRows(plan);
+    expect(
+      groups.map(g => [
+        grouped.steps
+          .slice(g.first, g.first + g.count)
+          .map(s => s.kernel.kind)
+          .join(' '),
+        g.axes,
+      ]),
+    ).toEqual([
+      ['reduce map map', 3],
+      ['matmul map reduce map reduce map matmul', 3],
+      ['map reduce map map', 3],
+    ]);
+    for (const sizes of [
+      [1, 1],
+      [3, 50],
+      [2, 131],
+    ] as const) {
+      const feeds = inputs.map(() => ramp('float32', [1, sizes[0], sizes[1], 8], 0.125));
+      const known = new Map([
+        ['heads', sizes[0]],
+        ['words', sizes[1]],
+      ]);
+      await both(plan, feeds, known);
+      expect(bindPlan(grouped, known, { rows: groups }).arena).toBeLessThan(bindPlan(plan, known).arena);
+    }
+  });
+
+  test.each([
+    ['Exp', 2, Math.exp],
+    ['Log', 2, Math.log],
+    ['Tanh', 3, Math.tanh],
+    ['Erf', 3, erf],
+  ] as const)('%s is right to %i units in the last place', async (op, most, exact) => {
+    const bits = Uint32Array.from({ length: 2 ** 17 }, (_, i) => i * 32771);
+    const x = new Tensor('float32', new Float32Array(bits.buffer), [bits.length]);
+    const plan = planOf([argument('x', 'float32', [bits.length])], (b, v) => [b[op](v!)]);
+    const executable = await cpuBackend().compile(plan);
+    const [y] = await (await executable.bind(new Map())).run([x]);
+    const worst = { units: 0, at: 0 };
+    (y!.data as Float32Array).forEach((value, i) => {
+      const at = (x.data as Float32Array)[i]!;
+      const want = exact(at);
+      const units = unitsBetween(value, want);
+      if (units > worst.units) Object.assign(worst, { units, at });
+    });
+    expect(worst.units, `at ${worst.at}`).toBeLessThanOrEqual(most);
   });
 
   test.each([

@@ -69,7 +69,7 @@ describe('without a wish', () => {
       'a mask that is added',
       [...qkv(), input('mask', ['n', 1, 3, 3])],
       attention(),
-      '18: Transpose Mul Mul MatMul Add Softmax ReduceMax Equal Where MatMul',
+      '18: Transpose Mul Mul MatMul ReduceMax Equal Where Add Softmax Where MatMul',
     ],
     [
       'grouped heads',

@@ -64,7 +64,10 @@ describe('models of real TensorFlow compute what it computes', () => {
   test('a signature and tags are chosen by name, and listed where there is none', async () => {
     const path = join(models, 'tf-branches', 'saved_model');
     expect((await load(path, { signature: 'twice', tag: 'serve' })).graph.outputs.map(o => o.name)).toEqual(['y']);
-    expect(await messageOf(load(path, { signature: 'other' }))).toBe('E4001 no signature "other"; there are "serving_default", "twice"');
+    expect(await messageOf(load(path, { signature: 'other' }))).toBe(
+      'E4001 no signature "other"; there are "serving_default", "twice", "__call__"',
+    );
+    expect((await load(path, { signature: '__call__' })).graph.inputs.map(i => i.name)).toEqual(['x', 'n']);
     expect(await messageOf(load(path, { tag: 'train,gpu' }))).toBe('E4001 no graph has the tags "train,gpu"; there are "serve"');
   });
 });

@@ -8,9 +8,11 @@ import { MemorySource } from '../../src/codec/source.ts';
 import { openZip } from '../../src/codec/zip.ts';
 import { bytesOfFile, type OutputFile } from '../../src/formats/format.ts';
 import { readOnnx } from '../../src/formats/onnx/index.ts';
+import type { AttributeProto, GraphProto } from '../../src/formats/onnx/proto.gen.ts';
 import { pt2, torchModule, torchscript } from '../../src/formats/torch/index.ts';
 import { allNodes, type Model } from '../../src/ir/graph.ts';
-import { loadWeights, ModelError, save } from '../../src/node/index.ts';
+import { Tensor } from '../../src/ir/tensor.ts';
+import { loadWeights, ModelError, Session, save } from '../../src/node/index.ts';
 import { casesOfArchive, judge } from '../conformance/cases.ts';
 import { info, modelOf, node, sourceOf } from './onnx-messages.ts';
 
@@ -132,14 +134,69 @@ describe('TorchScript', () => {
     expect(kept).toEqual(['f"(x)\\', 'größe.α', '__init__', 'a b.0', 'training_', 'forward_.x', 'lambda_']);
   });
 
-  test('says which types its archives have not', async () => {
+  test('keeps bits of types that its archives have not, and converts them', async () => {
     const model = await read({
       input: [info('x', [2], 12)],
-      initializer: [{ name: 'w', data_type: 12, dims: [2], uint64_data: BigUint64Array.of(1n, 2n) }],
+      initializer: [{ name: 'w', data_type: 12, dims: [2], uint64_data: BigUint64Array.of(1n, 2n ** 32n - 1n) }],
       node: [node('Concat', ['x', 'w'], ['y'], [{ name: 'axis', type: 2, i: 0 }])],
       output: [info('y', [4], 12)],
     });
-    await expect(scriptOf(model)).rejects.toThrow('"w": TorchScript archives have no uint32 tensors');
+    expect(await codeOf(model)).toContain('torch.cat([x, torch.to(self.w, 28)], 0)');
+  });
+
+  test('rounds that append to a list give what is joined after them', async () => {
+    const body: GraphProto = {
+      name: 'body',
+      input: [info('i', [], 7), info('c', [], 9), { name: 's' }],
+      node: [
+        node('Cast', ['i'], ['f'], [{ name: 'to', type: 2, i: 1 }]),
+        node('Add', ['x', 'f'], ['item']),
+        node('SequenceInsert', ['s', 'item'], ['t']),
+      ],
+      output: [info('c', [], 9), { name: 't' }],
+    };
+    const joined = (attributes: AttributeProto[]) =>
+      read({
+        input: [info('x', [2, 3]), info('n', [], 7)],
+        node: [
+          node('SequenceEmpty', [], ['e']),
+          node('Loop', ['n', '', 'e'], ['l'], [{ name: 'body', type: 5, g: body }]),
+          node('ConcatFromSequence', ['l'], ['y'], attributes),
+        ],
+        output: [info('y', ['a', 'b', 'c'])],
+      });
+    const axis = (i: number): AttributeProto => ({ name: 'axis', type: 2, i });
+    const isNew: AttributeProto = { name: 'new_axis', type: 2, i: 1 };
+    for (const attributes of [[axis(0)], [axis(1)], [axis(0), isNew], [axis(2), isNew]]) {
+      const model = await joined(attributes);
+      const again = (await torchscript.read!(new MemorySource(await scriptOf(model), 'net.pt'), {})).model;
+      const feeds = { x: new Tensor('float32', [1, 2, 3, 4, 5, 6], [2, 3]), n: new Tensor('int64', [3n], []) };
+      const [want, got] = await Promise.all(
+        [model, again].map(async m => Object.values(await (await Session.create(m)).run(feeds))[0] as Tensor),
+      );
+      expect([got!.dims, [...(got!.data as Float32Array)]]).toEqual([want!.dims, [...(want!.data as Float32Array)]]);
+    }
+  });
+
+  test('what a branch cannot say is reported once, with its place', async () => {
+    const branch = (op: string): GraphProto => ({ name: op, node: [node(op, ['x'], [`o_${op}`])], output: [info(`o_${op}`)] });
+    const model = await read({
+      input: [info('x'), info('c', [], 9)],
+      node: [
+        node(
+          'If',
+          ['c'],
+          ['z'],
+          [
+            { name: 'then_branch', type: 5, g: branch('Relu') },
+            { name: 'else_branch', type: 5, g: branch('Unheard') },
+          ],
+        ),
+        node('Relu', ['z'], ['y']),
+      ],
+    });
+    const error = (await scriptOf(model).catch(e => e)) as ModelError;
+    expect(error.findings.map(f => [f.code, f.node?.op])).toEqual([['E2001', 'Unheard']]);
   });
 });
 

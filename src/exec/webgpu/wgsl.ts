@@ -1,228 +1,187 @@
-// WGSL for kernels. All the text of shaders is made here and in expr/render.ts, from fixed words, positions and parsed numbers:
-// nothing that a model names reaches a shader. Sizes, strides and offsets are data, so one pipeline serves every size.
-import { constant, type Program } from '../../expr/expr.ts';
-import { isScalarType, type ScalarType, scalarTypes } from '../../expr/primitives.ts';
-import { renderWgsl, wgslPrelude } from '../../expr/render.ts';
+// WGSL as a language of device code. All the text of shaders is made here, in expr/wgsl.ts and by the kernels of exec/gpu, from fixed
+// words and positions: nothing that a model names reaches a shader. Sizes, strides, offsets and constants are data.
+import { scalarTypes } from '../../expr/primitives.ts';
+import { wgslCall, wgslCast, wgslDeclarations, wgslOfWords, wgslType } from '../../expr/wgsl.ts';
 import type { DataType } from '../../ir/types.ts';
-import type { ReduceBy, View } from '../../kernels/kernel.ts';
-import type { BoundStep } from '../bind.ts';
-import type { Step } from '../plan.ts';
+import { elementTypes } from '../../ir/types.ts';
+import { type SmallFloat, smallFloats } from '../../kernels/small-types.ts';
+import { computeType } from '../../kernels/storage.ts';
+import { type Language, type Module, type Slot, workgroupSize } from '../gpu/language.ts';
 
-/** Invocations of one workgroup. */
-export const workgroupSize = 64;
+const typeName = (type: Parameters<typeof wgslType>[0] | 'index'): string => (type === 'index' ? 'i32' : wgslType(type)!);
 
-export interface Shader {
-  readonly code: string;
-  /** Buffers of the plan at bindings 1, 2, …; binding 0 holds the sizes. */
-  readonly buffers: readonly { readonly buffer: number; readonly written: boolean }[];
-}
-
-/** Words of `sizes` before those that `layoutOf` describes: how many results, and how many invocations one row of groups has. */
-export const headWords = 2;
-
-/** The WGSL type of elements on the device; undefined where they have none. Truth values take a word each. */
-export const deviceType = (type: DataType): 'f32' | 'i32' | 'u32' | undefined => (isScalarType(type) ? scalarTypes[type].wgsl : undefined);
-
-/** The shader of a step, or what it lacks. */
-export function shaderOf(step: Step): Shader | string {
-  const buffers = buffersOf(step);
-  if (typeof buffers === 'string') return buffers;
-  const text = bodyOf(step, new Names(step, buffers));
-  if (typeof text === 'string') return text;
-  const declarations = buffers.map(({ type, written }, i) => {
-    const access = written ? 'read_write' : 'read';
-    return `@group(0) @binding(${i + 1}) var<storage, ${access}> b${i}: array<${deviceType(type)}>;`;
-  });
-  const code = `${wgslPrelude}
-@group(0) @binding(0) var<storage, read> sizes: array<i32>;
-${declarations.join('\n')}
-@compute @workgroup_size(${workgroupSize})
-fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-  let at = i32(id.x + id.y * u32(sizes[1]));
-  if (at >= sizes[0]) { return; }
-${text.lines.join('\n')}
-}
-`;
-  return { code, buffers };
-}
-
-type Bound = Shader['buffers'][number] & { readonly type: DataType };
-
-function buffersOf(step: Step): Bound[] | string {
-  const found = new Map<number, Bound>();
-  for (const v of step.outputs) found.set(v.buffer, { buffer: v.buffer, type: v.type, written: true });
-  for (const v of step.inputs) {
-    if (!v) continue;
-    if (found.get(v.buffer)?.written) return `${step.kernel.kind} in place`;
-    found.set(v.buffer, { buffer: v.buffer, type: v.type, written: false });
-  }
-  const without = [...found.values()].find(b => !deviceType(b.type));
-  return without ? `${step.kernel.kind} on ${without.type}` : [...found.values()];
-}
-
-/** The words of `sizes` for a bound step, after the head: the shape of the result, then offset and strides of each view, then the kernel's own. */
-export function layoutOf(step: BoundStep): number[] {
-  const y = step.outputs[0]!;
-  const words = [...y.shape];
-  for (const v of [...step.inputs, ...step.outputs]) if (v) words.push(v.offset, ...v.strides);
-  const x = step.inputs[0];
-  switch (step.kernel.kind) {
-    case 'reduce': {
-      const reach = x!.shape.map((d, axis) => (y.shape[axis] === d ? 1 : d));
-      words.push(
-        ...reach,
-        reach.reduce((n, d) => n * d, 1),
-      );
-      break;
-    }
-    case 'matmul':
-      words.push(x!.shape.at(-1)!);
-      break;
-    case 'values':
-      words.push(...step.kernel.values);
-      break;
-    default:
-  }
-  return words;
-}
-
-/** Where things of a step stand in the shader's text. */
-class Names {
-  readonly rank: number;
-  readonly end: number;
-  readonly #slots: ReadonlyMap<number, number>;
-  readonly #bases = new Map<View, number>();
-
-  constructor(step: Step, buffers: readonly Bound[]) {
-    this.rank = step.outputs[0]!.shape.length;
-    this.#slots = new Map(buffers.map((b, i) => [b.buffer, i]));
-    let at = headWords + this.rank;
-    for (const v of [...step.inputs, ...step.outputs]) {
-      if (!v) continue;
-      this.#bases.set(v, at);
-      at += 1 + v.strides.length;
-    }
-    this.end = at;
-  }
-  size(axis: number): string {
-    return `sizes[${headWords + axis}]`;
-  }
-  stride(v: View, axis: number): string {
-    return `sizes[${this.#bases.get(v)! + 1 + axis}]`;
-  }
-  /** The index of the element at i0, i1, … of the first `axes` axes. */
-  position(v: View, axes = this.rank): string {
-    const terms = Array.from({ length: axes }, (_, axis) => `i${axis} * ${this.stride(v, axis)}`);
-    return [`sizes[${this.#bases.get(v)!}]`, ...terms].join(' + ');
-  }
-  element(v: View, index: string): string {
-    return `b${this.#slots.get(v.buffer)!}[${index}]`;
-  }
-  /** `i0`, `i1`, … of the result that this invocation computes. */
-  indexes(): string[] {
-    const lines = ['  var rest = at;'];
-    for (let axis = this.rank - 1; axis >= 0; axis--)
-      lines.push(`  let i${axis} = rest % ${this.size(axis)};`, `  rest = rest / ${this.size(axis)};`);
-    return lines;
-  }
-}
-
-type Body = { readonly lines: readonly string[] } | string;
-
-function bodyOf(step: Step, names: Names): Body {
-  const { kernel } = step;
-  const y = step.outputs[0]!;
-  if (!isScalarType(y.type)) return `${kernel.kind} on ${y.type}`;
-  switch (kernel.kind) {
-    case 'map':
-      return mapBody(kernel.program, step, names);
-    case 'copy':
-      return mapBody({ instructions: [{ op: 'input', index: 0, type: y.type }], outputs: [0] }, step, names);
-    case 'fill':
-      return mapBody({ instructions: [asInstruction(kernel.value, y.type)], outputs: [0] }, step, names);
-    case 'reduce':
-      return reduceBody(kernel.by, step, y.type, names);
-    case 'matmul':
-      return y.type === 'bool' ? 'matmul on bool' : matmulBody(step, y.type, names);
-    case 'values':
-      return { lines: [...names.indexes(), `  ${names.element(y, names.position(y))} = ${deviceType(y.type)}(sizes[${names.end} + at]);`] };
-    case 'argreduce':
-    case 'conv':
-    case 'pool':
-    case 'gather':
-    case 'scatter':
-    case 'topk':
-      return kernel.kind;
-    default:
-      return kernel satisfies never;
-  }
-}
-
-const asInstruction = (value: number | bigint, type: ScalarType): Program['instructions'][number] =>
-  constant(value, type) as Extract<Program['instructions'][number], { op: 'const' }>;
-
-function mapBody(program: Program, step: Step, names: Names): Body {
-  const loads = step.inputs.map(v => names.element(v!, names.position(v!)));
-  const text = renderWgsl(program, loads);
-  if (typeof text === 'string') return `map where ${text}`;
-  const stores = step.outputs.map((v, k) => `  ${names.element(v, names.position(v))} = ${text.outputs[k]!};`);
-  return { lines: [...names.indexes(), text.statements, ...stores] };
-}
-
-const infinity = (sign: '7' | 'f'): string => `bitcast<f32>(non_finite | 0x${sign}f800000u)`;
-
-/** What an empty reduction gives, and how two values combine. */
-const reductions: Record<ReduceBy, { readonly start: (type: ScalarType) => string; readonly combine: (type: ScalarType) => string }> = {
-  sum: { start: type => `${scalarTypes[type].wgsl}(0)`, combine: () => 'total + x' },
-  prod: { start: type => `${scalarTypes[type].wgsl}(1)`, combine: () => 'total * x' },
-  max: {
-    start: type => (type === 'float32' ? infinity('f') : type === 'int32' ? 'i32(-2147483648)' : '0u'),
-    combine: type => (type === 'float32' ? 'float_max(total, x)' : 'max(total, x)'),
+export const wgsl: Language = {
+  name: 'WGSL',
+  has: type => wgslType(type) !== undefined,
+  parameter: at => `p[${at >> 2}].${'xyzw'[at & 3]}`,
+  constant: (type, words) => wgslOfWords(type, words)!,
+  call: (op, type, args) => {
+    const text = wgslCall(op, type, args);
+    return text === undefined ? undefined : `(${text})`;
   },
-  min: {
-    start: type => (type === 'float32' ? infinity('7') : type === 'int32' ? '2147483647' : type === 'bool' ? '1u' : '0xffffffffu'),
-    combine: type => (type === 'float32' ? 'float_min(total, x)' : 'min(total, x)'),
+  cast: wgslCast,
+  isTrue: text => `${text} != 0u`,
+  choose: (condition, yes, no) => `select(${no}, ${yes}, ${condition})`,
+  toIndex(type, text) {
+    if (scalarTypes[type].class === 'big') return `${type}_to_index(${text})`;
+    return typeName(type) === 'u32' ? `uint32_to_index(${text})` : text;
   },
+  fromIndex: text => `vec2<u32>(u32(${text}), 0u)`,
+  declare: (name, type, text, isVariable) => `${isVariable ? 'var' : 'let'} ${name}: ${typeName(type)} = ${text};`,
+  load(slot, type, index) {
+    slot.isRead = true;
+    return `load_${slot.name}_${type}(${index})`;
+  },
+  store(slot, type, index, value) {
+    slot.isWritten = true;
+    return `store_${slot.name}_${type}(${index}, ${value});`;
+  },
+  exchange: (slot, index, value) => `bitcast<i32>(atomicExchange(&${slot.name}[${index}], bitcast<u32>(${value})))`,
+  report(slot, step, type, value, size, axis) {
+    slot.isAtomic = true;
+    return `report(${step}, ${wgslCast(type, 'int64', value)!}, ${size}, ${axis});`;
+  },
+  barrier: 'workgroupBarrier();',
+  loop: (name, from, to, step) => `for (var ${name}: i32 = ${from}; ${name} < ${to}; ${name} += ${step}) {`,
+  halving: (name, from) => `for (var ${name}: i32 = ${from}; ${name} > 0; ${name} = ${name} / 2) {`,
+  print,
 };
 
-function reduceBody(by: ReduceBy, step: Step, type: ScalarType, names: Names): Body {
-  if (type === 'bool' && (by === 'sum' || by === 'prod')) return `reduce ${by} on bool`;
-  const x = step.inputs[0]!;
-  const y = step.outputs[0]!;
-  const reach = (axis: number): string => `sizes[${names.end + axis}]`;
-  const inner: string[] = [];
-  for (let axis = names.rank - 1; axis >= 0; axis--)
-    inner.push(`    place += (left % ${reach(axis)}) * ${names.stride(x, axis)};`, `    left = left / ${reach(axis)};`);
-  const lines = [
-    ...names.indexes(),
-    `  var total = ${reductions[by].start(type)};`,
-    `  for (var r = 0; r < ${reach(names.rank)}; r++) {`,
-    '    var left = r;',
-    `    var place = ${names.position(x)};`,
-    ...inner,
-    `    let x = ${names.element(x, 'place')};`,
-    `    total = ${reductions[by].combine(type)};`,
-    '  }',
-    `  ${names.element(y, names.position(y))} = total;`,
-  ];
-  return { lines };
+function print({ slots, shared, parameters, body }: Module): string {
+  const pieces = slots.flatMap(piecesOf);
+  const bindings = pieces.map((slot, i) => {
+    const access = slot.isConstant ? 'read' : 'read_write';
+    return `@group(0) @binding(${i + 1}) var<storage, ${access}> ${slot.name}: array<${wordType(slot)}>;`;
+  });
+  const memory = shared.map(s => `var<workgroup> ${s.name}: array<${typeName(s.type)}, ${s.length}>;`);
+  const main = `@compute @workgroup_size(${workgroupSize})
+fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) many: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+let group = i32(id.x + id.y * many.x);
+let lane = i32(local);
+${body.join('\n')}
+}
+`;
+  const own = [
+    `@group(0) @binding(0) var<uniform> p: array<vec4<i32>, ${Math.max(1, Math.ceil(parameters / 4))}>;`,
+    ...bindings,
+    ...memory,
+    ...accessors(slots, main),
+    ...(main.includes('report(') ? [reportText] : []),
+    ...indexFunctions.flatMap(([name, text]) => (main.includes(`${name}(`) ? [text] : [])),
+  ].join('\n');
+  return `${wgslDeclarations(own + main)}${own}\n${main}`;
 }
 
-function matmulBody(step: Step, type: ScalarType, names: Names): Body {
-  const [a, b] = step.inputs as readonly [View, View];
-  const y = step.outputs[0]!;
-  const { rank } = names;
-  const lines = [
-    ...names.indexes(),
-    `  var place = ${names.position(a, rank - 1)};`,
-    `  var across = ${names.position(b, rank - 2)} + i${rank - 1} * ${names.stride(b, rank - 1)};`,
-    `  var total = ${scalarTypes[type].wgsl}(0);`,
-    `  for (var q = 0; q < sizes[${names.end}]; q++) {`,
-    `    total += ${names.element(a, 'place')} * ${names.element(b, 'across')};`,
-    `    place += ${names.stride(a, rank - 1)};`,
-    `    across += ${names.stride(b, rank - 2)};`,
-    '  }',
-    `  ${names.element(y, names.position(y))} = total;`,
-  ];
-  return { lines };
+const isAtomic = (slot: Slot): boolean => slot.isAtomic || (slot.isWritten && slot.bits < 32);
+
+const wordType = (slot: Slot): string => (slot.bits === 64 ? 'vec2<u32>' : isAtomic(slot) ? 'atomic<u32>' : 'u32');
+
+/** The bindings of a slot. */
+const piecesOf = (slot: Slot): readonly Slot[] =>
+  slot.parts === 1 ? [slot] : Array.from({ length: slot.parts }, (_, k) => ({ ...slot, name: `${slot.name}p${k}`, parts: 1 }));
+
+/** Functions that read and write elements, those that the text calls. */
+function accessors(slots: readonly Slot[], text: string): string[] {
+  const calls = new Set(text.match(/\b(?:load|store)_b\d+_\w+(?=\()/g));
+  return [...calls].flatMap(name => {
+    const [, verb, slotName, type] = /^(load|store)_(b\d+)_(\w+)$/.exec(name)! as unknown as [string, Verb, string, DataType];
+    const slot = slots.find(s => s.name === slotName)!;
+    if (slot.parts === 1) return [accessor(verb, slot, type)];
+    const places = Array.from({ length: slot.parts }, (_, k) => {
+      const call = `${verb}_${slot.name}p${k}_${type}(i - ${k} * ${slot.partLength}${verb === 'store' ? ', v' : ''});`;
+      const inside = k === slot.parts - 1 ? '' : `if (i < ${k + 1} * ${slot.partLength}) `;
+      return verb === 'load' ? `${inside}{ return ${call} }` : `${inside}{ ${call} return; }`;
+    });
+    return [...piecesOf(slot).map(piece => accessor(verb, piece, type)), `${headOf(verb, slot, type)} { ${places.join(' ')} }`];
+  });
 }
+
+type Verb = 'load' | 'store';
+
+function headOf(verb: Verb, slot: Slot, type: DataType): string {
+  const scalar = typeName(computeType(type)!);
+  return `fn ${verb}_${slot.name}_${type}(i: i32${verb === 'store' ? `, v: ${scalar})` : `) -> ${scalar}`}`;
+}
+
+const accessor = (verb: Verb, slot: Slot, type: DataType): string =>
+  `${headOf(verb, slot, type)} { ${verb === 'load' ? loadText(slot, type) : storeText(slot, type)} }`;
+
+function loadText(slot: Slot, type: DataType): string {
+  if (slot.bits === 64) return `return ${slot.name}[i];`;
+  const word = (at: string): string => (isAtomic(slot) ? `atomicLoad(&${slot.name}[${at}])` : `${slot.name}[${at}]`);
+  if (slot.bits === 32) return `return ${decodeText(type, word('i'))};`;
+  const [shift, mask] = laneOf(slot);
+  return `let w = (${word(`u32(i) >> ${shift}u`)} >> ((u32(i) & ${mask}u) * ${slot.bits}u)) & ${2 ** slot.bits - 1}u; return ${decodeText(type, 'w')};`;
+}
+
+/** Elements below 32 bits share a word with others, whose bits stay. */
+function storeText(slot: Slot, type: DataType): string {
+  if (slot.bits === 64) return `${slot.name}[i] = v;`;
+  const bits = encodeText(type, 'v');
+  if (slot.bits === 32) return isAtomic(slot) ? `atomicStore(&${slot.name}[i], ${bits});` : `${slot.name}[i] = ${bits};`;
+  const [shift, mask] = laneOf(slot);
+  const all = 2 ** slot.bits - 1;
+  return [
+    `let at = u32(i) >> ${shift}u; let by = (u32(i) & ${mask}u) * ${slot.bits}u;`,
+    `atomicAnd(&${slot.name}[at], ~(${all}u << by));`,
+    `atomicOr(&${slot.name}[at], ((${bits}) & ${all}u) << by);`,
+  ].join(' ');
+}
+
+const laneOf = ({ bits }: Slot): readonly [number, number] => (bits === 8 ? [2, 3] : [1, 1]);
+
+/** The scalar of an element's bits. */
+function decodeText(type: DataType, bits: string): string {
+  if (type === 'float32') return `bitcast<f32>(${bits})`;
+  if (type === 'bool') return `select(0u, 1u, ${bits} != 0u)`;
+  if (isSmallFloat(type))
+    return `small_decode(${bits}, ${formatOf(smallFloats[type])}, ${smallFloats[type].overflow}u, ${hasUnsignedZero(type)})`;
+  const { class: kind, bits: width } = elementTypes[type];
+  if (kind === 'float') return `${type}_decode(${bits})`;
+  if (kind === 'uint') return bits;
+  return width === 32 ? `bitcast<i32>(${bits})` : `bitcast<i32>(${bits} << ${32 - width}u) >> ${32 - width}u`;
+}
+
+/** The bits of a scalar; those beyond the element's are any. */
+function encodeText(type: DataType, value: string): string {
+  if (type === 'float32') return `bitcast<u32>(${value})`;
+  if (isSmallFloat(type)) {
+    const f = smallFloats[type];
+    return `small_encode(${value}, ${formatOf(f)}, ${f.overflow}u, ${f.nan}u, ${hasUnsignedZero(type)})`;
+  }
+  const { class: kind, bits } = elementTypes[type];
+  if (kind === 'float') return `${type}_encode(${value})`;
+  const word = kind === 'int' ? `bitcast<u32>(${value})` : value;
+  return bits < 8 ? `${word} & ${2 ** bits - 1}u` : word;
+}
+
+const isSmallFloat = (type: DataType): type is keyof typeof smallFloats => Object.hasOwn(smallFloats, type);
+const formatOf = ({ exponent, mantissa, bias, largest }: SmallFloat): string => `${exponent}u, ${mantissa}u, ${bias}, ${largest}u`;
+const hasUnsignedZero = (type: keyof typeof smallFloats): boolean => (smallFloats[type] as SmallFloat).unsignedZero === true;
+
+const lowest = 'i32(-2147483648)';
+const indexFunctions: readonly (readonly [string, string])[] = [
+  [
+    'int64_to_index',
+    `fn int64_to_index(a: vec2<u32>) -> i32 { let i = bitcast<i32>(a.x); return select(${lowest}, i, a.y == select(0u, 0xffffffffu, i < 0)); }`,
+  ],
+  [
+    'uint64_to_index',
+    `fn uint64_to_index(a: vec2<u32>) -> i32 { return select(${lowest}, bitcast<i32>(a.x), a.y == 0u && a.x < 0x80000000u); }`,
+  ],
+  ['uint32_to_index', `fn uint32_to_index(a: u32) -> i32 { return select(${lowest}, bitcast<i32>(a), a < 0x80000000u); }`],
+];
+
+/** Words of what is reported: the step and 1, the index, the size of the axis, the axis. */
+export const statusWords = 5;
+
+const reportText = `fn report(step: i32, index: vec2<u32>, size: i32, axis: i32) {
+for (var tries = 0; tries < 100; tries++) {
+let r = atomicCompareExchangeWeak(&status[0], 0u, u32(step) + 1u);
+if (r.exchanged) {
+atomicStore(&status[1], index.x); atomicStore(&status[2], index.y);
+atomicStore(&status[3], u32(size)); atomicStore(&status[4], u32(axis));
+}
+if (r.exchanged || r.old_value != 0u) { break; }
+}
+}`;

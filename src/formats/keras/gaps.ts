@@ -1,14 +1,12 @@
 // Layers of Keras that have no conversion, each with its reason, for the page of what is covered.
 export const gaps: Readonly<Record<string, string>> = {
   Lambda: 'code of users, which is never executed',
-  TextVectorization: 'texts split by regular expressions',
-  Hashing: 'hashes of texts that ONNX does not have',
-  HashedCrossing: 'hashes of texts that ONNX does not have',
+  TextVectorization: 'texts from which a regular expression takes what it matches, which no operator of ONNX does',
+  Hashing: 'hashes of the bytes of texts, which no operator of ONNX gives',
+  HashedCrossing: 'hashes of the bytes of texts, which no operator of ONNX gives',
   FeatureSpace: 'several layers of preprocessing under names of their own',
-  RandomCrop: 'resizing that depends on the sizes of images',
   Equalization: 'a layer that Keras cannot record in a model',
   Solarization: 'a layer that Keras cannot save',
-  CLAHE: 'an operation on images that is not written yet',
   MaxNumBoundingBoxes: 'boxes beside images',
   TFSMLayer: 'a SavedModel inside; pass that',
   TorchModuleWrapper: 'a module of PyTorch inside',
@@ -17,7 +15,6 @@ export const gaps: Readonly<Record<string, string>> = {
 };
 
 const ofPython = 'a function of Python, which Keras does not record';
-const unwritten = 'not written yet';
 const decomposition = 'a decomposition of matrices, which ONNX does not have';
 
 /** Operations of keras.ops without a conversion, each with its reason. */
@@ -29,20 +26,11 @@ export const operationGaps: Readonly<Record<string, string>> = {
   Histogram: 'an operation that Keras itself cannot run under TensorFlow',
   Nextafter: 'neighbours among floats, which ONNX does not have',
   View: 'the bits of elements in another type',
-  Nanmedian: unwritten,
-  Nanpercentile: unwritten,
-  Nanquantile: unwritten,
   CTCLoss: 'a loss of training',
   CTCDecode: 'a search over sequences',
   Polar: 'complex numbers, which ONNX does not have',
   ViewAsComplex: 'complex numbers, which ONNX does not have',
   ViewAsReal: 'complex numbers, which ONNX does not have',
-  ISTFT: unwritten,
-  SSIM: unwritten,
-  AffineTransform: unwritten,
-  PerspectiveTransform: unwritten,
-  MapCoordinates: unwritten,
-  ScaleAndTranslate: unwritten,
   ElasticTransform: 'chance',
   SegmentReduction: 'no operation of its own',
   Cholesky: decomposition,
@@ -67,6 +55,5 @@ export const operationGaps: Readonly<Record<string, string>> = {
   Switch: ofPython,
   VectorizedMap: ofPython,
   WhileLoop: ofPython,
-  Rearrange: unwritten,
   ConvTranspose: 'an operation that Keras itself cannot run where a functional model records it',
 };

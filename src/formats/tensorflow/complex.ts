@@ -19,7 +19,7 @@ import { elementIfAny } from './types.ts';
 const float = { complex64: 'float32', complex128: 'float64' } as const;
 
 /** A handle as complex numbers: constants are taken apart, numbers have no imaginary part. */
-function complexOf(handle: Handle): Complex {
+export function complexOf(handle: Handle): Complex {
   if (isComplex(handle)) return handle;
   const value = tensorOf(handle);
   const { tensor } = value;
@@ -40,7 +40,7 @@ function complexOf(handle: Handle): Complex {
 const filled = (b: Builder, n: number, like: Value): Value => expandTo(b, b.like(n, like), sizesOf(b, like));
 
 /** The imaginary part, zeros where there is none. */
-const imaginaryOf = ({ real, imaginary }: Complex, b: Builder): Value => imaginary ?? filled(b, 0, real);
+export const imaginaryOf = ({ real, imaginary }: Complex, b: Builder): Value => imaginary ?? filled(b, 0, real);
 
 /** Parts that may have to be repeated along axes of the other one. */
 function joined(b: Builder, real: Value, imaginary: Value): Complex {
@@ -88,7 +88,7 @@ function onNumbers({ node, b, reader }: Step, inputs: readonly Value[]): readonl
 
 /** The same operator on the real and on the imaginary parts. */
 const partwise: StructureRow = step => {
-  const given = step.inputs.map(h => (isComplex(h) || isComplexConstant(h) ? complexOf(h) : h));
+  const given = step.inputs.map(h => (isComplexLike(h) ? complexOf(h) : h));
   const isReal = given.every(h => !isComplex(h) || !h.imaginary);
   const part = (of: (z: Complex) => Value) =>
     onNumbers(
@@ -185,6 +185,8 @@ const makers = new Set(['Complex', ...Object.keys(transforms)]);
 export const complexNames: ReadonlySet<string> = new Set(Object.keys(rows));
 
 const isComplexType = (type: number | undefined): boolean => type === 8 || type === 18;
+/** Whether a handle is complex numbers, constants among them. */
+export const isComplexLike = (h: Handle): boolean => isComplex(h) || isComplexConstant(h);
 const isComplexConstant = (h: Handle): boolean => isValue(h) && (h.tensor?.type === 'complex64' || h.tensor?.type === 'complex128');
 
 /**
@@ -192,7 +194,7 @@ const isComplexConstant = (h: Handle): boolean => isValue(h) && (h.tensor?.type 
  * @throws ModelError E2001 for an operator that takes them and has no row
  */
 export function complexRow(node: BodyNode, inputs: readonly Handle[]): StructureRow | undefined {
-  const takes = inputs.some(h => isComplex(h) || isComplexConstant(h));
+  const takes = inputs.some(isComplexLike);
   if (!takes && !makers.has(node.op) && !(node.op === 'Cast' && isComplexType(node.attrs.get('DstT')?.type))) return undefined;
   const row = rows[node.op];
   if (!row) throw unsupported('of complex numbers');

@@ -21,6 +21,7 @@ const reasons: readonly (readonly [RegExp, string])[] = [
   [/^(?:Decode|Encode|Parse|Serialize|Deserialize)|Jpeg|Wav|CSV/, 'encoded files and messages'],
   [/HashTable|Lookup|InitializeTable/, 'tables whose content is not known'],
   [/Sparse|Ragged|DenseTo|SetSize/, 'sparse and ragged tensors are several tensors, which only some operators take'],
+  [/^QuantizeAndDequantize$/, 'taken out of TensorFlow, which has a second version'],
   [/Quantize|Requantiz|^Dequantize|FakeQuant/, 'quantisation of the runtime’s own'],
   [/FFT|AudioSpectrogram|Mfcc|AudioMicrofrontend/, 'a transform of signals that has no conversion'],
   [

@@ -7,7 +7,8 @@ import { type Builder, newBuilder } from '../../ops/builder.ts';
 import { contentsOf, elementOf, typeOf } from '../../ops/shapes.ts';
 import type { Body } from './body.ts';
 import { isValue, unsupported } from './call.ts';
-import { type Handle, isList, type List, list, tensorOf } from './handles.ts';
+import { complexOf, imaginaryOf, isComplexLike } from './complex.ts';
+import { complex, type Handle, isList, type List, list, tensorOf } from './handles.ts';
 import { elementsOf, ReadsCarried, zeros } from './lists.ts';
 import { functionsIn, produced, runBody, type Step, type StructureRow } from './step.ts';
 
@@ -19,6 +20,7 @@ const whileLoop: StructureRow = step => runLoop(step, functionsIn(step, 'cond')[
 /** A place of the arguments that goes round. */
 type Carried =
   | { readonly kind: 'tensor'; readonly place: number; readonly type: TensorType }
+  | { readonly kind: 'complex'; readonly place: number; readonly type: TensorType }
   | { readonly kind: 'list'; readonly place: number; readonly of: List; readonly dense: boolean; readonly type: TensorType | undefined };
 
 /** A number that every round makes one larger. */
@@ -68,6 +70,7 @@ export function runLoop(step: Step, cond: Body, body: Body): readonly Handle[] {
 
 function carriedAt(handle: Handle, place: number): Carried {
   if (isList(handle)) return { kind: 'list', place, of: handle, dense: false, type: undefined };
+  if (isComplexLike(handle)) return { kind: 'complex', place, type: typeOf(complexOf(handle).real) };
   return { kind: 'tensor', place, type: typeOf(tensorOf(handle)) };
 }
 
@@ -92,7 +95,7 @@ function staysSame(body: Body, place: number): boolean {
 /** The type that holds what goes into a round and what comes out of it. */
 function widened(c: Carried, result: Handle): Carried {
   if (result === undefined || !c.type) return c;
-  const after = typeOf(isList(result) ? denseResult(result) : tensorOf(result));
+  const after = typeOf(c.kind === 'complex' ? complexOf(result).real : isList(result) ? denseResult(result) : tensorOf(result));
   const type = commonType(c.type, after);
   return sameType(c.type, type) ? c : ({ ...c, type } as Carried);
 }
@@ -124,9 +127,11 @@ function follow({ step, body, carried }: Loop, counters: ReadonlyMap<number, Cou
     const args = [...inputs];
     for (const c of carried) {
       const counter = counters.get(c.place);
+      const carry = (part = ''): Value => new Value(`carried_${c.place}${part}`, c.type);
       if (counter) args[c.place] = counted(b, counter.start, round);
-      else if (c.kind === 'tensor') args[c.place] = new Value(`carried_${c.place}`, c.type);
-      else if (c.dense) args[c.place] = list(c.of.element, { is: 'tensor', value: new Value(`carried_${c.place}`, c.type) });
+      else if (c.kind === 'complex') args[c.place] = complex(carry('_real'), carry('_imag'));
+      else if (c.kind === 'tensor') args[c.place] = carry();
+      else if (c.dense) args[c.place] = list(c.of.element, { is: 'tensor', value: carry() });
       else args[c.place] = list(c.of.element, { is: 'carried', place: c.place });
     }
     return { b, round, going, args, results: runBody(step, body, args, b) };
@@ -152,12 +157,12 @@ function finish(loop: Loop, tried: Round): readonly Handle[] {
   const { b, inputs } = step;
   const going = (args: readonly Handle[], builder: Builder): Value => tensorOf(runBody(step, loop.cond, args, builder)[0]);
   const again = rounds === undefined ? going(last.results, last.b) : last.going;
-  const results = [again, ...state.map(c => stateOf(last.results[c.place])), ...grown.map(g => g.item)];
+  const results = [again, ...state.flatMap(c => statesOf(c, last.results[c.place], last.b)), ...grown.map(g => g.item)];
   const outputs = results.map((v, i) => ({ name: `next_${i}`, value: produced(v, last.b) }));
-  const states = state.map(c => stateOf(last.args[c.place]));
+  const states = state.flatMap(c => statesOf(c, last.args[c.place], last.b));
   const graph = new Graph('body', { inputs: [last.round, last.going, ...states], outputs, nodes: last.b.nodes });
   const first = rounds === undefined ? going(inputs, b) : undefined;
-  const initial = state.map(c => stateOf(c.kind === 'list' ? c.of : inputs[c.place]));
+  const initial = state.flatMap(c => statesOf(c, c.kind === 'list' ? c.of : inputs[c.place], b));
   // Loop has at least two inputs.
   const start = first ?? (initial.length === 0 ? b.constant(true, 'bool') : undefined);
   const made = b.emit(
@@ -167,13 +172,16 @@ function finish(loop: Loop, tried: Round): readonly Handle[] {
     { outputs: outputs.slice(1).map((_, i) => `loop_${i}`) },
   ) as Value[];
   const all = [...inputs];
-  for (const [i, c] of state.entries()) {
-    made[i]!.type = c.type;
-    all[c.place] = c.kind === 'list' ? list(c.of.element, { is: 'tensor', value: made[i]! }) : made[i]!;
+  const rest = [...made];
+  for (const c of state) {
+    const [value, imaginary] = rest.splice(0, c.kind === 'complex' ? 2 : 1) as [Value, Value?];
+    for (const part of [value, imaginary]) if (part) part.type = c.type;
+    all[c.place] =
+      c.kind === 'complex' ? complex(value, imaginary) : c.kind === 'list' ? list(c.of.element, { is: 'tensor', value }) : value;
   }
-  const done = rounds ?? (grown.length > 0 ? b.Gather(b.Shape(made[state.length]!), b.constant(0, 'int64'), 0) : undefined);
+  const done = rounds ?? (grown.length > 0 ? b.Gather(b.Shape(rest[0]!), b.constant(0, 'int64'), 0) : undefined);
   for (const [i, growth] of grown.entries()) {
-    const rows = typedRows(made[state.length + i]!, growth.item, rounds);
+    const rows = typedRows(rest[i]!, growth.item, rounds);
     const value = growth.slot === undefined ? wholeList(b, growth, rows, done!) : lastIn(b, growth, growth.slot, rows);
     all[growth.place] = list(growth.of.element, { is: 'tensor', value });
   }
@@ -181,7 +189,12 @@ function finish(loop: Loop, tried: Round): readonly Handle[] {
   return all;
 }
 
-const stateOf = (handle: Handle): Value => (isList(handle) ? denseResult(handle) : tensorOf(handle));
+/** What goes round for a place, as tensors. */
+function statesOf(c: Carried, handle: Handle, b: Builder): readonly Value[] {
+  if (c.kind !== 'complex') return [isList(handle) ? denseResult(handle) : tensorOf(handle)];
+  const z = complexOf(handle);
+  return [z.real, imaginaryOf(z, b)];
+}
 
 /** What the rounds gave: one more axis than in a round. */
 function typedRows(rows: Value, item: Value, rounds: Value | undefined): Value {

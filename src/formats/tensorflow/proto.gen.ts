@@ -577,6 +577,58 @@ export interface SavedBareConcreteFunction extends Message {
 /** `bound_inputs` are the objects that a function reads beside its arguments, in the order of its last arguments. */
 export interface SavedConcreteFunction extends Message {
   bound_inputs?: Int32Array | undefined;
+  canonicalized_input_signature?: StructuredValue | undefined;
+  output_signature?: StructuredValue | undefined;
+}
+
+/** Values of Python in lists, tuples and dictionaries; tensors are described. */
+export interface StructuredValue extends Message {
+  tensor_spec_value?: TensorSpecProto | undefined;
+  type_spec_value?: TypeSpecProto | undefined;
+  bounded_tensor_spec_value?: TensorSpecProto | undefined;
+  list_value?: ListValue | undefined;
+  tuple_value?: TupleValue | undefined;
+  dict_value?: DictValue | undefined;
+  named_tuple_value?: NamedTupleValue | undefined;
+}
+
+export interface TensorSpecProto extends Message {
+  name?: string | undefined;
+  shape?: TensorShapeProto | undefined;
+  dtype?: number | undefined;
+}
+
+/** What stands for several tensors, such as a sparse or a ragged one. */
+export interface TypeSpecProto extends Message {
+  type_spec_class_name?: string | undefined;
+}
+
+export interface ListValue extends Message {
+  values?: StructuredValue[] | undefined;
+}
+
+export interface TupleValue extends Message {
+  values?: StructuredValue[] | undefined;
+}
+
+export interface DictValue extends Message {
+  fields?: DictValue_fields_entry[] | undefined;
+}
+
+/** An entry of the map `DictValue.fields`. */
+export interface DictValue_fields_entry extends Message {
+  key?: string | undefined;
+  value?: StructuredValue | undefined;
+}
+
+export interface PairValue extends Message {
+  key?: string | undefined;
+  value?: StructuredValue | undefined;
+}
+
+export interface NamedTupleValue extends Message {
+  name?: string | undefined;
+  values?: PairValue[] | undefined;
 }
 
 export interface SavedVariable extends Message {
@@ -1016,6 +1068,46 @@ export const tensorflowSchema: Schema = {
   ],
   SavedConcreteFunction: [
     [2, 'bound_inputs', 'int32', 'packed'],
+    [3, 'canonicalized_input_signature', 'StructuredValue', 'optional'],
+    [4, 'output_signature', 'StructuredValue', 'optional'],
+  ],
+  StructuredValue: [
+    [33, 'tensor_spec_value', 'TensorSpecProto', 'optional'],
+    [34, 'type_spec_value', 'TypeSpecProto', 'optional'],
+    [35, 'bounded_tensor_spec_value', 'TensorSpecProto', 'optional'],
+    [51, 'list_value', 'ListValue', 'optional'],
+    [52, 'tuple_value', 'TupleValue', 'optional'],
+    [53, 'dict_value', 'DictValue', 'optional'],
+    [54, 'named_tuple_value', 'NamedTupleValue', 'optional'],
+  ],
+  TensorSpecProto: [
+    [1, 'name', 'string', 'optional'],
+    [2, 'shape', 'TensorShapeProto', 'optional'],
+    [3, 'dtype', 'enum', 'optional', DataType],
+  ],
+  TypeSpecProto: [
+    [3, 'type_spec_class_name', 'string', 'optional'],
+  ],
+  ListValue: [
+    [1, 'values', 'StructuredValue', 'repeated'],
+  ],
+  TupleValue: [
+    [1, 'values', 'StructuredValue', 'repeated'],
+  ],
+  DictValue: [
+    [1, 'fields', 'DictValue.fields_entry', 'repeated'],
+  ],
+  'DictValue.fields_entry': [
+    [1, 'key', 'string', 'optional'],
+    [2, 'value', 'StructuredValue', 'optional'],
+  ],
+  PairValue: [
+    [1, 'key', 'string', 'optional'],
+    [2, 'value', 'StructuredValue', 'optional'],
+  ],
+  NamedTupleValue: [
+    [1, 'name', 'string', 'optional'],
+    [2, 'values', 'PairValue', 'repeated'],
   ],
   SavedVariable: [
     [1, 'dtype', 'enum', 'optional', DataType],

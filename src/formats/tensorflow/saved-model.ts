@@ -3,8 +3,9 @@ import type { Source } from '../../codec/source.ts';
 import { unsafeName } from '../../codec/zip-directory.ts';
 import { type Finding, fail, warning } from '../../errors.ts';
 import { quoted } from '../../ir/text.ts';
-import { graphBody, Library, plainRef } from './body.ts';
+import { type Body, graphBody, Library, plainRef } from './body.ts';
 import { fetchStrings } from './fetch.ts';
+import { type Entry, entryOf, functionsOf } from './functions.ts';
 import { kerasOutputs } from './keras-order.ts';
 import { readMessage } from './message.ts';
 import type { AssetFileDef, MetaGraphDef, SavedModel, SignatureDef, TensorInfo } from './proto.gen.ts';
@@ -14,7 +15,7 @@ import { sizesOf } from './types.ts';
 
 export interface SavedModelOptions {
   readonly open?: ((location: string) => Promise<Source>) | undefined;
-  /** The signature; `serving_default` otherwise, or the only one. */
+  /** The signature or function; `serving_default` otherwise, or the only one. */
   readonly signature?: string | undefined;
   /** Tags of the graph, separated by commas; `serve` otherwise, or those of the only one. */
   readonly tag?: string | undefined;
@@ -35,30 +36,18 @@ export async function openSavedModel(source: Source, name: string, options: Save
   const graph = meta.graph_def;
   if (!graph) throw fail('E1101', 'the SavedModel has no graph', { path: 'meta_graphs.graph_def' });
   await fetchStrings(graph);
-  const { signature, signatureName } = chooseSignature(meta, options.signature);
   const library = new Library(graph);
-  const body = graphBody(graph, '');
-  const ends = (entries: readonly { key?: string | undefined; value?: TensorInfo | undefined }[] | undefined) =>
-    (entries ?? [])
-      .map(({ key = '', value = {} }) => ({ name: key, info: value, ref: plainRef(tensorName(value, key)) }))
-      .sort((a, c) => a.name.localeCompare(c.name, 'en', { numeric: true }));
-  const inputs = ends(signature.inputs).map(({ name, info, ref }) => {
-    const shape = info.tensor_shape;
-    return { name, type: info.dtype ?? 0, sizes: sizesOf(shape ?? { unknown_rank: true }), ref };
-  });
-  const outputs = inOrder(
-    ends(signature.outputs).map(({ name, ref }) => ({ name, ref })),
-    await kerasOutputs(options.open),
-  );
-  for (const { name, ref } of [...inputs, ...outputs])
-    if (!body.nodes.has(ref.node)) throw fail('E1104', `the signature's ${quoted(name)} is ${quoted(ref.node)}, which is no node`);
+  const graphNodes = graphBody(graph, '');
+  const entry = chooseEntry(meta, options.signature, graphNodes, library);
+  const { body, inputs } = entry;
+  const outputs = inOrder(entry.outputs, await kerasOutputs(options.open));
   const roots = outputs.map(o => o.ref.node);
   const resources = await readResources({ meta, body, library, roots, open: options.open });
   const findings = unsafeAssets(meta.asset_file_def ?? []);
   const version = meta.meta_info_def?.tensorflow_version;
   const metadata = new Map([
     ['source_format', 'saved_model'],
-    ['signature', signatureName],
+    ['signature', entry.name],
     ['tags', (meta.meta_info_def?.tags ?? []).join(',')],
   ]);
   return { name, body, library, inputs, outputs, resources, producer: version, metadata, findings };
@@ -107,15 +96,39 @@ function chooseGraph(graphs: readonly MetaGraphDef[], tag: string | undefined): 
   );
 }
 
-function chooseSignature(meta: MetaGraphDef, wanted: string | undefined): { signature: SignatureDef; signatureName: string } {
-  const all = new Map((meta.signature_def ?? []).map(({ key = '', value = {} }) => [key, value]));
-  const names = [...all.keys()].filter(n => n !== initSignature);
-  const name = wanted ?? (all.has('serving_default') ? 'serving_default' : names.length === 1 ? names[0] : undefined);
-  const signature = name === undefined ? undefined : all.get(name);
-  if (signature && name !== undefined) return { signature, signatureName: name };
-  const have = names.length === 0 ? 'there are none' : `there are ${listed(names)}`;
+/** A signature, or a function of the program. @throws ModelError E4001 listing what there is */
+function chooseEntry(meta: MetaGraphDef, wanted: string | undefined, body: Body, library: Library): Entry {
+  const signatures = new Map((meta.signature_def ?? []).map(({ key = '', value = {} }) => [key, value]));
+  const names = [...signatures.keys()].filter(n => n !== initSignature);
+  const functions = functionsOf(meta);
+  const only = names.length === 1 ? names : names.length === 0 && functions.length === 1 ? functions.map(f => f.path) : [];
+  const defaults = signatures.has('serving_default') ? ['serving_default'] : only;
+  const name = wanted ?? defaults[0];
+  const signature = name === undefined ? undefined : signatures.get(name);
+  if (signature && name !== undefined) return signatureEntry(name, signature, body);
+  const traces = functions.find(f => f.path === name)?.traces ?? functions.flatMap(f => f.traces).filter(t => t === name);
+  if (name !== undefined && traces.length === 1) return entryOf(name, traces[0]!, meta, body, library);
+  if (traces.length > 1)
+    throw fail('E4001', `the function ${quoted(name!)} was traced ${traces.length} times, choose one by --signature: ${listed(traces)}`);
+  const all = [...names, ...functions.map(f => f.path)];
+  const have = all.length === 0 ? 'there are none' : `there are ${listed(all)}`;
   throw fail(
     'E4001',
     wanted === undefined ? `no signature is the default, choose one by --signature; ${have}` : `no signature ${quoted(wanted)}; ${have}`,
   );
+}
+
+function signatureEntry(name: string, signature: SignatureDef, body: Body): Entry {
+  const ends = (entries: readonly { key?: string | undefined; value?: TensorInfo | undefined }[] | undefined) =>
+    (entries ?? [])
+      .map(({ key = '', value = {} }) => ({ name: key, info: value, ref: plainRef(tensorName(value, key)) }))
+      .sort((a, c) => a.name.localeCompare(c.name, 'en', { numeric: true }));
+  const inputs = ends(signature.inputs).map(({ name, info, ref }) => {
+    const shape = info.tensor_shape;
+    return { name, type: info.dtype ?? 0, sizes: sizesOf(shape ?? { unknown_rank: true }), ref };
+  });
+  const outputs = ends(signature.outputs).map(({ name, ref }) => ({ name, ref }));
+  for (const { name, ref } of [...inputs, ...outputs])
+    if (!body.nodes.has(ref.node)) throw fail('E1104', `the signature's ${quoted(name)} is ${quoted(ref.node)}, which is no node`);
+  return { name, body, inputs, outputs };
 }

@@ -6,7 +6,8 @@ import type { Builder } from '../../ops/builder.ts';
 import { contentsOf, elementOf as elementOfValue, rankOf } from '../../ops/shapes.ts';
 import type { Body } from './body.ts';
 import { Call, isValue, unsupported } from './call.ts';
-import { contentOf, type Handle, isList, tensorOf, Variable } from './handles.ts';
+import { complexOf, imaginaryOf, isComplexLike } from './complex.ts';
+import { complex, contentOf, type Handle, isList, tensorOf, Variable } from './handles.ts';
 import { lists } from './lists.ts';
 import { loops } from './loops.ts';
 import { tfRow } from './ops/index.ts';
@@ -130,13 +131,14 @@ function either({ reader }: Step, condition: Value, b: Builder, yes: Side, no: S
     }),
   );
   const [first, second] = sides as [(typeof sides)[0], (typeof sides)[0]];
-  const results = first.handles.map((handle, i) => {
+  const results = first.handles.map((handle, i): Handle | Both => {
     const other = second.handles[i];
-    if (handle === undefined || other === undefined) return undefined;
     // What both give as they got it needs no node.
-    return handle === other ? handle : [denseOf(handle), denseOf(other)];
+    if (handle === undefined || other === undefined || handle === other) return other && handle;
+    const isPair = isComplexLike(handle) || isComplexLike(other);
+    return { kind: 'both', parts: [partsOf(handle, isPair, first.inner), partsOf(other, isPair, second.inner)] };
   });
-  const pairs = results.filter(r => Array.isArray(r)) as [Value, Value][];
+  const pairs = results.filter(isBoth).flatMap(({ parts: [yes, no] }) => yes.map((v, k) => [v, no[k]!] as const));
   if (results.includes(undefined)) return results.map(() => undefined);
   if (pairs.length === 0) return results as Handle[];
   const graph = (side: 0 | 1, label: string, inner: Builder): Graph =>
@@ -148,18 +150,30 @@ function either({ reader }: Step, condition: Value, b: Builder, yes: Side, no: S
   const else_branch = graph(1, 'else', second.inner);
   const made = b.emit('If', [condition], { then_branch, else_branch }, { outputs: pairs.map((_, i) => `if_${i}`) }) as Value[];
   let at = 0;
-  return results.map((r, i) => {
-    if (!Array.isArray(r)) return r;
+  return results.map((r, i): Handle => {
+    if (!isBoth(r)) return r;
     const value = made[at++]!;
+    if (r.parts[0].length === 2) return complex(value, made[at++]);
     const before = first.handles[i];
     return isList(before) ? { ...before, content: { is: 'tensor', value } } : value;
   });
 }
 
-/** What a branch gives, as a tensor. */
-function denseOf(handle: Handle): Value {
-  if (!isList(handle)) return tensorOf(handle);
-  if (handle.content.is === 'tensor') return handle.content.value;
+/** What each branch gives for one output, as tensors. */
+interface Both {
+  readonly kind: 'both';
+  readonly parts: readonly [readonly Value[], readonly Value[]];
+}
+const isBoth = (r: Handle | Both): r is Both => typeof r === 'object' && 'kind' in r && r.kind === 'both';
+
+/** What a branch gives, as a tensor, or as the two parts of complex numbers. */
+function partsOf(handle: Handle, isPair: boolean, b: Builder): readonly Value[] {
+  if (isPair) {
+    const z = complexOf(handle);
+    return [z.real, imaginaryOf(z, b)];
+  }
+  if (!isList(handle)) return [tensorOf(handle)];
+  if (handle.content.is === 'tensor') return [handle.content.value];
   throw unsupported('a branch gives a list with elements that nothing was stored into');
 }
 

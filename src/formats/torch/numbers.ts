@@ -36,6 +36,8 @@ const whole = (round: (x: number) => number, run: (b: Builder, x: Value) => Valu
 });
 const truncated = whole(Math.trunc, (b, x) => b.Cast(x, 'int64'));
 
+const ofFloat = (run: (b: Builder, x: Value) => Value): Operation => ({ run: (b, x) => run(b, x!), in: 'float32' });
+
 const operations: Readonly<Record<string, Operation | undefined>> = {
   add: { known: (a, c) => a! + c!, run: (b, x, y) => b.Add(x!, y!) },
   sub: { known: (a, c) => a! - c!, run: (b, x, y) => b.Sub(x!, y!) },
@@ -81,8 +83,26 @@ const operations: Readonly<Record<string, Operation | undefined>> = {
   floor: whole(Math.floor, (b, x) => b.Floor(x)),
   ceil: whole(Math.ceil, (b, x) => b.Ceil(x)),
   sym_float: { run: (_, x) => x!, in: 'float32' },
-  sym_sqrt: { run: (b, x) => b.Sqrt(x!), in: 'float32' },
-  sqrt: { run: (b, x) => b.Sqrt(x!), in: 'float32' },
+  abs: { known: a => Math.abs(a!), run: (b, x) => b.Abs(x!) },
+  round: ofFloat((b, x) => b.Round(x)),
+  bit_and: { run: (b, x, y) => b.BitwiseAnd({ A: x!, B: y! }), in: 'int64' },
+  bit_or: { run: (b, x, y) => b.BitwiseOr({ A: x!, B: y! }), in: 'int64' },
+  bit_xor: { run: (b, x, y) => b.BitwiseXor({ A: x!, B: y! }), in: 'int64' },
+  lshift: { run: (b, x, y) => b.Mul(x!, b.Pow(b.like(2, x!), y!)), in: 'int64' },
+  rshift: { run: (b, x, y) => floorDivide(b, x!, b.Pow(b.like(2, x!), y!)), in: 'int64' },
+  log: ofFloat((b, x) => b.Log(x)),
+  sin: ofFloat((b, x) => b.Sin(x)),
+  cos: ofFloat((b, x) => b.Cos(x)),
+  tan: ofFloat((b, x) => b.Tan({ input: x })),
+  asin: ofFloat((b, x) => b.Asin({ input: x })),
+  acos: ofFloat((b, x) => b.Acos({ input: x })),
+  atan: ofFloat((b, x) => b.Atan({ input: x })),
+  sinh: ofFloat((b, x) => b.Sinh({ input: x })),
+  cosh: ofFloat((b, x) => b.Cosh({ input: x })),
+  tanh: ofFloat((b, x) => b.Tanh(x)),
+  exp: ofFloat((b, x) => b.Exp(x)),
+  sym_sqrt: ofFloat((b, x) => b.Sqrt(x)),
+  sqrt: ofFloat((b, x) => b.Sqrt(x)),
 };
 
 /** The name of a number's operation in a target such as `_operator.add` or `torch.sym_max`; undefined for other targets. */

@@ -149,6 +149,10 @@ for mode in ("one_hot", "multi_hot", "count"):
 one("integer_lookup", lambda: L.IntegerLookup(vocabulary=[3, 5, 7]), (6,), dtype="int64")
 one("integer_lookup_count", lambda: L.IntegerLookup(vocabulary=[3, 5, 7], output_mode="count"), (6,), dtype="int64")
 one("string_lookup_invert", lambda: L.StringLookup(vocabulary=["a", "bc", "d"], invert=True), (6,), dtype="int64")
+for name, options in {"": {}, "_tiles": dict(tile_grid_size=(3, 4), clip_limit=1.5), "_unit": dict(value_range=(0, 1), tile_grid_size=(2, 2)), "_whole": dict(clip_limit=0, tile_grid_size=(1, 1))}.items():
+    one(f"clahe{name}", lambda options=options: keras.Sequential([L.Rescaling(40.0 if "value_range" not in options else 0.2, offset=100.0 if "value_range" not in options else 0.5), L.ContrastLimitedAdaptiveHistogramEqualization(**options)]), (19, 17, 3))
+one("clahe_first", lambda: L.ContrastLimitedAdaptiveHistogramEqualization(tile_grid_size=(2, 2), data_format="channels_first"), (3, 8, 8))
+one("random_crop", lambda: L.RandomCrop(5, 5), (7, 6, 3))
 one("random_flip", lambda: L.RandomFlip(), (4, 4, 3))
 
 

@@ -157,3 +157,23 @@ op("rfft", lambda x: [*ops.rfft(x), *ops.rfft(x, 12)], (8,))
 op("irfft", lambda x: [ops.irfft(ops.rfft(x)), ops.irfft(ops.rfft(x), 7)], (8,))
 op("fft", lambda x, y: [*ops.fft((x, y)), *ops.fft2((x, y)), *ops.ifft2((x, y))], (4, 6), (4, 6))
 op("stft", lambda x: [*ops.stft(x, 8, 4, 16), *ops.stft(x, 6, 5, 8, window="hamming", center=False), *ops.stft(x, 8, 4, 8, window=None)], (40,))
+
+op("nan_quantiles", lambda x: [ops.nanmedian(x / ops.cast(x < 1, "float32") * ops.cast(x < 1, "float32"), axis=1), ops.nanquantile(ops.sqrt(x), 0.3, axis=-1), ops.nanquantile(ops.sqrt(x), [0.1, 0.5], axis=(1, 2), keepdims=True), ops.nanpercentile(ops.sqrt(x), 40.0, axis=1)], (4, 5))
+op("rearrange", lambda x: [ops.rearrange(x, "b h w c -> b (h w) c"), ops.rearrange(x, "b (h p) (w q) c -> b h w (c p q)", p=2, q=3), ops.rearrange(x, "b h w c -> c b w h"), ops.rearrange(x, "b (p h) w c -> (b p) h w c", p=2)], (4, 6, 3), batch=2)
+op("ssim", lambda x, y: [ops.image.ssim(x, y), ops.image.ssim(x, y + x, max_val=3.0, filter_size=5, filter_sigma=1.0)], (14, 13, 3), (14, 13, 3))
+fixed("ssim_one", lambda x, y: ops.image.ssim(x, y, filter_size=7), (9, 8, 2), (9, 8, 2))
+for center in (True, False):
+    op(f"istft_center_{center}", lambda x, center=center: ops.istft(ops.stft(x, 12, 4, 16, center=True), 12, 4, 16, center=center), (60,))
+op("istft_length", lambda x: [ops.istft(ops.stft(x, 16, 8, 16, window="hamming"), 16, 8, 16, window="hamming", length=50), ops.istft(ops.stft(x, 16, 16, 16, window=None), 16, 16, 16, window=None)], (2, 64))
+TURN = np.array([0.8, 0.3, -1.0, -0.25, 0.9, 1.5, 0.01, -0.02], "float32")
+for fill in "constant reflect wrap nearest".split():
+    op(f"affine_{fill}", lambda x, fill=fill: [ops.image.affine_transform(x, TURN, interpolation=i, fill_mode=fill, fill_value=0.5) for i in ("bilinear", "nearest")], (7, 6, 2))
+op("affine_each", lambda x, y: ops.image.affine_transform(x, y * 0.1 + np.array([1, 0, 0, 0, 1, 0, 0, 0], "float32")), (7, 6, 2), (8,))
+fixed("affine_one", lambda x: ops.image.affine_transform(x, TURN * np.array([2, 1, 1, 1, 2, 1, 0, 0], "float32")), (7, 6, 3))
+CORNERS = np.array([[0, 0], [6, 0.5], [0.25, 5], [5, 6.5]], "float32")
+op("perspective", lambda x: [ops.image.perspective_transform(x, CORNERS[None] * s + 0.41, CORNERS[None], interpolation=i, fill_value=1.5) for i, s in (("bilinear", 0.8), ("nearest", 1.13))], (7, 6, 2))
+op("perspective_each", lambda x, y: ops.image.perspective_transform(x, y * 0.2 + CORNERS, y * 0.0 + CORNERS), (7, 6, 2), (4, 2))
+for fill in "constant nearest wrap reflect".split():
+    fixed(f"map_coordinates_{fill}", lambda x, y, fill=fill: [ops.image.map_coordinates(x, y * (1.5 if fill == "reflect" else 4) + 2, order, fill_mode=fill, fill_value=0.5) for order in (0, 1)], (9, 8), (2, 3, 5))
+for method in "linear cubic lanczos3 lanczos5".split():
+    op(f"scale_and_translate_{method}", lambda x, method=method: [ops.image.scale_and_translate(x, (2, 5, 9, 2), np.array(s, "float32"), np.array([0.5, -1.0], "float32"), (1, 2), method, antialias=a) for s, a in (([0.6, 1.7], True), ([1.3, 0.8], False))], (7, 6, 2), batch=2)

@@ -56,6 +56,8 @@ def suppression(**more):
     return case(boxes=V([[float(v) for v in b] for b in boxes]), scores=V([0.9, 0.75, 0.6, 0.95, 0.5, 0.3]), max_output_size=C(3), dynamic=False, **more)
 
 
+# Of whole numbers a place between pixels may differ by one: the last bit decides where they are cut off.
+TURNS = ([[0.8, 0.3, -1.0, -0.25, 0.9, 1.5, 0.01, -0.02]], [[3.0, 0.0, -9.0, 0.1, -2.5, 4.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, -0.5, 0.0]])
 CASES = {
     "MatMul": [case(a=T(2, 3), b=T(3, 4)), case(a=T(3, 2), b=T(3, 4), transpose_a=True), case(a=T(2, 3), b=W(4, 3), transpose_b=True)],
     **{op: [case(x=T(2, 3, 4), y=T(2, 4, 5), types=("float32", "float64", "int32")), case(x=T(2, 4, 3), y=T(2, 5, 4), adj_x=True, adj_y=True)] for op in ("BatchMatMul", "BatchMatMulV2")},
@@ -86,6 +88,7 @@ CASES = {
     "ResizeBicubic": resize(rtol=1e-4),
     "ResizeArea": [case(images=T(2, 5, 5, 3), size=C(s), align_corners=a, types=("float32",)) for s in ([3, 4], [8, 10], [1, 2]) for a in (False, True)] + [case(images=T(2, 5, 5, 3), size=V([3, 7]), types=("float32",))],
     "CropAndResize": [case(image=T(2, 6, 7, 3), boxes=V([[0.1, 0.2, 0.8, 0.9], [-0.2, 0.0, 1.2, 1.0], [0.5, 0.5, 0.2, 0.1]]), box_ind=C([0, 1, 0]), crop_size=C(s), method=m, extrapolation_value=2.5, types=("float32",)) for s in ([4, 5], [1, 3]) for m in ("bilinear", "nearest")],
+    **{op: [case(images=T(2, 7, 6, 3), transforms=V(t), output_shape=V([5, 8], weight=True), interpolation=i, fill_mode=f, types=("float32", "float64", "float16"), **({} if op.endswith("V2") else dict(fill_value=V(0.5, weight=True)))) for t in TURNS for i in ("BILINEAR", "NEAREST") for f in ("CONSTANT", "REFLECT", "WRAP", "NEAREST")] for op in ("ImageProjectiveTransformV2", "ImageProjectiveTransformV3")},
     "RGBToHSV": [case(images=T(2, 3, 4, 3, low=0, high=1), types=("float32", "float64"))],
     "HSVToRGB": [case(images=T(2, 3, 4, 3, low=0, high=1), types=("float32", "float64"))],
     "AdjustHue": [case(images=T(2, 4, 5, 3, low=0, high=1), delta=V(0.3), types=("float32",))],

@@ -3,6 +3,7 @@ import { activation } from './activation.ts';
 import { attentions } from './attention.ts';
 import { convolutions } from './convolution.ts';
 import { core } from './core.ts';
+import { equalization } from './equalization.ts';
 import { inference } from './inference.ts';
 import { lookups } from './lookup.ts';
 import { merging } from './merging.ts';
@@ -26,7 +27,7 @@ export const families: Readonly<Record<string, LayerRows>> = {
   reshaping,
   merging,
   'only in training': inference,
-  preprocessing: { ...preprocessing, ...lookups, ...signals },
+  preprocessing: { ...preprocessing, ...equalization, ...lookups, ...signals },
 };
 
 const rows = new Map<string, LayerRow>(Object.values(families).flatMap(family => Object.entries(family)));

@@ -25,6 +25,7 @@ const augmentations = [
   'RandomColorDegeneration',
   'RandomColorJitter',
   'RandomContrast',
+  'RandomCrop',
   'RandomElasticTransform',
   'RandomErasing',
   'RandomFlip',

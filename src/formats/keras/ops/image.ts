@@ -4,9 +4,9 @@ import type { Builder } from '../../../ops/builder.ts';
 import { elementOf, range, rankOf, shapeOf } from '../../../ops/shapes.ts';
 
 import { resized } from '../layers/resizing.ts';
-import { type LayerCall, type LayerRow, unsupported } from '../layers/row.ts';
+import { type LayerCall, type LayerRow, plain, unsupported } from '../layers/row.ts';
 import { paddingOf } from '../windows.ts';
-import { flagOption, floats, numbersOption, option, real, unary } from './arguments.ts';
+import { flagOption, floats, numberOption, numbersOption, operand, option, real, unary } from './arguments.ts';
 
 const channelOf = (x: LayerCall, v: Value): number => (x.isChannelsFirst ? rankOf(v) - 3 : rankOf(v) - 1);
 /** Rows and columns. */
@@ -106,12 +106,15 @@ function padded(b: Builder, v: Value, x: LayerCall): Value {
   return b.Pad({ data: v, pads: b.ints([...at(0), ...at(1)]) });
 }
 
-/** [N, C, H, W], whatever the image is, and back. */
+/** [N, C, H, W], whatever the image is. */
+function batchOf(b: Builder, v: Value, x: LayerCall): Value {
+  const batch = rankOf(v) === 3 ? b.Unsqueeze(v, [0]) : v;
+  return x.isChannelsFirst ? batch : b.Transpose(batch, [0, 3, 1, 2]);
+}
+/** The same, and back. */
 function asBatch(b: Builder, v: Value, x: LayerCall, compute: (y: Value) => Value): Value {
   const isOne = rankOf(v) === 3;
-  const batch = isOne ? b.Unsqueeze(v, [0]) : v;
-  const first = x.isChannelsFirst ? batch : b.Transpose(batch, [0, 3, 1, 2]);
-  const made = compute(first);
+  const made = compute(batchOf(b, v, x));
   const rank = rankOf(made);
   const back = x.isChannelsFirst ? made : b.Transpose(made, [0, 2, 3, 1, ...range(rank - 4, 4)]);
   return isOne ? b.Squeeze(back, [0]) : back;
@@ -126,14 +129,16 @@ function filtered(b: Builder, v: Value, kernel: readonly number[], sizes: readon
   return b.Conv(v, weight, undefined, { group: channels, pads });
 }
 
+/** A bell of so many numbers, which add up to 1. */
+function bellOf(size: number, sigma: number): number[] {
+  const values = range(size).map(n => Math.exp(-0.5 * ((n - (size - 1) / 2) / sigma) ** 2));
+  const sum = values.reduce((p, q) => p + q, 0);
+  return values.map(value => value / sum);
+}
+
 function blur(b: Builder, v: Value, x: LayerCall): Value {
   const [sizes, sigmas] = [numbersOption(x, 'kernel_size') ?? [3, 3], numbersOption(x, 'sigma') ?? [1, 1]];
-  const bell = (i: number): number[] => {
-    const values = range(sizes[i]!).map(n => Math.exp(-0.5 * ((n - (sizes[i]! - 1) / 2) / sigmas[i]!) ** 2));
-    const sum = values.reduce((p, q) => p + q, 0);
-    return values.map(value => value / sum);
-  };
-  const [across, down] = [bell(0), bell(1)];
+  const [across, down] = [0, 1].map(i => bellOf(sizes[i]!, sigmas[i]!)) as [number[], number[]];
   if (sizes[0] !== sizes[1]) throw unsupported('a kernel that is no square');
   const [height, width] = sizes as [number, number];
   const pads = [Math.floor((height - 1) / 2), Math.floor((width - 1) / 2), Math.ceil((height - 1) / 2), Math.ceil((width - 1) / 2)];
@@ -155,6 +160,27 @@ function sobel(b: Builder, v: Value, x: LayerCall): Value {
     );
   });
 }
+
+/** How alike two images are, by means, variances and the covariance under a bell. */
+const similarity: LayerRow = plain((x, b) => {
+  const [size, sigma, most] = [numberOption(x, 'filter_size', 11), numberOption(x, 'filter_sigma', 1.5), numberOption(x, 'max_val', 1)];
+  const bell = bellOf(size, sigma);
+  const kernel = bell.flatMap(d => bell.map(a => a * d));
+  const given = [operand(x, b, 'image1', 0), operand(x, b, 'image2', 1)];
+  const [p, q] = given.map(v => batchOf(b, floats(b, v), x)) as [Value, Value];
+  const mean = (v: Value): Value => filtered(b, v, kernel, [size, size], [0, 0, 0, 0]);
+  const [mp, mq] = [mean(p), mean(q)];
+  const spread = (v: Value, w: Value, ofMeans: Value): Value => b.Sub(mean(b.Mul(v, w)), ofMeans);
+  const [pp, qq, pq] = [b.Mul(mp, mp), b.Mul(mq, mq), b.Mul(mp, mq)];
+  const twice = (v: Value): Value => b.Mul(v, b.like(2, v));
+  const steady = (v: Value, k: number): Value => b.Add(v, b.like((k * most) ** 2, v));
+  const [k1, k2] = [numberOption(x, 'k1', 0.01), numberOption(x, 'k2', 0.03)];
+  const above = b.Mul(steady(twice(pq), k1), steady(twice(spread(p, q, pq)), k2));
+  const below = b.Mul(steady(b.Add(pp, qq), k1), steady(b.Add(spread(p, p, pp), spread(q, q, qq)), k2));
+  const isOne = rankOf(given[0]!) === 3;
+  const made = b.ReduceMean({ data: b.Div(above, below), axes: b.ints(isOne ? [0, 1, 2, 3] : [1, 2, 3]) }, { keepdims: 0 });
+  return b.Cast(made, elementOf(given[0]!));
+});
 
 /** Windows as channels: rows, columns, then channels of each. */
 function patches(b: Builder, v: Value, x: LayerCall): Value {
@@ -191,5 +217,6 @@ export const images: Readonly<Record<string, LayerRow>> = {
   PadImages: unary(padded),
   GaussianBlur: real(blur),
   SobelEdges: real(sobel),
+  SSIM: similarity,
   ExtractPatches: unary(patches),
 };

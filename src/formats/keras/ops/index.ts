@@ -9,10 +9,12 @@ import { orders } from './order.ts';
 import { pairs } from './pairs.ts';
 import { picking } from './pick.ts';
 import { products } from './products.ts';
+import { rearrangements } from './rearrange.ts';
 import { reductions } from './reduce.ts';
 import { scatters } from './scatter.ts';
 import { shapeOperations } from './shape.ts';
 import { transforms } from './transform.ts';
+import { warps } from './warp.ts';
 
 const families = [
   elementwise,
@@ -28,6 +30,8 @@ const families = [
   picking,
   scatters,
   transforms,
+  warps,
+  rearrangements,
 ];
 const rows = new Map<string, LayerRow>(families.flatMap(family => Object.entries(family)));
 

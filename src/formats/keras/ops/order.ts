@@ -16,42 +16,72 @@ export function sorted(b: Builder, v: Value, axis: number): { readonly values: V
   return { values: isSortable ? Values : b.Cast(Values, 'bool'), places: b.Cast(Indices, 'int32') };
 }
 
-/** Quantiles of the axes together, between two elements on the line from one to the other; their own axes come first. */
-function quantiles(x: LayerCall, b: Builder, given: Value, q: Value): Value {
-  const v = floats(b, given);
+interface Rows {
+  /** The elements that are sorted in an axis at the end. */
+  readonly row: Value;
+  readonly axis: number;
+  /** What was found, with an axis at the end for each quantile that was asked for, as Keras has it: their own axis comes first. */
+  readonly ahead: (found: Value) => Value;
+}
+
+/** The axes of an operation as one row at the end. */
+function rowsOf(x: LayerCall, b: Builder, v: Value, q: Value): Rows {
   const rank = rankOf(v);
   const axes = axesOf(numbersOption(x, 'axis') ?? range(rank), rank);
   const others = range(rank).filter(a => !axes.includes(a));
   const moved = permuted(b, v, [...others, ...axes]);
   const row = reshapeTo(b, moved, [...sizesOf(b, v).filter((_, a) => others.includes(a)), -1]);
   const axis = others.length;
+  const first = rankOf(q);
+  const ahead = (found: Value): Value => {
+    const placed = first === 0 ? found : b.Transpose(found, [axis, ...range(axis)]);
+    const kept = axes.map(a => a + first).sort((p, r) => p - r);
+    return flagOption(x, 'keepdims') ? b.Unsqueeze(placed, kept) : placed;
+  };
+  return { row, axis, ahead };
+}
+
+/** Between two elements, on the line from one to the other. */
+function onLine(b: Builder, place: Value, at: (rounded: Value) => Value): Value {
+  const [low, high] = [at(b.Floor(place)), at(b.Ceil(place))];
+  return b.Add(low, b.Mul(b.Sub(high, low), b.Sub(place, b.Floor(place))));
+}
+
+/** Quantiles of the axes together. */
+function quantiles(x: LayerCall, b: Builder, given: Value, q: Value): Value {
+  const v = floats(b, given);
+  const { row, axis, ahead } = rowsOf(x, b, v, q);
   const { values } = sorted(b, row, axis);
   const size = shapeOf(row)[axis]!;
   if (typeof size !== 'number') throw unsupported('a quantile over sizes that only the run knows');
   const place = b.Mul(b.Cast(q, elementOf(v)), b.like(size - 1, v));
-  const at = (rounded: Value): Value => b.Gather(values, b.Cast(rounded, 'int64'), axis);
-  const [low, high] = [at(b.Floor(place)), at(b.Ceil(place))];
-  const found = b.Add(low, b.Mul(b.Sub(high, low), b.Sub(place, b.Floor(place))));
+  const found = onLine(b, place, rounded => b.Gather(values, b.Cast(rounded, 'int64'), axis));
   // One NaN makes everything NaN.
   const hasNaN = b.Cast(b.ReduceMax(b.Cast(b.IsNaN(row), 'int32'), { axes: [axis], keepdims: 1 }), 'bool');
   const flags = rankOf(q) === 0 ? b.Squeeze(hasNaN, [axis]) : hasNaN;
-  const whole = b.Where(flags, b.like(Number.NaN, v), found);
-  const ahead = rankOf(q) === 0 ? whole : b.Transpose(whole, [axis, ...range(axis)]);
-  const first = rankOf(q);
-  return flagOption(x, 'keepdims')
-    ? b.Unsqueeze(
-        ahead,
-        axes.map(a => a + first).sort((p, r) => p - r),
-      )
-    : ahead;
+  return ahead(b.Where(flags, b.like(Number.NaN, v), found));
 }
-const quantile = (scale: number, hasMethod: boolean): LayerRow =>
+
+/** The same of the elements that are numbers: how many those are, each row has for itself. */
+function quantilesOfNumbers(x: LayerCall, b: Builder, given: Value, q: Value): Value {
+  const v = floats(b, given);
+  const { row, axis, ahead } = rowsOf(x, b, v, q);
+  const isNone = b.IsNaN(row);
+  const { values } = sorted(b, b.Where(isNone, b.like(Number.POSITIVE_INFINITY, v), row), axis);
+  const count = b.ReduceSum(b.Cast(b.Not(isNone), elementOf(v)), { axes: [axis], keepdims: 1 });
+  const zero = b.like(0, v);
+  const place = b.Mul(b.Cast(flat(b, q), elementOf(v)), b.Max(b.Sub(count, b.like(1, v)), zero));
+  const found = onLine(b, place, rounded => b.GatherElements({ data: values, indices: b.Cast(rounded, 'int64') }, { axis }));
+  const whole = b.Where(b.Equal(count, zero), b.like(Number.NaN, v), found);
+  return ahead(rankOf(q) === 0 ? b.Squeeze(whole, [axis]) : whole);
+}
+const quantile = (scale: number, hasMethod: boolean, of = quantiles): LayerRow =>
   plain((x, b) => {
     const method = option(x, 'method') ?? 'linear';
     if (hasMethod && method !== 'linear') throw unsupported(`the method ${String(method)}`);
     const q = operand(x, b, 'q', 1, floats(b, x.first.value));
     const share = b.Div(floats(b, q), b.like(scale, floats(b, q)));
-    return quantiles(x, b, x.first.value, share);
+    return of(x, b, x.first.value, share);
   });
 
 /** How many of an ascending row are below each number, or not above it. */
@@ -89,6 +119,9 @@ export const orders: Readonly<Record<string, LayerRow>> = {
   // Recorded with a method too, which Keras does not hand on.
   Quantile: quantile(1, false),
   Percentile: quantile(100, true),
+  Nanmedian: plain((x, b) => quantilesOfNumbers(x, b, x.first.value, b.constant(0.5, 'float32'))),
+  Nanquantile: quantile(1, true, quantilesOfNumbers),
+  Nanpercentile: quantile(100, true, quantilesOfNumbers),
   Digitize: plain((x, b) => ranksIn(b, operand(x, b, 'bins', 1, floats(b, x.first.value)), floats(b, x.first.value), true)),
   SearchSorted: plain((x, b) => {
     const row = operand(x, b, 'sorted_sequence', 0);

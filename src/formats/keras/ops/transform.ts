@@ -2,8 +2,8 @@
 import { isJsonArray, type Json } from '../../../codec/json.ts';
 import type { Value } from '../../../ir/graph.ts';
 import type { Builder } from '../../../ops/builder.ts';
-import { elementOf, range, rankOf } from '../../../ops/shapes.ts';
-import { expandLike } from '../../../ops/sizing.ts';
+import { elementOf, range, rankOf, shapeOf } from '../../../ops/shapes.ts';
+import { addSizes, expandLike, mulSizes, reshapeTo, sizesOf } from '../../../ops/sizing.ts';
 import { type LayerCall, type LayerRow, plain, unsupported } from '../layers/row.ts';
 import { numberOption, option, real, unary } from './arguments.ts';
 
@@ -93,12 +93,11 @@ function framesOf(x: LayerCall): Frames {
   };
 }
 
-/** Frequencies of real numbers: those above half are the others mirrored. */
-function inverseReal(x: LayerCall, b: Builder): Value {
-  const pairs = pairOf(x, b);
+/** Real numbers of so many from their frequencies: those above half are the others mirrored. */
+function backFromReal(b: Builder, pairs: Value, size: number): Value {
   const axis = rankOf(pairs) - 2;
-  const count = x.size(pairs, axis);
-  const size = typeof option(x, 'fft_length') === 'number' ? numberOption(x, 'fft_length') : 2 * (count - 1);
+  const count = shapeOf(pairs)[axis];
+  if (typeof count !== 'number') throw unsupported('frequencies whose number only the run knows');
   const wanted = Math.floor(size / 2) + 1;
   const missing = Math.max(0, wanted - count);
   const filled = b.Pad({
@@ -116,6 +115,43 @@ function inverseReal(x: LayerCall, b: Builder): Value {
   return partsOf(b, transformed(b, settled, size, false, true, true))[0];
 }
 
+/** The window that undoes one: its share of all windows over a place, squared. */
+function undoing(window: readonly number[], step: number): number[] {
+  const energy = (place: number): number => {
+    let sum = 0;
+    for (let i = place % step; i < window.length; i += step) sum += window[i]! ** 2;
+    return sum;
+  };
+  return window.map((w, i) => w / energy(i));
+}
+
+/** Signals from the frequencies of their frames: frames are added where they overlap. */
+function inverseStft(x: LayerCall, b: Builder): Value {
+  const { length, step, size, window, isCentered } = framesOf(x);
+  const before = Math.floor((size - length) / 2);
+  const frames = backFromReal(b, pairOf(x, b), size);
+  const weights =
+    window &&
+    undoing(
+      range(size).map(i => window[i - before] ?? 0),
+      step,
+    );
+  const weighed = weights ? b.Mul(frames, b.Cast(b.constant(weights, 'float32', [size]), elementOf(frames))) : frames;
+  const rank = rankOf(frames);
+  const others = sizesOf(b, frames).slice(0, -2);
+  const count = b.dim(frames, rank - 2);
+  const columns = b.Transpose(reshapeTo(b, weighed, [-1, count, size]), [0, 2, 1]);
+  const total = addSizes(b, mulSizes(b, addSizes(b, count, -1), step), size);
+  const image_shape = b.sizes([1, total]);
+  const added = b.Col2Im({ input: columns, image_shape, block_shape: b.ints([1, size]) }, { strides: [1, step] });
+  const whole = reshapeTo(b, added, [...others, total]);
+  const half = Math.floor(size / 2);
+  const start = isCentered ? half : 0;
+  const stated = option(x, 'length');
+  const end = typeof stated === 'number' ? start + stated : isCentered && half > 0 ? -half : Number.MAX_SAFE_INTEGER;
+  return b.Slice(whole, { axes: [others.length], starts: [start], ends: [end] });
+}
+
 export const transforms: Readonly<Record<string, LayerRow>> = {
   ExtractSequences: unary((b, v, x) => framed(b, v, numberOption(x, 'sequence_length'), numberOption(x, 'sequence_stride'), x.size(v, -1))),
   FFT: ofPairs(1, false),
@@ -125,6 +161,11 @@ export const transforms: Readonly<Record<string, LayerRow>> = {
     const size = typeof option(x, 'fft_length') === 'number' ? numberOption(x, 'fft_length') : x.size(v, -1);
     return partsOf(b, transformed(b, v, size, true));
   }),
-  IRFFT: plain(inverseReal),
+  IRFFT: plain((x, b) => {
+    const pairs = pairOf(x, b);
+    const size = typeof option(x, 'fft_length') === 'number' ? numberOption(x, 'fft_length') : 2 * (x.size(pairs, -2) - 1);
+    return backFromReal(b, pairs, size);
+  }),
+  ISTFT: plain(inverseStft),
   STFT: real((b, v, x) => partsOf(b, stft(b, v, framesOf(x), x.size(v, -1)))),
 };

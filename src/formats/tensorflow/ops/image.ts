@@ -1,6 +1,7 @@
-// Colours, boxes.
+// Colours, boxes, projections.
 import type { Value } from '../../../ir/graph.ts';
 import type { Builder, Size } from '../../../ops/builder.ts';
+import { type Fill, projected } from '../../../ops/projective.ts';
 import { contentsOf, elementOf, rankOf } from '../../../ops/shapes.ts';
 import { expandTo, sizeScalar } from '../../../ops/sizing.ts';
 import { type Call, type TfRow, type TfRows, unsupported } from '../call.ts';
@@ -120,7 +121,20 @@ const nonMaxSuppressionV5: TfRow = (x, b) => {
   return [padded(b, x, found), x.boolean('pad_to_max_output_size') ? filledTo(b, scores, most!) : scores, countOf(b, found)];
 };
 
+const fills: ReadonlySet<string> = new Set(['constant', 'reflect', 'wrap', 'nearest']);
+
+const projective: TfRow = (x, b) => {
+  const given = x.string('fill_mode').toLowerCase();
+  const fill = (fills.has(given) ? given : 'constant') as Fill;
+  const fillValue = x.op.endsWith('V3') ? x.tensor('fill_value') : b.constant(0, 'float32');
+  const [rows, columns] = x.sizes('output_shape', b);
+  const how = { isNearest: x.string('interpolation').toUpperCase() === 'NEAREST', fill, fillValue };
+  return projected(b, x.tensor('images'), x.tensor('transforms'), [rows!, columns!], how);
+};
+
 export const images: TfRows = {
+  ImageProjectiveTransformV2: projective,
+  ImageProjectiveTransformV3: projective,
   RGBToHSV: rgbToHsv,
   HSVToRGB: hsvToRgb,
   AdjustHue: adjustHue,

@@ -13,6 +13,7 @@ import { norms } from './norm.ts';
 import { parts } from './parts.ts';
 import { pooling } from './pooling.ts';
 import { products } from './products.ts';
+import { quantizeAndDequantize } from './quantize-and-dequantize.ts';
 import { reduce } from './reduce.ts';
 import { resizes } from './resize.ts';
 import { segmentRows } from './segments.ts';
@@ -37,6 +38,7 @@ const families: readonly TfRows[] = [
   matrices,
   boxes,
   fakeQuants,
+  quantizeAndDequantize,
   strings,
 ];
 

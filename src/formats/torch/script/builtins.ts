@@ -1,116 +1,51 @@
 // Operators of TorchScript on what is known before the run: numbers, texts, lists, dicts, and facts about tensors. A row gives
 // `notMine` for arguments that are left to the ATen table.
 import { fail } from '../../../errors.ts';
-import type { Value } from '../../../ir/graph.ts';
 import type { DataType } from '../../../ir/types.ts';
 import { isFloat } from '../../../ir/types.ts';
 import type { Builder } from '../../../ops/builder.ts';
-import { elementOf, range, rankOf } from '../../../ops/shapes.ts';
+import { elementOf, rankOf } from '../../../ops/shapes.ts';
 import { isComplex } from '../aten/operands.ts';
 import { type Scalar, Symbolic } from '../aten/row.ts';
 import { TensorRef } from '../memory.ts';
 import { numberValue } from '../numbers.ts';
-import { type Interpreter, Raised } from './interpret.ts';
-import { codeOfElement, elementOfCode } from './overloads.ts';
-import { computeScalar, convertNumber, isScalarOperation, scalarValue, settled, truth } from './scalars.ts';
 import {
-  Callable,
-  Device,
-  Dict,
-  type Host,
-  Instance,
-  isKnownFloat,
-  isKnownNumber,
-  isNumber,
-  isSame,
-  kindOf,
-  List,
-  maxItems,
-  plain,
-  Tuple,
-} from './values.ts';
-
-export const notMine = Symbol('left to the ATen table');
-
-export type Builtin = (args: readonly Host[], e: Interpreter, keywords: ReadonlyMap<string, Host>) => Host | typeof notMine;
-
-const tensorOf = (v: Host, e: Interpreter): Value => {
-  if (v instanceof TensorRef) return v.read(e.b);
-  throw fail('E1304', `expected a tensor, found ${kindOf(v)}`);
-};
-const sizeOf = (value: Value, axis: number, b: Builder): Host => {
-  const rank = rankOf(value);
-  if (!Number.isInteger(axis) || axis < -rank || axis >= rank) throw fail('E1305', `axis ${axis} of a tensor of rank ${rank}`);
-  const size = b.dim(value, axis);
-  return typeof size === 'number' ? size : settled(new Symbolic(size));
-};
-const sizesOf = (value: Value, b: Builder): List => new List(range(rankOf(value)).map(axis => sizeOf(value, axis, b)));
-const numberAt = (v: Host, what: string): number => {
-  if (isKnownNumber(v)) return plain(v);
-  throw fail('E2001', `${what} must be known before the run`);
-};
-const sequence = (v: Host): readonly Host[] | undefined =>
-  v instanceof List || v instanceof Tuple ? v.items : v instanceof Dict ? [...v.entries.keys()] : undefined;
-const listOf = (v: Host): List => {
-  if (v instanceof List) return v;
-  throw fail('E1304', `expected a list, found ${kindOf(v)}`);
-};
-const dictOf = (v: Host): Dict => {
-  if (v instanceof Dict) return v;
-  throw fail('E1304', `expected a dict, found ${kindOf(v)}`);
-};
-
-/** The place in a list that an index means. */
-function placeIn(length: number, index: Host): number {
-  const i = numberAt(index, 'a place in a list');
-  const at = i < 0 ? i + length : i;
-  if (!Number.isInteger(at) || at < 0 || at >= length) throw fail('E1305', `place ${i} in a list of ${length}`);
-  return at;
-}
-
-/** Whether two values are equal, where it is known. */
-function equal(a: Host, c: Host, e: Interpreter): Host {
-  if (isNumber(a) && isNumber(c)) return computeScalar('eq', [a, c], e.b);
-  const [x, y] = [sequence(a), sequence(c)];
-  if (!x || !y) return isSame(a, c);
-  if (x.length !== y.length) return false;
-  e.spend(x.length);
-  let all: Host = true;
-  for (const [i, item] of x.entries()) {
-    const one = truth(equal(item, y[i], e), e.b);
-    if (one === false) return false;
-    all = one === true ? all : computeScalar('__and__', [all as boolean | Symbolic, one], e.b);
-  }
-  return all;
-}
-
-const isHost = (v: Host): boolean => !(v instanceof TensorRef);
-const not = (v: Host, e: Interpreter): Host => {
-  const known = truth(v, e.b);
-  return known instanceof Symbolic ? settled(new Symbolic(e.b.Not(known.value))) : !known;
-};
-
-/** @throws ModelError E1009 for a list or text of more items than are kept */
-function bounded(what: 'list' | 'text', count: number): void {
-  if (count > maxItems)
-    throw fail('E1009', `a ${what} of ${count} ${what === 'list' ? 'items' : 'characters'}`, {
-      limit: { name: 'torchscript.items', value: maxItems },
-    });
-}
-const joined = (parts: readonly string[], by = ''): string => {
-  bounded(
-    'text',
-    parts.reduce((n, part) => n + part.length + by.length, 0),
-  );
-  return parts.join(by);
-};
-const concatenated = (...lists: readonly (readonly Host[])[]): Host[] => {
-  bounded(
-    'list',
-    lists.reduce((n, list) => n + list.length, 0),
-  );
-  return lists.flat() as Host[];
-};
+  aboutTensor,
+  always,
+  type Builtin,
+  dictOf,
+  equal,
+  isHost,
+  listOf,
+  not,
+  notMine,
+  numberAt,
+  sequence,
+  sizeOf,
+  sizesOf,
+  tensorOf,
+} from './builtin.ts';
+import { type Interpreter, Raised } from './interpret.ts';
+import {
+  anyOf,
+  clearDict,
+  concatenate,
+  concatenated,
+  getItem,
+  inPlace,
+  lengthOf,
+  placeIn,
+  repeated,
+  slice,
+  sorted,
+  stack,
+  unbind,
+  whereNot,
+} from './lists.ts';
+import { codeOfElement, elementOfCode } from './overloads.ts';
+import { computeScalar, convertNumber, isScalarOperation, scalarValue, truth } from './scalars.ts';
+import { format, joined, texts, written } from './texts.ts';
+import { Callable, Device, Dict, type Host, Instance, isKnownFloat, isNumber, isSame, kindOf, List, Tuple } from './values.ts';
 
 /** Numbers, texts and lists under one operator. */
 const arithmetic =
@@ -138,33 +73,6 @@ function extreme(name: 'min' | 'max', [list, other]: readonly Host[], e: Interpr
   const items = (list as List).items;
   if (other !== undefined || items.length === 0 || !items.every(isNumber)) return notMine;
   return items.reduce((a, c) => computeScalar(name, [a, c], e.b));
-}
-
-function repeated({ items }: List, count: number): List {
-  bounded('list', items.length * count);
-  return new List(Array.from({ length: Math.max(0, count) }, () => items).flat());
-}
-
-/** `"{} of {}".format(a, b)`, as far as messages need it. */
-function format([text, ...values]: readonly Host[], e: Interpreter): string {
-  const parts = String(text).split('{}');
-  return joined(parts.flatMap((part, i) => (i === 0 ? [part] : [written(values[i - 1], e), part])));
-}
-function written(v: Host, e: Interpreter): string {
-  e.spend(1);
-  const items = (list: readonly Host[]): string =>
-    joined(
-      list.map(item => written(item, e)),
-      ', ',
-    );
-  if (typeof v === 'string') return v;
-  if (v === undefined) return 'None';
-  if (typeof v === 'boolean') return v ? 'True' : 'False';
-  if (isKnownFloat(v)) return Number.isInteger(plain(v)) ? `${plain(v)}.0` : String(plain(v));
-  if (isKnownNumber(v)) return String(v);
-  if (v instanceof List) return `[${items(v.items)}]`;
-  if (v instanceof Tuple) return `(${items(v.items)})`;
-  return v instanceof Device ? v.name : `<${kindOf(v)}>`;
 }
 
 /** `torch.tensor(data)`: numbers, known or not, in lists of any depth. */
@@ -195,117 +103,6 @@ function tensor(data: Host, type: DataType | undefined, b: Builder): TensorRef {
 const elementIn = (keywords: ReadonlyMap<string, Host>, key = 'dtype'): DataType | undefined => {
   const code = keywords.get(key);
   return code === undefined ? undefined : elementOfCode(Number(code));
-};
-
-const slice: Builtin = ([of, start, end, step]) => {
-  const items = of instanceof List || of instanceof Tuple ? of.items : typeof of === 'string' ? [...of] : undefined;
-  if (!items) return notMine;
-  const by = step === undefined ? 1 : numberAt(step, 'the step of a slice');
-  if (by < 1) throw fail('E2001', 'slices backwards have no conversion');
-  const bound = (v: Host, standard: number): number => {
-    if (v === undefined) return standard;
-    const i = numberAt(v, 'the bound of a slice');
-    return Math.min(Math.max(i < 0 ? i + items.length : i, 0), items.length);
-  };
-  const from = bound(start, 0);
-  const taken = items.slice(from, Math.max(from, bound(end, items.length))).filter((_, i) => i % by === 0);
-  return typeof of === 'string' ? taken.join('') : of instanceof Tuple ? new Tuple(taken) : new List(taken);
-};
-
-/** Lists that a loop of the run has filled. */
-const lengthOf = (list: List, rows: Value, e: Interpreter): Host =>
-  computeScalar('add', [list.known.length, sizeOf(rows, 0, e.b) as Scalar], e.b);
-
-/** All of its items along a new axis. */
-function stacked(list: List, rows: Value, axis: number, e: Interpreter): Value {
-  const known = list.known.map(item => e.b.Unsqueeze(tensorOf(item, e), [0]));
-  const all = known.length > 0 ? e.b.Concat([...known, rows], 0) : rows;
-  const rank = rankOf(all);
-  const at = axis < 0 ? axis + rank : axis;
-  const others = range(rank - 1, 1);
-  return at === 0 ? all : e.b.Transpose(all, [...others.slice(0, at), 0, ...others.slice(at)]);
-}
-
-const stack: Builtin = ([list, axis = 0], e) =>
-  list instanceof List && list.rows ? TensorRef.of(stacked(list, list.rows, numberAt(axis, 'an axis'), e)) : notMine;
-
-/** Its items one behind the other: the new axis is merged with the one behind it. */
-const concatenate: Builtin = ([list, axis = 0], e) => {
-  if (!(list instanceof List && list.rows)) return notMine;
-  const rank = rankOf(list.rows) - 1;
-  const given = numberAt(axis, 'an axis');
-  const at = given < 0 ? given + rank : given;
-  const whole = stacked(list, list.rows, at, e);
-  const sizes = range(rank + 1).map(i => e.b.dim(whole, i));
-  return TensorRef.of(e.b.Reshape(whole, [...sizes.slice(0, at), -1, ...sizes.slice(at + 2)]));
-};
-
-const getItem: Builtin = ([of, index], e) => {
-  if (of instanceof List && of.rows && of.known.length === 0) return TensorRef.of(e.b.Gather(of.rows, scalarValue(index, e.b), 0));
-  if (of instanceof List || of instanceof Tuple) return of.items[placeIn(of.items.length, index)];
-  if (of instanceof Dict) {
-    if (!of.entries.has(index)) throw new Raised(`a dict has no ${written(index, e)}`);
-    return of.entries.get(index);
-  }
-  if (typeof of === 'string') return of[placeIn(of.length, index)];
-  throw fail('E1304', `${kindOf(of)} has no items`);
-};
-
-const aboutTensor =
-  (fact: (value: Value, e: Interpreter) => Host): Builtin =>
-  ([of], e) =>
-    of instanceof TensorRef ? fact(of.read(e.b), e) : notMine;
-const always =
-  (value: Host): Builtin =>
-  () =>
-    value;
-
-/** Of lists: what changes them in place. */
-const inPlace: Readonly<Record<string, (list: List, args: readonly Host[]) => Host>> = {
-  append(list, [item]) {
-    bounded('list', list.known.length + 1);
-    list.push(item);
-    return list;
-  },
-  extend(list, [items]) {
-    list.items = concatenated(list.items, sequence(items) ?? []);
-    return undefined;
-  },
-  insert(list, [at, item]) {
-    const i = numberAt(at, 'a place in a list');
-    bounded('list', list.items.length + 1);
-    list.items.splice(i, 0, item);
-    return undefined;
-  },
-  reverse(list) {
-    list.items.reverse();
-    return undefined;
-  },
-  remove(list, [item]) {
-    const at = list.items.findIndex(x => isSame(x, item));
-    if (at >= 0) list.items.splice(at, 1);
-    return undefined;
-  },
-  clear(list) {
-    list.items = [];
-    return undefined;
-  },
-};
-
-const texts: Readonly<Record<string, (text: string, args: readonly Host[], e: Interpreter) => Host>> = {
-  lower: text => text.toLowerCase(),
-  upper: text => text.toUpperCase(),
-  strip: text => text.trim(),
-  startswith: (text, [start]) => text.startsWith(String(start)),
-  endswith: (text, [end]) => text.endsWith(String(end)),
-  replace: (text, [from, to]) => joined(text.split(String(from)), String(to)),
-  find: (text, [part]) => text.indexOf(String(part)),
-  split: (text, [by]) => new List(by === undefined ? text.split(/\s+/).filter(Boolean) : text.split(String(by))),
-  join: (text, [parts], e) =>
-    joined(
-      (sequence(parts) ?? []).map(part => written(part, e)),
-      text,
-    ),
 };
 
 const instanceKinds: Readonly<Record<string, (v: Host) => boolean>> = {
@@ -457,6 +254,10 @@ export const builtins: Readonly<Record<string, Builtin | undefined>> = {
     return undefined;
   },
   'aten.sorted': ([of]) => new List(sorted(listOf(of).items, false)),
+  'prim.sorted': ([of]) => new List(sorted(listOf(of).items, false)),
+  'aten.unbind': unbind,
+  'aten.where': whereNot,
+  'aten.divmod': ([a, c], e) => new Tuple(['floordiv', 'remainder'].map(name => computeScalar(name, [a as Scalar, c as Scalar], e.b))),
   'aten.sum'([of], e) {
     if (!(of instanceof List)) return notMine;
     return of.items.reduce<Host>((a, c) => computeScalar('add', [a as Scalar, c as Scalar], e.b), 0);
@@ -528,24 +329,3 @@ export const builtins: Readonly<Record<string, Builtin | undefined>> = {
   'prim.Print': always(undefined),
   'prim.print': always(undefined),
 };
-
-function clearDict(of: Dict): Host {
-  of.entries.clear();
-  return undefined;
-}
-
-function anyOf(items: readonly Host[], e: Interpreter): Host {
-  let any: Host = false;
-  for (const item of items) {
-    const one = truth(item, e.b);
-    if (one === true) return true;
-    if (one instanceof Symbolic) any = any === false ? one : computeScalar('__or__', [any as Symbolic, one], e.b);
-  }
-  return any;
-}
-
-function sorted(items: readonly Host[], reverse: boolean): Host[] {
-  const key = (v: Host): number | string => (typeof v === 'string' ? v : numberAt(v, 'what is sorted'));
-  const ordered = [...items].sort((a, c) => (key(a) < key(c) ? -1 : key(a) > key(c) ? 1 : 0));
-  return reverse ? ordered.reverse() : ordered;
-}

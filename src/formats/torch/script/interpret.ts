@@ -1,5 +1,5 @@
 // TorchScript's code carried out on what is known of its values: calls are followed, numbers and lists computed, branches taken, and
-// only what tensors hold is left to nodes. Conditions and counts that the run decides become If and Loop in `control.ts`.
+// only what tensors hold is left to nodes. Conditions and counts that the run decides become If and Loop in `branches.ts` and `loops.ts`.
 import { fail, ModelError } from '../../../errors.ts';
 import type { Value } from '../../../ir/graph.ts';
 import type { Builder } from '../../../ops/builder.ts';
@@ -10,8 +10,10 @@ import { callCustom } from '../custom.ts';
 import { TensorRef } from '../memory.ts';
 import { atenOverloads } from '../schema.ts';
 import type { ScriptArchive } from './archive.ts';
-import { builtins, notMine } from './builtins.ts';
-import { runFor, runIf, runWhile } from './control.ts';
+import { runIf } from './branches.ts';
+import { notMine } from './builtin.ts';
+import { builtins } from './builtins.ts';
+import { runFor, runWhile } from './loops.ts';
 import { callOverload, chooseOverload } from './overloads.ts';
 import type { Block, ClassDef, Expression, FunctionDef, Statement } from './parse.ts';
 import { convertNumber, truth } from './scalars.ts';

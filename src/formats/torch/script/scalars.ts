@@ -40,7 +40,7 @@ const operations: Readonly<Record<string, Operation | undefined>> = {
   fmod: { known: (a, c) => a! % c!, gives: 'float' },
   pow: { known: (a, c) => a! ** c!, run: 'pow' },
   neg: { known: a => -a! || 0, run: 'neg' },
-  abs: { known: a => Math.abs(a!) },
+  abs: { known: a => Math.abs(a!), run: 'abs' },
   eq: { known: (a, c) => a === c, run: 'eq' },
   ne: { known: (a, c) => a !== c, run: 'ne' },
   lt: { known: (a, c) => a! < c!, run: 'lt' },
@@ -51,30 +51,36 @@ const operations: Readonly<Record<string, Operation | undefined>> = {
   max: { known: Math.max, run: 'sym_max' },
   floor: { known: a => Math.floor(a!), run: 'floor', gives: 'int' },
   ceil: { known: a => Math.ceil(a!), run: 'ceil', gives: 'int' },
-  round: { known: a => half(a!), gives: 'float' },
+  round: { known: a => half(a!), run: 'round', gives: 'float' },
   sqrt: math(Math.sqrt, 'sqrt'),
-  exp: math(Math.exp),
-  log: math(Math.log),
+  exp: math(Math.exp, 'exp'),
+  log: math(Math.log, 'log'),
   log2: math(Math.log2),
   log10: math(Math.log10),
   log1p: math(Math.log1p),
-  sin: math(Math.sin),
-  cos: math(Math.cos),
-  tan: math(Math.tan),
-  asin: math(Math.asin),
-  acos: math(Math.acos),
-  atan: math(Math.atan),
+  sin: math(Math.sin, 'sin'),
+  cos: math(Math.cos, 'cos'),
+  tan: math(Math.tan, 'tan'),
+  asin: math(Math.asin, 'asin'),
+  acos: math(Math.acos, 'acos'),
+  atan: math(Math.atan, 'atan'),
   atan2: { known: (a, c) => Math.atan2(a!, c!), gives: 'float' },
-  sinh: math(Math.sinh),
-  cosh: math(Math.cosh),
-  tanh: math(Math.tanh),
-  __lshift__: { known: (a, c) => a! * 2 ** c!, gives: 'int' },
-  __rshift__: { known: (a, c) => Math.floor(a! / 2 ** c!), gives: 'int' },
+  sinh: math(Math.sinh, 'sinh'),
+  cosh: math(Math.cosh, 'cosh'),
+  tanh: math(Math.tanh, 'tanh'),
+  __lshift__: { known: (a, c) => a! * 2 ** c!, run: 'lshift', gives: 'int' },
+  __rshift__: { known: (a, c) => Math.floor(a! / 2 ** c!), run: 'rshift', gives: 'int' },
 };
-const bitwise: Readonly<Record<string, { known: (a: bigint, c: bigint) => bigint; run?: string } | undefined>> = {
-  __and__: { known: (a, c) => a & c, run: 'and_' },
-  __or__: { known: (a, c) => a | c, run: 'or_' },
-  __xor__: { known: (a, c) => a ^ c },
+interface Bits {
+  readonly known: (a: bigint, c: bigint) => bigint;
+  /** Its names among the operations on numbers that only the run knows: on truths, and on integers. */
+  readonly truths: string;
+  readonly integers: string;
+}
+const bitwise: Readonly<Record<string, Bits | undefined>> = {
+  __and__: { known: (a, c) => a & c, truths: 'and_', integers: 'bit_and' },
+  __or__: { known: (a, c) => a | c, truths: 'or_', integers: 'bit_or' },
+  __xor__: { known: (a, c) => a ^ c, truths: 'ne', integers: 'bit_xor' },
 };
 
 /** Whether an operator has a meaning on numbers. */
@@ -110,19 +116,14 @@ const exactly: Readonly<Record<string, ((a: bigint, c: bigint) => bigint) | unde
   mul: (a, c) => a * c,
 };
 
-function computeBits(
-  { known, run }: { known: (a: bigint, c: bigint) => bigint; run?: string },
-  args: readonly Scalar[],
-  b: Builder,
-): Scalar {
+function computeBits({ known, truths, integers }: Bits, args: readonly Scalar[], b: Builder): Scalar {
   if (args.every(isKnownNumber)) {
     const [a = 0n, c = 0n] = args.map(v => BigInt(plain(v)));
     const result = known(a, c);
     return args.every(v => typeof v === 'boolean') ? result !== 0n : Number(result);
   }
   const isTruth = args.every(v => typeof v === 'boolean' || (v instanceof Symbolic && v.value.element === 'bool'));
-  if (!run || !isTruth) throw fail('E2001', 'no conversion of numbers that only the run knows');
-  return settled(computeNumber(run, args, b));
+  return settled(computeNumber(isTruth ? truths : integers, args, b));
 }
 
 /** A number of the run, or what is known of it after all. */

@@ -28,16 +28,34 @@ export type Host =
   | Device
   | Conflict;
 
+/** The parts of a tensor along one of its axes. */
+export interface Parts {
+  /** The tensor with that axis first. */
+  all(): Value;
+  /** The part at a place: a view. */
+  at(place: Host): Host;
+}
+
 /** A list; code that shares it sees what is written into it. */
 export class List {
   #items: Host[];
   /** What a loop of the run appends in one round, while its body is followed: then the rest of the list cannot be read. */
   pending: Host[] | undefined;
   /** After such a loop: what it appended, along a new first axis. */
-  rows: Value | undefined;
+  #rows: Value | undefined;
+  /** Where the items are the parts of a tensor, as many as only the run knows. */
+  readonly parts: Parts | undefined;
 
-  constructor(items: Iterable<Host>) {
+  constructor(items: Iterable<Host>, parts?: Parts) {
     this.#items = [...items];
+    this.parts = parts;
+  }
+
+  get rows(): Value | undefined {
+    return this.parts ? this.parts.all() : this.#rows;
+  }
+  set rows(rows: Value | undefined) {
+    this.#rows = rows;
   }
 
   /** @throws ModelError E2001 for a list of which only the run knows the length */

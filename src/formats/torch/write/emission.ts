@@ -4,7 +4,7 @@ import type { Dim } from '../../../ir/dims.ts';
 import type { Node, Value } from '../../../ir/graph.ts';
 import type { Tensor } from '../../../ir/tensor.ts';
 import { type DataType, type Shape, type TensorType, tensorType } from '../../../ir/types.ts';
-import { contentsOf, knownBounds, shapeOf, typeOf } from '../../../ops/shapes.ts';
+import { boundsOf, contentsOf, shapeOf, typeOf } from '../../../ops/shapes.ts';
 import { type Arg, moduleAttributes, ProgramBuilder, Ref, RefList, reserved, type State, type StateKind, TypeArg } from './program.ts';
 
 /** Element types that PyTorch has tensors of. */
@@ -140,7 +140,7 @@ export class Emission {
 
   /** The same where numbers beyond every size are its end, as in Slice. */
   bounds(v: Value): (number | Ref)[] {
-    return v.tensor?.isResident && !contentsOf(v) ? (knownBounds(v) as number[]) : this.numbers(v);
+    return contentsOf(v) ? this.numbers(v) : ((boundsOf(v) as number[] | undefined) ?? this.numbers(v));
   }
 
   /** The one element of a tensor as a number. */

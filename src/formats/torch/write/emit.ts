@@ -10,9 +10,10 @@ import { rowOf } from '../../../ops/index.ts';
 import type { OpName } from '../../../ops/names.gen.ts';
 import { isKnownInput } from '../../../ops/plan-node.ts';
 import { newestSchema } from '../../../ops/schema.ts';
+import { typedBodies } from '../../../opset/bodies.ts';
 import { upgrade } from '../../../opset/upgrade.ts';
 import { constantValue } from '../../../passes/fold.ts';
-import { bodyValues, rewriteAll, unroll } from '../../../passes/index.ts';
+import { bodyValues, rewriteAll, sequences, unroll } from '../../../passes/index.ts';
 import { inline } from '../../../passes/inline.ts';
 import type { TargetNames } from '../../format.ts';
 import { controlRows, type GraphWriter, type Part } from './control.ts';
@@ -26,9 +27,9 @@ import { sayMap } from './scalars.ts';
  * @throws ModelError E2001 with every node that no calls can say
  */
 export function programOf(model: Model): TorchProgram {
-  const newest = upgrade(model);
+  const newest = upgrade(model, { nest: typedBodies });
   const graph = inline(newest);
-  rewriteAll(graph, [unroll]);
+  rewriteAll(graph, [unroll, sequences]);
   return writeGraph(graph);
 }
 
@@ -77,21 +78,26 @@ function writeGraph(graph: Graph): TorchProgram {
   return { state: e.state.filter(s => read.has(s.ref)), inputs, calls, outputs };
 }
 
+/** A graph in a node has results that could not be written; what stands in the way is noted. */
+class Lost extends Error {}
+
 class Writer implements GraphWriter {
   readonly e: Emission;
+  readonly #isNested: boolean;
   readonly #findings: Finding[];
   readonly #lost: Set<Value>;
   readonly #shared: Shared;
 
-  constructor(e: Emission, shared: Shared) {
+  constructor(e: Emission, shared: Shared, isNested = false) {
     this.e = e;
+    this.#isNested = isNested;
     this.#shared = shared;
     this.#findings = shared.findings;
     this.#lost = shared.lost;
   }
 
   nested(): Writer {
-    return new Writer(this.e.nested(), this.#shared);
+    return new Writer(this.e.nested(), this.#shared, true);
   }
 
   /** The same of an input of the model; one that PyTorch has not is noted. */
@@ -125,6 +131,7 @@ class Writer implements GraphWriter {
   /** Write the nodes on which the outputs of a graph depend. */
   nodes(graph: Part): void {
     for (const node of neededNodes(graph, this.e.t)) this.#node(node, node);
+    if (this.#isNested && graph.outputs.some(o => this.#lost.has(o.value))) throw new Lost();
   }
 
   /** The calls that outputs depend on. */
@@ -144,6 +151,10 @@ class Writer implements GraphWriter {
     try {
       this.#emit(node, origin);
     } catch (error) {
+      if (error instanceof Lost) {
+        lose();
+        return;
+      }
       if (!(error instanceof ModelError) || (error.code !== 'E2001' && error.code !== 'E3009')) throw error;
       lose();
       const { op, name, domain } = origin;

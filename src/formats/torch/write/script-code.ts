@@ -1,6 +1,6 @@
 // Programs as text of TorchScript: a class a module, and a method that makes the calls, with `if` and `while` for graphs in them.
 // The text names no overloads: PyTorch finds them by the arguments, which say their types.
-import { isFloat } from '../../../ir/types.ts';
+import { type DataType, isFloat } from '../../../ir/types.ts';
 import { codeOfElement } from '../script/overloads.ts';
 import { type Given, givenTo } from './given.ts';
 import { type Arg, type Call, type GraphArg, Ref, type State, type TorchProgram, TypeArg } from './program.ts';
@@ -15,6 +15,10 @@ export interface ScriptCode {
   /** What the text calls `CONSTANTS.c0` and so on. */
   readonly constants: readonly State[];
 }
+
+/** Archives have no tensors of these types: they lie there as the signed integers of the same bits, and the code converts them. */
+const signed: Readonly<Partial<Record<DataType, DataType>>> = { uint16: 'int16', uint32: 'int32', uint64: 'int64' };
+export const storedElement = (type: DataType): DataType => signed[type] ?? type;
 
 /** The tensors that the code calls `CONSTANTS.c0` and so on. */
 export const scriptConstants = (program: TorchProgram): readonly State[] => program.state.filter(s => s.kind === 'constant');
@@ -90,8 +94,11 @@ class Method {
   constructor(program: TorchProgram, constants: readonly State[], lines: Lines) {
     this.#program = program;
     this.#lines = lines;
-    for (const s of program.state) this.#texts.set(s.ref, s.name.split('.').reduce(within, 'self'));
-    for (const [i, s] of constants.entries()) this.#texts.set(s.ref, `CONSTANTS.c${i}`);
+    const add = ({ ref, tensor }: State, text: string): void => {
+      this.#texts.set(ref, tensor.type in signed ? `torch.to(${text}, ${codeOfElement(tensor.type)})` : text);
+    };
+    for (const s of program.state) add(s, s.name.split('.').reduce(within, 'self'));
+    for (const [i, s] of constants.entries()) add(s, `CONSTANTS.c${i}`);
   }
 
   write(className: string): void {

@@ -9,7 +9,7 @@ import { type DataType, elementTypes } from '../../../ir/types.ts';
 import { contiguousStrides } from '../../../kernels/kernel.ts';
 import { storageOf } from '../rebuild.ts';
 import type { Ref, State, TorchProgram } from './program.ts';
-import { type ScriptCode, scriptCode, scriptConstants } from './script-code.ts';
+import { type ScriptCode, scriptCode, scriptConstants, storedElement } from './script-code.ts';
 import type { StateTree } from './state-tree.ts';
 
 /** With this version of its operators nothing is read as an older PyTorch meant it. */
@@ -60,7 +60,8 @@ function objectOf(tree: StateTree, code: ScriptCode, keys: Keys): Call {
   return object;
 }
 
-const tensorOf = (s: State, keys: Keys): Call => rebuilt(s.name, s.tensor.type, s.tensor.dims, keys.get(s)!, s.kind === 'parameter');
+const tensorOf = (s: State, keys: Keys): Call =>
+  rebuilt(s.name, storedElement(s.tensor.type), s.tensor.dims, keys.get(s)!, s.kind === 'parameter');
 
 function rebuilt(name: string, element: DataType, dims: readonly number[], key: string, requiresGrad: boolean): Call {
   const storage = storageOf(element);
@@ -81,7 +82,8 @@ function rebuilt(name: string, element: DataType, dims: readonly number[], key: 
 function exampleInputs(inputs: readonly Ref[]): { readonly name: string; readonly data: Uint8Array }[] {
   const dims = inputs.map(({ type }) => type!.shape?.map(d => (typeof d === 'number' ? d : openSize)));
   const lengths = dims.map((shape, i) => (shape ?? []).reduce((n, d) => n * d, elementTypes[inputs[i]!.type!.element].bits / 8));
-  if (!dims.every(shape => shape !== undefined) || lengths.reduce((a, b) => a + b, 0) > mostExample) return [];
+  const isKnown = dims.every(shape => shape !== undefined) && inputs.every(({ type }) => storageOf(type!.element));
+  if (!isKnown || lengths.reduce((a, b) => a + b, 0) > mostExample) return [];
   const example = inputs.map(({ name, type }, i) => rebuilt(name, type!.element, dims[i]!, String(i), false));
   const method = new Map<PickleValue, PickleValue>([['forward', example]]);
   return [

@@ -1,0 +1,180 @@
+// Sums of products, which matmul and conv share: tiles of results that a workgroup computes from tiles of both factors in its own
+// memory, or, where one side is narrow, results that invocations share.
+import type { ScalarType } from '../../../expr/primitives.ts';
+import { workgroupSize } from '../language.ts';
+import type { Pass, Size, Writer } from '../writer.ts';
+import { sharedResults } from './lanes.ts';
+
+/** Gives the text of an element of a factor at a place along the summed axis. */
+export type Line = (k: string) => string;
+
+/** A product of two factors, `batches` times. */
+export interface Product {
+  readonly type: ScalarType;
+  readonly batches: Size;
+  readonly rows: Size;
+  readonly columns: Size;
+  readonly length: Size;
+  /** Says where batch `batch` has its factors and results. */
+  readonly inBatch: (batch: string) => Sides;
+  /** Whether neighbours in a factor's memory follow the summed axis. */
+  readonly isDense: { readonly left: boolean; readonly right: boolean };
+}
+
+export interface Sides {
+  readonly left: (row: string) => Line;
+  readonly right: (column: string) => Line;
+  readonly finish: (row: string, column: string, sum: string) => void;
+}
+
+/** Results of a tile along each side, terms that are taken at once, and results along each side of an invocation's own. */
+const tile = 32;
+const depth = 16;
+const own = 4;
+const across = tile / own;
+
+const sumOf = (w: Writer, type: ScalarType, total: string, a: string, b: string): string =>
+  w.call('add', type, total, w.call('mul', type, a, b));
+
+/** Whether tiles are not mostly empty. */
+export const isWide = (rows: number, columns: number): boolean => rows >= 8 && columns >= 8;
+
+/** Results that invocations share. */
+export function narrowProduct(w: Writer, p: Product): Pass {
+  const { type } = p;
+  const count: Size = s => p.batches(s) * p.rows(s) * p.columns(s);
+  const split = (at: string): [string, string, string] => {
+    const columns = w.parameter('columns', p.columns);
+    const rows = w.parameter('rows', p.rows);
+    const line = w.let('index', `${at} / ${columns}`);
+    return [w.let('index', `${line} / ${rows}`), w.let('index', `${line} % ${rows}`), w.let('index', `${at} % ${columns}`)];
+  };
+  return sharedResults(
+    w,
+    { count, length: p.length, isDense: () => p.isDense.right },
+    {
+      parts: [type],
+      start: [w.constant(0, type)],
+      terms: at => {
+        const [batch, row, column] = split(at);
+        const sides = p.inBatch(batch);
+        const [left, right] = [sides.left(row), sides.right(column)];
+        return (k, [total]) => {
+          const a = w.let(type, left(k));
+          const b = w.let(type, right(k));
+          w.set(total!, sumOf(w, type, total!, a, b));
+        };
+      },
+      join: ([total], [other]) => w.set(total!, w.call('add', type, total!, other!)),
+      end: (at, [total]) => {
+        const [batch, row, column] = split(at);
+        p.inBatch(batch).finish(row, column, total!);
+      },
+    },
+  );
+}
+
+/** Tiles of results. */
+export function tiledProduct(w: Writer, p: Product): Pass {
+  const { type } = p;
+  const [rows, columns, length] = [w.parameter('rows', p.rows), w.parameter('columns', p.columns), w.parameter('length', p.length)];
+  const downTiles: Size = s => Math.ceil(p.rows(s) / tile);
+  const acrossTiles: Size = s => Math.ceil(p.columns(s) / tile);
+  const tiles: Size = s => p.batches(s) * downTiles(s) * acrossTiles(s);
+  w.emit(`if (group >= ${w.parameter('tiles', tiles)}) { return; }`);
+  const line = w.let('index', `group / ${w.parameter('tiles across', acrossTiles)}`);
+  const sides = p.inBatch(w.let('index', `${line} / ${w.parameter('tiles down', downTiles)}`));
+  const firstRow = w.let('index', `(${line} % ${w.parameter('tiles down', downTiles)}) * ${tile}`);
+  const firstColumn = w.let('index', `(group % ${w.parameter('tiles across', acrossTiles)}) * ${tile}`);
+  // First the tiles of both factors, a term after the other, then that of the results.
+  const memory = w.shared(type, tile * tile);
+  const zero = w.constant(0, type);
+  const sums = Array.from({ length: own * own }, () => w.variable(type, zero));
+  const fillLeft = fillTile(w, { type, memory, base: 0, first: firstRow, end: rows, isDense: p.isDense.left, line: sides.left });
+  const rightBase = tile * depth;
+  const fillRight = fillTile(w, {
+    type,
+    memory,
+    base: rightBase,
+    first: firstColumn,
+    end: columns,
+    isDense: p.isDense.right,
+    line: sides.right,
+  });
+  const row = w.let('index', `(lane / ${across}) * ${own}`);
+  const column = w.let('index', `(lane % ${across}) * ${own}`);
+  w.loop(
+    length,
+    start => {
+      fillLeft(start, length);
+      fillRight(start, length);
+      w.emit(w.language.barrier);
+      w.loop(String(depth), k => {
+        const a = Array.from({ length: own }, (_, i) => w.let(type, `${memory}[${k} * ${tile} + ${row} + ${i}]`));
+        const b = Array.from({ length: own }, (_, j) => w.let(type, `${memory}[${rightBase} + ${k} * ${tile} + ${column} + ${j}]`));
+        for (let i = 0; i < own; i++)
+          for (let j = 0; j < own; j++) w.set(sums[i * own + j]!, sumOf(w, type, sums[i * own + j]!, a[i]!, b[j]!));
+      });
+      w.emit(w.language.barrier);
+    },
+    { by: String(depth) },
+  );
+  for (const [k, sum] of sums.entries()) w.set(`${memory}[(${row} + ${Math.floor(k / own)}) * ${tile} + ${column} + ${k % own}]`, sum);
+  w.emit(w.language.barrier);
+  // Neighbours write what lies side by side.
+  w.loop(
+    String(tile * tile),
+    at => {
+      const [y, x] = [w.let('index', `${firstRow} + ${at} / ${tile}`), w.let('index', `${firstColumn} + ${at} % ${tile}`)];
+      w.if(`${y} < ${rows} && ${x} < ${columns}`, () => sides.finish(y, x, w.let(type, `${memory}[${at}]`)));
+    },
+    { from: 'lane', by: String(workgroupSize) },
+  );
+  return w.finish(tiles);
+}
+
+interface Filling {
+  readonly type: ScalarType;
+  readonly memory: string;
+  /** Where the tile begins in it. */
+  readonly base: number;
+  readonly first: string;
+  readonly end: string;
+  readonly isDense: boolean;
+  readonly line: (at: string) => Line;
+}
+
+/** Fills a tile of one factor, a term of all lines after the other; neighbours read what lies side by side. */
+function fillTile(w: Writer, { type, memory, base, first, end, isDense, line }: Filling): (start: string, length: string) => void {
+  const put = (own: string, kOwn: string, inside: string, element: () => string): void => {
+    const value = w.variable(type, w.constant(0, type));
+    w.if(inside, () => w.set(value, element()));
+    w.set(`${memory}[${base} + ${kOwn} * ${tile} + ${own}]`, value);
+  };
+  if (isDense) {
+    const kOwn = w.let('index', `lane % ${depth}`);
+    return (start, length) => {
+      const k = w.let('index', `${start} + ${kOwn}`);
+      w.loop(
+        String(tile),
+        own => {
+          const at = w.let('index', `${first} + ${own}`);
+          put(own, kOwn, `${at} < ${end} && ${k} < ${length}`, () => line(at)(k));
+        },
+        { from: `lane / ${depth}`, by: String(workgroupSize / depth) },
+      );
+    };
+  }
+  const own = w.let('index', `lane % ${tile}`);
+  const at = w.let('index', `${first} + ${own}`);
+  const elements = line(at);
+  return (start, length) =>
+    w.loop(
+      String(depth),
+      kOwn => {
+        const k = w.let('index', `${start} + ${kOwn}`);
+        put(own, kOwn, `${at} < ${end} && ${k} < ${length}`, () => elements(k));
+      },
+      { from: `lane / ${tile}`, by: String(workgroupSize / tile) },
+    );
+}

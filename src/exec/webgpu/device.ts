@@ -1,0 +1,130 @@
+// A WebGPU device as the backend uses it: opened with all that its adapter allows, with one pipeline for each text of a shader.
+import { fail } from '../../errors.ts';
+import type { Pass } from '../gpu/writer.ts';
+
+// The standard's numbers; the objects that name them exist only where WebGPU does.
+export const usage = { mapRead: 0x1, copySource: 0x4, copyTarget: 0x8, uniform: 0x40, storage: 0x80 };
+const computeStage = 4;
+
+export interface Pipeline {
+  readonly layout: GPUBindGroupLayout;
+  readonly pipeline: GPUComputePipeline;
+}
+
+/** What opens devices, or why there is none. */
+export type LoadGpu = () => Promise<GPU | string>;
+
+export const pageGpu: LoadGpu = async () =>
+  (globalThis as { readonly navigator?: { readonly gpu?: GPU } }).navigator?.gpu ?? 'there is no WebGPU in this environment';
+
+/** Limits that are asked for as high as the adapter goes. */
+const wanted = ['maxStorageBuffersPerShaderStage', 'maxStorageBufferBindingSize', 'maxBufferSize'] as const;
+
+export async function openDevice(load: LoadGpu): Promise<Device | string> {
+  const gpu = await load();
+  if (typeof gpu === 'string') return gpu;
+  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+  if (!adapter) return 'no WebGPU adapter was found';
+  try {
+    return new Device(
+      await adapter.requestDevice({ requiredLimits: Object.fromEntries(wanted.map(name => [name, adapter.limits[name]])) }),
+    );
+  } catch (error) {
+    return `the WebGPU adapter gives no device: ${String(error)}`;
+  }
+}
+
+/** Buffers of one size that wait to be used again. */
+const mostSpare = 4;
+
+export class Device {
+  readonly gpu: GPUDevice;
+  /** Why the device is gone. */
+  lost: string | undefined;
+  readonly #pipelines = new Map<string, Promise<Pipeline>>();
+  #defect: string | undefined;
+  /** Memory that kept tensors had, by its size. */
+  readonly #spare = new Map<number, GPUBuffer[]>();
+
+  constructor(gpu: GPUDevice) {
+    this.gpu = gpu;
+    void gpu.lost.then(({ message, reason }) => {
+      this.lost = message || String(reason);
+    });
+    gpu.addEventListener('uncapturederror', e => {
+      this.#defect ??= (e as GPUUncapturedErrorEvent).error.message;
+    });
+  }
+
+  /** Bytes that one binding holds; all places in memory are multiples of 256. */
+  get mostBytes(): number {
+    return Math.min(this.gpu.limits.maxStorageBufferBindingSize, this.gpu.limits.maxBufferSize) & ~255;
+  }
+
+  /** Memory for a tensor that stays here, used again where it was given back. */
+  spare(size: number): GPUBuffer {
+    return this.#spare.get(size)?.pop() ?? this.gpu.createBuffer({ size, usage: usage.copySource | usage.copyTarget });
+  }
+  giveBack(buffer: GPUBuffer): void {
+    const { size } = buffer;
+    const others = this.#spare.get(size) ?? [];
+    this.#spare.set(size, others);
+    if (others.length < mostSpare) others.push(buffer);
+    else buffer.destroy();
+  }
+
+  /** The pipeline of a shader; equal ones are made once. @throws ModelError E3008 where it does not compile */
+  pipeline(pass: Pass): Promise<Pipeline> {
+    let made = this.#pipelines.get(pass.text);
+    if (!made) {
+      made = this.#make(pass);
+      this.#pipelines.set(pass.text, made);
+    }
+    return made;
+  }
+
+  async #make({ text, slots }: Pass): Promise<Pipeline> {
+    const types: GPUBufferBindingType[] = [
+      'uniform',
+      ...slots.flatMap(s => Array<GPUBufferBindingType>(s.parts).fill(s.isWritten ? 'storage' : 'read-only-storage')),
+    ];
+    // What is wrong with a module is said when its pipeline is made; the scope keeps it from being said twice.
+    this.gpu.pushErrorScope('validation');
+    const layout = this.gpu.createBindGroupLayout({
+      entries: types.map((type, binding) => ({ binding, visibility: computeStage, buffer: { type } })),
+    });
+    const module = this.gpu.createShaderModule({ code: text });
+    const pipelineLayout = this.gpu.createPipelineLayout({ bindGroupLayouts: [layout] });
+    const refused = this.gpu.popErrorScope();
+    try {
+      return {
+        layout,
+        pipeline: await this.gpu.createComputePipelineAsync({ layout: pipelineLayout, compute: { module, entryPoint: 'main' } }),
+      };
+    } catch (error) {
+      const first = (await module.getCompilationInfo()).messages.find(m => m.type === 'error');
+      const reason = first
+        ? `line ${first.lineNum}: ${first.message}\n${marked(text, first.lineNum)}`
+        : ((await refused)?.message ?? String(error));
+      throw fail('E3008', `backend webgpu: a shader does not compile: ${reason}`, {}, { cause: error });
+    }
+  }
+
+  /** @throws ModelError E3008 where the device is lost, E9001 where it refused a command */
+  check(): void {
+    if (this.lost !== undefined) throw fail('E3008', `backend webgpu: the device was lost: ${this.lost}`);
+    const defect = this.#defect;
+    this.#defect = undefined;
+    if (defect !== undefined) throw fail('E9001', `backend webgpu: the device refuses a command: ${defect}`);
+  }
+}
+
+/** The lines of a source around one, which is marked. */
+function marked(text: string, line: number): string {
+  const lines = text.split('\n');
+  const from = Math.max(0, line - 3);
+  return lines
+    .slice(from, line + 2)
+    .map((l, i) => `${from + i + 1 === line ? '>' : ' '} ${from + i + 1}  ${l}`)
+    .join('\n');
+}

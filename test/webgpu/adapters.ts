@@ -1,0 +1,81 @@
+// WebGPU for tests in Node: the software adapter that comes with Debian's Chromium where nothing else is named, and what watches or
+// narrows a device.
+import { existsSync } from 'node:fs';
+import type { LoadGpu } from '../../src/exec/webgpu/device.ts';
+import { nodeGpu } from '../../src/node/webgpu.ts';
+
+const software = '/usr/lib/chromium/vk_swiftshader_icd.json';
+if (!process.env['VK_ICD_FILENAMES'] && existsSync(software)) process.env['VK_ICD_FILENAMES'] = software;
+
+/** Why the tests cannot run here. */
+export async function whyNot(): Promise<string | undefined> {
+  const gpu = await nodeGpu();
+  if (typeof gpu === 'string') return gpu;
+  return (await gpu.requestAdapter()) ? undefined : 'no WebGPU adapter was found';
+}
+
+/** What a device was asked to make. */
+export interface Made {
+  pipelines: number;
+  buffers: number;
+  groups: number;
+}
+
+export interface Changes {
+  /** Limits that the device says it has. */
+  readonly limits?: Readonly<Record<string, number>>;
+  /** Counts what is made. */
+  readonly made?: Made;
+  /** Told of each device. */
+  readonly onDevice?: (device: GPUDevice) => void;
+}
+
+/** The machine's WebGPU with devices that are changed so. */
+export const changedGpu =
+  ({ limits = {}, made, onDevice }: Changes): LoadGpu =>
+  async () => {
+    const gpu = await nodeGpu();
+    if (typeof gpu === 'string') return gpu;
+    const requestDevice = async (adapter: GPUAdapter, wanted: GPUDeviceDescriptor): Promise<GPUDevice> => {
+      const device = await adapter.requestDevice({
+        requiredLimits: Object.fromEntries(Object.entries(wanted.requiredLimits ?? {}).filter(([name]) => !(name in limits))),
+      });
+      const own = device.limits as unknown as Record<string, number>;
+      const said = new Proxy(own, { get: (_, name) => limits[String(name)] ?? own[String(name)] });
+      Object.defineProperty(device, 'limits', { value: said });
+      if (made) count(device, made);
+      onDevice?.(device);
+      return device;
+    };
+    return {
+      async requestAdapter() {
+        const adapter = await gpu.requestAdapter();
+        if (!adapter) return null;
+        return {
+          limits: { ...copyOf(adapter.limits), ...limits },
+          requestDevice: (wanted: GPUDeviceDescriptor) => requestDevice(adapter, wanted),
+        };
+      },
+    } as unknown as GPU;
+  };
+
+function copyOf(limits: GPUSupportedLimits): Record<string, number> {
+  const all: Record<string, number> = {};
+  for (const name in limits) all[name] = (limits as unknown as Record<string, number>)[name]!;
+  return all;
+}
+
+function count(device: GPUDevice, made: Made): void {
+  const watch = <K extends 'createComputePipelineAsync' | 'createBuffer' | 'createBindGroup'>(name: K, field: keyof Made): void => {
+    const original = (device[name] as (...args: unknown[]) => unknown).bind(device);
+    Object.defineProperty(device, name, {
+      value: (...args: unknown[]) => {
+        made[field]++;
+        return original(...args);
+      },
+    });
+  };
+  watch('createComputePipelineAsync', 'pipelines');
+  watch('createBuffer', 'buffers');
+  watch('createBindGroup', 'groups');
+}
