@@ -140,6 +140,8 @@ whole_corpus() { [ "$third" = all ] && make_corpus all --set open >&2 && echo "-
 simplify() { "$python" test/interop/simplify.py $(whole_corpus); }
 # Networks with channels last, as tf2onnx writes them, keep no transposes inside.
 layout() { "$python" test/interop/layout.py; }
+# Quantised models in ONNX Runtime, beside those that its own tool makes.
+quantize() { npm run build:native && make_corpus quantized --only mlp lenet resnet18 mobilenet_v2 bert_tiny gpt2_tiny && "$python" test/interop/quantize.py "$corpus/torch" --backend cpu; }
 narrow() {
   "$python" test/interop/narrow.py $(whole_corpus)
   local status=$?
@@ -206,6 +208,7 @@ suite opsets $((90 * whole)) opsets
 suite simplify $((60 * whole)) simplify
 suite layout 240 layout
 suite narrow $((90 * whole)) narrow
+suite quantize 300 quantize
 suite edit 200 edit
 suite text_formats 200 text_formats
 suite data_sets 120 data_sets

@@ -65,7 +65,10 @@ async function time(model, threads) {
   const feeds = await feedsOf(model);
   const rows = {};
   // What is imported is no part of creating a session.
-  await Promise.all([...['node/index.js', 'exec/session.js', 'formats/onnx/read.js'].map(path => library(path).catch(() => {})), import('onnxruntime-node')]);
+  await Promise.all([
+    ...['node/index.js', 'exec/session.js', 'formats/onnx/read.js'].map(path => library(path).catch(() => {})),
+    import('onnxruntime-node'),
+  ]);
   for (const [name, create] of Object.entries(engines)) {
     const started = performance.now();
     const run = await create(model, threads);

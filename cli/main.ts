@@ -264,6 +264,45 @@ withOutput(
   )
   .action(lazily(async () => (await import('./commands/layout.ts')).layout));
 
+withLimits(
+  withOutput(
+    program
+      .command('quantize')
+      .description('integers of few bits in the place of floats, and what each layer loses by it')
+      .argument('<model>', 'a model')
+      .addOption(
+        new Option('--scheme <name>', 'what becomes integers: layers as they run, all between layers, or only weights')
+          .choices(['dynamic', 'static', 'int8', 'int4'])
+          .makeOptionMandatory(),
+      )
+      .option(
+        '--calibrate <data>',
+        'an .npz, a folder of them, or of test_data_set_*: static measures ranges on it, all schemes their loss',
+      )
+      .option('--calibration-method <name>', 'with static: minmax, entropy or percentile, otherwise minmax')
+      .option('--percentile <number>', 'with percentile: how many percent of the numbers lie in the range, otherwise 99.99', tolerance)
+      .option('--ops <names>', 'quantise these operators only, such as Conv,MatMul', collect)
+      .option('--exclude <names>', 'nodes that stay as they are, such as head/*; repeatable', collect)
+      .option('--per-tensor', 'one scale for a whole weight, not for each channel')
+      .option('--block <number>', 'with int4: how many weights share a scale, otherwise 32', wholeNumber)
+      .option('--symmetric', 'no zero points: static for activations too')
+      .option('--asymmetric', 'with int8 and int4: weights have zero points')
+      .option('--activation-type <type>', 'with static: uint8 or int8, otherwise uint8')
+      .option('--reduce-range', 'weights of 7 bits, for processors whose sums of two products saturate')
+      .option('--backend <name>', 'what computes: reference or cpu', 'reference')
+      .option('--no-check', 'do not run both models to measure the loss'),
+  ),
+)
+  .addHelpText(
+    'before',
+    examples(
+      'quantize model.onnx -o small.onnx --scheme dynamic',
+      'quantize model.onnx -o small.onnx --scheme static --calibrate images.npz --calibration-method entropy',
+      'quantize model.onnx -o small.onnx --scheme int4 --block 64 --opset 21',
+    ),
+  )
+  .action(lazily(async () => (await import('./commands/quantize.ts')).quantize));
+
 withReadLimits(
   program
     .command('plan')

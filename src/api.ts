@@ -13,9 +13,9 @@ import type { Format, OutputFile, ReadOptions, Reference, TargetNames } from './
 import { detect, formatNamed, formatOfName, writable } from './formats/index.ts';
 import { readDatum } from './formats/onnx/index.ts';
 import { readWeights as weightsIn } from './formats/weights/index.ts';
-import type { Datum } from './ir/datum.ts';
+import { type Datum, kindOfDatum } from './ir/datum.ts';
 import type { Meta, Model } from './ir/graph.ts';
-import type { Tensor } from './ir/tensor.ts';
+import { Tensor } from './ir/tensor.ts';
 import { quoted } from './ir/text.ts';
 import type { Weights } from './ir/weights.ts';
 import { newestFor, type Runtime, runtimeNamed } from './opset/runtimes.ts';
@@ -293,6 +293,18 @@ async function checkSet(
   const expected = await named(outputs, session.outputs, 'output');
   const comparisons = Object.entries(expected).flatMap(([name, want]) => compareData(name, made[name], want, tolerance));
   return { ok: comparisons.every(c => c.ok), outputs: comparisons };
+}
+
+/**
+ * The inputs of a data set by their names.
+ * @throws ModelError E3001 for files beyond the inputs, E3002 for what is no tensor, and what reading throws
+ */
+export async function readInputs({ inputs }: DataSet, ports: readonly ValueInfo[]): Promise<Record<string, Tensor>> {
+  const data = await named(inputs, ports, 'input');
+  const odd = Object.entries(data).find(([, datum]) => !(datum instanceof Tensor));
+  if (odd) throw fail('E3002', `input ${odd[0]} is ${kindOfDatum(odd[1])}, expected a tensor`);
+  // The cast: nothing else was left.
+  return data as Record<string, Tensor>;
 }
 
 /** The values of files by the names of what they are for. Errors: E3001. */

@@ -20,6 +20,7 @@ export { type ChannelOrder, type LayoutOptions, layout } from './edit/layout.ts'
 export { type MergeOptions, merge } from './edit/merge.ts';
 export { type Half, type Narrowed, type NarrowOptions, narrow } from './edit/narrow.ts';
 export type { Whereabouts } from './edit/provenance.ts';
+export type { ActivationType, Kept, Scheme } from './edit/quantize/index.ts';
 export { type Renames, rename } from './edit/rename.ts';
 export { type InputShapes, setShapes } from './edit/set-shapes.ts';
 export { type SimplifyOptions, simplify } from './edit/simplify.ts';
@@ -48,9 +49,18 @@ export { type DataType, formatType, type ValueType } from './ir/types.ts';
 export type { Weights } from './ir/weights.ts';
 export { type Builder, newBuilder } from './ops/builder.ts';
 export { passes, rewriteModel } from './passes/index.ts';
+export {
+  type Quantized,
+  type QuantizedLayer,
+  type QuantizeOptions,
+  type QuantizeProgress,
+  quantize,
+} from './quantize.ts';
 export { type SwapOptions, swapWeights } from './swap.ts';
 export { type ModelGradientOptions, modelGradients } from './train/gradient/index.ts';
+export type { Samples } from './validate/calibrate.ts';
 export { type Comparison, compareArrays, compareTensors, defaultTolerance, matchArrays, type Tolerance } from './validate/compare.ts';
 export { diff, type ModelDiff } from './validate/diff.ts';
+export type { CalibrationMethod } from './validate/histogram.ts';
 export { type RandomOptions, randomArrays } from './validate/random.ts';
 export { type Repaired, repair } from './validate/repair.ts';
