@@ -8,6 +8,7 @@
 
 #include "arenas.h"
 #include "plan.h"
+#include "wire.h"
 
 namespace omnix {
 namespace {
@@ -216,6 +217,7 @@ Napi::Value measure_limits(const Napi::CallbackInfo& info) {
 Napi::Object exports_of(Napi::Env env, Napi::Object exports) {
   exports.Set("constants", Napi::Function::New(env, keep_constants));
   exports.Set("bind", Napi::Function::New(env, bind_plan));
+  exports.Set("version", static_cast<double>(wire_version));
   exports.Set("run", Napi::Function::New(env, run));
   exports.Set("measure", Napi::Function::New(env, measure_limits));
   return exports;

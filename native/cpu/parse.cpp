@@ -5,12 +5,12 @@
 #include <unordered_map>
 
 #include "plan.h"
+#include "wire.h"
 
 namespace omnix {
 namespace {
 
 constexpr double largest = 9007199254740991.0;
-constexpr int64_t wire_version = 4;
 
 class Words {
  public:

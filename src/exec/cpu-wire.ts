@@ -13,7 +13,8 @@ export interface EncodedPlan {
   readonly names: readonly string[];
 }
 
-const wireVersion = 4;
+/** native/cpu/wire.h has the same. */
+export const wireVersion = 4;
 /** In the order of the addon's own list. */
 const kinds = [
   'map',

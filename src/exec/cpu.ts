@@ -16,6 +16,8 @@ import { groupRows } from './rows.ts';
 
 /** What the addon exports. Handles are opaque; its errors carry `code` and the number of the `step`. */
 export interface CpuAddon {
+  /** Of the words of a plan. */
+  readonly version?: number;
   /** Copies of the bytes of constant buffers, at their indexes. */
   constants(bytes: readonly (Uint8Array | undefined)[]): object;
   /** A plan, after every view, type and count in it has been checked; it runs on at most so many threads, 0 for all. */

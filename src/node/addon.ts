@@ -5,6 +5,7 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Backend } from '../exec/backend.ts';
 import { type CpuAddon, type NativeOptions, nativeBackend } from '../exec/cpu.ts';
+import { wireVersion } from '../exec/cpu-wire.ts';
 
 /** The native CPU backend with the addon of this package, or the one that `OMNIX_ADDON` names. */
 export const cpuBackend = (options: NativeOptions = {}): Backend => nativeBackend(loadCpuAddon, options);
@@ -14,7 +15,8 @@ export function loadCpuAddon(): CpuAddon | string {
   const path = addonPath();
   if (path === undefined) return 'no native addon in this checkout: run npm run build:native';
   try {
-    return createRequire(import.meta.url)(path) as CpuAddon;
+    const addon = createRequire(import.meta.url)(path) as CpuAddon;
+    return addon.version === wireVersion ? addon : `${path} is of another version: run npm run build:native`;
   } catch (error) {
     return `${path} does not load: ${error instanceof Error ? error.message : String(error)}`;
   }
