@@ -1,6 +1,7 @@
 // Steps of a plan that depend on constants alone are run once, when the plan is compiled: weights that a graph brings into another order.
-import { hasUnknown } from '../ir/dims.ts';
+import { SymbolicDim } from '../ir/dims.ts';
 import { byteLength } from '../ir/types.ts';
+import type { View } from '../kernels/kernel.ts';
 import type { Backend } from './backend.ts';
 import type { BufferFacts, Plan, Step } from './plan.ts';
 
@@ -17,6 +18,7 @@ export async function precompute(plan: Plan, backend: Backend): Promise<Plan> {
   );
   if (read.size === 0 || bytesOf(plan, read) > bytesOf(plan, constantsOf(plan, steps)) + mostGrowth) return plan;
   const outputs = [...read];
+  const used = new Set([...steps].flatMap(s => [...s.inputs, ...s.outputs].map(v => v?.buffer)));
   const early: Plan = {
     inputs: [],
     // Whole buffers: how they are read is the matter of each view.
@@ -24,7 +26,9 @@ export async function precompute(plan: Plan, backend: Backend): Promise<Plan> {
       name: String(buffer),
       view: { buffer, type: plan.buffers[buffer]!.type, offset: 0, shape: [plan.buffers[buffer]!.size], strides: [1] },
     })),
-    buffers: plan.buffers.map((b, i) => (read.has(i) ? { ...b, role: 'output' } : b)),
+    buffers: plan.buffers.map((b, i) =>
+      read.has(i) ? { ...b, role: 'output' } : used.has(i) ? b : { type: b.type, role: 'temporary', size: 0 },
+    ),
     steps: plan.steps.filter(s => steps.has(s)).map(({ joins: _, ...s }) => s),
     guards: [],
   };
@@ -52,12 +56,20 @@ function constantSteps(plan: Plan): ReadonlySet<Step> {
   for (const s of plan.steps) {
     const isKnown = s.inputs.some(v => v) && s.inputs.every(v => !v || known.has(v.buffer));
     const isOwn = s.outputs.every(y => plan.buffers[y.buffer]!.role === 'temporary' && writers.get(y.buffer) === 1);
-    const isFixed = s.outputs.every(y => typeof plan.buffers[y.buffer]!.size === 'number' && !y.shape.some(hasUnknown));
-    if (!isKnown || !isOwn || !isFixed) continue;
+    if (!isKnown || !isOwn || !isFixed(s)) continue;
     found.add(s);
     for (const y of s.outputs) known.add(y.buffer);
   }
   return found;
+}
+
+/** Whether every size of a step is a number. */
+function isFixed({ kernel, inputs, outputs }: Step): boolean {
+  const isNumber = (d: unknown): boolean => !(d instanceof SymbolicDim);
+  const isFixedView = (v: View | undefined): boolean => !v || (isNumber(v.offset) && [...v.shape, ...v.strides].every(isNumber));
+  return (
+    [...inputs, ...outputs].every(isFixedView) && Object.values(kernel).every(x => (Array.isArray(x) ? x.every(isNumber) : isNumber(x)))
+  );
 }
 
 const constantsOf = (plan: Plan, steps: ReadonlySet<Step>): ReadonlySet<number> =>
