@@ -38,7 +38,7 @@ void conv(const Conv& kernel, const Operand& x, const Operand& w, const Operand*
 ConvWay way_of(const Conv& kernel, const View& x, const View& w, const View& y) {
   if (y.type != Element::Float32 || y.shape.size() < 3 || product(y.shape) == 0) return ConvWay::Plain;
   if (w.shape[1] == 1) return Spread(Geometry(kernel, x, w, y)).pays() ? ConvWay::Filter : ConvWay::Plain;
-  return packs(kernel, w) && even_step(y, 2).value_or(0) != 0 ? ConvWay::Product : ConvWay::Plain;
+  return packs(w) && even_step(y, 2).value_or(0) != 0 ? ConvWay::Product : ConvWay::Plain;
 }
 
 void run_conv(const Conv& kernel, const Operand& x, const Operand& w, const Operand* bias, const Operand& y, const Following* following) {

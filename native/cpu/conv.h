@@ -173,7 +173,7 @@ enum class ConvWay : uint8_t { Plain, Filter, Product };
 /** By which way a convolution of float32 goes. */
 ConvWay way_of(const Conv& kernel, const View& x, const View& w, const View& y);
 /** Whether the weights are rows of products. */
-bool packs(const Conv& kernel, const View& w);
+bool packs(const View& w);
 
 /** Each channel for itself. */
 void conv_as_filter(const Conv& kernel, const Operand& x, const Operand& w, const Operand* bias, const Operand& y, const Following* following);

@@ -68,11 +68,28 @@ class WindowPanels final : public Panels {
   int64_t channel_step_;
 };
 
-/** The weights of a group as rows, taps of a channel side by side. */
-MatrixPanels weights_of(const Conv& kernel, const View& w, const float* data, int64_t group) {
-  const int64_t outputs = w.shape[0] / kernel.group;
-  return {data + w.offset + group * outputs * w.strides[0], outputs, w.strides[0], w.strides.back()};
-}
+/** The weights of a group as rows, taps of a channel side by side; they may lie in any order, such as turned ones of a transposed convolution. */
+class WeightPanels final : public Panels {
+ public:
+  WeightPanels(const Conv& kernel, const View& w, const float* data, int64_t group)
+      : lines_(w.shape[0] / kernel.group), line_step_(w.strides[0]), data_(data + w.offset + group * lines_ * line_step_) {
+    const Dims row(w.shape.begin() + 1, w.shape.end()), steps(w.strides.begin() + 1, w.strides.end());
+    for_each_row(row, {{0, steps}}, [&](const int64_t* at, int64_t n, const int64_t* step) {
+      for (int64_t i = 0; i < n; i++) places_.push_back(at[0] + i * step[0]);
+    });
+  }
+  void pack(float* to, int64_t first, int64_t lines, int64_t width, int64_t from, int64_t count) const override {
+    for (int64_t line = first; line < first + lines; line += width)
+      for (int64_t q = from; q < from + count; q++)
+        for (int64_t i = 0; i < width; i++) *to++ = line + i < lines_ ? data_[(line + i) * line_step_ + places_[static_cast<size_t>(q)]] : 0.0f;
+  }
+
+ private:
+  int64_t lines_, line_step_;
+  const float* data_;
+  /** Of each step of the depth, from the beginning of a row. */
+  std::vector<int64_t> places_;
+};
 
 /** One image and group of a convolution: where it begins and what is the same for all of them. */
 struct Task {
@@ -88,7 +105,7 @@ struct Task {
     return x.as<float>() + x.view->offset + image * x.view->strides[0] + group * geometry.channels * x.view->strides[1];
   }
   /** The product but for its right side. */
-  Product product(const MatrixPanels& weights) const {
+  Product product(const WeightPanels& weights) const {
     Product p;
     p.rows = outputs(), p.depth = geometry.channels * geometry.taps;
     p.a = &weights;
@@ -98,7 +115,7 @@ struct Task {
     if (bias) p.bias = bias->as<float>() + bias->view->offset + group * outputs() * bias->view->strides[0], p.bias_step = bias->view->strides[0];
     return p;
   }
-  MatrixPanels weights() const { return weights_of(kernel, *w.view, w.as<float>(), group); }
+  WeightPanels weights() const { return {kernel, *w.view, w.as<float>(), group}; }
 };
 
 /** The map that follows, where there is one, runs on each part that is done. */
@@ -125,7 +142,7 @@ std::optional<MatrixPanels> input_as_columns(const Task& t) {
 void multiply_columns(const Task& t) {
   const WindowPanels windows(t.geometry, t.input(), t.x.view->strides[1]);
   const auto input = input_as_columns(t);
-  const MatrixPanels weights = t.weights();
+  const WeightPanels weights = t.weights();
   Product p = t.product(weights);
   p.columns = t.geometry.outputs, p.b = input ? static_cast<const Panels*>(&*input) : &windows, p.column_step = *even_step(*t.y.view, 2);
   multiply_followed(t, p);
@@ -137,7 +154,7 @@ void multiply_strips(const Task& t, const Spread& spread) {
   spread.fill(image, t.input(), t.geometry.channels, t.x.view->strides[1]);
   const std::vector<int64_t> starts = spread.starts(t.geometry.channels), places = spread.places(tail(t.y.view->strides));
   const Strips strips{image, starts.data()};
-  const MatrixPanels weights = t.weights();
+  const WeightPanels weights = t.weights();
   Product p = t.product(weights);
   p.columns = spread.columns(), p.strips = &strips, p.places = places.data(), p.column_step = *even_step(*t.y.view, 2);
   multiply_followed(t, p);
@@ -159,16 +176,11 @@ void conv_as_product(const Conv& kernel, const Operand& x, const Operand& w, con
     for (int64_t k = 0; k < count; k++) one(k);
 }
 
-bool packs(const Conv&, const View& w) {
-  if (w.shape[1] == 1 || w.shape.size() < 3) return false;
-  for (size_t axis = 1; axis + 1 < w.shape.size(); axis++)
-    if (w.strides[axis] != w.strides[axis + 1] * w.shape[axis + 1]) return false;
-  return true;
-}
+bool packs(const View& w) { return w.shape[1] != 1 && w.shape.size() >= 3; }
 
 std::shared_ptr<const Packed> pack_conv(const Conv& kernel, const View& w, const float* data, int64_t group) {
-  if (!packs(kernel, w)) return nullptr;
-  const MatrixPanels weights = weights_of(kernel, w, data, group);
+  if (!packs(w)) return nullptr;
+  const WeightPanels weights(kernel, w, data, group);
   return std::make_shared<const Packed>(weights, w.shape[0] / kernel.group, product(tail(w.shape)) * w.shape[1], isa().tile_rows);
 }
 

@@ -28,6 +28,8 @@ export function joinFollowing(plan: Plan): Plan {
   return { ...plan, steps };
 }
 
+export const withoutJoin = ({ joins: _, ...step }: Step): Step => step;
+
 /** Where the latest product is that the map may join; -1 for none. */
 function lastProduct(steps: readonly Step[], map: Step, plan: Plan, readers: ReadonlyMap<number, ReadonlySet<Step>>): number {
   for (let at = steps.length - 1; at >= 0; at--) {

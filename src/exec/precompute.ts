@@ -3,6 +3,7 @@ import { SymbolicDim } from '../ir/dims.ts';
 import { byteLength } from '../ir/types.ts';
 import type { View } from '../kernels/kernel.ts';
 import type { Backend } from './backend.ts';
+import { withoutJoin } from './joins.ts';
 import type { BufferFacts, Plan, Step } from './plan.ts';
 
 /** Results may take so many bytes more than the constants that they come from: weights that a graph unpacks stay packed. */
@@ -29,7 +30,7 @@ export async function precompute(plan: Plan, backend: Backend): Promise<Plan> {
     buffers: plan.buffers.map((b, i) =>
       read.has(i) ? { ...b, role: 'output' } : used.has(i) ? b : { type: b.type, role: 'temporary', size: 0 },
     ),
-    steps: plan.steps.filter(s => steps.has(s)).map(({ joins: _, ...s }) => s),
+    steps: plan.steps.filter(s => steps.has(s)).map(withoutJoin),
     guards: [],
   };
   const executable = await backend.compile(early);
@@ -37,7 +38,9 @@ export async function precompute(plan: Plan, backend: Backend): Promise<Plan> {
   await executable.dispose();
   const content = new Map(outputs.map((buffer, i) => [buffer, tensors[i]!]));
   const buffers = plan.buffers.map((b, i): BufferFacts => (content.has(i) ? { ...b, role: 'constant', tensor: content.get(i)! } : b));
-  return withoutUnused({ ...plan, buffers, steps: plan.steps.filter(s => !steps.has(s)) });
+  // A map whose product is a constant now joins nothing.
+  const left = plan.steps.flatMap((s, at) => (steps.has(s) ? [] : [s.joins && steps.has(plan.steps[at - 1]!) ? withoutJoin(s) : s]));
+  return withoutUnused({ ...plan, buffers, steps: left });
 }
 
 /** Constants that nothing reads any more are not kept. */
@@ -47,20 +50,25 @@ function withoutUnused(plan: Plan): Plan {
   return { ...plan, buffers: plan.buffers.map((b, i) => (isUnused(b, i) ? { type: b.type, role: b.role, size: 0 } : b)) };
 }
 
-/** Steps with fixed sizes whose inputs are constants or made by such steps. */
+/** Steps with fixed sizes whose inputs are constants or made by such steps alone. */
 function constantSteps(plan: Plan): ReadonlySet<Step> {
-  const found = new Set<Step>();
   const known = new Set(plan.buffers.flatMap((b, i) => (b.role === 'constant' ? [i] : [])));
-  const writers = new Map<number, number>();
-  for (const s of plan.steps) for (const y of s.outputs) writers.set(y.buffer, (writers.get(y.buffer) ?? 0) + 1);
+  /** Steps that write each buffer and have not been found. */
+  const open = new Map<number, number>();
+  for (const s of plan.steps) for (const y of s.outputs) open.set(y.buffer, (open.get(y.buffer) ?? 0) + 1);
+  const found: Step[] = [];
   for (const s of plan.steps) {
     const isKnown = s.inputs.some(v => v) && s.inputs.every(v => !v || known.has(v.buffer));
-    const isOwn = s.outputs.every(y => plan.buffers[y.buffer]!.role === 'temporary' && writers.get(y.buffer) === 1);
+    const isOwn = s.outputs.every(y => plan.buffers[y.buffer]!.role === 'temporary');
     if (!isKnown || !isOwn || !isFixed(s)) continue;
-    found.add(s);
-    for (const y of s.outputs) known.add(y.buffer);
+    found.push(s);
+    for (const y of s.outputs) {
+      open.set(y.buffer, open.get(y.buffer)! - 1);
+      if (open.get(y.buffer) === 0) known.add(y.buffer);
+    }
   }
-  return found;
+  // What others write a part of is made in the run.
+  return new Set(found.filter(s => s.outputs.every(y => known.has(y.buffer))));
 }
 
 /** Whether every size of a step is a number. */

@@ -3,6 +3,7 @@
 import { type Dim, sameDim } from '../ir/dims.ts';
 import type { View } from '../kernels/kernel.ts';
 import { isContiguous } from '../kernels/views.ts';
+import { withoutJoin } from './joins.ts';
 import type { Plan, Step } from './plan.ts';
 
 export interface RowGroup {
@@ -46,7 +47,6 @@ export function groupRows(plan: Plan): GroupedPlan {
 
 const follows = (map: Step, before: Step | undefined): boolean =>
   map.inputs.some(v => v && before?.outputs.some(y => y.buffer === v.buffer)) && before?.kernel.kind !== 'map';
-const withoutJoin = ({ joins: _, ...step }: Step): Step => step;
 
 /** The last step that reads each buffer. */
 function lastReaders({ steps }: Plan): ReadonlyMap<number, number> {
