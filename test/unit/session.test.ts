@@ -43,11 +43,20 @@ test('a profile has a row for each step, in order, with what it is worth', async
 
 test('what depends on constants alone is computed once, and a loop of known length is its rounds', async () => {
   const model = modelOf([input('x', [5, 1, 3])], (b, x) => {
-    const weights = (n: number) => b.constant(Float32Array.from({ length: n }, (_, i) => ((i * 7) % 5) / 10 - 0.2), 'float32', [n]);
+    const weights = (n: number) =>
+      b.constant(
+        Float32Array.from({ length: n }, (_, i) => ((i * 7) % 5) / 10 - 0.2),
+        'float32',
+        [n],
+      );
     const turned = b.Concat([b.Reshape(weights(12), [1, 4, 3]), b.Reshape(weights(12), [1, 4, 3])], 1);
-    return b.LSTM({ X: x, W: turned, R: b.Reshape(weights(16), [1, 8, 2]) }, { hidden_size: 2 })[0]!;
+    return b.emit('LSTM', [x, turned, b.Reshape(weights(16), [1, 8, 2])], { hidden_size: 2 })[0]!;
   });
-  const x = new Tensor('float32', Float32Array.from({ length: 15 }, (_, i) => Math.sin(i)), [5, 1, 3]);
+  const x = new Tensor(
+    'float32',
+    Float32Array.from({ length: 15 }, (_, i) => Math.sin(i)),
+    [5, 1, 3],
+  );
   const events = await (await session(model)).profile({ x });
   expect(events.filter(e => e.kind === 'host')).toEqual([]);
   expect(events.filter(e => e.label.startsWith('Concat node'))).toEqual([]);
