@@ -163,7 +163,7 @@ const longestTimer = 2 ** 31 - 1;
 
 function limits({ timeout, signal, onProgress, memory = 2 ** 32 }: RunOptions): Pick<RunControl, 'proceed' | 'reserve' | 'stop'> {
   const end = timeout === undefined ? Number.POSITIVE_INFINITY : performance.now() + timeout;
-  const timer = timeout === undefined ? undefined : AbortSignal.timeout(Math.min(timeout, longestTimer));
+  const timer = timeout === undefined ? undefined : AbortSignal.timeout(Math.ceil(Math.min(Math.max(timeout, 0), longestTimer)));
   const signals = [signal, timer].filter(s => s !== undefined);
   return {
     stop: signals.length > 0 ? AbortSignal.any(signals) : undefined,

@@ -380,7 +380,7 @@ test('doctor names versions, the processor and every backend', () => {
   for (const words of ['omnix', process.versions.node, 'backend reference', 'backend cpu']) expect(out).toContain(words);
   expect(json('doctor').results).toMatchObject({
     versions: { node: process.versions.node },
-    backends: [{ name: 'reference', available: true }, { name: 'cpu' }],
+    backends: [{ name: 'reference', available: true }, { name: 'cpu' }, { name: 'webgpu' }],
   });
 });
 

@@ -507,15 +507,16 @@ describe.each(packed)('%s in a plan', type => {
     const numbers = Array.from(elementsOf(weight.tensor!) as Uint8Array, bits => Number(decodeElement(type, bits)));
     expect([...(y!.data as Float32Array)]).toEqual(numbers);
   });
-  test('the native addon refuses arithmetic on it', async () => {
+  test('the native addon computes with it as the reference does', async () => {
     const cpu = cpuBackend();
     if ((await cpu.available()) !== true) return;
-    const session = await sessionOf([input(type, [1])], (b, v) => b.Cast(v, 'float32'), true, cpu);
-    await expect(session.run({ x: elements(type, [4]) })).rejects.toMatchObject({ code: 'E3008' });
-    const unread = await sessionOf([input(type, [1])], (b, v) => b.Shape(v), true, cpu);
-    const asked = unread.run({ x: elements(type, [4]) });
-    if (/^float8e[45]/.test(type)) expect((await asked)['y']!.data).toEqual(BigInt64Array.of(4n));
-    else await expect(asked).rejects.toMatchObject({ code: 'E3008' });
+    const x = elements(type, [4]);
+    const results = [];
+    for (const backend of [cpu, referenceBackend()]) {
+      const session = await sessionOf([input(type, [1])], (b, v) => b.Cast(v, 'float32'), true, backend);
+      results.push((await session.run({ x }))['y']!.data);
+    }
+    expect(results[0]).toEqual(results[1]);
   });
 });
 
@@ -529,7 +530,7 @@ describe('BitCast', () => {
     const cpu = cpuBackend();
     if ((await cpu.available()) !== true) return;
     expect((await bitCast(new Tensor('float32', [1, -2]), 'int32', cpu)).data).toEqual(Int32Array.of(0x3f800000, -0x40000000));
-    await expect(bitCast(new Tensor('uint8', [1]), 'float8e8m0', cpu)).rejects.toMatchObject({ code: 'E3008' });
+    expect((await bitCast(new Tensor('uint8', [1]), 'float8e8m0', cpu)).data).toEqual(Uint8Array.of(1));
   });
   test.each([
     [new Tensor('float32', [1, -2]), 'int32', [0x3f800000, -0x40000000]],
