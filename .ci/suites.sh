@@ -178,7 +178,7 @@ roundtrip() {
   "$python" test/interop/roundtrip.py $(onnx_files | awk -v third="$third" "third == \"all\" || NR % 3 == third")
 }
 
-suite test 300 npm_test
+suite test 450 npm_test
 suite start 60 start
 suite check 60 npm run check
 suite native 240 native

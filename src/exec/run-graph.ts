@@ -255,7 +255,24 @@ const shortLoops = unrollWith({
   },
 });
 
-async function compileStage(graph: Graph, bindings: Bindings, { backend, optimize }: RunSettings, nested: boolean): Promise<Stage> {
+async function compileStage(graph: Graph, bindings: Bindings, settings: RunSettings, nested: boolean): Promise<Stage> {
+  const compiled = (unrolled: boolean): Promise<Stage> => stageOf(graph, bindings, settings, { nested, unrolled });
+  if (!settings.optimize) return compiled(false);
+  try {
+    return await compiled(true);
+  } catch (error) {
+    // The host knows the types of what loops make; of their rounds nothing may say them before.
+    if (error instanceof ModelError && error.code === 'E3009') return compiled(false);
+    throw error;
+  }
+}
+
+async function stageOf(
+  graph: Graph,
+  bindings: Bindings,
+  { backend, optimize }: RunSettings,
+  { nested, unrolled }: { readonly nested: boolean; readonly unrolled: boolean },
+): Promise<Stage> {
   const typed = rebuild(graph, bindings, undefined, undefined, { choose: takenBranch });
   const open = graph.inputs.filter(v => !v.tensor);
   const kept = open.filter(v => !(bindings.get(v) instanceof Value));
@@ -267,7 +284,7 @@ async function compileStage(graph: Graph, bindings: Bindings, { backend, optimiz
     }),
   ];
   rewriteAll(typed, optimize ? [fold, simplify, lower] : [lower]);
-  if (optimize && typed.nodes.some(isLoop)) rewriteAll(typed, [shortLoops, fold, simplify, lower]);
+  if (unrolled && typed.nodes.some(isLoop)) rewriteAll(typed, [shortLoops, fold, simplify, lower]);
   const split = splitAtUnknown(typed, { evaluateLate: nested });
   const whole = compilePlan(split.ready, { fuse: optimize });
   const plan = optimize ? await precompute(whole, backend) : whole;

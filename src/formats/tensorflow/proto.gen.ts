@@ -585,7 +585,7 @@ export interface SavedConcreteFunction extends Message {
 export interface StructuredValue extends Message {
   tensor_spec_value?: TensorSpecProto | undefined;
   type_spec_value?: TypeSpecProto | undefined;
-  bounded_tensor_spec_value?: TensorSpecProto | undefined;
+  bounded_tensor_spec_value?: BoundedTensorSpecProto | undefined;
   list_value?: ListValue | undefined;
   tuple_value?: TupleValue | undefined;
   dict_value?: DictValue | undefined;
@@ -596,6 +596,14 @@ export interface TensorSpecProto extends Message {
   name?: string | undefined;
   shape?: TensorShapeProto | undefined;
   dtype?: number | undefined;
+}
+
+export interface BoundedTensorSpecProto extends Message {
+  name?: string | undefined;
+  shape?: TensorShapeProto | undefined;
+  dtype?: number | undefined;
+  minimum?: TensorProto | undefined;
+  maximum?: TensorProto | undefined;
 }
 
 /** What stands for several tensors, such as a sparse or a ragged one. */
@@ -1074,7 +1082,7 @@ export const tensorflowSchema: Schema = {
   StructuredValue: [
     [33, 'tensor_spec_value', 'TensorSpecProto', 'optional'],
     [34, 'type_spec_value', 'TypeSpecProto', 'optional'],
-    [35, 'bounded_tensor_spec_value', 'TensorSpecProto', 'optional'],
+    [35, 'bounded_tensor_spec_value', 'BoundedTensorSpecProto', 'optional'],
     [51, 'list_value', 'ListValue', 'optional'],
     [52, 'tuple_value', 'TupleValue', 'optional'],
     [53, 'dict_value', 'DictValue', 'optional'],
@@ -1084,6 +1092,13 @@ export const tensorflowSchema: Schema = {
     [1, 'name', 'string', 'optional'],
     [2, 'shape', 'TensorShapeProto', 'optional'],
     [3, 'dtype', 'enum', 'optional', DataType],
+  ],
+  BoundedTensorSpecProto: [
+    [1, 'name', 'string', 'optional'],
+    [2, 'shape', 'TensorShapeProto', 'optional'],
+    [3, 'dtype', 'enum', 'optional', DataType],
+    [4, 'minimum', 'TensorProto', 'optional'],
+    [5, 'maximum', 'TensorProto', 'optional'],
   ],
   TypeSpecProto: [
     [3, 'type_spec_class_name', 'string', 'optional'],
