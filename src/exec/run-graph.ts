@@ -2,7 +2,7 @@
 // Graphs in attributes are run by runners of their own.
 import { fail, ModelError } from '../errors.ts';
 import type { Datum } from '../ir/datum.ts';
-import { type Dim, symbol } from '../ir/dims.ts';
+import { type Dim, hasUnknown, symbol } from '../ir/dims.ts';
 import { Graph, type Node, Value } from '../ir/graph.ts';
 import { resident, Tensor } from '../ir/tensor.ts';
 import { formatType, tensorType, type ValueType } from '../ir/types.ts';
@@ -287,6 +287,7 @@ async function stageOf(
   if (unrolled && typed.nodes.some(isLoop)) rewriteAll(typed, [shortLoops, fold, simplify, lower]);
   const split = splitAtUnknown(typed, { evaluateLate: nested });
   const whole = compilePlan(split.ready, { fuse: optimize });
+  if (unrolled && whole.buffers.some(b => hasUnknown(b.size))) throw fail('E3009', 'sizes of rounds are not known before the run');
   const plan = optimize ? await precompute(whole, backend) : whole;
   return { ...split, plan, typed, inputs, executable: await backend.compile(plan), bound: new Map() };
 }
