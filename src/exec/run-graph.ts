@@ -287,10 +287,14 @@ async function stageOf(
   if (unrolled && typed.nodes.some(isLoop)) rewriteAll(typed, [shortLoops, fold, simplify, lower]);
   const split = splitAtUnknown(typed, { evaluateLate: nested });
   const whole = compilePlan(split.ready, { fuse: optimize });
-  if (unrolled && whole.buffers.some(b => hasUnknown(b.size))) throw fail('E3009', 'sizes of rounds are not known before the run');
+  // Rounds whose sizes the run decides are better left to the host, which knows them one by one.
+  if (unrolled && (split.rest || isOpen(whole))) throw fail('E3009', 'sizes of rounds are not known before the run');
   const plan = optimize ? await precompute(whole, backend) : whole;
   return { ...split, plan, typed, inputs, executable: await backend.compile(plan), bound: new Map() };
 }
+
+/** Whether sizes that the inputs do not decide occur in a plan. */
+const isOpen = ({ buffers, guards }: Plan): boolean => buffers.some(b => hasUnknown(b.size)) || guards.some(g => g.sizes.some(hasUnknown));
 
 /** The stage's plan with its memory laid out for inputs of these sizes. */
 async function boundFor(stage: Stage, tensors: readonly Tensor[]): Promise<Bound> {
