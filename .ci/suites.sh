@@ -141,7 +141,11 @@ simplify() { "$python" test/interop/simplify.py $(whole_corpus); }
 # Networks with channels last, as tf2onnx writes them, keep no transposes inside.
 layout() { "$python" test/interop/layout.py; }
 # Quantised models in ONNX Runtime, beside those that its own tool makes.
-quantize() { npm run build:native && make_corpus quantized --only mlp lenet resnet18 mobilenet_v2 bert_tiny gpt2_tiny && "$python" test/interop/quantize.py "$corpus/torch" --backend cpu; }
+quantize() {
+  local only=mlp,lenet,bert_tiny,gpt2_tiny
+  [ "$third" = all ] && only=$only,resnet18,mobilenet_v2
+  npm run build:native && make_corpus quantized --only ${only//,/ } && "$python" test/interop/quantize.py "$corpus/torch" --only "$only" --backend cpu
+}
 narrow() {
   "$python" test/interop/narrow.py $(whole_corpus)
   local status=$?
