@@ -64,7 +64,8 @@ const sources = [
       file,
       object: `${name}-${basename(file)}`,
       flags: [
-        '-O3',
+        // Checks in every loop of every set take minutes to optimise.
+        sanitizers ? '-O1' : '-O3',
         '-ffp-contract=fast',
         // Without them roots and roundings are calls.
         '-fno-math-errno',

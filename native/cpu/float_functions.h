@@ -54,8 +54,8 @@ inline float short_expm1(float r) {
   return r + r * r * p;
 }
 
-/** 2^n for n from -126 to 127. */
-inline float power_of_two(int32_t n) { return float_of((n + 127) << 23); }
+/** 2^n for n from -126 to 127; for others, which NaN leads to, anything. */
+inline float power_of_two(int32_t n) { return float_of(static_cast<int32_t>(static_cast<uint32_t>(n + 127) << 23)); }
 
 /** Up to 1 ULP; 2 where the result is subnormal. */
 inline float float_exp(float a) {
@@ -74,8 +74,9 @@ inline float float_log(float a) {
   const bool is_small = a < smallest;
   const float x = is_small ? a * 8388608.0f : a;
   // x = m * 2^e with m from sqrt(1/2) to sqrt(2).
-  const int32_t e = (bits_of(x) - 0x3f3504f3) >> 23;
-  const float m = float_of(bits_of(x) - e * (1 << 23));
+  const auto bits = static_cast<uint32_t>(bits_of(x));
+  const int32_t e = static_cast<int32_t>(bits - 0x3f3504f3u) >> 23;
+  const float m = float_of(static_cast<int32_t>(bits - (static_cast<uint32_t>(e) << 23)));
   const float f = m - 1.0f, s = f / (2.0f + f), z = s * s;
   float p = 2.0f / 9;
   p = p * z + 2.0f / 7;
