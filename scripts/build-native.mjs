@@ -46,8 +46,9 @@ const files = readdirSync(folder, { recursive: true })
   .filter(name => /\.(cpp|h)$/.test(name));
 /** Instruction sets for which the files of isa/ are compiled, each with its vectors in bytes and the rows of a tile. */
 const portable = { name: 'portable', vector: 16, rows: process.arch === 'arm64' ? 8 : 4, flags: [] };
+/** Checked builds have one set: the sources are the same, and checks in every loop take minutes to compile. */
 const sets =
-  process.arch === 'x64'
+  process.arch === 'x64' && sanitizers === undefined
     ? [
         portable,
         { name: 'avx2', vector: 32, rows: 6, flags: ['-mavx2', '-mfma'] },
@@ -95,7 +96,7 @@ const flags = [
   ...['-std=c++17', '-O2', '-fPIC', '-shared', '-Wall', '-Wextra', '-fvisibility=hidden'],
   ...['-DNAPI_VERSION=9', '-DNAPI_CPP_EXCEPTIONS', '-DBUILDING_NODE_EXTENSION'],
   ...(process.platform === 'darwin' ? ['-undefined', 'dynamic_lookup'] : []),
-  ...(sanitizers ? [`-fsanitize=${sanitizers}`, '-fno-omit-frame-pointer', '-g'] : []),
+  ...(sanitizers ? ['-DOMNIX_PORTABLE_ONLY', `-fsanitize=${sanitizers}`, '-fno-omit-frame-pointer', '-g'] : []),
   ...headerFolders().flatMap(path => ['-isystem', path]),
 ];
 /** Objects are kept: what is older than a file it was made from, as the compiler lists them, or this script is compiled again. */

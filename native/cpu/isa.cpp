@@ -11,7 +11,7 @@ namespace omnix {
   extern const size_t block_function_count;                            \
   }
 OMNIX_SET(portable)
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(OMNIX_PORTABLE_ONLY)
 OMNIX_SET(avx2)
 OMNIX_SET(avx512)
 #endif
@@ -27,7 +27,7 @@ struct Set {
 
 const Set& chosen() {
   static const Set set = [] {
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(OMNIX_PORTABLE_ONLY)
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl")) return OMNIX_CHOOSE(avx512);
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return OMNIX_CHOOSE(avx2);
 #endif
