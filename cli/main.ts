@@ -478,7 +478,7 @@ withTraining(
     .option('--lora <options>', 'train adapters beside the weights, such as rank=8,alpha=16,targets=[*.q.weight]')
     .option('--log <path>', 'a file for steps and epochs, one JSON object a line')
     .option('--seed <number>', 'decides orders, splits and what is dropped', wholeNumber)
-    .option('--backend <name>', 'what computes: cpu or reference; cpu otherwise')
+    .option('--backend <name>', 'what computes: cpu or reference; otherwise cpu where its addon is, else reference')
     .option('--threads <number>', 'the most threads of a run', wholeNumber)
     .option('--overwrite', 'replace an existing file'),
 )

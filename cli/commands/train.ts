@@ -3,6 +3,7 @@ import { replaceWeights } from '../../src/edit/weights.ts';
 import { type Finding, fail, ModelError } from '../../src/errors.ts';
 import { weightFormatOfName } from '../../src/formats/weights/index.ts';
 import type { Model } from '../../src/ir/graph.ts';
+import { loadCpuAddon } from '../../src/node/addon.ts';
 import { load, loadWeights, saveWeights } from '../../src/node/index.ts';
 import { FolderCheckpoints, loadTrainingData } from '../../src/node/train.ts';
 import { replaceHead } from '../../src/train/adapt/head.ts';
@@ -117,7 +118,15 @@ async function dataOf(model: Model, settings: TrainSettings) {
 }
 
 async function fitOptions(settings: TrainSettings, lora: LoraModel | undefined): Promise<FitOptions> {
-  const { backend = 'cpu', threads, teacher, inputs: fields, freeze, trainable, ...rest } = settings;
+  const {
+    backend = typeof loadCpuAddon() === 'string' ? 'reference' : 'cpu',
+    threads,
+    teacher,
+    inputs: fields,
+    freeze,
+    trainable,
+    ...rest
+  } = settings;
   const { lr, groups, batchNorm, dropout, schedule, epochs, steps, batch, shuffle, dropLast, accumulate, metrics } = rest;
   const { monitor, patience, checkpointEvery, resume, seed } = rest;
   return {
