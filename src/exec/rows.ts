@@ -94,13 +94,13 @@ function grow(plan: Plan, steps: readonly Step[]): Growth {
     if (axes < 1 || step.outputs.some(v => made.has(v.buffer))) break;
     for (const v of step.outputs) made.set(v.buffer, v);
     members.push(step);
-    best = { members: [...members], hoisted: [...between], axes: withoutOnes(y.shape, axes) };
+    best = { members: [...members], hoisted: [...between], axes: withoutLastOnes(y.shape, axes) };
   }
   return best;
 }
 
 /** Axes of one position at the end would make each part a single row. */
-const withoutOnes = (shape: readonly Dim[], axes: number): number => {
+const withoutLastOnes = (shape: readonly Dim[], axes: number): number => {
   let kept = axes;
   while (kept > 1 && shape[kept - 1] === 1) kept--;
   return kept;

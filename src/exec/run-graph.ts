@@ -3,10 +3,10 @@
 import { fail, ModelError } from '../errors.ts';
 import type { Datum } from '../ir/datum.ts';
 import { type Dim, hasUnknown, symbol } from '../ir/dims.ts';
-import { Graph, type Node, Value } from '../ir/graph.ts';
+import { Graph, Value } from '../ir/graph.ts';
 import { resident, Tensor } from '../ir/tensor.ts';
 import { formatType, tensorType, type ValueType } from '../ir/types.ts';
-import { takenBranch } from '../ops/control-types.ts';
+import { isLoop, takenBranch } from '../ops/control-types.ts';
 import { rowOf } from '../ops/index.ts';
 import { fold, lower, rewriteAll, simplify, unrollWith } from '../passes/index.ts';
 import { type Bindings, rebuild } from '../passes/rebuild.ts';
@@ -243,8 +243,6 @@ const loaded = async (datum: Datum): Promise<Datum> => (datum instanceof Tensor 
 
 /** So many lengths of a loop have plans of their own. */
 const mostLengths = 8;
-
-const isLoop = (node: Node): boolean => node.domain === '' && (node.op === 'Loop' || node.op === 'Scan');
 
 /** On the host a round costs more than most kernels, and finds its weights anew. */
 const shortLoops = unrollWith({

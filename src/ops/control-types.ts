@@ -99,6 +99,9 @@ export function bodyInputsOf(
   return { firstState: 0, firstNext: 0, states, types: [...states, ...slices] };
 }
 
+/** Operators whose graph runs round by round. */
+export const isLoop = (node: Node): boolean => node.domain === '' && (node.op === 'Loop' || node.op === 'Scan');
+
 /** The shape of a loop's own number of the round and condition: a scalar or, where the body declares it so, a vector of one element. */
 export const singleShape = (input: Value | undefined): number[] => (input?.shape?.length === 1 ? [1] : []);
 

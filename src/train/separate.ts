@@ -1,9 +1,10 @@
 // Weights that an exporter stored once because they were equal when it looked: each is a weight of its own again. PyTorch's exporter writes
 // the others as Identity nodes. What is all one number, as new scales and offsets are, was equal by chance; so were the numbers that batch
 // normalisation remembers. Others are taken to be shared, as an embedding and the layer after it are.
-import { allNodes, type Graph, type Node, Value } from '../ir/graph.ts';
+import { allNodes, type Graph, Value } from '../ir/graph.ts';
 import { Tensor } from '../ir/tensor.ts';
 import { isFloat } from '../ir/types.ts';
+import { isBatchNorm } from './training-form.ts';
 
 /** Separate such weights of a graph, in place; whether there were some. */
 export function separateEqual(graph: Graph): boolean {
@@ -23,8 +24,6 @@ export function separateEqual(graph: Graph): boolean {
   for (const output of graph.outputs) output.value = replaced.get(output.value) ?? output.value;
   return true;
 }
-
-const isBatchNorm = (node: Node): boolean => node.op === 'BatchNormalization' && node.domain === '';
 
 function isUniform(tensor: Tensor): boolean {
   if (!tensor.isResident || tensor.size < 2) return false;

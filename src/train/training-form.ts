@@ -88,7 +88,7 @@ export class TrainingForm {
   }
 }
 
-const isBatchNorm = (node: Node): boolean => node.op === 'BatchNormalization' && node.domain === '';
+export const isBatchNorm = (node: Node): boolean => node.op === 'BatchNormalization' && node.domain === '';
 
 interface BatchNormInputs {
   readonly X: Value;
