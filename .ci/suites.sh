@@ -186,7 +186,7 @@ suite test 450 npm_test
 suite start 60 start
 suite check 60 npm run check
 suite native 240 native
-suite sanitizers 400 sanitizers
+suite sanitizers 600 sanitizers
 suite browser 300 browser
 suite webgpu 240 webgpu
 suite environment 600 python_environment
