@@ -7,7 +7,7 @@ import { type Finding, fail } from '../src/errors.ts';
 import { bytesOfFile, type Format } from '../src/formats/format.ts';
 import { formatNamed, formatOfName, formats } from '../src/formats/index.ts';
 import type { Model } from '../src/ir/graph.ts';
-import { type MapOptions, save } from '../src/node/index.ts';
+import { type MapOptions, save } from '../src/node/models.ts';
 import { nearestName } from '../src/ops/nearest.ts';
 import { checkOutput, whileWriting, writeToStdout } from './files.ts';
 import { fileText, type Output } from './output.ts';

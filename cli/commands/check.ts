@@ -5,7 +5,7 @@ import { codes, type ExitKind, exitCodes, type Finding, fail, ModelError } from 
 import type { ReadOptions } from '../../src/formats/format.ts';
 import { detect } from '../../src/formats/index.ts';
 import type { Model } from '../../src/ir/graph.ts';
-import { save } from '../../src/node/index.ts';
+import { save } from '../../src/node/models.ts';
 import { runtimeNamed } from '../../src/opset/runtimes.ts';
 import { checkModel } from '../../src/validate/check.ts';
 import { checkTarget } from '../../src/validate/check-target.ts';

@@ -5,7 +5,7 @@ import { type NameRule, type ReplacedWeights, replaceWeights } from '../../src/e
 import { fail } from '../../src/errors.ts';
 import type { Model } from '../../src/ir/graph.ts';
 import type { DataType } from '../../src/ir/types.ts';
-import { loadWeights } from '../../src/node/index.ts';
+import { loadWeights } from '../../src/node/models.ts';
 import { runtimeNamed } from '../../src/opset/runtimes.ts';
 import { checkOutput, type Ends, readModel } from '../files.ts';
 import type { ReadLimitOptions } from '../limits.ts';

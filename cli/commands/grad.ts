@@ -1,7 +1,7 @@
 // omnix grad: one step of training as a graph, or its parts.
 import { fail } from '../../src/errors.ts';
 import type { Model } from '../../src/ir/graph.ts';
-import { load, save } from '../../src/node/index.ts';
+import { load, save } from '../../src/node/models.ts';
 import { type TrainingGraphOptions, type TrainingSignature, trainingGraph, trainingParts } from '../../src/train/graphs.ts';
 import { withTrainingInfo } from '../../src/train/training-info.ts';
 import { checkOutput, readModel, whileWriting } from '../files.ts';

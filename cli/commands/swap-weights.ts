@@ -1,5 +1,5 @@
 // omnix swap-weights: other weights into a model that was converted before, without its source.
-import { saveSwapped } from '../../src/node/index.ts';
+import { saveSwapped } from '../../src/node/models.ts';
 import { checkOutput, whileWriting } from '../files.ts';
 import { fileText, type Outcome, type Output } from '../output.ts';
 import { nameRules } from '../rename.ts';

@@ -4,7 +4,7 @@ import { type Finding, fail, ModelError } from '../../src/errors.ts';
 import { weightFormatOfName } from '../../src/formats/weights/index.ts';
 import type { Model } from '../../src/ir/graph.ts';
 import { loadCpuAddon } from '../../src/node/addon.ts';
-import { load, loadWeights, saveWeights } from '../../src/node/index.ts';
+import { load, loadWeights, saveWeights } from '../../src/node/models.ts';
 import { FolderCheckpoints, loadTrainingData } from '../../src/node/train.ts';
 import { replaceHead } from '../../src/train/adapt/head.ts';
 import { adapterWeights, type LoraModel, loraOptions, mergedLora, withLora } from '../../src/train/adapt/lora.ts';

@@ -3,7 +3,7 @@ import { fail } from '../../src/errors.ts';
 import { type WeightFormat, weightFormatNamed, weightFormatOfName, weightFormats } from '../../src/formats/weights/index.ts';
 import { resident, type Tensor } from '../../src/ir/tensor.ts';
 import { formatShape } from '../../src/ir/types.ts';
-import { loadWeights, saveWeights } from '../../src/node/index.ts';
+import { loadWeights, saveWeights } from '../../src/node/models.ts';
 import { type Statistics, statisticsOf } from '../arrays.ts';
 import { checkOutput, whileWriting, writeToStdout } from '../files.ts';
 import { fileText, type Outcome, type Output } from '../output.ts';

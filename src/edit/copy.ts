@@ -1,9 +1,10 @@
 // Copies of graphs that keep everything an edit does not change. Values and nodes are made anew, contents of tensors are shared.
-// Nothing is inferred, so a model keeps its opset. Knows no operator.
+// Nothing is inferred, so a model keeps its opset. Of operators it knows only which attributes name values.
 import { fail } from '../errors.ts';
 import { type Attribute, type Attributes, Graph, type Meta, Model, Node, type Output, Value } from '../ir/graph.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import type { ValueType } from '../ir/types.ts';
+import { rowOf } from '../ops/index.ts';
 
 /** What is different in the copy. */
 export interface Changes {
@@ -65,7 +66,7 @@ export class Copy {
         overload: node.overload,
         name: this.#changes.nodeName(node.name),
         inputs: node.inputs.map(v => v && this.value(v)),
-        attributes: this.attributes(node.attributes),
+        attributes: this.#withNames(node, this.attributes(node.attributes)),
         meta: this.#nodeMeta(node.meta),
       },
       node.outputs.map(v => v && { name: this.#changes.name(v.name), type: this.#changes.type(v.type, v) }),
@@ -85,6 +86,19 @@ export class Copy {
           ? { ...a, value: a.value.map(g => this.graph(g)) }
           : a;
     return new Map([...attributes].map(([name, a]) => [name, copied(a)]));
+  }
+
+  #withNames({ op, domain }: Node, attributes: Attributes): Attributes {
+    const row = rowOf(op, domain);
+    const naming = row && 'gap' in row ? row.namesValues : undefined;
+    if (!naming) return attributes;
+    const { name } = this.#changes;
+    const renamed = (key: string, a: Attribute): Attribute => {
+      if (!naming.includes(key)) return a;
+      if (a.kind === 'string') return { ...a, value: name(a.value) };
+      return a.kind === 'strings' ? { ...a, value: a.value.map(name) } : a;
+    };
+    return new Map([...attributes].map(([key, a]) => [key, renamed(key, a)]));
   }
 
   /** What stands for a value that is read; constants are copied where they are met. */

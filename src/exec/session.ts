@@ -12,7 +12,6 @@ import { upgrade } from '../opset/upgrade.ts';
 import { fold, rewriteAll } from '../passes/index.ts';
 import { inline } from '../passes/inline.ts';
 import { rebuild } from '../passes/rebuild.ts';
-import { expandGradients } from '../train/gradient/expand.ts';
 import type { Backend, Progress } from './backend.ts';
 import type { Plan } from './plan.ts';
 import type { ProfileEvent } from './profile.ts';
@@ -54,6 +53,13 @@ export interface ValueInfo {
   readonly type: ValueType | undefined;
 }
 
+/** Derivatives are derived by code of its own, which few models ask for. */
+async function withGradients(graph: Graph): Promise<Graph> {
+  if (!graph.nodes.some(node => node.op === 'Gradient' && node.domain === 'ai.onnx.preview.training')) return graph;
+  const { expandGradients } = await import('../train/gradient/expand.ts');
+  return expandGradients(graph);
+}
+
 /** A model on a backend. */
 export class Session {
   readonly backend: Backend;
@@ -75,7 +81,7 @@ export class Session {
     if (usable !== true) throw fail('E3008', `backend ${backend.name}: ${usable}`);
     // Branches that are never taken may contradict themselves.
     const newest = upgrade(model, { choose: takenBranch });
-    newest.graph = expandGradients(inline(newest));
+    newest.graph = await withGradients(inline(newest));
     const withContent = newest.graph.inputs.filter(v => v.tensor);
     const replaceable = model.irVersion >= firstWithDefaults ? withContent : [];
     // What is constant is of the type of its content, whatever the signature says of it.

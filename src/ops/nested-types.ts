@@ -4,7 +4,7 @@ import { type Dim, sameDim, sameShape, symbolsOf, unknownDim } from '../ir/dims.
 import { Graph, type Output, type Value } from '../ir/graph.ts';
 import { dataTypeOfCode, type Shape, type TensorType, tensorType, type ValueType } from '../ir/types.ts';
 import type { InferTable } from './row.ts';
-import { axisOf, broadcastType, elementOf, shapeOf } from './shapes.ts';
+import { axisOf, broadcastType, contentsOf, elementOf, shapeOf } from './shapes.ts';
 import { countedPlaces } from './tfidf.ts';
 
 export const nestedTypes = {
@@ -28,7 +28,7 @@ export const nestedTypes = {
   SplitToSequence({ input, split }, { axis, keepdims }) {
     const shape = shapeOf(input);
     const on = axisOf(axis, shape.length);
-    const part = split ? shape.with(on, unknownDim()) : keepdims ? shape.with(on, 1) : shape.toSpliced(on, 1);
+    const part = split ? shape.with(on, partSize(split, shape[on]!)) : keepdims ? shape.with(on, 1) : shape.toSpliced(on, 1);
     return [sequence(tensorType(elementOf(input), part))];
   },
   Optional: ({ input }, { type }) => [{ kind: 'optional', of: input ? input.type : (type as ValueType | undefined) }],
@@ -50,6 +50,17 @@ export function bodyOf(attribute: unknown): Graph {
 
 export const typeOfOutput = (o: Output): ValueType | undefined => o.value.type ?? o.type;
 export const sequence = (of: ValueType | undefined): ValueType => ({ kind: 'sequence', of });
+
+/** The size that all parts have: a scalar is that of each, where it divides the axis; a list says them one by one. */
+function partSize(split: Value, size: Dim): Dim {
+  const [first, ...more] = contentsOf(split) ?? [];
+  if (first === undefined) return unknownDim();
+  const isSame =
+    split.shape?.length === 0
+      ? typeof first === 'number' && typeof size === 'number' && size % first === 0
+      : more.every(part => sameDim(part, first));
+  return isSame ? first : unknownDim();
+}
 
 /** The type of a sequence's elements. */
 function itemOf(v: Value): ValueType | undefined {

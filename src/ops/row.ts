@@ -113,6 +113,8 @@ export const bodyOf = <K extends OpName>(row: Row<K>): CompositeRow<K>['lower'] 
 export interface Gap<K extends OpName> {
   readonly gap: string;
   readonly infer?: Infer<K> | undefined;
+  /** Attributes that name values of the graph around the node. */
+  readonly namesValues?: readonly string[] | undefined;
 }
 
 export type Row<K extends OpName> = MapRow<K> | CoreRow<K> | CompositeRow<K> | HostRow<K> | Gap<K>;

@@ -93,6 +93,7 @@ export const training: OtherFamily = {
   // The cast: signatures are generated for the standard's own domain only.
   Gradient: {
     gap: 'differentiates the graph around it; sessions put the nodes of the gradient in its place',
+    namesValues: ['xs', 'zs', 'y'],
     infer: (({ Inputs }: { readonly Inputs: readonly Value[] }, { xs }: { readonly xs: readonly string[] }) =>
       Inputs.slice(0, xs.length).map(v => v.type)) as never,
   },

@@ -86,6 +86,28 @@ function textOf(model: Model): string {
 }
 
 describe('rename', () => {
+  test('what a node of a gradient names is renamed too', () => {
+    const x = new Value('x', tensorType('float32', [2]));
+    const square = node('Mul', [x, x], 'square', { type: tensorType('float32', [2]) });
+    const slope = node('Gradient', [x], 'slope', {
+      attributes: { xs: { kind: 'strings', value: ['x'] }, y: { kind: 'string', value: 'square' } },
+      domain: 'ai.onnx.preview.training',
+    });
+    const graph = new Graph('g', { inputs: [x], outputs: [outputOf(slope.outputs[0]!)], nodes: [square, slope] });
+    const model = new Model(graph, {
+      irVersion: 10,
+      opsets: new Map([
+        ['', 21],
+        ['ai.onnx.preview.training', 1],
+      ]),
+    });
+    const made = rename(model, { values: { x: 'square', square: 'x' } }).graph.nodes[1]!;
+    expect([...made.attributes]).toEqual([
+      ['xs', { kind: 'strings', value: ['square'] }],
+      ['y', { kind: 'string', value: 'x' }],
+    ]);
+  });
+
   test('changes only names, in nested graphs too, and leaves the model as it was', () => {
     const model = sample();
     const before = printModel(model);

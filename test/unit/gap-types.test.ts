@@ -200,6 +200,10 @@ const rows: readonly Row[] = [
   ['Trilu', [same], { upper: 0 }, same],
   ['Unique', ['float32[n,4]'], {}, 'float32[?] int64[?] int64[4*n] int64[?]'],
   ['Unique', ['float32[n,4]'], { axis: -1 }, 'float32[n,?] int64[?] int64[4] int64[?]'],
+  ['SplitToSequence', ['float32[n,4]', 2], { axis: 1 }, 'seq(float32[n,2])'],
+  ['SplitToSequence', ['float32[n,4]', 3], { axis: 1 }, 'seq(float32[n,?])'],
+  ['SplitToSequence', ['float32[n,4]', [2, 2]], { axis: 1 }, 'seq(float32[n,2])'],
+  ['SplitToSequence', ['float32[n,4]', [1, 3]], { axis: 1 }, 'seq(float32[n,?])'],
 ];
 
 describe.each(rows)('%s %j %j', (...row) => {
