@@ -70,7 +70,8 @@ const functions = (levels: number): string =>
     (_, i) => `def f${i}(x: Tensor) -> Tensor:\n  return ${i === 0 ? 'x' : `__torch__.f${i - 1}(__torch__.f${i - 1}(x))`}\n`,
   ).join('');
 /** A loop of 60 rounds over one line, after another. */
-const rounds = (before: string, line: string, after = 'return x'): string => code([before, 'for k in range(60):', `  ${line}`, after]);
+const rounds = (before: string, line: string, after = 'return x', count = 60): string =>
+  code([before, `for k in range(${count}):`, `  ${line}`, after]);
 const inLoop = where(first + 2, 11);
 const tooLong = 'a list of 131072 items';
 const tooMuchText = 'a text of 131072 characters';
@@ -109,7 +110,18 @@ const runs: Case[] = [
     'E1009',
     steps(rounds('s = [1]', 's = [s, s]', 'return s')),
   ),
-  inCode('a list that holds itself', code(['s = [1]', 'torch.append(s, s)', 'return s']), 'E1008', 'code and calls are nested too deeply'),
+  inCode(
+    'a list that holds itself',
+    code(['s = [1]', 'torch.append(s, s)', 'return s']),
+    'E1006',
+    'the program returns a value that contains itself',
+  ),
+  inCode(
+    'lists that are nested in each round',
+    rounds('s = [1]', 's = [s]', 'return s', 1000),
+    'E1008',
+    'the program returns values nested deeper than 600',
+  ),
   hostile(
     'K14',
     'an integer that is squared in each round',

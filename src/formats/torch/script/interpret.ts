@@ -58,7 +58,7 @@ export class Raised extends Error {}
 const standardSteps = 1_000_000;
 /** What an operator costs more than another expression: it may make nodes. */
 const operatorSteps = 10;
-const maxDepth = 600;
+export const maxDepth = 600;
 const maxCalls = 100;
 
 export class Interpreter {

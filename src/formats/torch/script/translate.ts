@@ -17,7 +17,7 @@ import type { ScriptArchive } from './archive.ts';
 import { Arguments } from './arguments.ts';
 import { type Change, firstCall, hostOf, isOther, type Kept, keptOf, leavesOfKept, type Numbers, sameKept } from './attributes.ts';
 import { likelyRanks, type Openness, openType, typesFor } from './inputs.ts';
-import { Interpreter, Raised, type Use } from './interpret.ts';
+import { Interpreter, maxDepth, Raised, type Use } from './interpret.ts';
 import { Objects } from './objects.ts';
 import type { ClassDef } from './parse.ts';
 import { openRanks } from './ranks.ts';
@@ -347,24 +347,22 @@ class Attempt {
     const self = this.#objects.object(root, '');
     const result = this.#e.call(new Callable(root.className, forward, self), [], args);
     this.#problems.throwIfAny();
-    this.#output(result, '');
+    this.#output(result, '', new Set());
     for (const { value } of this.#arguments.inputs) if (!value.type) value.type = tensorType('float32', []);
   }
 
-  #output(v: Host, path: string): void {
+  /** `around`: the containers that the value lies in. */
+  #output(v: Host, path: string, around: Set<Host>): void {
     this.#e.spend(outputSteps);
-    const below = (part: string | number): string => (path === '' ? String(part) : `${path}_${part}`);
     if (v === undefined) return;
-    if (v instanceof Tuple) {
-      v.items.forEach((item, i) => {
-        this.#output(item, below(v.fields?.[i] ?? i));
-      });
-    } else if (v instanceof List) {
-      v.items.forEach((item, i) => {
-        this.#output(item, below(i));
-      });
-    } else if (v instanceof Dict) for (const [key, item] of v.entries) this.#output(item, below(String(key)));
-    else if (v instanceof TensorRef || isNumber(v)) {
+    const parts = partsOf(v);
+    if (parts) {
+      if (around.has(v)) throw fail('E1006', 'the program returns a value that contains itself');
+      if (around.size === maxDepth) throw fail('E1008', `the program returns values nested deeper than ${maxDepth}`);
+      around.add(v);
+      for (const [part, item] of parts) this.#output(item, path === '' ? String(part) : `${path}_${part}`, around);
+      around.delete(v);
+    } else if (v instanceof TensorRef || isNumber(v)) {
       const name = path === '' ? 'output' : /^\d/.test(path) ? `output_${path}` : path;
       this.#outputs.push({ name, value: scalarValue(v, this.#b) });
     } else throw fail('E2002', `the program returns a ${kindOf(v)}, which has no conversion`);
@@ -383,6 +381,13 @@ function withoutUnread(graph: Graph, handed: ReadonlySet<string>): void {
   graph.inputs = graph.inputs.filter(v => !unread.has(v.name));
   graph.outputs = graph.outputs.filter(o => !unread.has(o.name.replace(/\.updated$/, '')));
   removeUnread(graph);
+}
+
+/** What a container holds, each with the name or number of its place; undefined for anything else. */
+function partsOf(v: Host): readonly (readonly [string | number, Host])[] | undefined {
+  if (v instanceof Tuple) return v.items.map((item, i) => [v.fields?.[i] ?? i, item]);
+  if (v instanceof List) return v.items.map((item, i) => [i, item]);
+  return v instanceof Dict ? [...v.entries].map(([key, item]) => [String(key), item]) : undefined;
 }
 
 function asModelError(error: unknown): ModelError {
