@@ -11,19 +11,18 @@ namespace omnix {
 
 inline int64_t ceil_div(int64_t a, int64_t b) { return -floor_div(-a, b); }
 
-/** What is the same for all windows of a convolution. */
+/** What is the same for all windows of a convolution of some images. Several images are one more axis before the others, along which windows have one element. */
 struct Geometry {
   int64_t channels, taps, outputs;
-  /** By spatial axis. */
+  /** By axis. */
   Dims input, output, steps, strides;
-  /** For each tap its place in the input relative to that of the window, by spatial axis. */
+  /** For each tap its place in the input relative to that of the window, by axis. */
   std::vector<Dims> shifts;
 
-  Geometry(const Conv& kernel, const View& x, const View& w, const View& y)
+  Geometry(const Conv& kernel, const View& x, const View& w, const View& y, int64_t images = 1)
       : channels(w.shape[1]), input(tail(x.shape)), output(tail(y.shape)), steps(tail(x.strides)), strides(kernel.strides) {
     const Dims size = tail(w.shape);
     taps = product(size);
-    outputs = product(output);
     Dims at(size.size(), 0);
     for (int64_t t = 0; t < taps; t++) {
       Dims shift;
@@ -31,6 +30,14 @@ struct Geometry {
       shifts.push_back(std::move(shift));
       for (size_t d = size.size(); d-- > 0 && ++at[d] == size[d];) at[d] = 0;
     }
+    if (images > 1) {
+      input.insert(input.begin(), images);
+      output.insert(output.begin(), images);
+      steps.insert(steps.begin(), x.strides[0]);
+      strides.insert(strides.begin(), 1);
+      for (Dims& shift : shifts) shift.insert(shift.begin(), 0);
+    }
+    outputs = product(output);
   }
   size_t last() const { return output.size() - 1; }
 

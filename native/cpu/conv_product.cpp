@@ -8,59 +8,64 @@
 namespace omnix {
 namespace {
 
-/** The windows before each output of one image and group, as columns: channel after channel, tap after tap. */
+/** The windows before each output of a group, as columns: channel after channel, tap after tap. */
 class WindowPanels final : public Panels {
  public:
   WindowPanels(const Geometry& g, const float* x, int64_t channel_step) : g_(g), x_(x), channel_step_(channel_step) {}
 
   void pack(float* to, int64_t first, int64_t lines, int64_t width, int64_t from, int64_t count) const override {
-    const std::vector<Run> runs = runs_of(first, std::min(lines, g_.outputs - first));
-    const int64_t padded = ceil_div(lines, width) * width;
+    const int64_t there = std::min(lines, g_.outputs - first), padded = ceil_div(lines, width) * width;
+    const std::vector<Run> runs = runs_of(first, there, width);
     for (int64_t q = 0; q < count; q++) {
-      const int64_t channel = (from + q) / g_.taps, tap = (from + q) % g_.taps;
+      const float* x = x_ + (from + q) / g_.taps * channel_step_;
       const auto put = [&](int64_t at) { return to + at / width * width * count + q * width + at % width; };
-      for (const Run& run : runs) fill(run, x_ + channel * channel_step_, tap, width, put);
-      for (int64_t at = std::min(lines, g_.outputs - first); at < padded; at++) *put(at) = 0;
+      for (const Run& run : runs) fill(put(run.at), run, run.reads[static_cast<size_t>((from + q) % g_.taps)], x);
+      for (int64_t at = there; at < padded; at++) *put(at) = 0;
     }
   }
 
  private:
-  /** Outputs side by side in one row. */
-  struct Run {
-    int64_t at, count, column;
-    Dims row;
+  /** Where some outputs read for a tap: those from `low` to before `high` inside of the input. */
+  struct Read {
+    int64_t start, low, high;
   };
-  std::vector<Run> runs_of(int64_t first, int64_t lines) const {
+  /** Outputs side by side in one row and one panel. */
+  struct Run {
+    int64_t at, count;
+    /** By tap. */
+    std::vector<Read> reads;
+  };
+
+  std::vector<Run> runs_of(int64_t first, int64_t lines, int64_t width) const {
     std::vector<Run> runs;
     const int64_t across = g_.output[g_.last()];
     for (int64_t at = 0; at < lines;) {
       const int64_t column = (first + at) % across;
-      const int64_t count = std::min(lines - at, across - column);
-      runs.push_back({at, count, column, g_.row_of(first + at)});
+      const int64_t count = std::min({lines - at, across - column, width - at % width});
+      Run run{at, count, {}};
+      const Dims row = g_.row_of(first + at);
+      for (int64_t tap = 0; tap < g_.taps; tap++) run.reads.push_back(read_of(row, column, count, tap));
+      runs.push_back(std::move(run));
       at += count;
     }
     return runs;
   }
-
-  template <class Put>
-  void fill(const Run& run, const float* x, int64_t tap, int64_t width, Put&& put) const {
+  Read read_of(const Dims& row, int64_t column, int64_t count, int64_t tap) const {
     const size_t last = g_.last();
-    const int64_t stride = g_.strides[last], step = g_.steps[last];
-    const int64_t start = g_.row_start(run.row, tap);
-    const int64_t place = run.column * stride + g_.shifts[static_cast<size_t>(tap)][last];
-    const int64_t low = start < 0 ? run.count : std::clamp<int64_t>(ceil_div(-place, stride), 0, run.count);
-    const int64_t high = start < 0 ? run.count : std::clamp<int64_t>(ceil_div(g_.input[last] - place, stride), low, run.count);
-    const float* from = x + start + place * step;
-    for (int64_t i = 0; i < run.count;) {
-      const int64_t end = std::min(run.count, i + width - (run.at + i) % width);
-      float* to = put(run.at + i);
-      if (i >= low && end <= high && stride * step == 1) {
-        std::memcpy(to, from + i, static_cast<size_t>(end - i) * sizeof(float));
-      } else {
-        for (int64_t k = i; k < end; k++) to[k - i] = k >= low && k < high ? from[k * stride * step] : 0.0f;
-      }
-      i = end;
+    const int64_t start = g_.row_start(row, tap), stride = g_.strides[last];
+    if (start < 0) return {0, count, count};
+    const int64_t place = column * stride + g_.shifts[static_cast<size_t>(tap)][last];
+    const int64_t low = std::clamp<int64_t>(ceil_div(-place, stride), 0, count);
+    return {start + place * g_.steps[last], low, std::clamp<int64_t>(ceil_div(g_.input[last] - place, stride), low, count)};
+  }
+
+  void fill(float* to, const Run& run, const Read& read, const float* x) const {
+    const int64_t step = g_.strides[g_.last()] * g_.steps[g_.last()];
+    if (step == 1 && read.low == 0 && read.high == run.count) {
+      std::memcpy(to, x + read.start, static_cast<size_t>(run.count) * sizeof(float));
+      return;
     }
+    for (int64_t i = 0; i < run.count; i++) to[i] = i >= read.low && i < read.high ? x[read.start + i * step] : 0.0f;
   }
 
   const Geometry& g_;
@@ -91,36 +96,49 @@ class WeightPanels final : public Panels {
   std::vector<int64_t> places_;
 };
 
-/** One image and group of a convolution: where it begins and what is the same for all of them. */
+/** One group of a convolution of some images: where it begins and what is the same for all of them. */
 struct Task {
   const Conv& kernel;
   const Geometry& geometry;
   const Operand &x, &w, &y;
   const Operand* bias;
   const Following* following;
-  int64_t image, group;
+  /** The weights where they were packed for all tasks; null otherwise. */
+  const Packed* packed;
+  int64_t image, images, group;
 
   int64_t outputs() const { return w.view->shape[0] / kernel.group; }
   const float* input() const {
     return x.as<float>() + x.view->offset + image * x.view->strides[0] + group * geometry.channels * x.view->strides[1];
+  }
+  /** Strides of the outputs by the axes of the geometry. */
+  Dims output_steps() const {
+    Dims steps = tail(y.view->strides);
+    if (images > 1) steps.insert(steps.begin(), y.view->strides[0]);
+    return steps;
   }
   /** The product but for its right side. */
   Product product(const WeightPanels& weights) const {
     Product p;
     p.rows = outputs(), p.depth = geometry.channels * geometry.taps;
     p.a = &weights;
-    if (!kernel.packed.empty()) p.packed_a = kernel.packed[static_cast<size_t>(group)].get();
+    p.packed_a = packed;
     p.y = y.as<float>() + y.view->offset + image * y.view->strides[0] + group * outputs() * y.view->strides[1];
-    p.row_step = y.view->strides[1];
+    p.row_step = y.view->strides[1], p.column_step = *even_step(*y.view, 2);
     if (bias) p.bias = bias->as<float>() + bias->view->offset + group * outputs() * bias->view->strides[0], p.bias_step = bias->view->strides[0];
     return p;
   }
   WeightPanels weights() const { return {kernel, *w.view, w.as<float>(), group}; }
 };
 
-/** The map that follows, where there is one, runs on each part that is done. */
+/** The map that follows, where there is one, runs on each part that is done, or on each image of several. */
 void multiply_followed(const Task& t, Product& p) {
   if (!t.following) return multiply(p);
+  if (t.images > 1) {
+    multiply(p);
+    for (int64_t i = 0; i < t.images; i++) t.following->at({t.image + i}, t.group * p.rows).run(0, p.rows, 0, t.geometry.outputs / t.images);
+    return;
+  }
   const Following::Matrix matrix = t.following->at({t.image}, t.group * p.rows);
   const Following::OfProduct context{matrix, p.places, p.column_step};
   const Finish finish{Following::OfProduct::run, &context};
@@ -134,7 +152,7 @@ std::optional<MatrixPanels> input_as_columns(const Task& t) {
   const auto step = even_step(*t.x.view, 2);
   const bool moves_by_one = std::all_of(g.strides.begin(), g.strides.end(), [](int64_t s) { return s == 1; });
   const bool has_no_border = std::all_of(g.shifts[0].begin(), g.shifts[0].end(), [](int64_t s) { return s == 0; });
-  if (g.taps != 1 || !step || !moves_by_one || !has_no_border || g.input != g.output) return std::nullopt;
+  if (t.images > 1 || g.taps != 1 || !step || !moves_by_one || !has_no_border || g.input != g.output) return std::nullopt;
   return MatrixPanels(t.input(), g.outputs, *step, t.x.view->strides[1]);
 }
 
@@ -144,7 +162,14 @@ void multiply_columns(const Task& t) {
   const auto input = input_as_columns(t);
   const WeightPanels weights = t.weights();
   Product p = t.product(weights);
-  p.columns = t.geometry.outputs, p.b = input ? static_cast<const Panels*>(&*input) : &windows, p.column_step = *even_step(*t.y.view, 2);
+  p.columns = t.geometry.outputs, p.b = input ? static_cast<const Panels*>(&*input) : &windows;
+  Dims places;
+  if (t.images > 1) {
+    for_each_row(t.geometry.output, {{0, t.output_steps()}}, [&](const int64_t* at, int64_t n, const int64_t* step) {
+      for (int64_t i = 0; i < n; i++) places.push_back(at[0] + i * step[0]);
+    });
+    p.places = places.data();
+  }
   multiply_followed(t, p);
 }
 
@@ -152,25 +177,53 @@ void multiply_columns(const Task& t) {
 void multiply_strips(const Task& t, const Spread& spread) {
   float* image = scratch(Scratch::Image, spread.size(t.geometry.channels) + isa().tile_columns);
   spread.fill(image, t.input(), t.geometry.channels, t.x.view->strides[1]);
-  const std::vector<int64_t> starts = spread.starts(t.geometry.channels), places = spread.places(tail(t.y.view->strides));
+  const std::vector<int64_t> starts = spread.starts(t.geometry.channels), places = spread.places(t.output_steps());
   const Strips strips{image, starts.data()};
   const WeightPanels weights = t.weights();
   Product p = t.product(weights);
-  p.columns = spread.columns(), p.strips = &strips, p.places = places.data(), p.column_step = *even_step(*t.y.view, 2);
+  p.columns = spread.columns(), p.strips = &strips, p.places = places.data();
   multiply_followed(t, p);
 }
+
+/** Outputs below which a product is too narrow for its weights to be read anew, and how many are made at once instead. */
+constexpr int64_t narrow = 64, wide = 128;
+
+/** The weights of each group as they were packed when the plan was made, or now where several tasks read them. */
+class GroupWeights {
+ public:
+  GroupWeights(const Conv& kernel, const Operand& w, bool is_shared) : kernel_(kernel) {
+    if (!kernel.packed.empty() || !is_shared) return;
+    const int64_t lines = w.view->shape[0] / kernel.group, depth = product(tail(w.view->shape)) * w.view->shape[1];
+    const int64_t size = Packed::size(lines, depth, isa().tile_rows);
+    float* memory = scratch(Scratch::Weights, size * kernel.group);
+    own_.reserve(static_cast<size_t>(kernel.group));
+    for (int64_t g = 0; g < kernel.group; g++) own_.emplace_back(WeightPanels(kernel, *w.view, w.as<float>(), g), lines, depth, isa().tile_rows, memory + g * size);
+  }
+  const Packed* of(int64_t group) const {
+    const auto at = static_cast<size_t>(group);
+    return !kernel_.packed.empty() ? kernel_.packed[at].get() : own_.empty() ? nullptr : &own_[at];
+  }
+
+ private:
+  const Conv& kernel_;
+  std::vector<Packed> own_;
+};
 
 }  // namespace
 
 void conv_as_product(const Conv& kernel, const Operand& x, const Operand& w, const Operand* bias, const Operand& y, const Following* following) {
-  const Geometry geometry(kernel, *x.view, *w.view, *y.view);
-  const Spread spread(geometry);
+  const int64_t all = y.view->shape[0], outputs = product(tail(y.view->shape));
+  const int64_t at_once = outputs < narrow ? std::min(all, ceil_div(wide, outputs)) : 1, count = ceil_div(all, at_once) * kernel.group;
+  const GroupWeights weights(kernel, w, all > at_once);
   const auto one = [&](int64_t k) {
-    const Task task{kernel, geometry, x, w, y, bias, following, k / kernel.group, k % kernel.group};
-    if (geometry.taps > 1 && spread.pays()) multiply_strips(task, spread);
+    const int64_t image = k / kernel.group * at_once, images = std::min(at_once, all - image), group = k % kernel.group;
+    const Geometry geometry(kernel, *x.view, *w.view, *y.view, images);
+    const Spread spread(geometry);
+    const Task task{kernel, geometry, x, w, y, bias, following, weights.of(group), image, images, group};
+    // Where images are small, most of what is spread are their borders.
+    if (geometry.taps > 1 && spread.pays() && 2 * spread.columns() <= 3 * geometry.outputs) multiply_strips(task, spread);
     else multiply_columns(task);
   };
-  const int64_t count = y.view->shape[0] * kernel.group;
   if (count >= 2 * thread_count()) parallel(count, one);
   else
     for (int64_t k = 0; k < count; k++) one(k);

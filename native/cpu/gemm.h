@@ -85,8 +85,8 @@ struct Product {
 };
 
 /** What memory of a thread is for. */
-enum class Scratch : uint8_t { Rows, Columns, AllRows, Image, Part };
-constexpr size_t scratch_purposes = 5;
+enum class Scratch : uint8_t { Rows, Columns, AllRows, Weights, Image, Part };
+constexpr size_t scratch_purposes = 6;
 /** Memory of this thread for so many floats; what it held for the same purpose is lost. */
 float* scratch(Scratch purpose, int64_t floats);
 

@@ -66,21 +66,54 @@ void for_each_plane(const View& x, const View& y, int64_t taps, Work&& work) {
   });
 }
 
+/** Outputs side by side and the elements that one tap of their windows reads, in the first plane. */
+struct TapRow {
+  int64_t length, to, to_step, from, from_step, place, place_step;
+};
+
+/** The rows of all taps, tap after tap: found once for all planes, but where they are so many that remembering them does not pay. */
+class TapRows {
+ public:
+  TapRows(const Window& window, const Dims& steps, const Dims& places) : window_(window), steps_(steps), places_(places) {
+    const double many = static_cast<double>(product(window.taps)) * static_cast<double>(product(window.output)) / static_cast<double>(window.output.back());
+    if (many <= most_remembered) walk([&](const TapRow& row) { rows_.push_back(row); });
+  }
+  template <class Visit>
+  void for_each(Visit&& visit) const {
+    if (rows_.empty()) return walk(visit);
+    for (const TapRow& row : rows_) visit(row);
+  }
+
+ private:
+  static constexpr double most_remembered = 65536;
+
+  template <class Visit>
+  void walk(Visit&& visit) const {
+    window_.for_each_tap([&](const Dims&, const std::vector<Span>& spans) {
+      for_each_row(window_.extent(spans), {window_.outputs(spans), window_.inputs(spans, 0, steps_), window_.inputs(spans, 0, places_)},
+                   [&](const int64_t* at, int64_t length, const int64_t* step) { visit(TapRow{length, at[0], step[0], at[1], step[1], at[2], step[2]}); });
+    });
+  }
+
+  const Window& window_;
+  const Dims &steps_, &places_;
+  std::vector<TapRow> rows_;
+};
+
 template <class T, template <class> class How, class Complete>
 void pool_values(const Window& window, const Operand& x, const Operand& y, Complete&& complete) {
   using Total = typename How<T>::Total;
   const Dims steps = tail(x.view->strides);
+  const TapRows rows(window, steps, steps);
   for_each_plane(*x.view, *y.view, product(window.taps), [&](int64_t n, int64_t c, int64_t base) {
     std::vector<Total> plane(static_cast<size_t>(product(window.output)), How<T>::start);
-    window.for_each_tap([&](const Dims&, const std::vector<Span>& spans) {
-      for_each_row(window.extent(spans), {window.outputs(spans), window.inputs(spans, base, steps)}, [&](const int64_t* at, int64_t length, const int64_t* step) {
-        Total* to = plane.data() + at[0];
-        const T* from = x.as<T>() + at[1];
-        if (step[0] == 1 && step[1] == 1)
-          for (int64_t i = 0; i < length; i++) to[i] = How<T>::take(to[i], from[i]);
-        else
-          for (int64_t i = 0; i < length; i++) to[i * step[0]] = How<T>::take(to[i * step[0]], from[i * step[1]]);
-      });
+    rows.for_each([&](const TapRow& row) {
+      Total* to = plane.data() + row.to;
+      const T* from = x.as<T>() + base + row.from;
+      if (row.to_step == 1 && row.from_step == 1)
+        for (int64_t i = 0; i < row.length; i++) to[i] = How<T>::take(to[i], from[i]);
+      else
+        for (int64_t i = 0; i < row.length; i++) to[i * row.to_step] = How<T>::take(to[i * row.to_step], from[i * row.from_step]);
     });
     complete(plane);
     write_plane<T>(plane, y, n, c);
@@ -92,21 +125,19 @@ template <class T>
 void pool_places(const Pool& kernel, const Window& window, const Operand& x, const Operand& y, const Operand& places) {
   const Dims steps = tail(x.view->strides), flat = flat_strides(window.input, kernel.p == 1);
   const auto count = static_cast<size_t>(product(window.output));
+  const TapRows rows(window, steps, flat);
   for_each_plane(*x.view, *y.view, product(window.taps), [&](int64_t n, int64_t c, int64_t base) {
     std::vector<typename Largest<T>::Total> plane(count, Largest<T>::start);
     std::vector<int64_t> found(count, -1);
     const int64_t start = (n * x.view->shape[1] + c) * product(window.input);
-    window.for_each_tap([&](const Dims&, const std::vector<Span>& spans) {
-      for_each_row(window.extent(spans), {window.outputs(spans), window.inputs(spans, base, steps), window.inputs(spans, start, flat)},
-                   [&](const int64_t* at, int64_t length, const int64_t* step) {
-                     for (int64_t i = 0; i < length; i++) {
-                       const auto to = static_cast<size_t>(at[0] + i * step[0]);
-                       const typename Largest<T>::Total value = x.as<T>()[at[1] + i * step[1]];
-                       if (!(value > plane[to] || value != value || found[to] == -1)) continue;
-                       plane[to] = value;
-                       found[to] = at[2] + i * step[2];
-                     }
-                   });
+    rows.for_each([&](const TapRow& row) {
+      for (int64_t i = 0; i < row.length; i++) {
+        const auto to = static_cast<size_t>(row.to + i * row.to_step);
+        const typename Largest<T>::Total value = x.as<T>()[base + row.from + i * row.from_step];
+        if (!(value > plane[to] || value != value || found[to] == -1)) continue;
+        plane[to] = value;
+        found[to] = start + row.place + i * row.place_step;
+      }
     });
     if constexpr (std::is_integral_v<T>)
       for (size_t i = 0; i < count; i++)
@@ -121,13 +152,12 @@ template <class T>
 void pool_lp(int64_t p, const Window& window, const Operand& x, const Operand& y) {
   const Dims steps = tail(x.view->strides);
   const auto exponent = static_cast<double>(p);
+  const TapRows rows(window, steps, steps);
   for_each_plane(*x.view, *y.view, product(window.taps), [&](int64_t n, int64_t c, int64_t base) {
     std::vector<double> plane(static_cast<size_t>(product(window.output)), 0.0);
-    window.for_each_tap([&](const Dims&, const std::vector<Span>& spans) {
-      for_each_row(window.extent(spans), {window.outputs(spans), window.inputs(spans, base, steps)}, [&](const int64_t* at, int64_t length, const int64_t* step) {
-        for (int64_t i = 0; i < length; i++)
-          plane[static_cast<size_t>(at[0] + i * step[0])] += std::pow(std::fabs(static_cast<double>(x.as<T>()[at[1] + i * step[1]])), exponent);
-      });
+    rows.for_each([&](const TapRow& row) {
+      for (int64_t i = 0; i < row.length; i++)
+        plane[static_cast<size_t>(row.to + i * row.to_step)] += std::pow(std::fabs(static_cast<double>(x.as<T>()[base + row.from + i * row.from_step])), exponent);
     });
     for (double& value : plane) value = std::pow(value, 1.0 / exponent);
     write_plane<T>(plane, y, n, c);

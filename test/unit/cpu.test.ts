@@ -265,6 +265,9 @@ describe.skipIf(typeof addon === 'string')('native CPU', () => {
       { group: 4, strides: [1, 2], dilations: [2, 3], pads: [2, 1, 0, 3] },
     ],
     ['a window beyond the image', [1, 2, 3, 2], [2, 1, 5, 7], { group: 2, pads: [2, 3, 2, 3] }],
+    ['small images of a batch', [7, 5, 4, 5], [9, 5, 3, 3], { pads: [1, 1, 1, 1] }],
+    ['outputs of one element, in groups', [70, 4, 3, 3], [6, 2, 3, 3], { group: 2 }],
+    ['small images, a stride and a dilation', [6, 3, 7, 6], [4, 3, 2, 2], { strides: [2, 3], dilations: [2, 1], pads: [1, 0, 1, 1] }],
     ['one axis', [2, 3, 50], [4, 3, 5], { strides: [3], pads: [2, 2] }],
     ['three axes', [1, 2, 4, 5, 6], [3, 2, 2, 3, 2], { pads: [1, 0, 1, 0, 1, 0], dilations: [1, 2, 1] }],
   ] as const)('conv with constant weights: %s', async (_, shape, weights, at) => {
@@ -274,6 +277,13 @@ describe.skipIf(typeof addon === 'string')('native CPU', () => {
       return [b.Conv(x!, w, bias, at), b.Relu(b.Conv(b.Neg(x!), w, undefined, at))];
     });
     await both(plan, [ramp('float32', shape, 0.5)]);
+  });
+
+  test('conv with weights that are turned and come with the run, as gradients have them', async () => {
+    const plan = planOf([argument('x', 'float32', [9, 8, 4, 3]), argument('w', 'float32', [8, 5, 3, 3])], (b, x, w) => [
+      b.Relu(b.emit('ConvTranspose', [x!, w!], { pads: [1, 1, 1, 1] })[0]!),
+    ]);
+    await both(plan, [ramp('float32', [9, 8, 4, 3], 0.5), ramp('float32', [8, 5, 3, 3], 0.25)]);
   });
 
   test('pool: maximum, average with and without padding', async () => {
