@@ -6,7 +6,7 @@ import { Value } from '../../src/ir/graph.ts';
 import { tensorType } from '../../src/ir/types.ts';
 import { newBuilder } from '../../src/ops/builder.ts';
 import { arrayDataset, type Batch, type TrainingData } from '../../src/train/loop/data.ts';
-import { type EpochEvent, type FitOptions, type TrainingData, fit as train } from '../../src/train/loop/fit.ts';
+import { type EpochEvent, type FitOptions, fit as train } from '../../src/train/loop/fit.ts';
 import { examples, mlp, modelOf, spread, weight } from './training-models.ts';
 
 const options: FitOptions = {
