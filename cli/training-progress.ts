@@ -1,5 +1,6 @@
 // What is said while a model is trained: one line that is written over for a step, one that stays for an epoch.
-import type { EpochEvent, Scores, StepEvent } from '../src/train/loop/fit.ts';
+import type { EpochEvent, StepEvent } from '../src/train/loop/fit-options.ts';
+import type { Scores } from '../src/train/loop/judging.ts';
 import { countText, timeText } from './terminal.ts';
 
 const short = (x: number): string => Number(x.toPrecision(4)).toString();

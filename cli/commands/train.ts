@@ -9,7 +9,8 @@ import { FolderCheckpoints, loadTrainingData } from '../../src/node/train.ts';
 import { replaceHead } from '../../src/train/adapt/head.ts';
 import { adapterWeights, type LoraModel, loraOptions, mergedLora, withLora } from '../../src/train/adapt/lora.ts';
 import { normalised, statisticsOf } from '../../src/train/loop/data.ts';
-import { type FitOptions, type Fitted, fit as fitModel } from '../../src/train/loop/fit.ts';
+import { fit as fitModel } from '../../src/train/loop/fit.ts';
+import type { FitOptions, Fitted } from '../../src/train/loop/fit-options.ts';
 import { backendNamed } from '../backends.ts';
 import { checkOutput, readModel, whileWriting } from '../files.ts';
 import { JsonLines } from '../json-lines.ts';
@@ -163,9 +164,8 @@ const isShown = (epoch: number, epochs: number): boolean => (epoch + 1) % Math.m
 
 /** The trained weights in the format that the name asks for: those of a model, a checkpoint, or adapters. */
 async function writeTrained(source: Model, fitted: Fitted, lora: LoraModel | undefined, settings: TrainSettings, out: Output) {
-  const { output, to, overwrite = false, best, opset, checkpoint } = settings;
-  const tensors = (best && checkpoint !== undefined ? await new FolderCheckpoints(checkpoint).best() : undefined) ?? fitted.tensors;
-  const model = best ? (fitted.best ?? fitted.model) : fitted.model;
+  const { output, to, overwrite = false, best, opset } = settings;
+  const { model, tensors } = (best && fitted.best) || fitted;
   const path = output!;
   if (weightFormatOfName(path) !== undefined && to === undefined) {
     const { parameters, buffers } = fitted.signature;

@@ -6,7 +6,7 @@ import { isJsonObject, type Json, type JsonObject, parseJson, writeJson } from '
 import { fail, ModelError } from '../errors.ts';
 import { safetensors } from '../formats/weights/safetensors.ts';
 import { resident, type Tensor } from '../ir/tensor.ts';
-import type { Checkpoint, CheckpointStore, TrainingProgress } from '../train/loop/fit.ts';
+import type { Checkpoint, CheckpointStore, Tensors, TrainingProgress } from '../train/loop/fit-options.ts';
 import { FileSource, writeFileAtomic } from './files.ts';
 
 const indexName = 'checkpoint.json';
@@ -46,13 +46,12 @@ export class FolderCheckpoints implements CheckpointStore {
     if (before !== undefined && before !== weights) await rm(join(this.#folder, before), { force: true }).catch(() => {});
   }
 
-  async saveBest({ tensors }: Checkpoint): Promise<void> {
+  async saveBest(tensors: Tensors): Promise<void> {
     await mkdir(this.#folder, { recursive: true });
     await writeTensors(join(this.#folder, bestName), tensors);
   }
 
-  /** The weights of the best model, where there are some. */
-  async best(): Promise<ReadonlyMap<string, Tensor> | undefined> {
+  async loadBest(): Promise<Tensors | undefined> {
     try {
       return await tensorsOf(join(this.#folder, bestName));
     } catch (error) {

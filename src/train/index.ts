@@ -25,7 +25,8 @@ export {
   trainingParts,
 } from './graphs.ts';
 export { type Batch, type Dataset, normalised, splitDataset, statisticsOf, type TrainingData } from './loop/data.ts';
-export { type Checkpoint, type CheckpointStore, type EpochEvent, type FitOptions, type Fitted, fit, type StepEvent } from './loop/fit.ts';
+export { fit } from './loop/fit.ts';
+export type { Checkpoint, CheckpointStore, EpochEvent, FitOptions, Fitted, StepEvent, Trained } from './loop/fit-options.ts';
 export { type TableOptions, tableData } from './loop/table.ts';
 export { losses } from './losses/index.ts';
 export { optimizers } from './optimizers/index.ts';

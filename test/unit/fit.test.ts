@@ -1,12 +1,17 @@
 // What training takes beside arrays and losses by name: batches as they come, models that say their loss, weights in groups; and when it ends.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { ModelError } from '../../src/errors.ts';
 import { referenceBackend } from '../../src/exec/reference.ts';
 import { Value } from '../../src/ir/graph.ts';
 import { tensorType } from '../../src/ir/types.ts';
+import { FolderCheckpoints } from '../../src/node/train.ts';
 import { newBuilder } from '../../src/ops/builder.ts';
 import { arrayDataset, type Batch, type TrainingData } from '../../src/train/loop/data.ts';
-import { type EpochEvent, type FitOptions, fit as train } from '../../src/train/loop/fit.ts';
+import { fit as train } from '../../src/train/loop/fit.ts';
+import type { EpochEvent, FitOptions, Tensors } from '../../src/train/loop/fit-options.ts';
 import { examples, mlp, modelOf, spread, weight } from './training-models.ts';
 
 const options: FitOptions = {
@@ -18,9 +23,11 @@ const options: FitOptions = {
   shuffle: false,
   backend: referenceBackend(),
 };
+const valuesOf = (tensors: Tensors): Record<string, number[]> =>
+  Object.fromEntries([...tensors].map(([name, t]) => [name, [...(t.data as Float32Array)]]));
 const trained = async (more: Partial<FitOptions>, data: TrainingData = examples(20)): Promise<Record<string, number[]>> => {
   const { tensors } = await train(mlp(), data, { ...options, ...more });
-  return Object.fromEntries([...tensors].map(([name, t]) => [name, [...(t.data as Float32Array)]]));
+  return valuesOf(tensors);
 };
 
 async function* batchesOf(data: Batch): AsyncGenerator<Batch> {
@@ -85,4 +92,22 @@ test('a group of weights has its own rate, which the schedule changes too', asyn
   const schedule = 'step:1,0.1';
   const apart = await trained({ schedule, groups: [{ match: ['0.*'], lr: 0.1 }], lr: 0.1 });
   expect(apart).toEqual(await trained({ schedule, lr: 0.1 }));
+});
+
+test('the best model is known after going on from a checkpoint too', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'omnix-best-'));
+  // The second epoch has a rate that ruins what the first has learnt.
+  const given: FitOptions = {
+    ...options,
+    lr: 0.1,
+    schedule: 'exponential:gamma=300',
+    validation: examples(20, 9),
+    checkpoints: new FolderCheckpoints(folder),
+  };
+  const first = await train(mlp(), examples(20), { ...given, epochs: 1 });
+  const later = await train(mlp(), examples(20), { ...given, epochs: 2, resume: true, checkpoints: new FolderCheckpoints(folder) });
+  rmSync(folder, { recursive: true });
+  expect(later.history.every(e => !e.isBest)).toBe(true);
+  expect(valuesOf(later.best!.tensors)).toEqual(valuesOf(first.tensors));
+  expect(valuesOf(later.tensors)).not.toEqual(valuesOf(first.tensors));
 });

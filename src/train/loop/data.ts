@@ -203,3 +203,6 @@ export async function statisticsOf(data: Dataset, field: string): Promise<Normal
   const std = sums.map((s, i) => Math.sqrt(Math.max(0, s.squares / s.count - mean[i]! ** 2)) || 1);
   return { field, mean, std };
 }
+
+/** How many examples a batch has. */
+export const sizeOf = (batch: Batch): number => Math.max(1, ...Object.values(batch).map(t => t.dims[0] ?? 1));

@@ -1,13 +1,9 @@
 // Training from data to a trained model: epochs of batches, the schedule of the learning rate, judging, checkpoints, and how it ends.
 import { Copy } from '../../edit/copy.ts';
-import { type Finding, fail } from '../../errors.ts';
-import type { Backend } from '../../exec/backend.ts';
+import { fail } from '../../errors.ts';
 import { referenceBackend } from '../../exec/reference.ts';
 import type { Model } from '../../ir/graph.ts';
-import type { Tensor } from '../../ir/tensor.ts';
-import type { TrainingSignature } from '../graphs.ts';
-import type { Chosen } from '../options.ts';
-import { type ChosenSchedule, constantRate, type Schedule, type ScheduleState, scheduleNamed } from '../schedules.ts';
+import { constantRate, type Schedule, type ScheduleState, scheduleNamed } from '../schedules.ts';
 import { separateEqual } from '../separate.ts';
 import {
   type Batch,
@@ -17,120 +13,16 @@ import {
   isDataset,
   prefetched,
   type Stream,
+  sizeOf,
   splitDataset,
   type TrainingData,
 } from './data.ts';
 import { firstNonFinite } from './diagnose.ts';
-import { type Metric, metricNamed } from './metrics.ts';
+import type { Checkpoint, EpochEvent, FitOptions, Fitted, Tensors, Trained, TrainingProgress } from './fit-options.ts';
+import { Judging, judgeBy, resultsOf, type Scores } from './judging.ts';
+import type { Metric } from './metrics.ts';
 import { withTrained } from './trained.ts';
-import { type StepResult, Trainer, type TrainerOptions } from './trainer.ts';
-
-export interface FitOptions extends Omit<TrainerOptions, 'backend'> {
-  /** The reference backend, which runs everywhere, otherwise. */
-  readonly backend?: Backend | undefined;
-  /** How often all of the data is gone through; 1 otherwise. */
-  readonly epochs?: number | undefined;
-  /** Steps after which it ends in any case. */
-  readonly steps?: number | undefined;
-  /** Examples in a batch; 32 otherwise. */
-  readonly batch?: number | undefined;
-  /** Whether examples come in an order by chance; they do otherwise. */
-  readonly shuffle?: boolean | undefined;
-  /** Whether a last batch with fewer examples is left out. */
-  readonly dropLast?: boolean | undefined;
-  /** The batches of an epoch as numbers of examples. */
-  readonly order?: readonly (readonly number[])[] | undefined;
-  readonly schedule?: ChosenSchedule | undefined;
-  /** Data to judge by, or the share of the data that is kept for it. */
-  readonly validation?: TrainingData | number | undefined;
-  readonly metrics?: readonly Chosen[] | undefined;
-  /** What decides which model is the best and what a plateau watches: `loss`, or a metric; of the data to judge by where there is some. */
-  readonly monitor?: string | undefined;
-  /** Epochs without a better model after which it ends. */
-  readonly patience?: number | undefined;
-  readonly checkpoints?: CheckpointStore | undefined;
-  /** Steps between checkpoints, beside those after epochs, which are written at most every two seconds, and one at the end. */
-  readonly checkpointEvery?: number | undefined;
-  /** Go on from the newest checkpoint, where there is one. */
-  readonly resume?: boolean | undefined;
-  /** Ends the training after the step that runs, with a checkpoint and E3011. */
-  readonly signal?: AbortSignal | undefined;
-  readonly onStep?: ((event: StepEvent) => void) | undefined;
-  readonly onEpoch?: ((event: EpochEvent) => void) | undefined;
-}
-
-export interface StepEvent {
-  readonly step: number;
-  readonly epoch: number;
-  readonly epochs: number;
-  /** Steps in the epoch, where that is known, and which one this was. */
-  readonly ofEpoch: number;
-  readonly inEpoch: number | undefined;
-  readonly loss: number;
-  readonly rate: number;
-  readonly norm?: number | undefined;
-  readonly examplesPerSecond: number;
-  /** Milliseconds until the end, where that is known. */
-  readonly left?: number | undefined;
-}
-
-/** Loss and metrics. */
-export interface Scores {
-  readonly loss: number;
-  readonly metrics: Readonly<Record<string, ReturnType<Metric['result']>>>;
-}
-
-export interface EpochEvent {
-  readonly epoch: number;
-  readonly step: number;
-  readonly training: Scores;
-  readonly validation?: Scores | undefined;
-  /** Whether no epoch before was better. */
-  readonly isBest: boolean;
-  readonly rate: number;
-}
-
-/** Where training is; with the tensors all that there is to go on from. */
-export interface TrainingProgress {
-  readonly steps: number;
-  readonly batches: number;
-  readonly epoch: number;
-  /** Steps of the epoch that are done, the sum of their losses by examples, and the examples. */
-  readonly done: number;
-  readonly lossSum: number;
-  readonly examples: number;
-  readonly schedule: ScheduleState;
-  readonly best?: { readonly value: number; readonly epoch: number } | undefined;
-  readonly seed: number;
-}
-
-export interface Checkpoint {
-  readonly tensors: ReadonlyMap<string, Tensor>;
-  readonly progress: TrainingProgress;
-}
-
-/** Where checkpoints are kept. */
-export interface CheckpointStore {
-  load(): Promise<Checkpoint | undefined>;
-  /** Keep a checkpoint in the place of the one before; after an error that one must still be there. */
-  save(checkpoint: Checkpoint): Promise<void>;
-  /** Keep the weights of the best model so far. */
-  saveBest(checkpoint: Checkpoint): Promise<void>;
-}
-
-export interface Fitted {
-  /** The model with its weights after the last step. */
-  readonly model: Model;
-  /** The one with the weights of the best epoch, where data to judge by was given. */
-  readonly best: Model | undefined;
-  readonly history: readonly EpochEvent[];
-  readonly losses: readonly number[];
-  readonly steps: number;
-  readonly signature: TrainingSignature;
-  /** Weights, state of the optimizer and remembered numbers at the end. */
-  readonly tensors: ReadonlyMap<string, Tensor>;
-  readonly findings: readonly Finding[];
-}
+import { type StepResult, Trainer } from './trainer.ts';
 
 /**
  * Train a model.
@@ -151,9 +43,9 @@ export async function fit(given: Model, data: TrainingData, options: FitOptions)
     await run.open(data);
     await run.run();
     const { signature, tensors, findings, steps } = trainer;
-    const best = run.best && options.validation !== undefined ? withTrained(model, signature, run.best) : undefined;
-    const { history, losses } = run;
-    return { model: withTrained(model, signature, tensors), best, history, losses, steps, signature, tensors: new Map(tensors), findings };
+    const trained = (made: Tensors): Trained => ({ model: withTrained(model, signature, made), tensors: made });
+    const { history, losses, best } = run;
+    return { ...trained(new Map(tensors)), best: best && trained(best), history, losses, steps, signature, findings };
   } finally {
     await trainer.dispose();
   }
@@ -162,10 +54,11 @@ export async function fit(given: Model, data: TrainingData, options: FitOptions)
 class Fit {
   readonly history: EpochEvent[] = [];
   readonly losses: number[] = [];
-  best: ReadonlyMap<string, Tensor> | undefined;
+  best: Tensors | undefined;
   readonly #trainer: Trainer;
   readonly #options: FitOptions;
   readonly #schedule: Schedule;
+  readonly #judging: Judging;
   #scheduleState: ScheduleState;
   #data: Dataset | Stream = () => [];
   #validation: Dataset | Stream | undefined;
@@ -183,11 +76,11 @@ class Fit {
   constructor(trainer: Trainer, options: FitOptions) {
     this.#trainer = trainer;
     this.#options = options;
+    this.#judging = new Judging(options);
     this.#schedule = options.schedule === undefined ? constantRate : scheduleNamed(options.schedule);
     this.#scheduleState = this.#schedule.start;
     for (const [name, value] of Object.entries({ epochs: this.#epochs, batch: options.batch ?? 1, accumulate: trainer.accumulate }))
       if (!Number.isSafeInteger(value) || value < 1) throw fail('E4001', `${name} is ${value}, expected a whole number of at least 1`);
-    this.#metrics();
   }
 
   async open(data: TrainingData): Promise<void> {
@@ -200,7 +93,10 @@ class Fit {
       this.#validation = parts.validation.size > 0 ? parts.validation : undefined;
     } else if (validation) this.#validation = await dataOf(validation);
     const from = resume ? await checkpoints?.load() : undefined;
-    if (from) this.#goOn(from);
+    if (from) {
+      this.#goOn(from);
+      this.best = await checkpoints?.loadBest();
+    }
   }
 
   #goOn({ tensors, progress }: Checkpoint): void {
@@ -225,7 +121,7 @@ class Fit {
 
   async run(): Promise<void> {
     while (this.#epoch < this.#epochs && !this.#isOver) {
-      const metrics = this.#metrics();
+      const metrics = this.#judging.metrics();
       const isWhole = await this.#epochSteps(metrics);
       if (this.#done === 0) throw fail('E6015', 'there is no batch to train on');
       const event = await this.#judge(metrics);
@@ -333,53 +229,22 @@ class Fit {
   }
 
   async #judge(metrics: readonly Metric[]): Promise<EpochEvent> {
-    const training: Scores = { loss: this.#lossSum / this.#examples, metrics: results(metrics) };
-    const validation = this.#validation ? await this.#evaluate(this.#validation) : undefined;
+    const training: Scores = { loss: this.#lossSum / this.#examples, metrics: resultsOf(metrics) };
+    const validation = this.#validation && (await this.#judging.evaluate(this.#trainer, this.#validation));
     const rate = this.#schedule.rate(this.#trainer.signature.rates[0]!.lr, this.#scheduleState);
-    const event = { epoch: this.#epoch, step: this.#trainer.steps, training, validation, rate, isBest: false };
-    const value = this.#watched(event);
-    const isBest = !this.#bestSoFar || (this.#isHigher() ? value > this.#bestSoFar.value : value < this.#bestSoFar.value);
-    if (isBest && Number.isFinite(value)) {
+    const value = this.#judging.watched(validation ?? training);
+    const isBest = this.#judging.isBetter(value, this.#bestSoFar?.value);
+    if (isBest) {
       this.#bestSoFar = { value, epoch: this.#epoch };
       this.best = new Map(this.#trainer.tensors);
       this.#isBestKept = false;
     }
-    return { ...event, isBest };
-  }
-
-  async #evaluate(data: Dataset | Stream): Promise<Scores> {
-    const { batch = 32 } = this.#options;
-    const metrics = this.#metrics();
-    let [sum, examples] = [0, 0];
-    const order = isDataset(data) ? batchesOf(data, 0, { batch, shuffle: false, dropLast: false, seed: 0 }) : [];
-    const batches = isDataset(data) ? prefetched(order.map(numbers => () => data.batch(numbers))) : data();
-    for await (const each of batches) {
-      const result = await this.#trainer.evaluate(each);
-      const count = sizeOf(each);
-      sum += result.loss * count;
-      examples += count;
-      judgeBy(metrics, result, count);
-    }
-    return { loss: sum / examples, metrics: results(metrics) };
-  }
-
-  #metrics(): readonly Metric[] {
-    const { metrics = [], loss } = this.#options;
-    const name = typeof loss === 'string' ? loss : 'name' in loss ? loss.name : '';
-    return metrics.map(chosen => metricNamed(chosen, { threshold: /logits/i.test(name) ? 0 : 0.5 }));
+    return { epoch: this.#epoch, step: this.#trainer.steps, training, validation, rate, isBest };
   }
 
   /** The number that is watched, of the data to judge by where there is some. */
-  #watched({ training, validation }: Pick<EpochEvent, 'training' | 'validation'>): number {
-    const { monitor = 'loss' } = this.#options;
-    const scores = validation ?? training;
-    const value = monitor === 'loss' ? scores.loss : scores.metrics[monitor];
-    if (typeof value !== 'number') throw fail('E4001', `what is watched is no number among loss and the metrics: ${monitor}`);
-    return value;
-  }
-  #isHigher(): boolean {
-    const { monitor = 'loss' } = this.#options;
-    return this.#metrics().find(m => m.name === monitor)?.isHigher ?? false;
+  #watched({ training, validation }: EpochEvent): number {
+    return this.#judging.watched(validation ?? training);
   }
 
   #snapshot(): Checkpoint {
@@ -407,7 +272,7 @@ class Fit {
       if (odd) throw fail('E6013', `${name} holds ${odd.value} at ${odd.index} after step ${this.#trainer.steps}`, { tensor: name });
     }
     const snapshot = this.#snapshot();
-    if (this.best && !this.#isBestKept) await checkpoints.saveBest({ ...snapshot, tensors: this.best });
+    if (this.best && !this.#isBestKept) await checkpoints.saveBest(this.best);
     this.#isBestKept = true;
     await checkpoints.save(snapshot);
     this.#kept = performance.now();
@@ -425,12 +290,3 @@ interface Drawn {
 async function* unnumbered(batches: AsyncIterable<Batch> | Iterable<Batch>): AsyncGenerator<Drawn> {
   for await (const batch of batches) yield { batch };
 }
-
-const results = (metrics: readonly Metric[]): Scores['metrics'] => Object.fromEntries(metrics.map(m => [m.name, m.result()]));
-
-function judgeBy(metrics: readonly Metric[], { predictions, targets, loss }: StepResult, count: number): void {
-  const [prediction, target] = [predictions[0], targets[0]];
-  if (prediction && target) for (const metric of metrics) metric.add({ prediction, target, loss, count });
-}
-
-const sizeOf = (batch: Batch): number => Math.max(1, ...Object.values(batch).map(t => t.dims[0] ?? 1));
