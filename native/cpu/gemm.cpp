@@ -1,7 +1,8 @@
-#include "gemm.h"
+#include "coded.h"
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 #include <optional>
 
 #include "pool.h"
@@ -67,27 +68,53 @@ constexpr double least_work = 200e3;
 
 int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
+/** Ranges of a side that are whole tiles, on so many threads. */
+template <class Work>
+void in_tiles(int64_t length, int64_t tile, int64_t threads, Work&& work) {
+  const int64_t each = std::max(tile, round_up((length + 2 * threads - 1) / (2 * threads), tile));
+  parallel((length + each - 1) / each, [&](int64_t k) { work(k * each, std::min(each, length - k * each)); });
+}
+
+/** Few rows, which all columns read: made once, with the sum of each block where the numbers of the other side have a zero point. */
+void multiply_few_rows(const Product& product, int64_t threads) {
+  const Coded& c = *product.coded_b;
+  const int64_t step = round_up(product.depth, 8);
+  float* const data = scratch(Scratch::AllRows, product.rows * (step + c.blocks()));
+  float* const sums = data + product.rows * step;
+  for (int64_t r = 0; r < product.rows; r++) {
+    product.a->pack(data + r * step, r, 1, 1, 0, product.depth);
+    std::fill(data + r * step + product.depth, data + (r + 1) * step, 0.0f);
+    for (int64_t b = 0; b < c.blocks(); b++)
+      sums[r * c.blocks() + b] = std::accumulate(data + r * step + b * c.block(), data + r * step + std::min(product.depth, (b + 1) * c.block()), 0.0f);
+  }
+  const CodedRows rows{data, step, c.has_scales() ? sums : nullptr};
+  Product p = product;
+  p.coded_a = &rows;
+  in_tiles(p.columns, c.width(), threads, [&](int64_t from, int64_t count) { isa().multiply_coded(p, {0, p.rows, from, count}); });
+}
+
 }  // namespace
 
 void multiply(const Product& product) {
   const Isa& set = isa();
   Product p = product;
+  const double work = static_cast<double>(p.rows) * static_cast<double>(p.columns) * static_cast<double>(p.depth);
+  const int64_t wanted = work < least_work ? 1 : thread_count();
+  std::optional<CodedPanels> decoded;
+  if (p.coded_b && p.rows <= set.coded_rows) return multiply_few_rows(p, wanted);
+  if (p.coded_b) p.b = &decoded.emplace(*p.coded_b);
   // What several blocks of columns read is packed once for all of them.
   std::optional<Packed> rows;
   if (!p.packed_a && p.columns > set.column_block && p.rows > 1) {
     float* memory = scratch(Scratch::AllRows, Packed::size(p.rows, p.depth, set.tile_rows));
     p.packed_a = &rows.emplace(*p.a, p.rows, p.depth, set.tile_rows, memory);
   }
-  const double work = static_cast<double>(p.rows) * static_cast<double>(p.columns) * static_cast<double>(p.depth);
-  const int64_t wanted = work < least_work ? 1 : thread_count();
   if (wanted == 1) return set.multiply(p, {0, p.rows, 0, p.columns});
   // The longer side is divided, so that as little as possible is packed twice.
   const bool by_columns = p.columns / set.tile_columns >= p.rows / set.tile_rows;
   const int64_t length = by_columns ? p.columns : p.rows;
   const int64_t tile = by_columns ? set.tile_columns : set.tile_rows;
-  const int64_t each = std::max(tile, round_up((length + 2 * wanted - 1) / (2 * wanted), tile));
-  parallel((length + each - 1) / each, [&](int64_t k) {
-    const int64_t from = k * each, count = std::min(each, length - from);
+  in_tiles(length, tile, wanted, [&](int64_t from, int64_t count) {
     set.multiply(p, by_columns ? Part{0, p.rows, from, count} : Part{from, count, 0, p.columns});
   });
 }

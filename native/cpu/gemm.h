@@ -5,7 +5,13 @@
 #include <memory>
 #include <vector>
 
+/** For what files of several instruction sets call: the linker would keep one copy, compiled for one of the sets, and run it on all. */
+#define OMNIX_INLINE __attribute__((always_inline)) inline
+
 namespace omnix {
+
+class Coded;
+struct CodedRows;
 
 /** Steps of the depth that are multiplied before the next ones are packed: a panel of them stays in the first-level cache. */
 constexpr int64_t depth_block = 256;
@@ -39,7 +45,7 @@ class Packed {
   /** In memory of its own, or in what is lent, which has `size` floats. */
   Packed(const Panels& panels, int64_t lines, int64_t depth, int64_t width, float* lent = nullptr);
   static int64_t size(int64_t lines, int64_t depth, int64_t width) { return (lines + width - 1) / width * width * depth; }
-  __attribute__((always_inline)) const float* at(int64_t panel, int64_t from) const {
+  OMNIX_INLINE const float* at(int64_t panel, int64_t from) const {
     const int64_t count = depth_ - from < depth_block ? depth_ - from : depth_block;
     return data_ + (from * panels_ + panel * count) * width_;
   }
@@ -67,7 +73,7 @@ struct Finish {
   const void* context;
 };
 
-/** y = a times b, plus a number for each row where there is a bias. A side is packed, lies in strips, or is read as it is needed. */
+/** y = a times b, plus a number for each row where there is a bias. A side is packed, coded, lies in strips, or is read as it is needed. */
 struct Product {
   int64_t rows, columns, depth;
   const Panels* a = nullptr;
@@ -75,6 +81,9 @@ struct Product {
   const Packed* packed_a = nullptr;
   const Packed* packed_b = nullptr;
   const Strips* strips = nullptr;
+  const Coded* coded_b = nullptr;
+  /** The left side of a coded one, where its rows are few. */
+  const CodedRows* coded_a = nullptr;
   float* y;
   int64_t row_step, column_step;
   /** Where each column of a row goes, in place of steps; -1 for a column that is dropped. */
@@ -96,6 +105,11 @@ struct Isa {
   /** `column_block` columns are packed at once. */
   int64_t tile_rows, tile_columns, column_block;
   void (*multiply)(const Product& product, const Part& part);
+  /** As many rows are multiplied with codes directly. */
+  int64_t coded_rows;
+  void (*multiply_coded)(const Product& product, const Part& part);
+  /** `count` steps of a panel from `first` on, as floats. */
+  void (*decode)(float* to, const Coded& from, int64_t panel, int64_t first, int64_t count);
   int64_t filter_block;
   /** y[i] = start + the sum over t of weights[t] * lines[t][i], for i below n, a multiple of `filter_block`. */
   void (*filter)(float* y, int64_t n, float start, const float* const* lines, const float* weights, int64_t taps);

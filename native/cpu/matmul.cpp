@@ -4,6 +4,7 @@
 #include <array>
 #include <type_traits>
 
+#include "coded.h"
 #include "following.h"
 #include "gemm.h"
 #include "plan.h"
@@ -145,7 +146,7 @@ void matmul_floats(const MatMul& kernel, const Operand& a, const Operand& b, con
     Product product;
     product.rows = result.rows, product.columns = result.columns, product.depth = left.columns;
     product.a = &rows, product.b = &columns;
-    product.packed_b = kernel.packed.get();
+    product.packed_b = kernel.packed.get(), product.coded_b = kernel.coded.get();
     product.y = y.as<float>() + at_y, product.row_step = result.row_step, product.column_step = result.column_step;
     if (!following) return multiply(product);
     const Following::Matrix matrix = following->at(positions_of(k, *y.view, batch_axes), 0);
@@ -173,6 +174,17 @@ size_t first_row_axis(const View& a, const View& b, const View& y) {
 std::shared_ptr<const Packed> pack_matmul(const View& b, const float* data) {
   const Matrix m = matrix_of(b);
   return std::make_shared<const Packed>(columns_of(data + b.offset, m), m.columns, m.rows, isa().tile_columns);
+}
+
+std::shared_ptr<const Coded> code_matmul(const MatMul& kernel, const View& b, const std::byte* data, const float* scales) {
+  const Matrix m = matrix_of(b);
+  const int64_t width = isa().tile_columns;
+  if (b.type == Element::Int8) {
+    const auto* codes = reinterpret_cast<const int8_t*>(data) + b.offset;
+    return std::make_shared<const Coded>(Whole{codes, m.columns, m.rows, m.column_step, m.row_step, scales, kernel.block}, width);
+  }
+  const Halves halves{reinterpret_cast<const uint16_t*>(data) + b.offset, m.columns, m.rows, m.column_step, m.row_step};
+  return std::make_shared<const Coded>(halves, b.type == Element::Float16 ? Code::Float16 : Code::Bfloat16, width);
 }
 
 void run_matmul(const MatMul& kernel, const Operand& a, const Operand& b, const Operand& y, const Following* following) {

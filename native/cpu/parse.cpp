@@ -147,7 +147,7 @@ Kernel kernel(Words& w) {
     case 0: return map(w);
     case 1: return Reduce{static_cast<By>(w.within(0, 3))};
     case 2: return argreduce(w);
-    case 3: return MatMul{};
+    case 3: return MatMul{w.within(0, INT32_MAX)};
     case 4: return conv(w);
     case 5: return pool(w);
     case 6: return Copy{};

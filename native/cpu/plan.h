@@ -18,6 +18,7 @@ namespace omnix {
 
 class Following;
 class Packed;
+class Coded;
 
 /** An error for the caller: a code of the project's table, a message, and the step it arose in, -1 for none. */
 class Refusal : public std::exception {
@@ -78,8 +79,11 @@ struct Map {
 enum class By : uint8_t { Sum, Prod, Max, Min };
 struct Reduce { By by; };
 struct ArgReduce { By by; int64_t axis; bool last; };
-/** `packed` is the second operand, where it is constant and the same for all of a batch. */
-struct MatMul { std::shared_ptr<const Packed> packed; };
+/**
+ * The second operand is `packed` or `coded` where it is constant and the same for all of a batch. With a block, it is whole numbers, and the
+ * third are their scales: [blocks, columns], one for so many rows of the second.
+ */
+struct MatMul { int64_t block = 0; std::shared_ptr<const Packed> packed{}; std::shared_ptr<const Coded> coded{}; };
 /** `packed` are the weights of each group, where they are constant. */
 struct Conv { Dims strides, dilations, pads; int64_t group; std::vector<std::shared_ptr<const Packed>> packed; };
 enum class PoolBy : uint8_t { Max, Average, Lp };
@@ -111,6 +115,7 @@ struct Constants {
   std::vector<std::vector<std::byte>> bytes;
   /** What was packed of them, by what and how. */
   mutable std::map<std::vector<int64_t>, std::shared_ptr<const Packed>> packed;
+  mutable std::map<std::vector<int64_t>, std::shared_ptr<const Coded>> coded;
 };
 
 /** Memory for temporaries that runs leave to the next ones: new memory costs more to touch than to compute with. */
@@ -167,6 +172,8 @@ void run_matmul(const MatMul& kernel, const Operand& a, const Operand& b, const 
 size_t first_row_axis(const View& a, const View& b, const View& y);
 /** Panels of the second operand's matrix, whose leading axes are one. */
 std::shared_ptr<const Packed> pack_matmul(const View& b, const float* data);
+/** The same for whole numbers with scales, and for halves. */
+std::shared_ptr<const Coded> code_matmul(const MatMul& kernel, const View& b, const std::byte* data, const float* scales);
 /** Panels of the weights of a group; null for convolutions that are no products. */
 std::shared_ptr<const Packed> pack_conv(const Conv& kernel, const View& w, const float* data, int64_t group);
 void run_conv(const Conv& kernel, const Operand& x, const Operand& w, const Operand* bias, const Operand& y, const Following* following);

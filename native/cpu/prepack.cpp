@@ -3,41 +3,61 @@
 
 #include "gemm.h"
 #include "plan.h"
+#include "walk.h"
 
 namespace omnix {
 namespace {
 
-/** A view of a constant buffer of float32, or null. */
-const View* constant_of(const Plan& plan, const std::optional<View>& v) {
-  return v && v->type == Element::Float32 && plan.buffers[v->buffer].role == Role::Constant ? &*v : nullptr;
+/** A view of a constant buffer, or null. */
+const View* constant_of(const Plan& plan, const std::optional<View>& v) { return v && plan.buffers[v->buffer].role == Role::Constant ? &*v : nullptr; }
+const View* floats_of(const Plan& plan, const std::optional<View>& v) {
+  const View* constant = constant_of(plan, v);
+  return constant && constant->type == Element::Float32 ? constant : nullptr;
 }
 
-const float* data_of(const Plan& plan, const View& v) { return reinterpret_cast<const float*>(plan.constants->bytes[v.buffer].data()); }
+const std::byte* bytes_of(const Plan& plan, const View& v) { return plan.constants->bytes[v.buffer].data(); }
+const float* data_of(const Plan& plan, const View& v) { return reinterpret_cast<const float*>(bytes_of(plan, v)); }
 
 /** The same view, packed in the same way, is packed once. */
-template <class Pack>
-std::shared_ptr<const Packed> once(const Plan& plan, const View& v, std::vector<int64_t> key, Pack&& pack) {
+template <class Made, class Pack>
+std::shared_ptr<const Made> once(std::map<std::vector<int64_t>, std::shared_ptr<const Made>>& all, const View& v, std::vector<int64_t> key, Pack&& pack) {
   key.insert(key.end(), {static_cast<int64_t>(v.buffer), v.offset});
   key.insert(key.end(), v.shape.begin(), v.shape.end());
   key.insert(key.end(), v.strides.begin(), v.strides.end());
-  auto& found = plan.constants->packed[key];
+  auto& found = all[key];
   if (!found) found = pack();
   return found;
 }
 
-void pack(const Plan& plan, Step& step, MatMul& kernel) {
+/** Whether all of a batch are multiplied by the same matrix. */
+bool is_one_matrix(const View& b) {
+  for (size_t axis = 0; axis + 2 < b.shape.size(); axis++)
+    if (b.shape[axis] != 1 && b.strides[axis] != 0) return false;
+  return true;
+}
+
+/** What is not of the type of the result is read in its coded form alone. */
+void code(const Plan& plan, const Step& step, MatMul& kernel) {
   const View* b = constant_of(plan, step.inputs[1]);
-  if (!b) return;
-  for (size_t axis = 0; axis + 2 < b->shape.size(); axis++)
-    if (b->shape[axis] != 1 && b->strides[axis] != 0) return;
-  kernel.packed = once(plan, *b, {}, [&] { return pack_matmul(*b, data_of(plan, *b)); });
+  const View* scales = kernel.block > 0 ? floats_of(plan, step.inputs[2]) : nullptr;
+  if (!b || !is_one_matrix(*b) || (kernel.block > 0 && !scales)) throw Refusal("E3008", "native check: weights in a coded form are no constants");
+  if (product(b->shape) == 0) return;
+  const std::vector<int64_t> key = scales ? std::vector<int64_t>{kernel.block, static_cast<int64_t>(scales->buffer)} : std::vector<int64_t>{};
+  kernel.coded = once(plan.constants->coded, *b, key, [&] { return code_matmul(kernel, *b, bytes_of(plan, *b), scales ? data_of(plan, *scales) : nullptr); });
+}
+
+void pack(const Plan& plan, Step& step, MatMul& kernel) {
+  if (step.inputs[1]->type != step.outputs[0].type) return code(plan, step, kernel);
+  const View* b = floats_of(plan, step.inputs[1]);
+  if (!b || !is_one_matrix(*b)) return;
+  kernel.packed = once(plan.constants->packed, *b, {}, [&] { return pack_matmul(*b, data_of(plan, *b)); });
 }
 
 void pack(const Plan& plan, Step& step, Conv& kernel) {
-  const View* w = constant_of(plan, step.inputs[1]);
+  const View* w = floats_of(plan, step.inputs[1]);
   if (!w) return;
   for (int64_t group = 0; group < kernel.group; group++) {
-    auto packed = once(plan, *w, {group, kernel.group}, [&] { return pack_conv(kernel, *w, data_of(plan, *w), group); });
+    auto packed = once(plan.constants->packed, *w, {group, kernel.group}, [&] { return pack_conv(kernel, *w, data_of(plan, *w), group); });
     if (!packed) return;
     kernel.packed.push_back(std::move(packed));
   }

@@ -115,12 +115,30 @@ void check(const ArgReduce& r, const Step& s) {
   require(x.shape[static_cast<size_t>(r.axis)] > 0 || product(y.shape) == 0, "argreduce over an empty axis");
 }
 
-void check(const MatMul&, const Step& s) {
-  require_arity(s, 2, 2);
+/** Whole numbers with a scale for each block of them, without gaps. */
+void check_scales(const MatMul& m, const View& b, const View& scales) {
+  const size_t rank = b.shape.size();
+  const int64_t depth = b.shape[rank - 2], columns = b.shape[rank - 1];
+  require(b.type == Element::Int8 && scales.type == Element::Float32, "matmul does not take these types");
+  require(depth > 0 && columns > 0 && (m.block % 8 == 0 || m.block >= depth), "matmul: blocks do not fit");
+  const Dims expected{(depth - 1) / m.block + 1, columns};
+  require(scales.shape == expected && scales.offset == 0 && (scales.strides == row_major(expected) || product(expected) == 1), "matmul: the scales do not match");
+}
+
+/** Of a product with constants: floats, or halves in their place. */
+bool are_weights(const View& b, const View& y) {
+  return b.type == y.type || (y.type == Element::Float32 && (b.type == Element::Float16 || b.type == Element::Bfloat16));
+}
+
+void check(const MatMul& m, const Step& s) {
+  require_arity(s, m.block > 0 ? 3 : 2, m.block > 0 ? 3 : 2);
   const View &a = operand(s, 0), &b = operand(s, 1), &y = s.outputs[0];
   const size_t rank = y.shape.size();
-  require(a.type == y.type && b.type == y.type && with_type(y.type, [](auto*) {}), "matmul does not take these types");
   require(rank >= 2 && a.shape.size() == rank && b.shape.size() == rank, "matmul: ranks do not match");
+  require(a.type == y.type && with_type(y.type, [](auto*) {}), "matmul does not take these types");
+  if (m.block == 0) require(are_weights(b, y), "matmul does not take these types");
+  else check_scales(m, b, operand(s, 2));
+  require(m.block == 0 || y.type == Element::Float32, "matmul does not take these types");
   require(std::equal(y.shape.begin(), y.shape.end() - 2, a.shape.begin()) && std::equal(y.shape.begin(), y.shape.end() - 2, b.shape.begin()),
           "matmul: leading axes differ");
   require(a.shape[rank - 2] == y.shape[rank - 2] && b.shape[rank - 1] == y.shape[rank - 1] && a.shape[rank - 1] == b.shape[rank - 2],

@@ -46,6 +46,8 @@ export interface Backend {
   readonly name: string;
   /** True, or why it cannot be used here. */
   available(): Promise<true | string>;
+  /** The same plan with steps that only this backend has in the place of some; before maps are joined. */
+  claim?(plan: Plan): Promise<Plan>;
   /** @throws ModelError E3008 naming every kernel kind and element type it lacks */
   compile(plan: Plan): Promise<Executable>;
   /** Whether the backend takes this tensor as an input as it is, though it is not resident. */

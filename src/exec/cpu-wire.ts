@@ -14,7 +14,7 @@ export interface EncodedPlan {
 }
 
 /** native/cpu/wire.h has the same. */
-export const wireVersion = 4;
+export const wireVersion = 5;
 /** In the order of the addon's own list. */
 const kinds = [
   'map',
@@ -141,6 +141,7 @@ function parametersOf(k: Exclude<Kernel<number>, { kind: 'map' | 'fill' }>): rea
     case 'scatter':
       return [scatters.indexOf(k.by), ...(k.axis === undefined ? [0] : [1, k.axis])];
     case 'matmul':
+      return [k.block ?? 0];
     case 'copy':
       return [];
     default:

@@ -9,6 +9,7 @@ import { elementsOf, fromElements } from '../kernels/memory.ts';
 import { computeType } from '../kernels/storage.ts';
 import type { Backend, Bound, Watch } from './backend.ts';
 import { type BindOptions, type BoundPlan, bindPlan } from './bind.ts';
+import { claimProducts } from './claims/index.ts';
 import { encodePlan } from './cpu-wire.ts';
 import { onTypes, refuseLacking } from './lacking.ts';
 import type { Plan, Step } from './plan.ts';
@@ -41,12 +42,13 @@ export interface NativeOptions extends BindOptions {
 
 /** The kernels in C++, on whole plans and off the JavaScript thread. */
 export function nativeBackend(load: LoadAddon, options: NativeOptions = {}): Backend {
-  return {
+  const backend: Backend = {
     name: 'cpu',
     async available() {
       const addon = load();
       return typeof addon === 'string' ? addon : true;
     },
+    claim: plan => claimProducts(plan, backend),
     async placement(plan) {
       const { plan: grouped, groups } = groupRows(plan);
       return { steps: grouped.steps, reasons: [], groups };
@@ -65,6 +67,7 @@ export function nativeBackend(load: LoadAddon, options: NativeOptions = {}): Bac
       };
     },
   };
+  return backend;
 }
 
 /** What kernels compute with: one entry an element, booleans as 0 and 1. */

@@ -35,6 +35,8 @@ export interface Step {
   readonly label: string;
   /** A map that reads the product of the step before, and alone does so, at the positions that it writes. */
   readonly joins?: true;
+  /** Why no kernel takes a product's weights as they are stored. */
+  readonly unclaimed?: string;
 }
 
 /** A named array at the border of a plan, row-major over the whole of its buffer. */
@@ -69,7 +71,27 @@ export interface PlanOptions {
  */
 export function compilePlan(graph: Graph, { fuse = true }: PlanOptions = {}): Plan {
   const plan = new Planner(graph).compile();
-  return fuse ? joinFollowing(fuseMaps(inlineScalars(plan))) : plan;
+  return fuse ? fusePlan(plan) : plan;
+}
+
+/** The same plan with maps joined to each other and to products. */
+export const fusePlan = (plan: Plan): Plan => joinFollowing(fuseMaps(inlineScalars(plan)));
+
+/** The same plan without steps that make nothing that is read, and without the content of what is not. */
+export function withoutUnread(plan: Plan): Plan {
+  const read = new Set(plan.outputs.map(p => p.view.buffer));
+  const steps: Step[] = [];
+  for (const step of plan.steps.toReversed()) {
+    if (!step.outputs.some(y => read.has(y.buffer))) continue;
+    steps.push(step);
+    for (const v of step.inputs) if (v) read.add(v.buffer);
+  }
+  const isRead = ({ role }: BufferFacts, i: number): boolean => role === 'input' || role === 'output' || read.has(i);
+  return {
+    ...plan,
+    steps: steps.reverse(),
+    buffers: plan.buffers.map((b, i) => (isRead(b, i) ? b : { type: b.type, role: b.role, size: 0 })),
+  };
 }
 
 /** Whether the elements of a value can be written from the sizes of the inputs alone. */
@@ -281,7 +303,7 @@ export function printPlan(plan: Plan, groups: readonly RowGroup[] = []): string 
   return plan.steps
     .map(
       (s, i) =>
-        `${place(s, i)}  ${detail(s.kernel)}  (${s.inputs.map(view).join(', ')}) -> ${s.outputs.map(view).join(', ')}  ; ${s.label}`,
+        `${place(s, i)}  ${detail(s.kernel)}  (${s.inputs.map(view).join(', ')}) -> ${s.outputs.map(view).join(', ')}  ; ${s.label}${s.unclaimed ? `  ; weights as floats: ${s.unclaimed}` : ''}`,
     )
     .join('\n');
 }

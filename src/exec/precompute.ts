@@ -1,10 +1,12 @@
 // Steps of a plan that depend on constants alone are run once, when the plan is compiled: weights that a graph brings into another order.
 import { SymbolicDim } from '../ir/dims.ts';
+import type { Tensor } from '../ir/tensor.ts';
 import { byteLength } from '../ir/types.ts';
 import type { View } from '../kernels/kernel.ts';
 import type { Backend } from './backend.ts';
 import { withoutJoin } from './joins.ts';
-import type { BufferFacts, Plan, Step } from './plan.ts';
+import { type BufferFacts, fuseMaps, type Plan, type Step } from './plan.ts';
+import { inlineScalars } from './scalars.ts';
 
 /** Results may take so many bytes more than the constants that they come from: weights that a graph unpacks stay packed. */
 const mostGrowth = 2 ** 16;
@@ -19,28 +21,42 @@ export async function precompute(plan: Plan, backend: Backend): Promise<Plan> {
   );
   if (read.size === 0 || bytesOf(plan, read) > bytesOf(plan, constantsOf(plan, steps)) + mostGrowth) return plan;
   const outputs = [...read];
-  const used = new Set([...steps].flatMap(s => [...s.inputs, ...s.outputs].map(v => v?.buffer)));
-  const early: Plan = {
-    inputs: [],
-    // Whole buffers: how they are read is the matter of each view.
-    outputs: outputs.map(buffer => ({
-      name: String(buffer),
-      view: { buffer, type: plan.buffers[buffer]!.type, offset: 0, shape: [plan.buffers[buffer]!.size], strides: [1] },
-    })),
-    buffers: plan.buffers.map((b, i) =>
-      read.has(i) ? { ...b, role: 'output' } : used.has(i) ? b : { type: b.type, role: 'temporary', size: 0 },
-    ),
-    steps: plan.steps.filter(s => steps.has(s)).map(withoutJoin),
-    guards: [],
-  };
-  const executable = await backend.compile(early);
-  const tensors = await (await executable.bind(new Map())).run([]);
-  await executable.dispose();
+  const tensors = await runEarly(plan, steps, outputs, backend);
   const content = new Map(outputs.map((buffer, i) => [buffer, tensors[i]!]));
   const buffers = plan.buffers.map((b, i): BufferFacts => (content.has(i) ? { ...b, role: 'constant', tensor: content.get(i)! } : b));
   // A map whose product is a constant now joins nothing.
   const left = plan.steps.flatMap((s, at) => (steps.has(s) ? [] : [s.joins && steps.has(plan.steps[at - 1]!) ? withoutJoin(s) : s]));
   return withoutUnused({ ...plan, buffers, steps: left });
+}
+
+/** What such steps make of some buffers, each as a whole. */
+export async function runEarly(
+  plan: Plan,
+  steps: ReadonlySet<Step>,
+  outputs: readonly number[],
+  backend: Backend,
+): Promise<readonly Tensor[]> {
+  const read = new Set(outputs);
+  const used = new Set([...steps].flatMap(s => [...s.inputs, ...s.outputs].map(v => v?.buffer)));
+  const early = fuseMaps(
+    inlineScalars({
+      inputs: [],
+      // Whole buffers: how they are read is the matter of each view.
+      outputs: outputs.map(buffer => ({
+        name: String(buffer),
+        view: { buffer, type: plan.buffers[buffer]!.type, offset: 0, shape: [plan.buffers[buffer]!.size], strides: [1] },
+      })),
+      buffers: plan.buffers.map((b, i) =>
+        read.has(i) ? { ...b, role: 'output' } : used.has(i) ? b : { type: b.type, role: 'temporary', size: 0 },
+      ),
+      steps: plan.steps.filter(s => steps.has(s)).map(withoutJoin),
+      guards: [],
+    }),
+  );
+  const executable = await backend.compile(early);
+  const tensors = await (await executable.bind(new Map())).run([]);
+  await executable.dispose();
+  return tensors;
 }
 
 /** Constants that nothing reads any more are not kept. */
@@ -51,7 +67,7 @@ function withoutUnused(plan: Plan): Plan {
 }
 
 /** Steps with fixed sizes whose inputs are constants or made by such steps alone. */
-function constantSteps(plan: Plan): ReadonlySet<Step> {
+export function constantSteps(plan: Plan): ReadonlySet<Step> {
   const known = new Set(plan.buffers.flatMap((b, i) => (b.role === 'constant' ? [i] : [])));
   /** Steps that write each buffer and have not been found. */
   const open = new Map<number, number>();

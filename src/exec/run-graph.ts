@@ -12,7 +12,7 @@ import { fold, lower, rewriteAll, simplify, unrollWith } from '../passes/index.t
 import { type Bindings, rebuild } from '../passes/rebuild.ts';
 import type { Backend, Bound, Executable, Progress, Watch } from './backend.ts';
 import { capturesOf, evaluateNode, hasKernels, readsOf } from './host.ts';
-import { compilePlan, type Plan } from './plan.ts';
+import { compilePlan, fusePlan, type Plan } from './plan.ts';
 import { precompute } from './precompute.ts';
 import { hostEvent, type ProfileEvent, stepEvent } from './profile.ts';
 import { type Split, splitAtUnknown } from './stages.ts';
@@ -284,7 +284,8 @@ async function stageOf(
   rewriteAll(typed, optimize ? [fold, simplify, lower] : [lower]);
   if (unrolled && typed.nodes.some(isLoop)) rewriteAll(typed, [shortLoops, fold, simplify, lower]);
   const split = splitAtUnknown(typed, { evaluateLate: nested });
-  const whole = compilePlan(split.ready, { fuse: optimize });
+  const planned = compilePlan(split.ready, { fuse: false });
+  const whole = optimize ? fusePlan((await backend.claim?.(planned)) ?? planned) : planned;
   // Rounds whose sizes the run decides are better left to the host, which knows them one by one.
   if (unrolled && (split.rest || isOpen(whole))) throw fail('E3009', 'sizes of rounds are not known before the run');
   const plan = optimize ? await precompute(whole, backend) : whole;

@@ -21,8 +21,11 @@ export type Kernel<D = Dim> =
   | { readonly kind: 'reduce'; readonly by: ReduceBy }
   /** The index of the largest or smallest along `axis` as int64; of equal ones the first, or the last. */
   | { readonly kind: 'argreduce'; readonly by: 'max' | 'min'; readonly axis: number; readonly last: boolean }
-  /** [...,M,K] times [...,K,N] to [...,M,N]; leading axes are equal. */
-  | { readonly kind: 'matmul' }
+  /**
+   * [...,M,K] times [...,K,N] to [...,M,N]; leading axes are equal. Backends may claim products whose second side is constant: of halves in
+   * the place of floats, or with a `block` of whole numbers, whose scales [blocks,N] are a third input, one for so many steps of K.
+   */
+  | { readonly kind: 'matmul'; readonly block?: number }
   /** x [N,C,spatial], w [M,C/group,taps], optional bias [M], to y [N,M,spatial]; `pads` are those at the beginning. */
   | {
       readonly kind: 'conv';

@@ -4,42 +4,17 @@
 #include <algorithm>
 #include <utility>
 
-#include "../gemm.h"
+#include "vectors.h"
 
 namespace omnix {
 namespace OMNIX_ISA {
 namespace {
 
-typedef float Vector __attribute__((vector_size(OMNIX_VECTOR)));
-typedef float Unaligned __attribute__((vector_size(OMNIX_VECTOR), aligned(4), may_alias));
-
-constexpr int64_t lanes = OMNIX_VECTOR / 4;
-constexpr int tile_rows = OMNIX_ROWS;
-constexpr int64_t tile_columns = 2 * lanes;
-/** A block of packed columns takes 192 KiB, a part of the second-level cache; so many rows are packed at once that they lie beside it. */
-constexpr int64_t column_block = 192 / tile_columns * tile_columns;
-constexpr int64_t row_block = 96 / tile_rows * tile_rows;
-
-Vector load(const float* from) { return *reinterpret_cast<const Unaligned*>(from); }
-void store(float* to, Vector v) { *reinterpret_cast<Unaligned*>(to) = v; }
-
-/** Where a tile goes. */
-struct Target {
-  /** The first row. */
-  float* y;
-  int64_t row_step, column, column_step, columns;
-  /** Of all columns; null where steps say it. */
-  const int64_t* places;
-  /** The first part of the depth begins with the bias, or with nothing; others go on from what is there. */
+/** A target that goes on from what is there, or begins with the bias, or with nothing. */
+struct FloatTarget : Target<float> {
   bool begins;
   const float* bias;
   int64_t bias_step;
-
-  int64_t place(int64_t c) const { return places ? places[column + c] : (column + c) * column_step; }
-  bool is_whole() const {
-    if (columns < tile_columns) return false;
-    return places ? place(0) >= 0 && place(tile_columns - 1) == place(0) + tile_columns - 1 : column_step == 1;
-  }
 };
 
 /** The right side of a tile: packed, or in strips. */
@@ -54,7 +29,7 @@ struct StripSide {
 };
 
 template <int Rows, class Side>
-void tile(const float* a, Side b, int64_t depth, const Target& t) {
+void tile(const float* a, Side b, int64_t depth, const FloatTarget& t) {
   Vector sums[Rows][2];
   const bool whole = t.is_whole();
   float edge[tile_columns] = {};
@@ -92,8 +67,8 @@ void tile(const float* a, Side b, int64_t depth, const Target& t) {
 }
 
 template <class Side, int... R>
-void tile_of(int rows, const float* a, Side b, int64_t depth, const Target& t, std::integer_sequence<int, R...>) {
-  constexpr void (*all[])(const float*, Side, int64_t, const Target&) = {&tile<R + 1, Side>...};
+void tile_of(int rows, const float* a, Side b, int64_t depth, const FloatTarget& t, std::integer_sequence<int, R...>) {
+  constexpr void (*all[])(const float*, Side, int64_t, const FloatTarget&) = {&tile<R + 1, Side>...};
   all[rows - 1](a, b, depth, t);
 }
 
@@ -115,8 +90,8 @@ void multiply(const Product& p, const Part& part) {
           for (int64_t r = 0; r < rows; r += tile_rows) {
             const int64_t row = part.row + i + r;
             const float* a = own_a ? own_a + r * depth : p.packed_a->at(row / tile_rows, q);
-            const Target target{p.y + row * p.row_step, p.row_step, column, p.column_step, std::min(tile_columns, columns - c),
-                                p.places, q == 0, p.bias ? p.bias + row * p.bias_step : nullptr, p.bias_step};
+            const FloatTarget target{{p.y + row * p.row_step, p.row_step, column, p.column_step, std::min(tile_columns, columns - c), p.places},
+                                     q == 0, p.bias ? p.bias + row * p.bias_step : nullptr, p.bias_step};
             const int here = static_cast<int>(std::min<int64_t>(tile_rows, rows - r));
             if (p.strips) tile_of(here, a, StripSide{p.strips->base + column, p.strips->starts + q}, depth, target, rows_of_tile);
             else tile_of(here, a, PackedSide{own_b ? own_b + c * depth : p.packed_b->at(column / tile_columns, q)}, depth, target, rows_of_tile);
@@ -159,7 +134,7 @@ double exercise(int64_t rounds, float* sink) {
 }  // namespace
 
 extern const Isa table;
-const Isa table = {OMNIX_NAME, tile_rows, tile_columns, column_block, multiply, filter_block, filter, exercise};
+const Isa table = {OMNIX_NAME, tile_rows, tile_columns, column_block, multiply, coded_rows, multiply_coded, decode, filter_block, filter, exercise};
 
 }  // namespace OMNIX_ISA
 }  // namespace omnix
