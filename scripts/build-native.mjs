@@ -44,24 +44,42 @@ const folder = join(root, 'native/cpu');
 const files = readdirSync(folder, { recursive: true })
   .map(name => join(folder, name))
   .filter(name => /\.(cpp|h)$/.test(name));
-/** Instruction sets for which the files of isa/ are compiled, each with its vectors in bytes and the rows of a tile. */
+/**
+ * Instruction sets for which the files of isa/ are compiled, or `only` one of them, each with its vectors in bytes and the rows of a tile. Those
+ * that not every compiler has say what it needs.
+ */
 const portable = { name: 'portable', vector: 16, rows: process.arch === 'arm64' ? 8 : 4, flags: [] };
+const wide = ['-mavx512f', '-mavx512vl', '-mavx512bw', '-mavx512dq', '-mfma'];
 /** Checked builds have one set: the sources are the same, and checks in every loop take minutes to compile. */
 const sets =
   process.arch === 'x64' && sanitizers === undefined
     ? [
         portable,
         { name: 'avx2', vector: 32, rows: 6, flags: ['-mavx2', '-mfma'] },
-        { name: 'avx512', vector: 64, rows: 12, flags: ['-mavx512f', '-mavx512vl', '-mavx512bw', '-mavx512dq', '-mfma'] },
+        { name: 'avx512', vector: 64, rows: 12, flags: wide },
+        { name: 'avx512vnni', vector: 64, rows: 12, flags: [...wide, '-mavx512vnni'], only: 'integer_product.cpp', needs: '-mavx512vnni' },
+        { name: 'avxvnni', vector: 32, rows: 6, flags: ['-mavx2', '-mfma', '-mavxvnni'], only: 'integer_product.cpp', needs: '-mavxvnni' },
       ]
     : [portable];
 const sourceFiles = files.filter(name => name.endsWith('.cpp')).sort();
 const isOfSet = name => basename(dirname(name)) === 'isa';
-/** What is compiled: a file, the name of its object, and flags beside those of all. */
+const suffix = sanitizers ? `-${sanitizers.replaceAll(',', '-')}` : '';
+const target = join(root, 'build', `omnix_cpu-${process.platform}-${process.arch}${suffix}.node`);
+const newest = Math.max(...[...files, fileURLToPath(import.meta.url)].map(name => statSync(name).mtimeMs));
+if (!options.force && existsSync(target) && statSync(target).mtimeMs > newest) {
+  console.log(`build-native: ${target} is up to date`);
+  process.exit(0);
+}
+
+const compiler = findCompiler();
+if (!compiler) stop('build-native: no C++ compiler found (tried $CXX, g++, clang++); install one, or use a backend that needs none');
+/** Those that the compiler has, and what is compiled: a file, the name of its object, and flags beside those of all. */
+const known = sets.filter(({ needs }) => needs === undefined || spawnSync(compiler, [needs, '-x', 'c++', '-fsyntax-only', '/dev/null']).status === 0);
+const chosen = known.flatMap(({ name, needs }) => (needs ? [`-DOMNIX_${name.toUpperCase()}`] : []));
 const sources = [
-  ...sourceFiles.filter(name => !isOfSet(name)).map(file => ({ file, object: basename(file), flags: [] })),
+  ...sourceFiles.filter(name => !isOfSet(name)).map(file => ({ file, object: basename(file), flags: chosen })),
   ...sourceFiles.filter(isOfSet).flatMap(file =>
-    sets.map(({ name, vector, rows, flags }) => ({
+    known.filter(({ only }) => only === undefined || only === basename(file)).map(({ name, vector, rows, flags }) => ({
       file,
       object: `${name}-${basename(file)}`,
       flags: [
@@ -80,16 +98,6 @@ const sources = [
     })),
   ),
 ];
-const suffix = sanitizers ? `-${sanitizers.replaceAll(',', '-')}` : '';
-const target = join(root, 'build', `omnix_cpu-${process.platform}-${process.arch}${suffix}.node`);
-const newest = Math.max(...[...files, fileURLToPath(import.meta.url)].map(name => statSync(name).mtimeMs));
-if (!options.force && existsSync(target) && statSync(target).mtimeMs > newest) {
-  console.log(`build-native: ${target} is up to date`);
-  process.exit(0);
-}
-
-const compiler = findCompiler();
-if (!compiler) stop('build-native: no C++ compiler found (tried $CXX, g++, clang++); install one, or use a backend that needs none');
 mkdirSync(dirname(target), { recursive: true });
 const partial = `${target}.${process.pid}`;
 const flags = [

@@ -127,17 +127,31 @@ class Spread {
     return places;
   }
 
-  /** The memory after the images is not written: whoever reads it does not use it. */
-  void fill(float* to, const float* x, int64_t channels, int64_t channel_step) const {
+  /**
+   * Images of so many channels: `line(to, channel, start, n, step)` gives n elements of a channel. The memory after the images is not
+   * written: whoever reads it does not use it.
+   */
+  template <class T, class Line>
+  void fill(T* to, int64_t channels, T border, Line&& line) const {
     in_parts(channels * images_, size(channels), [&](int64_t from, int64_t n) {
-      for (int64_t k = from; k < from + n; k++) fill_image(to + k * image_size(), x + k / images_ * channel_step, k % images_);
+      for (int64_t k = from; k < from + n; k++)
+        fill_image(to + k * image_size(), k % images_, border, [&](T* at, int64_t start, int64_t count, int64_t step) { line(at, k / images_, start, count, step); });
+    });
+  }
+  void fill(float* to, const float* x, int64_t channels, int64_t channel_step) const {
+    fill(to, channels, 0.0f, [&](float* at, int64_t channel, int64_t start, int64_t n, int64_t step) {
+      const float* from = x + channel * channel_step + start;
+      if (step == 1) std::copy(from, from + n, at);
+      else
+        for (int64_t i = 0; i < n; i++) at[i] = from[i * step];
     });
   }
 
  private:
   int64_t phase_number(size_t d, int64_t phase) const { return std::find(phases_[d].begin(), phases_[d].end(), phase) - phases_[d].begin(); }
 
-  void fill_image(float* to, const float* x, int64_t image) const {
+  template <class T, class Line>
+  void fill_image(T* to, int64_t image, T border, Line&& line) const {
     const size_t rank = extent_.size(), last = rank - 1;
     // The place in the input of the first element along each axis.
     Dims first(rank);
@@ -159,11 +173,9 @@ class Spread {
         start += place * g_.steps[d];
       }
       const int64_t begin = inside ? low : extent_[last], end = inside ? high : extent_[last];
-      std::fill(to, to + begin, 0.0f);
-      if (step == 1) std::copy(x + start + begin, x + start + end, to + begin);
-      else
-        for (int64_t i = begin; i < end; i++) to[i] = x[start + i * step];
-      std::fill(to + end, to + extent_[last], 0.0f);
+      std::fill(to, to + begin, border);
+      if (end > begin) line(to + begin, start + begin * step, end - begin, step);
+      std::fill(to + end, to + extent_[last], border);
       for (size_t d = last; d-- > 0 && ++at[d] == rows[d];) at[d] = 0;
     }
   }
@@ -176,14 +188,18 @@ class Spread {
   bool pays_ = false;
 };
 
-enum class ConvWay : uint8_t { Plain, Filter, Product };
-/** By which way a convolution of float32 goes. */
+enum class ConvWay : uint8_t { Plain, Filter, Product, Integers };
+/** By which way a convolution goes. */
 ConvWay way_of(const Conv& kernel, const View& x, const View& w, const View& y);
 /** Whether the weights are rows of products. */
 bool packs(const View& w);
 
 /** Each channel for itself. */
 void conv_as_filter(const Conv& kernel, const Operand& x, const Operand& w, const Operand* bias, const Operand& y, const Following* following);
+/** Of integers of 8 bits: products of the weights with words of four channels. */
+void conv_integers(const Conv& kernel, const Operand& x, const Operand& w, const Operand* zero, const Operand& y, const Following* following);
+/** The zero point of integers of 8 bits, which are read without a sign: those with one are moved up by half the range. */
+int32_t zero_of(const View& x, const Operand* zero);
 /** As products of the weights with the windows. */
 void conv_as_product(const Conv& kernel, const Operand& x, const Operand& w, const Operand* bias, const Operand& y, const Following* following);
 

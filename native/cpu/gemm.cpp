@@ -5,7 +5,7 @@
 #include <numeric>
 #include <optional>
 
-#include "pool.h"
+#include "parts.h"
 
 namespace omnix {
 
@@ -63,17 +63,7 @@ float* scratch(Scratch purpose, int64_t floats) {
 
 namespace {
 
-/** Products of fewer operations than this are not worth waking a thread for. */
-constexpr double least_work = 200e3;
-
 int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
-
-/** Ranges of a side that are whole tiles, on so many threads. */
-template <class Work>
-void in_tiles(int64_t length, int64_t tile, int64_t threads, Work&& work) {
-  const int64_t each = std::max(tile, round_up((length + 2 * threads - 1) / (2 * threads), tile));
-  parallel((length + each - 1) / each, [&](int64_t k) { work(k * each, std::min(each, length - k * each)); });
-}
 
 /** Few rows, which all columns read: made once, with the sum of each block where the numbers of the other side have a zero point. */
 void multiply_few_rows(const Product& product, int64_t threads) {
@@ -98,8 +88,7 @@ void multiply_few_rows(const Product& product, int64_t threads) {
 void multiply(const Product& product) {
   const Isa& set = isa();
   Product p = product;
-  const double work = static_cast<double>(p.rows) * static_cast<double>(p.columns) * static_cast<double>(p.depth);
-  const int64_t wanted = work < least_work ? 1 : thread_count();
+  const int64_t wanted = is_worth_threads(p.rows, p.columns, p.depth) ? thread_count() : 1;
   std::optional<CodedPanels> decoded;
   if (p.coded_b && p.rows <= set.coded_rows) return multiply_few_rows(p, wanted);
   if (p.coded_b) p.b = &decoded.emplace(*p.coded_b);

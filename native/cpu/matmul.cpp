@@ -1,12 +1,12 @@
-// matmul: of float32 in gemm.h, of other types here. Blocks of both operands are packed into rows without gaps, so that any strides run
+// matmul: of float32 in gemm.h, of integers of 8 bits in integers.h, of other types here. Blocks of both operands are packed into rows without gaps, so that any strides run
 // through one inner loop.
 #include <algorithm>
 #include <array>
 #include <type_traits>
 
 #include "coded.h"
-#include "following.h"
-#include "gemm.h"
+#include "conv.h"
+#include "integers.h"
 #include "plan.h"
 #include "pool.h"
 #include "scalar_functions.h"
@@ -130,7 +130,16 @@ Dims positions_of(int64_t k, const View& y, size_t axes) {
   return at;
 }
 
-void matmul_floats(const MatMul& kernel, const Operand& a, const Operand& b, const Operand& y, const Following* following) {
+/** One product of a batch: its matrices, where they begin, and what follows. */
+struct One {
+  Matrix left, right, result;
+  int64_t at_a, at_b, at_y;
+  const Finish* finish;
+};
+
+/** Products of a batch; where all are multiplied by one matrix they are one. */
+template <class Run>
+void for_each_product(const Operand& a, const Operand& b, const Operand& y, const Following* following, Run&& run) {
   Matrix left = matrix_of(*a.view), result = matrix_of(*y.view);
   const Matrix right = matrix_of(*b.view);
   auto starts = batches_of(*a.view, *b.view, *y.view);
@@ -142,24 +151,55 @@ void matmul_floats(const MatMul& kernel, const Operand& a, const Operand& b, con
   }
   const auto one = [&](int64_t k) {
     const auto [at_a, at_b, at_y] = starts[static_cast<size_t>(k)];
-    const MatrixPanels rows = rows_of(a.as<float>() + at_a, left), columns = columns_of(b.as<float>() + at_b, right);
-    Product product;
-    product.rows = result.rows, product.columns = result.columns, product.depth = left.columns;
-    product.a = &rows, product.b = &columns;
-    product.packed_b = kernel.packed.get(), product.coded_b = kernel.coded.get();
-    product.y = y.as<float>() + at_y, product.row_step = result.row_step, product.column_step = result.column_step;
-    if (!following) return multiply(product);
+    One one{left, right, result, at_a, at_b, at_y, nullptr};
+    if (!following) return run(one);
     const Following::Matrix matrix = following->at(positions_of(k, *y.view, batch_axes), 0);
     const Following::OfProduct context{matrix, nullptr, 0};
     const Finish finish{Following::OfProduct::run, &context};
-    product.finish = &finish;
-    multiply(product);
+    one.finish = &finish;
+    run(one);
   };
   const auto count = static_cast<int64_t>(starts.size());
   // Many products are divided among threads as wholes, few of them each.
   if (count >= 2 * thread_count()) parallel(count, one);
   else
     for (int64_t k = 0; k < count; k++) one(k);
+}
+
+void matmul_floats(const MatMul& kernel, const Operand& a, const Operand& b, const Operand& y, const Following* following) {
+  for_each_product(a, b, y, following, [&](const One& one) {
+    const MatrixPanels rows = rows_of(a.as<float>() + one.at_a, one.left), columns = columns_of(b.as<float>() + one.at_b, one.right);
+    Product product;
+    product.rows = one.result.rows, product.columns = one.result.columns, product.depth = one.left.columns;
+    product.a = &rows, product.b = &columns;
+    product.packed_b = kernel.packed.get(), product.coded_b = kernel.coded.get();
+    product.y = y.as<float>() + one.at_y, product.row_step = one.result.row_step, product.column_step = one.result.column_step;
+    product.finish = one.finish;
+    multiply(product);
+  });
+}
+
+/** Bytes of the left side without a sign. */
+void matmul_integers(const MatMul& kernel, const Operand& a, const Operand& b, const Operand* zero, const Operand& y, const Following* following) {
+  const int flip = a.view->type == Element::Int8 ? 128 : 0;
+  const auto moved = static_cast<uint32_t>(zero_of(*a.view, zero));
+  std::vector<int32_t> starts;
+  for (int32_t sum : kernel.integers->sums) starts.push_back(static_cast<int32_t>(0u - moved * static_cast<uint32_t>(sum)));
+  for_each_product(a, b, y, following, [&](const One& one) {
+    const Matrix& m = one.left;
+    const uint8_t* from = a.as<uint8_t>() + one.at_a;
+    IntegerProduct p;
+    p.rows = one.result.rows, p.columns = one.result.columns, p.quads = (m.columns + 3) / 4;
+    int32_t* rows = reinterpret_cast<int32_t*>(scratch(Scratch::AllRows, row_size(p.rows, p.quads)));
+    pack_integer_rows(rows, p.rows, p.quads, [&](int64_t row, int64_t q, int (&bytes)[4]) {
+      const uint8_t* at = from + row * m.row_step + 4 * q * m.column_step;
+      for (int64_t i = 0; i < std::min<int64_t>(4, m.columns - 4 * q); i++) bytes[i] = at[i * m.column_step] ^ flip;
+    });
+    p.a = rows, p.b = kernel.integers->words.get(), p.signed_columns = true;
+    p.y = y.as<int32_t>() + one.at_y, p.row_step = one.result.row_step, p.column_step = one.result.column_step;
+    p.column_start = starts.data(), p.finish = one.finish;
+    multiply(p);
+  });
 }
 
 }  // namespace
@@ -187,7 +227,29 @@ std::shared_ptr<const Coded> code_matmul(const MatMul& kernel, const View& b, co
   return std::make_shared<const Coded>(halves, b.type == Element::Float16 ? Code::Float16 : Code::Bfloat16, width);
 }
 
-void run_matmul(const MatMul& kernel, const Operand& a, const Operand& b, const Operand& y, const Following* following) {
+std::shared_ptr<const PackedIntegers> pack_integer_matmul(const View& b, const std::byte* data) {
+  const Matrix m = matrix_of(b);
+  const auto* codes = reinterpret_cast<const int8_t*>(data) + b.offset;
+  const int64_t width = isa().tile_columns, quads = (m.rows + 3) / 4, panels = (m.columns + width - 1) / width;
+  auto packed = std::make_shared<PackedIntegers>();
+  packed->words.reset(new int32_t[static_cast<size_t>(panels * width * quads)]);
+  packed->sums.assign(static_cast<size_t>(m.columns), 0);
+  int32_t* to = packed->words.get();
+  for (int64_t panel = 0; panel < panels; panel++)
+    for (int64_t q = 0; q < quads; q++)
+      for (int64_t c = panel * width; c < (panel + 1) * width; c++) {
+        int bytes[4] = {};
+        for (int64_t i = 0; i < 4 && c < m.columns && 4 * q + i < m.rows; i++) {
+          bytes[i] = codes[(4 * q + i) * m.row_step + c * m.column_step];
+          packed->sums[static_cast<size_t>(c)] += bytes[i];
+        }
+        *to++ = word_of(bytes);
+      }
+  return packed;
+}
+
+void run_matmul(const MatMul& kernel, const Operand& a, const Operand& b, const Operand* zero, const Operand& y, const Following* following) {
+  if (kernel.integers) return matmul_integers(kernel, a, b, zero, y, following);
   if (y.view->type == Element::Float32) return matmul_floats(kernel, a, b, y, following);
   with_type(y.view->type, [&](auto* null) {
     using T = std::remove_pointer_t<decltype(null)>;

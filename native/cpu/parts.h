@@ -31,6 +31,18 @@ void in_parts(int64_t length, int64_t elements, Work&& work) {
   });
 }
 
+/** Whether a product of so many rows, columns and steps is worth waking threads for. */
+inline bool is_worth_threads(int64_t rows, int64_t columns, int64_t depth) {
+  return static_cast<double>(rows) * static_cast<double>(columns) * static_cast<double>(depth) >= 200e3;
+}
+
+/** Ranges of a side that are whole tiles, on so many threads: `work(from, n)`. */
+template <class Work>
+void in_tiles(int64_t length, int64_t tile, int64_t threads, Work&& work) {
+  const int64_t share = (length + 2 * threads - 1) / (2 * threads), each = std::max(tile, (share + tile - 1) / tile * tile);
+  parallel((length + each - 1) / each, [&](int64_t k) { work(k * each, std::min(each, length - k * each)); });
+}
+
 /** The first axis that is long enough for all threads, else the longest; of those that `allows` takes. The rank where there is none. */
 template <class Allows>
 size_t axis_to_divide(const Dims& shape, Allows&& allows) {

@@ -19,6 +19,7 @@ namespace omnix {
 class Following;
 class Packed;
 class Coded;
+struct PackedIntegers;
 
 /** An error for the caller: a code of the project's table, a message, and the step it arose in, -1 for none. */
 class Refusal : public std::exception {
@@ -81,11 +82,20 @@ struct Reduce { By by; };
 struct ArgReduce { By by; int64_t axis; bool last; };
 /**
  * The second operand is `packed` or `coded` where it is constant and the same for all of a batch. With a block, it is whole numbers, and the
- * third are their scales: [blocks, columns], one for so many rows of the second.
+ * third are their scales: [blocks, columns], one for so many rows of the second. Where integers of 8 bits come to int32, the second is
+ * constant, and the third the zero point of the first, if there is one.
  */
-struct MatMul { int64_t block = 0; std::shared_ptr<const Packed> packed{}; std::shared_ptr<const Coded> coded{}; };
-/** `packed` are the weights of each group, where they are constant. */
-struct Conv { Dims strides, dilations, pads; int64_t group; std::vector<std::shared_ptr<const Packed>> packed; };
+struct MatMul { int64_t block = 0; std::shared_ptr<const Packed> packed{}; std::shared_ptr<const Coded> coded{}; std::shared_ptr<const PackedIntegers> integers{}; };
+/**
+ * `packed` are the weights of each group, where they are constant. Integers of 8 bits come to int32, with constant weights, no bias and the
+ * zero point of the first as the fourth, if there is one.
+ */
+struct Conv {
+  Dims strides, dilations, pads;
+  int64_t group;
+  std::vector<std::shared_ptr<const Packed>> packed{};
+  std::vector<std::shared_ptr<const PackedIntegers>> integers{};
+};
 enum class PoolBy : uint8_t { Max, Average, Lp };
 struct Pool { PoolBy by; bool count_pads; int64_t p; Dims kernel, strides, dilations, pads; };
 struct Copy {};
@@ -116,6 +126,7 @@ struct Constants {
   /** What was packed of them, by what and how. */
   mutable std::map<std::vector<int64_t>, std::shared_ptr<const Packed>> packed;
   mutable std::map<std::vector<int64_t>, std::shared_ptr<const Coded>> coded;
+  mutable std::map<std::vector<int64_t>, std::shared_ptr<const PackedIntegers>> integers;
 };
 
 /** Memory for temporaries that runs leave to the next ones: new memory costs more to touch than to compute with. */
@@ -167,16 +178,19 @@ void run_map(const Map& kernel, const Operands& inputs, const Operands& outputs)
 void run_reduce(const Reduce& kernel, const Operand& x, const Operand& y);
 void run_argreduce(const ArgReduce& kernel, const Operand& x, const Operand& y);
 /** `following` runs on each part that is done; only for products that take it. */
-void run_matmul(const MatMul& kernel, const Operand& a, const Operand& b, const Operand& y, const Following* following);
+void run_matmul(const MatMul& kernel, const Operand& a, const Operand& b, const Operand* zero, const Operand& y, const Following* following);
 /** The first of the axes that are rows of one product: 0 where all of a batch are multiplied by the same matrix. */
 size_t first_row_axis(const View& a, const View& b, const View& y);
 /** Panels of the second operand's matrix, whose leading axes are one. */
 std::shared_ptr<const Packed> pack_matmul(const View& b, const float* data);
 /** The same for whole numbers with scales, and for halves. */
 std::shared_ptr<const Coded> code_matmul(const MatMul& kernel, const View& b, const std::byte* data, const float* scales);
+/** The same for integers of 8 bits whose sums are int32. */
+std::shared_ptr<const PackedIntegers> pack_integer_matmul(const View& b, const std::byte* data);
+std::shared_ptr<const PackedIntegers> pack_integer_conv(const Conv& kernel, const View& w, const std::byte* data, int64_t group);
 /** Panels of the weights of a group; null for convolutions that are no products. */
 std::shared_ptr<const Packed> pack_conv(const Conv& kernel, const View& w, const float* data, int64_t group);
-void run_conv(const Conv& kernel, const Operand& x, const Operand& w, const Operand* bias, const Operand& y, const Following* following);
+void run_conv(const Conv& kernel, const Operand& x, const Operand& w, const Operand* bias, const Operand* zero, const Operand& y, const Following* following);
 /** One step over its operands; absent inputs have no view. */
 void run_step(const Step& step, const Operands& in, const Operands& out, const Following* following);
 /** The steps of the group that begins at `at`. Temporaries without a place in the arena are made anew for each part. */

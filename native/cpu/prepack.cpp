@@ -46,7 +46,21 @@ void code(const Plan& plan, const Step& step, MatMul& kernel) {
   kernel.coded = once(plan.constants->coded, *b, key, [&] { return code_matmul(kernel, *b, bytes_of(plan, *b), scales ? data_of(plan, *scales) : nullptr); });
 }
 
+/** Sums of integers of 8 bits are of constant weights. */
+const View& integers_of(const Plan& plan, const Step& step) {
+  const View* w = constant_of(plan, step.inputs[1]);
+  if (!w) throw Refusal("E3008", "native check: weights of 8 bits are no constants");
+  return *w;
+}
+bool are_integers(const Step& step) { return step.outputs[0].type == Element::Int32 && step.inputs[0]->type != Element::Int32; }
+
 void pack(const Plan& plan, Step& step, MatMul& kernel) {
+  if (are_integers(step)) {
+    const View& w = integers_of(plan, step);
+    if (!is_one_matrix(w)) throw Refusal("E3008", "native check: weights of 8 bits differ in a batch");
+    kernel.integers = once(plan.constants->integers, w, {}, [&] { return pack_integer_matmul(w, bytes_of(plan, w)); });
+    return;
+  }
   if (step.inputs[1]->type != step.outputs[0].type) return code(plan, step, kernel);
   const View* b = floats_of(plan, step.inputs[1]);
   if (!b || !is_one_matrix(*b)) return;
@@ -54,6 +68,12 @@ void pack(const Plan& plan, Step& step, MatMul& kernel) {
 }
 
 void pack(const Plan& plan, Step& step, Conv& kernel) {
+  if (are_integers(step)) {
+    const View& w = integers_of(plan, step);
+    for (int64_t group = 0; group < kernel.group; group++)
+      kernel.integers.push_back(once(plan.constants->integers, w, {group, kernel.group}, [&] { return pack_integer_conv(kernel, w, bytes_of(plan, w), group); }));
+    return;
+  }
   const View* w = floats_of(plan, step.inputs[1]);
   if (!w) return;
   for (int64_t group = 0; group < kernel.group; group++) {

@@ -39,12 +39,13 @@ bool run_joined(const Step& step, const Step& next, const std::vector<std::byte*
 }  // namespace
 
 void run_step(const Step& step, const Operands& in, const Operands& out, const Following* following) {
+  const auto given = [&](size_t at) { return in.size() > at && in[at].view ? &in[at] : nullptr; };
   std::visit(Overloaded{
                  [&](const Map& k) { run_map(k, in, out); },
                  [&](const Reduce& k) { run_reduce(k, in[0], out[0]); },
                  [&](const ArgReduce& k) { run_argreduce(k, in[0], out[0]); },
-                 [&](const MatMul& k) { run_matmul(k, in[0], in[1], out[0], following); },
-                 [&](const Conv& k) { run_conv(k, in[0], in[1], in.size() > 2 && in[2].view ? &in[2] : nullptr, out[0], following); },
+                 [&](const MatMul& k) { run_matmul(k, in[0], in[1], given(2), out[0], following); },
+                 [&](const Conv& k) { run_conv(k, in[0], in[1], given(2), given(3), out[0], following); },
                  [&](const Pool& k) { run_pool(k, in[0], out[0], out.size() > 1 ? &out[1] : nullptr); },
                  [&](const Copy&) { run_copy(in[0], out[0]); },
                  [&](const Fill& k) { run_fill(k, out[0]); },
@@ -59,7 +60,7 @@ void run_step(const Step& step, const Operands& in, const Operands& out, const F
 bool takes_following(const Step& step) {
   const View& y = step.outputs[0];
   // With no depth there is a single part, and it is not visited by rows.
-  if (std::holds_alternative<MatMul>(step.kernel)) return y.type == Element::Float32 && product(y.shape) > 0;
+  if (const auto* matmul = std::get_if<MatMul>(&step.kernel)) return (y.type == Element::Float32 || matmul->integers) && product(y.shape) > 0;
   const auto* conv = std::get_if<Conv>(&step.kernel);
   return conv && way_of(*conv, *step.inputs[0], *step.inputs[1], y) != ConvWay::Plain;
 }

@@ -130,13 +130,24 @@ bool are_weights(const View& b, const View& y) {
   return b.type == y.type || (y.type == Element::Float32 && (b.type == Element::Float16 || b.type == Element::Bfloat16));
 }
 
+/** Integers of 8 bits whose products are summed in int32; the zero point of the first, where there is one, is a single number. */
+bool are_integers(const Step& s, size_t zero, const char* what) {
+  const View &a = operand(s, 0), &b = operand(s, 1), &y = s.outputs[0];
+  const bool is_byte = a.type == Element::Int8 || a.type == Element::Uint8;
+  if (y.type != Element::Int32 || !is_byte || b.type != Element::Int8) return false;
+  if (s.inputs.size() > zero && s.inputs[zero]) require(s.inputs[zero]->type == a.type && product(s.inputs[zero]->shape) == 1, what);
+  return true;
+}
+
 void check(const MatMul& m, const Step& s) {
-  require_arity(s, m.block > 0 ? 3 : 2, m.block > 0 ? 3 : 2);
+  require_arity(s, 2, 3);
+  const bool integers = m.block == 0 && are_integers(s, 2, "matmul: the zero point does not match");
+  require(integers || s.inputs.size() == (m.block > 0 ? 3 : 2), "wrong number of operands");
   const View &a = operand(s, 0), &b = operand(s, 1), &y = s.outputs[0];
   const size_t rank = y.shape.size();
   require(rank >= 2 && a.shape.size() == rank && b.shape.size() == rank, "matmul: ranks do not match");
-  require(a.type == y.type && with_type(y.type, [](auto*) {}), "matmul does not take these types");
-  if (m.block == 0) require(are_weights(b, y), "matmul does not take these types");
+  require(integers || (a.type == y.type && with_type(y.type, [](auto*) {})), "matmul does not take these types");
+  if (m.block == 0) require(integers || are_weights(b, y), "matmul does not take these types");
   else check_scales(m, b, operand(s, 2));
   require(m.block == 0 || y.type == Element::Float32, "matmul does not take these types");
   require(std::equal(y.shape.begin(), y.shape.end() - 2, a.shape.begin()) && std::equal(y.shape.begin(), y.shape.end() - 2, b.shape.begin()),
@@ -146,11 +157,13 @@ void check(const MatMul& m, const Step& s) {
 }
 
 void check(const Conv& c, const Step& s) {
-  require_arity(s, 2, 3);
+  require_arity(s, 2, 4);
   const View &x = operand(s, 0), &w = operand(s, 1), &y = s.outputs[0];
   const size_t rank = y.shape.size();
+  const bool integers = are_integers(s, 3, "conv: the zero point does not match");
+  require(integers || s.inputs.size() < 4, "wrong number of operands");
   require(rank >= 2 && x.shape.size() == rank && w.shape.size() == rank, "conv: ranks do not match");
-  require(is_float(y.type) && x.type == y.type && w.type == y.type, "conv does not take these types");
+  require(integers || (is_float(y.type) && x.type == y.type && w.type == y.type), "conv does not take these types");
   const bool channels = x.shape[0] == y.shape[0] && w.shape[0] == y.shape[1] && y.shape[1] % c.group == 0 && x.shape[1] == multiply(w.shape[1], c.group);
   require(channels && c.strides.size() == rank - 2 && c.dilations.size() == rank - 2 && c.pads.size() >= rank - 2, "conv: shapes do not match");
   require_small(c.strides, 1);
@@ -159,6 +172,7 @@ void check(const Conv& c, const Step& s) {
   for (const View* v : {&x, &w, &y}) require_small(v->shape, 0);
   if (s.inputs.size() < 3 || !s.inputs[2]) return;
   const View& bias = *s.inputs[2];
+  require(!integers, "conv: integers take no bias");
   require(bias.type == y.type && bias.shape == Dims{y.shape[1]}, "conv: the bias does not match");
 }
 

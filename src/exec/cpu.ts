@@ -127,7 +127,7 @@ const takes: Readonly<Record<KernelKind, (type: DataType, step: Step) => boolean
   reduce: isScalarType,
   argreduce: isScalarType,
   matmul: isScalarType,
-  conv: isDouble,
+  conv: (type, { outputs: [y] }) => isDouble(type) || (y!.type === 'int32' && (type === 'int8' || type === 'uint8')),
   pool: (type, { kernel }) => isDouble(type) || (kernel.kind === 'pool' && kernel.by === 'max' && (type === 'int8' || type === 'uint8')),
   copy: isComputed,
   fill: isComputed,

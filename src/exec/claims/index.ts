@@ -5,13 +5,14 @@ import type { Backend } from '../backend.ts';
 import { type Plan, type Step, withoutUnread } from '../plan.ts';
 import { Draft } from './draft.ts';
 import { halves } from './halves.ts';
+import { integers } from './integers.ts';
 import { scaled } from './scaled.ts';
 
 /** Steps for a product, why it stays, or nothing where it is none of the kind. */
 export type Claim = (step: Step, draft: Draft) => Promise<readonly Step[] | string | undefined>;
 
 /** The first that takes a product has it. */
-const claims: readonly Claim[] = [halves, scaled];
+const claims: readonly Claim[] = [integers, halves, scaled];
 
 /** The same plan with products claimed; the others of these kinds say why they are not. */
 export async function claimProducts(plan: Plan, backend: Backend): Promise<Plan> {

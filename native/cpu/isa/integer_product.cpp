@@ -1,0 +1,183 @@
+// The inner loops of products of integers of 8 bits. Where the instruction set multiplies four pairs of bytes and adds them to a sum, that is
+// all; elsewhere bytes are widened to 16 bits, whose products in pairs are exact too.
+#include <utility>
+
+#include "../integers.h"
+#include "vectors.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace omnix {
+namespace OMNIX_ISA {
+
+extern const IntegerLoops integers;
+
+namespace {
+
+#if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
+constexpr int row_words = 1;
+
+Words dot(Words sum, Words without_sign, Words with_sign) {
+#if defined(__AVX512VNNI__)
+  return reinterpret_cast<Words>(_mm512_dpbusd_epi32(reinterpret_cast<__m512i>(sum), reinterpret_cast<__m512i>(without_sign), reinterpret_cast<__m512i>(with_sign)));
+#else
+  return reinterpret_cast<Words>(_mm256_dpbusd_avx_epi32(reinterpret_cast<__m256i>(sum), reinterpret_cast<__m256i>(without_sign), reinterpret_cast<__m256i>(with_sign)));
+#endif
+}
+
+/** The words of some columns. */
+template <bool is_signed>
+struct Columns {
+  Words words;
+  explicit Columns(Words w) : words(w) {}
+  void add_to(Words& sum, const int32_t* row) const {
+    const Words x = Words{} + *row;
+    sum = is_signed ? dot(sum, x, words) : dot(sum, words, x);
+  }
+};
+#else
+constexpr int row_words = 2;
+
+typedef int16_t Shorts __attribute__((vector_size(OMNIX_VECTOR)));
+typedef uint16_t Unsigned __attribute__((vector_size(OMNIX_VECTOR)));
+
+/** Products of 16 bits, added in pairs. */
+Words pairs(Words a, Words b) {
+#if defined(__AVX512BW__)
+  return reinterpret_cast<Words>(_mm512_madd_epi16(reinterpret_cast<__m512i>(a), reinterpret_cast<__m512i>(b)));
+#elif defined(__AVX2__)
+  return reinterpret_cast<Words>(_mm256_madd_epi16(reinterpret_cast<__m256i>(a), reinterpret_cast<__m256i>(b)));
+#elif defined(__SSE2__)
+  return reinterpret_cast<Words>(_mm_madd_epi16(reinterpret_cast<__m128i>(a), reinterpret_cast<__m128i>(b)));
+#else
+  return ((a << 16) >> 16) * ((b << 16) >> 16) + (a >> 16) * (b >> 16);
+#endif
+}
+
+template <bool is_signed>
+struct Columns {
+  Words even, odd;
+  explicit Columns(Words w) {
+    if constexpr (is_signed) {
+      even = reinterpret_cast<Words>((reinterpret_cast<Shorts>(w) << 8) >> 8);
+      odd = reinterpret_cast<Words>(reinterpret_cast<Shorts>(w) >> 8);
+    } else {
+      even = w & 0x00ff00ff;
+      odd = reinterpret_cast<Words>(reinterpret_cast<Unsigned>(w) >> 8);
+    }
+  }
+  void add_to(Words& sum, const int32_t* row) const { sum += pairs(even, Words{} + row[0]) + pairs(odd, Words{} + row[1]); }
+};
+#endif
+
+/** The right side of a tile: packed, or where it lies. */
+struct PackedSide {
+  const int32_t* at;
+  const int32_t* next() { return std::exchange(at, at + tile_columns); }
+};
+struct StripSide {
+  const int32_t* base;
+  const int64_t* starts;
+  const int32_t* next() { return base + *starts++; }
+};
+
+struct IntegerTarget : Target<int32_t> {
+  /** The first part of the depth begins with these, where they are there; others go on from what is there. */
+  bool begins;
+  const int32_t* row_start;
+  const int32_t* column_start;
+};
+
+template <int Rows, bool is_signed, class Side>
+void tile(const int32_t* a, Side b, int64_t quads, const IntegerTarget& t) {
+  Words sums[Rows][2];
+  const bool whole = t.is_whole();
+  int32_t edge[tile_columns] = {};
+  int32_t* const y = whole ? t.y + t.place(0) : t.y;
+  if (t.begins && t.column_start)
+    for (int64_t c = 0; c < t.columns; c++) edge[c] = t.column_start[c];
+  for (int r = 0; r < Rows; r++) {
+    if (t.begins) {
+      const int32_t start = t.row_start ? t.row_start[r] : 0;
+      sums[r][0] = load(edge) + start, sums[r][1] = load(edge + lanes) + start;
+      continue;
+    }
+    if (!whole)
+      for (int64_t c = 0; c < t.columns; c++)
+        if (const int64_t at = t.place(c); at >= 0) edge[c] = y[r * t.row_step + at];
+    const int32_t* from = whole ? y + r * t.row_step : edge;
+    sums[r][0] = load(from), sums[r][1] = load(from + lanes);
+  }
+  for (int64_t q = 0; q < quads; q++, a += tile_rows * row_words) {
+    const int32_t* from = b.next();
+    const Columns<is_signed> left(load(from)), right(load(from + lanes));
+#pragma GCC unroll 16
+    for (int r = 0; r < Rows; r++) {
+      left.add_to(sums[r][0], a + r * row_words);
+      right.add_to(sums[r][1], a + r * row_words);
+    }
+  }
+  for (int r = 0; r < Rows; r++) {
+    int32_t* to = whole ? y + r * t.row_step : edge;
+    store(to, sums[r][0]);
+    store(to + lanes, sums[r][1]);
+    if (!whole)
+      for (int64_t c = 0; c < t.columns; c++)
+        if (const int64_t at = t.place(c); at >= 0) y[r * t.row_step + at] = edge[c];
+  }
+}
+
+template <bool is_signed, class Side, int... R>
+void tile_of(int rows, const int32_t* a, Side b, int64_t quads, const IntegerTarget& t, std::integer_sequence<int, R...>) {
+  constexpr void (*all[])(const int32_t*, Side, int64_t, const IntegerTarget&) = {&tile<R + 1, is_signed, Side>...};
+  all[rows - 1](a, b, quads, t);
+}
+
+int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
+template <bool is_signed>
+void multiply_with(const IntegerProduct& p, const Part& part) {
+  constexpr auto rows_of_tile = std::make_integer_sequence<int, tile_rows>{};
+  for (int64_t j = 0; j < part.columns; j += column_block) {
+    const int64_t columns = least(column_block, part.columns - j);
+    for (int64_t q = 0; q == 0 || q < p.quads; q += depth_block) {
+      const int64_t quads = least(depth_block, p.quads - q);
+      for (int64_t i = 0; i < part.rows; i += row_block) {
+        const int64_t rows = least(row_block, part.rows - i);
+        for (int64_t c = 0; c < columns; c += tile_columns) {
+          const int64_t column = part.column + j + c;
+          for (int64_t r = 0; r < rows; r += tile_rows) {
+            const int64_t row = part.row + i + r;
+            const IntegerTarget target{{p.y + row * p.row_step, p.row_step, column, p.column_step, least(tile_columns, columns - c), p.places},
+                                       q == 0, p.row_start ? p.row_start + row : nullptr, p.column_start ? p.column_start + column : nullptr};
+            const int here = static_cast<int>(least(tile_rows, rows - r));
+            const int32_t* a = p.a + (row * p.quads + q * tile_rows) * row_words;
+            if (p.b) tile_of<is_signed>(here, a, PackedSide{p.b + column * p.quads + q * tile_columns}, quads, target, rows_of_tile);
+            else tile_of<is_signed>(here, a, StripSide{p.base + column, p.starts + q}, quads, target, rows_of_tile);
+          }
+        }
+        if (p.finish && q + quads >= p.quads) p.finish->run(p.finish->context, {part.row + i, rows, part.column + j, columns});
+      }
+    }
+  }
+}
+
+void multiply(const IntegerProduct& p, const Part& part) {
+  if (p.signed_columns) multiply_with<true>(p, part);
+  else multiply_with<false>(p, part);
+}
+
+void interleave(int32_t* to, const uint8_t* const* lines, int64_t n, int32_t flip) {
+  const uint8_t *a = lines[0], *b = lines[1], *c = lines[2], *d = lines[3];
+  for (int64_t i = 0; i < n; i++)
+    to[i] = static_cast<int32_t>(a[i] | static_cast<uint32_t>(b[i]) << 8 | static_cast<uint32_t>(c[i]) << 16 | static_cast<uint32_t>(d[i]) << 24) ^ flip;
+}
+
+}  // namespace
+
+const IntegerLoops integers = {row_words, multiply, interleave};
+
+}  // namespace OMNIX_ISA
+}  // namespace omnix
