@@ -32,6 +32,7 @@ struct IntegerProduct {
 };
 
 struct IntegerLoops {
+  int64_t tile_rows;
   /** Words of the left side for four steps: the bytes, or pairs of the first and third and of the second and fourth in 16 bits. */
   int64_t row_words;
   void (*multiply)(const IntegerProduct& product, const Part& part);
@@ -51,14 +52,14 @@ inline int32_t word_of(const int (&bytes)[4]) {
 }
 
 inline int64_t row_size(int64_t rows, int64_t quads) {
-  const int64_t tile = isa().tile_rows;
+  const int64_t tile = integer_loops().tile_rows;
   return (rows + tile - 1) / tile * tile * quads * integer_loops().row_words;
 }
 
 /** `take(line, quad, bytes)` gives four steps of a line. */
 template <class Take>
 void pack_integer_rows(int32_t* to, int64_t rows, int64_t quads, Take&& take) {
-  const int64_t tile = isa().tile_rows;
+  const int64_t tile = integer_loops().tile_rows;
   const bool pairs = integer_loops().row_words == 2;
   for (int64_t first = 0; first < rows; first += tile)
     for (int64_t q = 0; q < quads; q++)

@@ -4,6 +4,7 @@
 
 #include "codec.h"
 #include "parts.h"
+#include "place.h"
 #include "plan.h"
 #include "walk.h"
 
@@ -57,8 +58,12 @@ class Blocks {
   }
   std::byte* operator[](size_t at) const { return blocks_[at]; }
   static void fill(std::byte* block, Element type, const void* value, int64_t n) {
-    const size_t size = bytes_of(type);
-    for (int64_t k = 0; k < n; k++) std::memcpy(block + static_cast<size_t>(k) * size, value, size);
+    with_width(type, [&](auto* null) {
+      using T = std::remove_pointer_t<decltype(null)>;
+      T one;
+      std::memcpy(&one, value, sizeof(T));
+      std::fill_n(reinterpret_cast<T*>(block), n, one);
+    });
   }
   int64_t length;
 

@@ -27,16 +27,15 @@ Words dot(Words sum, Words without_sign, Words with_sign) {
 #endif
 }
 
-/** The words of some columns. */
+/** The part of the words of some columns that one word of a row is multiplied with. */
+template <bool>
+Words part_of(Words columns, int) {
+  return columns;
+}
 template <bool is_signed>
-struct Columns {
-  Words words;
-  explicit Columns(Words w) : words(w) {}
-  void add_to(Words& sum, const int32_t* row) const {
-    const Words x = Words{} + *row;
-    sum = is_signed ? dot(sum, x, words) : dot(sum, words, x);
-  }
-};
+Words add(Words sum, Words columns, Words row) {
+  return is_signed ? dot(sum, row, columns) : dot(sum, columns, row);
+}
 #else
 constexpr int row_words = 2;
 
@@ -56,21 +55,21 @@ Words pairs(Words a, Words b) {
 #endif
 }
 
+/** The even or the odd bytes of some columns in 16 bits. */
 template <bool is_signed>
-struct Columns {
-  Words even, odd;
-  explicit Columns(Words w) {
-    if constexpr (is_signed) {
-      even = reinterpret_cast<Words>((reinterpret_cast<Shorts>(w) << 8) >> 8);
-      odd = reinterpret_cast<Words>(reinterpret_cast<Shorts>(w) >> 8);
-    } else {
-      even = w & 0x00ff00ff;
-      odd = reinterpret_cast<Words>(reinterpret_cast<Unsigned>(w) >> 8);
-    }
-  }
-  void add_to(Words& sum, const int32_t* row) const { sum += pairs(even, Words{} + row[0]) + pairs(odd, Words{} + row[1]); }
-};
+Words part_of(Words columns, int odd) {
+  if constexpr (is_signed) return reinterpret_cast<Words>((odd ? reinterpret_cast<Shorts>(columns) : reinterpret_cast<Shorts>(columns) << 8) >> 8);
+  else return odd ? reinterpret_cast<Words>(reinterpret_cast<Unsigned>(columns) >> 8) : columns & 0x00ff00ff;
+}
+template <bool>
+Words add(Words sum, Words columns, Words row) {
+  return sum + pairs(columns, row);
+}
 #endif
+
+/** Sums, both halves of the columns and a word of a row fit the registers. */
+constexpr int rows_of_tile = row_words > 1 && lanes < 16 ? 4 : tile_rows;
+constexpr int64_t rows_of_block = 96 / rows_of_tile * rows_of_tile;
 
 /** The right side of a tile: packed, or where it lies. */
 struct PackedSide {
@@ -98,6 +97,8 @@ void tile(const int32_t* a, Side b, int64_t quads, const IntegerTarget& t) {
   int32_t* const y = whole ? t.y + t.place(0) : t.y;
   if (t.begins && t.column_start)
     for (int64_t c = 0; c < t.columns; c++) edge[c] = t.column_start[c];
+  // All loops over rows are taken apart, so that sums stay in registers.
+#pragma GCC unroll 16
   for (int r = 0; r < Rows; r++) {
     if (t.begins) {
       const int32_t start = t.row_start ? t.row_start[r] : 0;
@@ -110,15 +111,19 @@ void tile(const int32_t* a, Side b, int64_t quads, const IntegerTarget& t) {
     const int32_t* from = whole ? y + r * t.row_step : edge;
     sums[r][0] = load(from), sums[r][1] = load(from + lanes);
   }
-  for (int64_t q = 0; q < quads; q++, a += tile_rows * row_words) {
+  for (int64_t q = 0; q < quads; q++, a += rows_of_tile * row_words) {
     const int32_t* from = b.next();
-    const Columns<is_signed> left(load(from)), right(load(from + lanes));
+#pragma GCC unroll 2
+    for (int part = 0; part < row_words; part++) {
+      const Words left = part_of<is_signed>(load(from), part), right = part_of<is_signed>(load(from + lanes), part);
 #pragma GCC unroll 16
-    for (int r = 0; r < Rows; r++) {
-      left.add_to(sums[r][0], a + r * row_words);
-      right.add_to(sums[r][1], a + r * row_words);
+      for (int r = 0; r < Rows; r++) {
+        sums[r][0] = add<is_signed>(sums[r][0], left, Words{} + a[r * row_words + part]);
+        sums[r][1] = add<is_signed>(sums[r][1], right, Words{} + a[r * row_words + part]);
+      }
     }
   }
+#pragma GCC unroll 16
   for (int r = 0; r < Rows; r++) {
     int32_t* to = whole ? y + r * t.row_step : edge;
     store(to, sums[r][0]);
@@ -139,23 +144,23 @@ int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 template <bool is_signed>
 void multiply_with(const IntegerProduct& p, const Part& part) {
-  constexpr auto rows_of_tile = std::make_integer_sequence<int, tile_rows>{};
+  constexpr auto all_rows = std::make_integer_sequence<int, rows_of_tile>{};
   for (int64_t j = 0; j < part.columns; j += column_block) {
     const int64_t columns = least(column_block, part.columns - j);
     for (int64_t q = 0; q == 0 || q < p.quads; q += depth_block) {
       const int64_t quads = least(depth_block, p.quads - q);
-      for (int64_t i = 0; i < part.rows; i += row_block) {
-        const int64_t rows = least(row_block, part.rows - i);
+      for (int64_t i = 0; i < part.rows; i += rows_of_block) {
+        const int64_t rows = least(rows_of_block, part.rows - i);
         for (int64_t c = 0; c < columns; c += tile_columns) {
           const int64_t column = part.column + j + c;
-          for (int64_t r = 0; r < rows; r += tile_rows) {
+          for (int64_t r = 0; r < rows; r += rows_of_tile) {
             const int64_t row = part.row + i + r;
             const IntegerTarget target{{p.y + row * p.row_step, p.row_step, column, p.column_step, least(tile_columns, columns - c), p.places},
                                        q == 0, p.row_start ? p.row_start + row : nullptr, p.column_start ? p.column_start + column : nullptr};
-            const int here = static_cast<int>(least(tile_rows, rows - r));
-            const int32_t* a = p.a + (row * p.quads + q * tile_rows) * row_words;
-            if (p.b) tile_of<is_signed>(here, a, PackedSide{p.b + column * p.quads + q * tile_columns}, quads, target, rows_of_tile);
-            else tile_of<is_signed>(here, a, StripSide{p.base + column, p.starts + q}, quads, target, rows_of_tile);
+            const int here = static_cast<int>(least(rows_of_tile, rows - r));
+            const int32_t* a = p.a + (row * p.quads + q * rows_of_tile) * row_words;
+            if (p.b) tile_of<is_signed>(here, a, PackedSide{p.b + column * p.quads + q * tile_columns}, quads, target, all_rows);
+            else tile_of<is_signed>(here, a, StripSide{p.base + column, p.starts + q}, quads, target, all_rows);
           }
         }
         if (p.finish && q + quads >= p.quads) p.finish->run(p.finish->context, {part.row + i, rows, part.column + j, columns});
@@ -177,7 +182,7 @@ void interleave(int32_t* to, const uint8_t* const* lines, int64_t n, int32_t fli
 
 }  // namespace
 
-const IntegerLoops integers = {row_words, multiply, interleave};
+const IntegerLoops integers = {rows_of_tile, row_words, multiply, interleave};
 
 }  // namespace OMNIX_ISA
 }  // namespace omnix
