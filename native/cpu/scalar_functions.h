@@ -113,6 +113,11 @@ template <class T, class F>
 T saturate(F a) {
   constexpr T low = std::numeric_limits<T>::min();
   constexpr T high = std::numeric_limits<T>::max();
+  if constexpr (sizeof(T) < sizeof(int32_t)) {
+    // Without branches loops become vectors. The ends of these types are exact in every float.
+    const F above = a > static_cast<F>(low) ? a : static_cast<F>(low), within = above < static_cast<F>(high) ? above : static_cast<F>(high);
+    return static_cast<T>(static_cast<int32_t>(a != a ? F(0) : within));
+  }
   if (a != a) return 0;
   if (static_cast<double>(a) <= static_cast<double>(low)) return low;
   if (static_cast<double>(a) >= static_cast<double>(high)) return high;

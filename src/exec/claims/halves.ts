@@ -8,9 +8,9 @@ export const halves: Claim = async (step, draft) => {
   const widened = w && step.outputs[0]!.type === 'float32' ? draft.operationOf(w) : undefined;
   const from = widened?.op === 'cast' ? widened.inputs[0] : undefined;
   if (!from || !draft.isConstant(from) || (from.type !== 'float16' && from.type !== 'bfloat16')) return undefined;
+  if (step.kernel.kind !== 'matmul') return 'filters of halves';
   const weights = through(w!, widened!, from);
   if (!weights) return 'halves in another order';
-  const matrix = step.kernel.kind === 'matmul' ? matrixOf(weights) : undefined;
-  if (typeof matrix === 'string') return matrix;
-  return [{ ...step, inputs: [x, weights, ...others] }];
+  const matrix = matrixOf(weights);
+  return typeof matrix === 'string' ? matrix : [{ ...step, inputs: [x, weights, ...others] }];
 };

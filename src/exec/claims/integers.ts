@@ -106,7 +106,16 @@ function finished(
 ): Pick<Step, 'kernel' | 'inputs' | 'outputs'> {
   const inputs: View[] = [];
   /** A number for each column of the product: its last axis, or the channels of a filter. */
-  const across = (v: View): View => broadcastView(kernel.kind === 'conv' ? unsqueezeView(v, y!.shape.slice(2).map((_, axis) => axis + 1)) : v, y!.shape);
+  const across = (v: View): View =>
+    broadcastView(
+      kernel.kind === 'conv'
+        ? unsqueezeView(
+            v,
+            y!.shape.slice(2).map((_, axis) => axis + 1),
+          )
+        : v,
+      y!.shape,
+    );
   const read = (v: View): Expr => input(inputs.push(v) - 1, v.type as 'float32');
   let e = cast(read(sums), y!.type as 'float32');
   if (scales) e = apply('mul', e, read(across(draft.constant(new Tensor('float32', scales)))));

@@ -5,7 +5,8 @@ import { matrixOf, scaledWeights } from './weights.ts';
 
 export const scaled: Claim = async (step, draft) => {
   const [a, b] = step.inputs;
-  if (step.kernel.kind !== 'matmul' || step.outputs[0]!.type !== 'float32' || !b || !draft.isKnown(b) || draft.isConstant(b)) return undefined;
+  if (step.kernel.kind !== 'matmul' || step.outputs[0]!.type !== 'float32' || !b || !draft.isKnown(b) || draft.isConstant(b))
+    return undefined;
   const matrix = matrixOf(b);
   if (typeof matrix === 'string') return matrix;
   const weights = await scaledWeights(matrix, draft);
