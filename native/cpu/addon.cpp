@@ -84,6 +84,7 @@ Napi::Value keep_constants(const Napi::CallbackInfo& info) {
     const Napi::Array given = array_at(info, 0);
     auto constants = std::make_shared<Constants>();
     constants->bytes.resize(given.Length());
+    constants->released.resize(given.Length());
     for (uint32_t i = 0; i < given.Length(); i++)
       if (const Napi::Value value = given[i]; !value.IsUndefined()) constants->bytes[i] = copy_of(value);
     return wrap<Constants>(info.Env(), std::move(constants), constants_tag);

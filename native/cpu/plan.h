@@ -122,7 +122,9 @@ struct Step {
 /** Shared by all bindings of an executable. */
 struct Constants {
   /** The bytes of each constant buffer, at the buffer's index. */
-  std::vector<std::vector<std::byte>> bytes;
+  mutable std::vector<std::vector<std::byte>> bytes;
+  /** Those whose bytes are gone, because products read them in the form that they were packed to. */
+  mutable std::vector<bool> released;
   /** What was packed of them, by what and how. */
   mutable std::map<std::vector<int64_t>, std::shared_ptr<const Packed>> packed;
   mutable std::map<std::vector<int64_t>, std::shared_ptr<const Coded>> coded;

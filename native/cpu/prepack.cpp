@@ -15,7 +15,12 @@ const View* floats_of(const Plan& plan, const std::optional<View>& v) {
   return constant && constant->type == Element::Float32 ? constant : nullptr;
 }
 
-const std::byte* bytes_of(const Plan& plan, const View& v) { return plan.constants->bytes[v.buffer].data(); }
+Refusal gone() { return Refusal("E3008", "native check: a constant that was packed is read in another way"); }
+
+const std::byte* bytes_of(const Plan& plan, const View& v) {
+  if (plan.constants->released[v.buffer]) throw gone();
+  return plan.constants->bytes[v.buffer].data();
+}
 const float* data_of(const Plan& plan, const View& v) { return reinterpret_cast<const float*>(bytes_of(plan, v)); }
 
 /** The same view, packed in the same way, is packed once. */
@@ -86,10 +91,31 @@ void pack(const Plan& plan, Step& step, Conv& kernel) {
 template <class Other>
 void pack(const Plan&, Step&, Other&) {}
 
+/** Whether a step reads its second operand in a packed form alone. */
+bool is_read_packed(const Step& step) {
+  const auto* matmul = std::get_if<MatMul>(&step.kernel);
+  return matmul && (matmul->coded || matmul->integers);
+}
+
+/** Bytes that nothing reads any more. The first binding packs what all others read. */
+void release(const Plan& plan) {
+  std::vector<bool> packed(plan.buffers.size()), read(plan.buffers.size());
+  for (const Step& step : plan.steps)
+    for (size_t k = 0; k < step.inputs.size(); k++)
+      if (const auto& v = step.inputs[k]) (k == 1 && is_read_packed(step) ? packed : read)[v->buffer] = true;
+  for (size_t at = 0; at < packed.size(); at++) {
+    if (read[at] && plan.buffers[at].role == Role::Constant && plan.constants->released[at]) throw gone();
+    if (!packed[at] || read[at]) continue;
+    plan.constants->bytes[at] = {};
+    plan.constants->released[at] = true;
+  }
+}
+
 }  // namespace
 
 void pack_constants(Plan& plan) {
   for (Step& step : plan.steps) std::visit([&](auto& kernel) { pack(plan, step, kernel); }, step.kernel);
+  release(plan);
 }
 
 }  // namespace omnix

@@ -30,7 +30,8 @@ int64_t add(int64_t a, int64_t b) {
 void check_buffer(const Buffer& b, size_t at, const Plan& plan) {
   const auto bytes = static_cast<int64_t>(bytes_of(b.type));
   if (b.role == Role::Constant) {
-    const bool given = at < plan.constants->bytes.size() && static_cast<int64_t>(plan.constants->bytes[at].size()) >= b.bytes();
+    const auto& constants = *plan.constants;
+    const bool given = at < constants.bytes.size() && (constants.released[at] || static_cast<int64_t>(constants.bytes[at].size()) >= b.bytes());
     if (!given) throw outside("constant " + std::to_string(at) + " has fewer bytes than its buffer");
   }
   if (b.role == Role::Temporary && b.size > 0 && b.offset >= 0)

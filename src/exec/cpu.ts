@@ -12,7 +12,7 @@ import { type BindOptions, type BoundPlan, bindPlan } from './bind.ts';
 import { claimProducts } from './claims/index.ts';
 import { encodePlan } from './cpu-wire.ts';
 import { onTypes, refuseLacking } from './lacking.ts';
-import type { Plan, Step } from './plan.ts';
+import { type Plan, type Step, withoutContents } from './plan.ts';
 import { groupRows } from './rows.ts';
 
 /** What the addon exports. Handles are opaque; its errors carry `code` and the number of the `step`. */
@@ -61,8 +61,9 @@ export function nativeBackend(load: LoadAddon, options: NativeOptions = {}): Bac
       if (odd) throw fail('E3008', `backend cpu lacks ${odd.view.type} (input ${odd.name})`);
       const constants = addon.constants(await bytesOfConstants(plan));
       const { plan: grouped, groups: rows } = groupRows(plan);
+      const bare = withoutContents(grouped);
       return {
-        bind: async sizes => bindNative(addon, bindPlan(grouped, sizes, { rows, ...options }), constants, options.threads),
+        bind: async sizes => bindNative(addon, bindPlan(bare, sizes, { rows, ...options }), constants, options.threads),
         dispose: async () => {},
       };
     },

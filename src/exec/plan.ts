@@ -77,6 +77,9 @@ export function compilePlan(graph: Graph, { fuse = true }: PlanOptions = {}): Pl
 /** The same plan with maps joined to each other and to products. */
 export const fusePlan = (plan: Plan): Plan => joinFollowing(fuseMaps(inlineScalars(plan)));
 
+/** The same plan without what its constants hold: a backend that compiled it has that. */
+export const withoutContents = (plan: Plan): Plan => ({ ...plan, buffers: plan.buffers.map(({ tensor: _, ...facts }) => facts) });
+
 /** The same plan without steps that make nothing that is read, and without the content of what is not. */
 export function withoutUnread(plan: Plan): Plan {
   const read = new Set(plan.outputs.map(p => p.view.buffer));

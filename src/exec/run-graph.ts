@@ -12,7 +12,7 @@ import { fold, lower, rewriteAll, simplify, unrollWith } from '../passes/index.t
 import { type Bindings, rebuild } from '../passes/rebuild.ts';
 import type { Backend, Bound, Executable, Progress, Watch } from './backend.ts';
 import { capturesOf, evaluateNode, hasKernels, readsOf } from './host.ts';
-import { compilePlan, fusePlan, type Plan } from './plan.ts';
+import { compilePlan, fusePlan, type Plan, withoutContents } from './plan.ts';
 import { precompute } from './precompute.ts';
 import { hostEvent, type ProfileEvent, stepEvent } from './profile.ts';
 import { type Split, splitAtUnknown } from './stages.ts';
@@ -289,7 +289,8 @@ async function stageOf(
   // Rounds whose sizes the run decides are better left to the host, which knows them one by one.
   if (unrolled && (split.rest || isOpen(whole))) throw fail('E3009', 'sizes of rounds are not known before the run');
   const plan = optimize ? await precompute(whole, backend) : whole;
-  return { ...split, plan, typed, inputs, executable: await backend.compile(plan), bound: new Map() };
+  const executable = await backend.compile(plan);
+  return { ...split, plan: withoutContents(plan), typed, inputs, executable, bound: new Map() };
 }
 
 /** Whether sizes that the inputs do not decide occur in a plan. */

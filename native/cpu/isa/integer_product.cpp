@@ -69,7 +69,9 @@ Words add(Words sum, Words columns, Words row) {
 
 /** Sums, both halves of the columns and a word of a row fit the registers. */
 constexpr int rows_of_tile = row_words > 1 && lanes < 16 ? 4 : tile_rows;
-constexpr int64_t rows_of_block = 96 / rows_of_tile * rows_of_tile;
+/** A part of so many sums, which the map that follows reads in long rows, stays in the second-level cache. */
+constexpr int64_t rows_of_block = 48 / rows_of_tile * rows_of_tile;
+constexpr int64_t columns_of_block = 512;
 
 /** The right side of a tile: packed, or where it lies. */
 struct PackedSide {
@@ -145,8 +147,8 @@ int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 template <bool is_signed>
 void multiply_with(const IntegerProduct& p, const Part& part) {
   constexpr auto all_rows = std::make_integer_sequence<int, rows_of_tile>{};
-  for (int64_t j = 0; j < part.columns; j += column_block) {
-    const int64_t columns = least(column_block, part.columns - j);
+  for (int64_t j = 0; j < part.columns; j += columns_of_block) {
+    const int64_t columns = least(columns_of_block, part.columns - j);
     for (int64_t q = 0; q == 0 || q < p.quads; q += depth_block) {
       const int64_t quads = least(depth_block, p.quads - q);
       for (int64_t i = 0; i < part.rows; i += rows_of_block) {

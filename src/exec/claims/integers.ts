@@ -27,7 +27,12 @@ export const integers: Claim = async (step, draft) => {
   const kernel: Kernel = step.kernel.kind === 'conv' ? step.kernel : { kind: 'matmul' };
   const inputs = step.kernel.kind === 'conv' ? [left.codes, weights.codes, undefined, zero] : [left.codes, weights.codes, zero];
   const product: Step = { label: step.label, kernel, inputs: zero ? inputs : inputs.slice(0, 2), outputs: [sums] };
-  return [product, { label: step.label, ...finished(step, sums, { scale: left.scale, scales: weights.scales, bias }, draft) }];
+  const constantScale = left.scale && weights.scales && (await constantOf(left.scale, draft));
+  const facts =
+    constantScale === undefined
+      ? { scale: left.scale, scales: weights.scales, bias }
+      : { scale: undefined, scales: weights.scales!.map(s => s * constantScale), bias };
+  return [product, { label: step.label, ...finished(step, sums, facts, draft) }];
 };
 
 interface Quantized {
@@ -62,11 +67,17 @@ function scaledBy(v: View | undefined, scale: View, draft: Draft): Quantized | u
   return found && !found.scale ? { ...found, scale } : undefined;
 }
 
+/** The one number of a constant. */
+async function constantOf(v: View, draft: Draft): Promise<number | undefined> {
+  if (!draft.isConstant(v) || typeof v.offset !== 'number') return undefined;
+  return Number(((await draft.contentOf(v.buffer)) as ArrayLike<number | bigint>)[v.offset]);
+}
+
 /** A zero point in the type of the codes. */
 async function zeroPoint(v: View, type: DataType, draft: Draft): Promise<View | undefined> {
   const scalar = (from: View): View => ({ ...from, shape: [], strides: [] });
-  if (draft.isConstant(v) && typeof v.offset === 'number') {
-    const value = Number(((await draft.contentOf(v.buffer)) as ArrayLike<number | bigint>)[v.offset]);
+  const value = await constantOf(v, draft);
+  if (value !== undefined) {
     const tensor = new Tensor(type, [value], []);
     return (tensor.data as ArrayLike<number>)[0] === value ? draft.constant(tensor) : undefined;
   }
