@@ -74,28 +74,32 @@ if (!options.force && existsSync(target) && statSync(target).mtimeMs > newest) {
 const compiler = findCompiler();
 if (!compiler) stop('build-native: no C++ compiler found (tried $CXX, g++, clang++); install one, or use a backend that needs none');
 /** Those that the compiler has, and what is compiled: a file, the name of its object, and flags beside those of all. */
-const known = sets.filter(({ needs }) => needs === undefined || spawnSync(compiler, [needs, '-x', 'c++', '-fsyntax-only', '/dev/null']).status === 0);
+const known = sets.filter(
+  ({ needs }) => needs === undefined || spawnSync(compiler, [needs, '-x', 'c++', '-fsyntax-only', '/dev/null']).status === 0,
+);
 const chosen = known.flatMap(({ name, needs }) => (needs ? [`-DOMNIX_${name.toUpperCase()}`] : []));
 const sources = [
   ...sourceFiles.filter(name => !isOfSet(name)).map(file => ({ file, object: basename(file), flags: chosen })),
   ...sourceFiles.filter(isOfSet).flatMap(file =>
-    known.filter(({ only }) => only === undefined || only === basename(file)).map(({ name, vector, rows, flags }) => ({
-      file,
-      object: `${name}-${basename(file)}`,
-      flags: [
-        // Checks in every loop of every set take minutes to optimise.
-        sanitizers ? '-O1' : '-O3',
-        '-ffp-contract=fast',
-        // Without them roots and roundings are calls.
-        '-fno-math-errno',
-        '-fno-trapping-math',
-        `-DOMNIX_ISA=${name}`,
-        `-DOMNIX_NAME="${name}"`,
-        `-DOMNIX_VECTOR=${vector}`,
-        `-DOMNIX_ROWS=${rows}`,
-        ...flags,
-      ],
-    })),
+    known
+      .filter(({ only }) => only === undefined || only === basename(file))
+      .map(({ name, vector, rows, flags }) => ({
+        file,
+        object: `${name}-${basename(file)}`,
+        flags: [
+          // Checks in every loop of every set take minutes to optimise.
+          sanitizers ? '-O1' : '-O3',
+          '-ffp-contract=fast',
+          // Without them roots and roundings are calls.
+          '-fno-math-errno',
+          '-fno-trapping-math',
+          `-DOMNIX_ISA=${name}`,
+          `-DOMNIX_NAME="${name}"`,
+          `-DOMNIX_VECTOR=${vector}`,
+          `-DOMNIX_ROWS=${rows}`,
+          ...flags,
+        ],
+      })),
   ),
 ];
 mkdirSync(dirname(target), { recursive: true });
