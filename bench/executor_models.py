@@ -3,7 +3,7 @@
 
     python bench/executor_models.py FOLDER [NAME ...]
 
-Needs torch, torchvision, transformers, onnx and onnxscript. What is there already is not made again.
+Needs torch, torchvision, transformers, onnx and onnxscript, and onnxruntime for models that it quantises. What is there already is not made again.
 """
 import sys
 from pathlib import Path
@@ -153,12 +153,51 @@ MODELS = {
 }
 
 
+def static_int8(source, target, inputs):
+    """QuantizeLinear and DequantizeLinear around layers, weights by channel."""
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+
+    class Reader(CalibrationDataReader):
+        def __init__(self):
+            self.left = iter([inputs])
+
+        def get_next(self):
+            return next(self.left, None)
+
+    quantize_static(source, target, Reader(), quant_format=QuantFormat.QDQ, per_channel=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8)
+
+
+def four_bits(source, target, inputs):
+    """MatMulNBits with a scale for 32 weights."""
+    import onnx
+    from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
+
+    quantizer = MatMulNBitsQuantizer(onnx.load(source), block_size=32, is_symmetric=True)
+    quantizer.process()
+    quantizer.model.save_model_to_file(str(target), False)
+
+
+# Models that ONNX Runtime makes of others.
+QUANTIZED = {"resnet50_int8": ("resnet50", static_int8), "gpt2_decode_int4": ("gpt2_decode", four_bits)}
+
+
+def quantize(folder, name):
+    source, make = QUANTIZED[name]
+    inputs = dict(np.load(folder / f"{source}.npz"))
+    make(folder / f"{source}.onnx", folder / f"{name}.onnx", inputs)
+    np.savez(folder / f"{name}.npz", **inputs)
+    print(name, flush=True)
+
+
 def main():
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
-    for name in sys.argv[2:] or MODELS:
+    for name in sys.argv[2:] or [*MODELS, *QUANTIZED]:
         target = folder / f"{name}.onnx"
         if target.exists():
+            continue
+        if name in QUANTIZED:
+            quantize(folder, name)
             continue
         torch.manual_seed(0)
         model, inputs, *sizes = MODELS[name]()
