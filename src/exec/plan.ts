@@ -89,11 +89,13 @@ export function withoutUnread(plan: Plan): Plan {
     steps.push(step);
     for (const v of step.inputs) if (v) read.add(v.buffer);
   }
-  const isRead = ({ role }: BufferFacts, i: number): boolean => role === 'input' || role === 'output' || read.has(i);
+  // One output of a step may be read and the other not.
+  const named = new Set(steps.flatMap(s => [...s.inputs, ...s.outputs].map(v => v?.buffer)));
+  const isNamed = ({ role }: BufferFacts, i: number): boolean => role === 'input' || role === 'output' || named.has(i);
   return {
     ...plan,
     steps: steps.reverse(),
-    buffers: plan.buffers.map((b, i) => (isRead(b, i) ? b : { type: b.type, role: b.role, size: 0 })),
+    buffers: plan.buffers.map((b, i) => (isNamed(b, i) ? b : { type: b.type, role: b.role, size: 0 })),
   };
 }
 

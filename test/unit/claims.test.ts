@@ -164,6 +164,14 @@ describe.skipIf(typeof addon === 'string')('weights of few bits', () => {
   });
 });
 
+test.skipIf(typeof addon === 'string')('steps of which one output is read stay whole', async () => {
+  const x = floats([1, 2, 8]);
+  const plan = planOf(x, b => b.TopK({ X: constant(x), K: constant(new Tensor('int64', [3n], [1])) }).Indices);
+  const kept = (await backend.claim!(plan)).steps.find(s => s.kernel.kind === 'topk')!;
+  expect(kept.outputs).toHaveLength(2);
+  expect((await run(await backend.claim!(plan), x, backend)).dims).toEqual([1, 2, 3]);
+});
+
 describe.skipIf(typeof addon === 'string')('halves', () => {
   test.each(['float16', 'bfloat16'] as const)('%s weights, every kind of number among them', async type => {
     const [depth, columns] = [67, 21];
