@@ -17,6 +17,8 @@ software_adapter() {
   export VK_ICD_FILENAMES=/usr/lib/chromium/vk_swiftshader_icd.json XDG_RUNTIME_DIR="$log"
 }
 webgpu() { software_adapter && vitest_suite --config test/webgpu/vitest.config.ts; }
+# Both packages as they are published, in an empty folder.
+packages() { debian g++ || return 1; npm run prebuild && node test/interop/packages.mjs; }
 sanitizers() {
   debian g++ || return 1
   node scripts/build-native.mjs --sanitize address,undefined || return 1
@@ -186,6 +188,7 @@ suite test 450 npm_test
 suite start 60 start
 suite check 60 npm run check
 suite native 240 native
+suite packages 400 packages
 suite sanitizers 600 sanitizers
 suite browser 300 browser
 suite webgpu 240 webgpu
