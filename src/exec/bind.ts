@@ -179,9 +179,14 @@ function placeTemporaries(
       const length = Math.ceil(Math.max(1, memoryLength(b.type, b.size)) / alignment) * alignment;
       if (length > largest) continue;
       const until = last.get(v.buffer)!;
+      // A step that joins runs beside the one before, which still reads.
+      const beside = s.joins ? steps[at - 1]!.inputs : [];
       const inPlace =
         reuse && mayReuse
-          ? (ending.get(at) ?? []).find(gap => gap.end - gap.start === length && isReadBy(s, v, gap.start, placed))
+          ? (ending.get(at) ?? []).find(
+              ({ start, end }) =>
+                end - start === length && isReadBy(s, v, start, placed) && !beside.some(x => x && placed[x.buffer]!.offset === start),
+            )
           : undefined;
       if (inPlace)
         ending.set(

@@ -286,6 +286,17 @@ describe.skipIf(typeof addon === 'string')('native CPU', () => {
     await both(plan, [ramp('float32', [9, 8, 4, 3], 0.5), ramp('float32', [8, 5, 3, 3], 0.25)]);
   });
 
+  test('a map that joins a product and reads what the product reads writes elsewhere', async () => {
+    const plan = planOf([argument('x', 'float32', [40, 24])], (b, x) => {
+      const w = constantOf(b, ramp('float32', [24, 24], 0.125));
+      const read = b.Exp(x!);
+      const made = b.Add(b.MatMul(read, w), read);
+      return [b.ReduceSum(made, { axes: [0] }), b.MatMul(made, w)];
+    });
+    expect(plan.steps.some(s => s.joins)).toBe(true);
+    await both(plan, [ramp('float32', [40, 24], 0.0625)]);
+  });
+
   test('pool: maximum, average with and without padding', async () => {
     const window = { kernel_shape: [3, 2], strides: [2, 1], pads: [1, 1, 1, 0] };
     const plan = planOf([argument('x', 'float32', [2, 3, 8, 9])], (b, x) => [
