@@ -1,15 +1,18 @@
 // Finding and loading the native CPU addon. It is optional: whatever goes wrong is a reason in one line, never an exception.
 import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { endianness } from 'node:os';
+import { endianness, totalmem } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Backend } from '../exec/backend.ts';
 import { type CpuAddon, type NativeOptions, nativeBackend } from '../exec/cpu.ts';
 import { wireVersion } from '../exec/cpu-wire.ts';
 
-/** The native CPU backend, with the first addon of `findCpuAddon`. */
-export const cpuBackend = (options: NativeOptions = {}): Backend => nativeBackend(loadCpuAddon, options);
+/** The native CPU backend, with the first addon of `findCpuAddon`. A run takes at most the memory of this machine, or of its container. */
+export const cpuBackend = (options: NativeOptions = {}): Backend => nativeBackend(loadCpuAddon, { memory: memoryHere(), ...options });
+
+/** A process without a limit of its own has none, or one beyond all memory. */
+const memoryHere = (): number => Math.min(totalmem(), process.constrainedMemory?.() || Number.POSITIVE_INFINITY);
 
 /** The packages that have the addon for this platform. npm installs the one for the C library of this machine. */
 export const addonPackages: readonly string[] = ['', ...(process.platform === 'linux' ? ['-musl'] : [])].map(
