@@ -24,8 +24,10 @@ sanitizers() {
   node scripts/build-native.mjs --sanitize address,undefined || return 1
   local addon
   addon=$(ls build/*address*.node | head -1)
-  ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1 OMNIX_ADDON="$root/$addon" \
-    LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)" vitest_suite test/unit/cpu.test.ts test/unit/scalars.test.ts test/samples
+  export ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1 OMNIX_ADDON="$root/$addon" \
+    LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)"
+  vitest_suite test/unit/cpu.test.ts test/unit/outputs.test.ts test/unit/scalars.test.ts test/samples &&
+    node dist/test/fuzz/run.js --of models --backend cpu --seconds 30 --seed 20261126
 }
 # Runs side by side and runs that are stopped. What is not of the addon has no marks for the sanitizer, which must not guess there.
 threads() {

@@ -317,6 +317,26 @@ describe.skipIf(typeof addon === 'string')('native CPU', () => {
     await expect(failed).rejects.toHaveProperty(['findings', 0, 'node', 'op'], expect.stringMatching(/^Gather/));
   });
 
+  test.each([
+    [0, [700], [64, 20]],
+    [1, [40, 3], [30, 9, 40]],
+    [2, [2], [90, 60, 4]],
+    [0, [], [3, 20000]],
+  ] as const)('gather along axis %i in parts', async (axis, indices, shape) => {
+    const count = indices.reduce((n: number, d) => n * d, 1);
+    const plan = planOf([argument('x', 'float32', shape), argument('i', 'int64', indices)], (b, x, i) => [b.Gather(x!, i!, axis)]);
+    const places = Array.from({ length: count }, (_, i) => BigInt((i * 5) % shape[axis]!) - BigInt(i % 2 ? shape[axis]! : 0));
+    await both(plan, [ramp('float32', shape), new Tensor('int64', places, indices)]);
+  });
+
+  test.each([0, 1])('topk along axis %i in parts', async axis => {
+    const plan = planOf([argument('x', 'float32', [200, 300])], (b, x) => {
+      const { Values, Indices } = b.TopK({ X: x!, K: b.constant([7n], 'int64', [1]) }, { axis });
+      return [Values, Indices];
+    });
+    await both(plan, [ramp('float32', [200, 300])]);
+  });
+
   test('float16 and bfloat16 are loaded and stored as the reference does', async () => {
     const every = new Tensor(
       'float16',
