@@ -37,7 +37,7 @@ suite() {
 
 # A vitest run that ends with the line that suite reads.
 vitest_suite() {
-  npx vitest run --reporter=default --reporter=json --outputFile.json="$log/vitest.json" "$@"
+  node node_modules/vitest/vitest.mjs run --reporter=default --reporter=json --outputFile.json="$log/vitest.json" "$@"
   local status=$?
   node -e 'const r=JSON.parse(require("fs").readFileSync(process.argv[1])); console.log(`${r.numPassedTests} passed, ${r.numFailedTests + r.testResults.filter(t => t.status === "failed" && t.assertionResults.length === 0).length} failed`)' "$log/vitest.json" || return 1
   return $status

@@ -22,13 +22,25 @@ software_adapter() {
   export VK_ICD_FILENAMES=/usr/lib/chromium/vk_swiftshader_icd.json XDG_RUNTIME_DIR="$log"
 }
 webgpu() { software_adapter && vitest_suite --config test/webgpu/vitest.config.ts; }
+# Both packages as they are published, in an empty folder.
+packages() { debian g++ || return 1; npm run prebuild && node test/interop/packages.mjs; }
 sanitizers() {
   debian g++ || return 1
   node scripts/build-native.mjs --sanitize address,undefined || return 1
   local addon
   addon=$(ls build/*address*.node | head -1)
-  ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1 OMNIX_ADDON="$root/$addon" \
-    LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)" vitest_suite test/unit/claims.test.ts test/unit/cpu.test.ts test/unit/scalars.test.ts test/samples
+  export ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1 OMNIX_ADDON="$root/$addon" \
+    LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)"
+  vitest_suite test/unit/claims.test.ts test/unit/cpu.test.ts test/unit/outputs.test.ts test/unit/scalars.test.ts test/samples &&
+    node dist/test/fuzz/run.js --of models --backend cpu --seconds 30 --seed 20261126
+}
+# Runs side by side and runs that are stopped. What is not of the addon has no marks for the sanitizer, which must not guess there.
+threads() {
+  debian g++ || return 1
+  node scripts/build-native.mjs --sanitize thread || return 1
+  export OMNIX_ADDON="$root/$(ls build/*-thread.node | head -1)"
+  export TSAN_OPTIONS="ignore_noninstrumented_modules=1 halt_on_error=1 exitcode=66" LD_PRELOAD="$(gcc -print-file-name=libtsan.so)"
+  node dist/test/threads/run.js --third "$third" && vitest_suite test/unit/cpu.test.ts
 }
 drift() {
   "$python" test/interop/proto_check.py && "$python" test/interop/tf_proto_check.py && "$python" test/interop/schema_drift.py && "$python" scripts/gen-tensorflow.py --check
@@ -191,7 +203,9 @@ suite test 450 npm_test
 suite start 60 start
 suite check 60 npm run check
 suite native 240 native
+suite packages 400 packages
 suite sanitizers 600 sanitizers
+suite threads 300 threads
 suite browser 300 browser
 suite webgpu 240 webgpu
 suite environment 600 python_environment

@@ -3,6 +3,8 @@ import { fail } from '../src/errors.ts';
 import type { Backend } from '../src/exec/backend.ts';
 import type { NativeOptions } from '../src/exec/cpu.ts';
 import { nearestName } from '../src/ops/nearest.ts';
+import type { Output } from './output.ts';
+import { shown } from './terminal.ts';
 
 /** Each is loaded when it is asked for, as one may come with native code. */
 export const backends: Readonly<Record<'reference' | 'cpu' | 'webgpu', (options?: NativeOptions) => Promise<Backend>>> = {
@@ -23,4 +25,12 @@ export async function backendNamed(name: string, options: NativeOptions = {}): P
   const usable = await backend.available();
   if (usable !== true) throw fail('E3008', `backend ${name} is not available: ${usable}`);
   return backend;
+}
+
+/** The same for commands: where there is no addon that can be used, a line says why, and the reference backend computes. */
+export async function backendOrReference(name: string, options: NativeOptions, out: Output): Promise<Backend> {
+  const usable = name !== 'cpu' || (await (await backends.cpu()).available());
+  if (usable === true) return backendNamed(name, options);
+  out.note(`backend cpu is not available: ${shown(usable as string, 400)}; the reference backend computes`);
+  return backendNamed('reference', options);
 }

@@ -1,16 +1,19 @@
 // Builds the native CPU addon from native/cpu with the C++ compiler of this machine. Nothing is downloaded: the headers are
 // those of the packages node-api-headers and node-addon-api.
-//   node scripts/build-native.mjs [--sanitize address,undefined | --sanitize thread] [--force]
+//   node scripts/build-native.mjs [--sanitize address,undefined | --sanitize thread] [--release FILE] [--force]
+// --release writes an addon for other machines: stripped, and with the C++ library inside.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
-const { values: options } = parseArgs({ options: { sanitize: { type: 'string' }, force: { type: 'boolean', default: false } } });
+const { values: options } = parseArgs({
+  options: { sanitize: { type: 'string' }, release: { type: 'string' }, force: { type: 'boolean', default: false } },
+});
 
 function stop(line) {
   console.error(line);
@@ -64,7 +67,9 @@ const sets =
 const sourceFiles = files.filter(name => name.endsWith('.cpp')).sort();
 const isOfSet = name => basename(dirname(name)) === 'isa';
 const suffix = sanitizers ? `-${sanitizers.replaceAll(',', '-')}` : '';
-const target = join(root, 'build', `omnix_cpu-${process.platform}-${process.arch}${suffix}.node`);
+const target = options.release
+  ? resolve(options.release)
+  : join(root, 'build', `omnix_cpu-${process.platform}-${process.arch}${suffix}.node`);
 const newest = Math.max(...[...files, fileURLToPath(import.meta.url)].map(name => statSync(name).mtimeMs));
 if (!options.force && existsSync(target) && statSync(target).mtimeMs > newest) {
   console.log(`build-native: ${target} is up to date`);
@@ -152,10 +157,13 @@ async function worker(left, made) {
   return true;
 }
 
+/** What is not in every distribution goes into the addon, and its names stay there. */
+const releaseFlags =
+  process.platform === 'linux' ? ['-s', '-static-libstdc++', '-static-libgcc', '-Wl,--exclude-libs,ALL', '-Wl,--gc-sections'] : ['-Wl,-x'];
 const made = [];
 const left = [...sources];
 const done = await Promise.all(Array.from({ length: availableParallelism() }, () => worker(left, made)));
-const linked = done.every(Boolean) && (await compiled([...flags, ...made.sort(), '-o', partial]));
+const linked = done.every(Boolean) && (await compiled([...flags, ...(options.release ? releaseFlags : []), ...made.sort(), '-o', partial]));
 if (!linked) {
   rmSync(partial, { force: true });
   stop(`build-native: ${compiler} failed`);

@@ -3,6 +3,7 @@ import { constants } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, freemem, release, totalmem } from 'node:os';
 import { getHeapStatistics } from 'node:v8';
+import { findCpuAddon } from '../../src/node/addon.ts';
 import { backends } from '../backends.ts';
 import { type Outcome, type Output, version } from '../output.ts';
 import { bytesText, columns, shown, wantsColour } from '../terminal.ts';
@@ -12,6 +13,8 @@ interface BackendState {
   readonly available: boolean;
   /** Why it is not available. */
   readonly reason?: string;
+  /** The file that it was loaded from. */
+  readonly file?: string;
 }
 
 export async function doctor(_args: readonly string[], _options: object, out: Output): Promise<Outcome> {
@@ -39,7 +42,10 @@ export async function doctor(_args: readonly string[], _options: object, out: Ou
     ['memory', `${bytesText(memory.totalBytes)}, free ${bytesText(memory.freeBytes)}`],
     ['limits', `heap ${bytesText(limits.heapBytes)}, one array ${bytesText(limits.arrayBytes)}, one string ${limits.stringUnits} units`],
     ['terminal', `output ${terminal.stdoutIsTerminal ? 'yes' : 'no'}, colour ${terminal.colour ? 'on' : 'off'}`],
-    ...results.backends.map(b => [`backend ${b.name}`, b.available ? out.paint('green', 'available') : shown(`no: ${b.reason}`, 200)]),
+    ...results.backends.map(b => [
+      `backend ${b.name}`,
+      b.available ? `${out.paint('green', 'available')}${b.file ? `, ${shown(b.file, 200)}` : ''}` : shown(`no: ${b.reason}`, 200),
+    ]),
   ]);
   return { results, text: facts };
 }
@@ -47,7 +53,9 @@ export async function doctor(_args: readonly string[], _options: object, out: Ou
 async function stateOf(name: string, create: (typeof backends)[keyof typeof backends]): Promise<BackendState> {
   try {
     const usable = await (await create()).available();
-    return usable === true ? { name, available: true } : { name, available: false, reason: usable };
+    if (usable !== true) return { name, available: false, reason: usable };
+    const file = name === 'cpu' ? findCpuAddon() : undefined;
+    return { name, available: true, ...(file && { file }) };
   } catch (error) {
     // The doctor reports what is broken, whatever it is.
     return { name, available: false, reason: error instanceof Error ? error.message : String(error) };

@@ -3,7 +3,6 @@ import { replaceWeights } from '../../src/edit/weights.ts';
 import { type Finding, fail, ModelError } from '../../src/errors.ts';
 import { weightFormatOfName } from '../../src/formats/weights/index.ts';
 import type { Model } from '../../src/ir/graph.ts';
-import { loadCpuAddon } from '../../src/node/addon.ts';
 import { load, loadWeights, saveWeights } from '../../src/node/models.ts';
 import { FolderCheckpoints, loadTrainingData } from '../../src/node/train.ts';
 import { replaceHead } from '../../src/train/adapt/head.ts';
@@ -11,7 +10,7 @@ import { adapterWeights, type LoraModel, loraOptions, mergedLora, withLora } fro
 import { normalised, statisticsOf } from '../../src/train/loop/data.ts';
 import { fit as fitModel } from '../../src/train/loop/fit.ts';
 import type { FitOptions, Fitted } from '../../src/train/loop/fit-options.ts';
-import { backendNamed } from '../backends.ts';
+import { backendOrReference } from '../backends.ts';
 import { checkOutput, readModel, whileWriting } from '../files.ts';
 import { JsonLines } from '../json-lines.ts';
 import { fileText, type Outcome, type Output } from '../output.ts';
@@ -72,7 +71,13 @@ async function trained(settings: TrainSettings, out: Output, signal: AbortSignal
       'train',
       async report => {
         const events = told(log, report, out, settings);
-        return fitModel(model, data.training, { ...(await fitOptions(settings, lora)), ...data.options, ...events, checkpoints, signal });
+        return fitModel(model, data.training, {
+          ...(await fitOptions(settings, lora, out)),
+          ...data.options,
+          ...events,
+          checkpoints,
+          signal,
+        });
       },
       f => `${plural(f.steps, 'step')}, loss ${f.losses.at(-1)?.toPrecision(6) ?? '–'}`,
     );
@@ -118,22 +123,14 @@ async function dataOf(model: Model, settings: TrainSettings) {
   };
 }
 
-async function fitOptions(settings: TrainSettings, lora: LoraModel | undefined): Promise<FitOptions> {
-  const {
-    backend = typeof loadCpuAddon() === 'string' ? 'reference' : 'cpu',
-    threads,
-    teacher,
-    inputs: fields,
-    freeze,
-    trainable,
-    ...rest
-  } = settings;
+async function fitOptions(settings: TrainSettings, lora: LoraModel | undefined, out: Output): Promise<FitOptions> {
+  const { backend = 'cpu', threads, teacher, inputs: fields, freeze, trainable, ...rest } = settings;
   const { lr, groups, batchNorm, dropout, schedule, epochs, steps, batch, shuffle, dropLast, accumulate, metrics } = rest;
   const { monitor, patience, checkpointEvery, resume, seed } = rest;
   return {
     loss: settings.loss!,
     optimizer: settings.optimizer ?? 'sgd',
-    backend: await backendNamed(backend, { threads }),
+    backend: await backendOrReference(backend, { threads }, out),
     teacher: teacher === undefined ? undefined : await load(teacher),
     clip: clipOf(settings),
     ...{ lr, groups, batchNorm, dropout, schedule, epochs, steps, batch, shuffle, dropLast, accumulate, metrics },

@@ -7,6 +7,7 @@
 #include <new>
 
 #include "arenas.h"
+#include "memory.h"
 #include "plan.h"
 #include "wire.h"
 
@@ -91,7 +92,11 @@ Napi::Value keep_constants(const Napi::CallbackInfo& info) {
   });
 }
 
-/** bind(words, names of block functions, constants, most threads or 0): a handle on a plan that has been proved. */
+int64_t count_at(const Napi::CallbackInfo& info, size_t at) {
+  return info.Length() > at && info[at].IsNumber() ? std::max<int64_t>(0, info[at].As<Napi::Number>().Int64Value()) : 0;
+}
+
+/** bind(words, names of block functions, constants, most threads or 0, most bytes): a handle on a plan that has been proved. */
 Napi::Value bind_plan(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     if (info.Length() < 3 || !info[0].IsTypedArray() || info[0].As<Napi::TypedArray>().TypedArrayType() != napi_float64_array)
@@ -107,37 +112,45 @@ Napi::Value bind_plan(const Napi::CallbackInfo& info) {
     auto plan = std::make_shared<Plan>(parse_plan(words.Data(), words.ElementLength(), names));
     plan->constants = unwrap<Constants>(info[2], constants_tag);
     plan->arenas = std::make_shared<Arenas>();
-    if (info.Length() > 3 && info[3].IsNumber()) plan->threads = std::max<int64_t>(0, info[3].As<Napi::Number>().Int64Value());
+    plan->threads = count_at(info, 3);
     verify_plan(*plan);
+    verify_memory(*plan, count_at(info, 4));
     pack_constants(*plan);
     return wrap<Plan>(info.Env(), std::move(plan), plan_tag);
   });
 }
 
-/** One run on a thread of the pool. It copies the inputs into its own memory, so the caller may change or transfer its arrays at once. */
+/**
+ * One run on a thread of the pool. It copies inputs into its own memory, so that the caller may change or transfer its arrays at once, but for
+ * those that are lent; outputs are written where the caller says.
+ */
 class Run : public Napi::AsyncWorker {
  public:
-  Run(Napi::Env env, SharedPlan plan, const Napi::Array& inputs, const Napi::Value& stop, const Napi::Value& times)
+  Run(Napi::Env env, SharedPlan plan, const Napi::Array& inputs, const Napi::Uint8Array& lent, const Napi::Array& outputs, const Napi::Value& stop, const Napi::Value& times)
       : Napi::AsyncWorker(env, "omnix.run"), plan_(std::move(plan)), memory_(*plan_->arenas, memory_of(*plan_)), done_(Napi::Promise::Deferred::New(env)) {
     int64_t at = round_up(plan_->arena);
     for (uint32_t i = 0; i < inputs.Length(); i++) {
       const Napi::Uint8Array given = bytes_of(inputs[i]);
       const int64_t bytes = plan_->buffers[plan_->inputs[i].buffer].bytes();
       if (static_cast<int64_t>(given.ByteLength()) < bytes) throw Refusal("E3003", "input " + std::to_string(i) + " has fewer bytes than its buffer");
+      if (lent[i] != 0) {
+        inputs_.push_back(memory_of(given, plan_->inputs[i]));
+        continue;
+      }
       inputs_.push_back(memory_.get() + at);
       if (bytes > 0) std::memcpy(inputs_.back(), given.Data(), static_cast<size_t>(bytes));
       at += round_up(bytes);
     }
+    for (uint32_t i = 0; i < outputs.Length(); i++) {
+      const Napi::Uint8Array given = bytes_of(outputs[i]);
+      const View& view = plan_->outputs[i];
+      if (static_cast<int64_t>(given.ByteLength()) < plan_->buffers[view.buffer].bytes())
+        throw Refusal("E3003", "output " + std::to_string(i) + " has fewer bytes than its buffer");
+      outputs_.push_back(memory_of(given, view));
+    }
     static_assert(sizeof(std::atomic<int32_t>) == sizeof(int32_t), "a word of JavaScript is read as an atomic one");
     watch_.stop = reinterpret_cast<const std::atomic<int32_t>*>(held<int32_t>(stop, napi_int32_array, 1));
     watch_.times = held<double>(times, napi_float64_array, plan_->steps.size());
-    Napi::Array results = Napi::Array::New(env, plan_->outputs.size());
-    for (uint32_t i = 0; i < plan_->outputs.size(); i++) {
-      Napi::ArrayBuffer memory = Napi::ArrayBuffer::New(env, static_cast<size_t>(plan_->buffers[plan_->outputs[i].buffer].bytes()));
-      outputs_.push_back(static_cast<std::byte*>(memory.Data()));
-      results[i] = memory;
-    }
-    results_ = Napi::Persistent(results.As<Napi::Object>());
   }
   Napi::Promise promise() const { return done_.Promise(); }
 
@@ -153,13 +166,20 @@ class Run : public Napi::AsyncWorker {
       stop(Refusal("E9001", std::string("native: ") + e.what()));
     }
   }
-  void OnOK() override { done_.Resolve(results_.Value()); }
+  void OnOK() override { done_.Resolve(Env().Undefined()); }
   void OnError(const Napi::Error&) override { done_.Reject(to_error(Env(), *refusal_).Value()); }
 
  private:
   void stop(const Refusal& refusal) {
     refusal_ = refusal;
     SetError(refusal.message);
+  }
+  /** Memory of the caller, which lives as long as the run. */
+  std::byte* memory_of(Napi::Uint8Array given, const View& view) {
+    auto* memory = reinterpret_cast<std::byte*>(given.Data());
+    if (reinterpret_cast<uintptr_t>(memory) % omnix::bytes_of(view.type) != 0) throw Refusal("E9001", "native: memory of a run is not aligned");
+    held_.push_back(Napi::Persistent(given.As<Napi::Object>()));
+    return memory;
   }
   /** Memory of a typed array, which lives as long as the run; null where there is none. */
   template <class T>
@@ -181,7 +201,6 @@ class Run : public Napi::AsyncWorker {
   const Arenas::Lent memory_;
   std::vector<std::byte*> inputs_;
   std::vector<std::byte*> outputs_;
-  Napi::ObjectReference results_;
   Watch watch_;
   std::vector<Napi::ObjectReference> held_;
   Napi::Promise::Deferred done_;
@@ -189,15 +208,18 @@ class Run : public Napi::AsyncWorker {
 };
 
 /**
- * run(plan, bytes of each input, a word that ends the run or undefined, memory for the milliseconds of each step or undefined): a promise of
- * the bytes of each output, as ArrayBuffers.
+ * run(plan, bytes of each input, whether each is lent, memory of each output, a word that ends the run or undefined, memory for the
+ * milliseconds of each step or undefined): a promise that is kept when the outputs are there.
  */
 Napi::Value run(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     SharedPlan plan = unwrap<Plan>(info[0], plan_tag);
     const Napi::Array given = array_at(info, 1);
-    if (given.Length() != plan->inputs.size()) throw Refusal("E9001", "native: another number of inputs is expected");
-    auto worker = std::make_unique<Run>(info.Env(), std::move(plan), given, info[2], info[3]);
+    const Napi::Uint8Array lent = bytes_of(info[2]);
+    const Napi::Array outputs = array_at(info, 3);
+    const bool fits = given.Length() == plan->inputs.size() && lent.ByteLength() == given.Length() && outputs.Length() == plan->outputs.size();
+    if (!fits) throw Refusal("E9001", "native: another number of inputs or outputs is expected");
+    auto worker = std::make_unique<Run>(info.Env(), std::move(plan), given, lent, outputs, info[4], info[5]);
     const Napi::Promise promise = worker->promise();
     worker.release()->Queue();
     return promise;
@@ -207,7 +229,7 @@ Napi::Value run(const Napi::CallbackInfo& info) {
 /** measure(most threads or 0): operations of floats and bytes from memory in a second. */
 Napi::Value measure_limits(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
-    const Limits limits = measure(info.Length() > 0 && info[0].IsNumber() ? std::max<int64_t>(0, info[0].As<Napi::Number>().Int64Value()) : 0);
+    const Limits limits = measure(count_at(info, 0));
     Napi::Object result = Napi::Object::New(info.Env());
     result.Set("flops", limits.flops);
     result.Set("bytes", limits.bytes);

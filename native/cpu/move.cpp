@@ -51,6 +51,8 @@ void gather(int64_t kernel_axis, const Operand& x, const Operand& indices, const
 }  // namespace
 
 void run_copy(const Operand& x, const Operand& y) {
+  // An output in the memory of the input that it updates.
+  if (x.data == y.data && x.view->offset == y.view->offset && x.view->strides == y.view->strides) return;
   const auto run = [&](const View& from, const View& to) {
     with_width(y.view->type, [&](auto* null) {
       using T = std::remove_pointer_t<decltype(null)>;
@@ -83,10 +85,23 @@ void run_values(const Values& kernel, const Operand& y) {
 }
 
 void run_gather(const Gather& kernel, const Operand& x, const Operand& indices, const Operand& y) {
-  with_width(y.view->type, [&](auto* null) {
-    using T = std::remove_pointer_t<decltype(null)>;
-    if (indices.view->type == Element::Int64) gather<T, int64_t>(kernel.axis, x, indices, y);
-    else gather<T, int32_t>(kernel.axis, x, indices, y);
+  const auto run = [&](const View& from, const View& places, const View& to) {
+    with_width(y.view->type, [&](auto* null) {
+      using T = std::remove_pointer_t<decltype(null)>;
+      const Operand source{&from, x.data}, chosen{&places, indices.data}, target{&to, y.data};
+      if (places.type == Element::Int64) gather<T, int64_t>(kernel.axis, source, chosen, target);
+      else gather<T, int32_t>(kernel.axis, source, chosen, target);
+    });
+  };
+  const Dims& shape = y.view->shape;
+  const auto on = static_cast<size_t>(kernel.axis);
+  const size_t rank = indices.view->shape.size(), axis = axis_to_divide(shape, [](size_t) { return true; });
+  if (axis == shape.size()) return run(*x.view, *indices.view, *y.view);
+  in_parts(shape[axis], product(shape), [&](int64_t from, int64_t n) {
+    // The axes of the indices stand in the place of the axis of x.
+    const bool chosen = axis >= on && axis < on + rank;
+    const View source = chosen ? *x.view : slice(*x.view, axis < on ? axis : axis + 1 - rank, from, n);
+    run(source, chosen ? slice(*indices.view, axis - on, from, n) : *indices.view, slice(*y.view, axis, from, n));
   });
 }
 

@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "codec.h"
+#include "parts.h"
 #include "plan.h"
 #include "walk.h"
 
@@ -40,9 +41,8 @@ void topk(const TopK& kernel, const Operand& x, const Operand& values, const Ope
   });
 }
 
-}  // namespace
-
-void run_topk(const TopK& kernel, const Operand& x, const Operand& values, const Operand& places) {
+/** Some of the rows, or all. */
+void sort_rows(const TopK& kernel, const Operand& x, const Operand& values, const Operand& places) {
   const auto coded = [&](auto codec) {
     using Codec = decltype(codec);
     topk<typename Codec::Stored>(kernel, x, values, places, [](typename Codec::Stored bits) { return Codec::decode(bits); });
@@ -51,6 +51,18 @@ void run_topk(const TopK& kernel, const Operand& x, const Operand& values, const
   with_type(x.view->type, [&](auto* null) {
     using T = std::remove_pointer_t<decltype(null)>;
     topk<T>(kernel, x, values, places, [](T element) { return element; });
+  });
+}
+
+}  // namespace
+
+void run_topk(const TopK& kernel, const Operand& x, const Operand& values, const Operand& places) {
+  const Dims& shape = x.view->shape;
+  const size_t axis = axis_to_divide(shape, [&](size_t at) { return static_cast<int64_t>(at) != kernel.axis; });
+  if (axis == shape.size()) return sort_rows(kernel, x, values, places);
+  in_parts(shape[axis], product(shape), [&](int64_t from, int64_t n) {
+    const View read = slice(*x.view, axis, from, n), written = slice(*values.view, axis, from, n), at = slice(*places.view, axis, from, n);
+    sort_rows(kernel, {&read, x.data}, {&written, values.data}, {&at, places.data});
   });
 }
 

@@ -22,14 +22,19 @@ export interface Watch {
   record?(step: BoundStep, milliseconds: number): void;
 }
 
+/** Where outputs of a run go, by their positions. */
+export interface Places {
+  /** Outputs that may stay where the backend made them; such a tensor is not resident, and `resident` fetches it. */
+  readonly kept?: ReadonlySet<number>;
+  /** Tensors of their types and sizes that outputs may be written to; what the backend returns is that tensor where it did so. */
+  readonly into?: ReadonlyMap<number, Tensor>;
+}
+
 /** A plan whose sizes are bound and whose memory is laid out. */
 export interface Bound {
   readonly plan: BoundPlan;
-  /**
-   * Inputs and outputs in the order of the plan's ports.
-   * @param kept indexes of outputs that may stay where the backend made them; such a tensor is not resident, and `resident` fetches it
-   */
-  run(inputs: readonly Tensor[], watch?: Watch, kept?: ReadonlySet<number>): Promise<readonly Tensor[]>;
+  /** Inputs and outputs in the order of the plan's ports. */
+  run(inputs: readonly Tensor[], watch?: Watch, places?: Places): Promise<readonly Tensor[]>;
   /** Free the memory of these sizes once the runs that were started are done. */
   dispose(): Promise<void>;
 }

@@ -85,17 +85,21 @@ export function bindPlan(plan: Plan, sizes: Sizes, options: BindOptions = {}): B
   const total =
     arena.bytes + arena.buffers.reduce((n, b, i) => n + (b.offset !== undefined || inside.has(i) ? 0 : memoryLength(b.type, b.size)), 0);
   if (total > memory) {
-    const largest = buffers.reduce((a, b) => (memoryLength(b.type, b.size) > memoryLength(a.type, a.size) ? b : a));
-    throw fail(
-      'E3007',
-      `the run needs ${total} bytes, the limit is ${memory}; the largest tensor takes ${memoryLength(largest.type, largest.size)}`,
-      {
-        limit: { name: 'memory', value: memory },
-      },
-    );
+    const lengths = buffers.map(b => memoryLength(b.type, b.size));
+    const largest = lengths.reduce((at, length, i) => (length > lengths[at]! ? i : at), 0);
+    const most = `the largest tensor, ${nameOf(plan, largest)}, takes ${lengths[largest]}`;
+    throw fail('E3007', `the run needs ${total} bytes, the limit is ${memory}; ${most}`, { limit: { name: 'memory', value: memory } });
   }
   const port = (p: Port): BoundPort => ({ name: p.name, view: bindView(p.view, sizes) });
   return { steps, arena: arena.bytes, buffers: arena.buffers, inputs: plan.inputs.map(port), outputs: plan.outputs.map(port) };
+}
+
+/** What people know a buffer by. */
+function nameOf({ inputs, steps }: Plan, buffer: number): string {
+  const input = inputs.find(p => p.view.buffer === buffer);
+  if (input) return `input ${input.name}`;
+  const step = steps.find(s => s.outputs.some(v => v.buffer === buffer));
+  return step ? `made by ${step.label}` : 'a constant';
 }
 
 export function bindDim(d: Dim, sizes: Sizes): number {
@@ -179,9 +183,14 @@ function placeTemporaries(
       const length = Math.ceil(Math.max(1, memoryLength(b.type, b.size)) / alignment) * alignment;
       if (length > largest) continue;
       const until = last.get(v.buffer)!;
+      // A step that joins runs beside the one before, which still reads.
+      const beside = s.joins ? steps[at - 1]!.inputs : [];
       const inPlace =
         reuse && mayReuse
-          ? (ending.get(at) ?? []).find(gap => gap.end - gap.start === length && isReadBy(s, v, gap.start, placed))
+          ? (ending.get(at) ?? []).find(
+              ({ start, end }) =>
+                end - start === length && isReadBy(s, v, start, placed) && !beside.some(x => x && placed[x.buffer]!.offset === start),
+            )
           : undefined;
       if (inPlace)
         ending.set(

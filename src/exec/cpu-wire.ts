@@ -14,7 +14,7 @@ export interface EncodedPlan {
 }
 
 /** native/cpu/wire.h has the same. */
-export const wireVersion = 5;
+export const wireVersion = 6;
 /** In the order of the addon's own list. */
 const kinds = [
   'map',

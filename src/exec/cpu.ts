@@ -2,18 +2,19 @@
 // addon is found is the caller's matter, so that this file runs where there is no file system.
 import { type Code, codes, fail, ModelError } from '../errors.ts';
 import { isScalarType } from '../expr/primitives.ts';
-import { arrayFor, bytesOf, resident, type Tensor, type TypedArray } from '../ir/tensor.ts';
-import type { DataType } from '../ir/types.ts';
+import { arrayFor, bytesOf, resident, type Stored, Tensor, type TypedArray } from '../ir/tensor.ts';
+import { type DataType, elementTypes } from '../ir/types.ts';
 import type { KernelKind } from '../kernels/kernel.ts';
-import { elementsOf, fromElements } from '../kernels/memory.ts';
+import { elementsOf, fromElements, memoryLength } from '../kernels/memory.ts';
 import { computeType } from '../kernels/storage.ts';
-import type { Backend, Bound, Watch } from './backend.ts';
-import { type BindOptions, type BoundPlan, bindPlan } from './bind.ts';
+import type { Backend, Bound, Places, Watch } from './backend.ts';
+import { type BindOptions, type BoundPlan, type BoundPort, bindPlan } from './bind.ts';
 import { claimProducts } from './claims/index.ts';
 import { encodePlan } from './cpu-wire.ts';
 import { onTypes, refuseLacking } from './lacking.ts';
 import { type Plan, type Step, withoutContents } from './plan.ts';
 import { groupRows } from './rows.ts';
+import { mayShare } from './sharing.ts';
 
 /** What the addon exports. Handles are opaque; its errors carry `code` and the number of the `step`. */
 export interface CpuAddon {
@@ -21,16 +22,26 @@ export interface CpuAddon {
   readonly version?: number;
   /** Copies of the bytes of constant buffers, at their indexes. */
   constants(bytes: readonly (Uint8Array | undefined)[]): object;
-  /** A plan, after every view, type and count in it has been checked; it runs on at most so many threads, 0 for all. */
-  bind(words: Float64Array, names: readonly string[], constants: object, threads: number): object;
+  /** A plan, after every view, type and count in it has been checked; it runs on at most so many threads, 0 for all, in so many bytes. */
+  bind(words: Float64Array, names: readonly string[], constants: object, threads: number, memory: number): object;
   /**
-   * Outputs in the order of the ports. Inputs are copied before it returns. The run ends soon after `stop[0]` is no longer 0, with E3011;
-   * `times` gets the milliseconds of each step.
+   * Writes to the memory of outputs, in the order of the ports. Inputs are copied before it returns, but for those whose entry in `lent` is
+   * not 0. The run ends soon after `stop[0]` is no longer 0, with E3011; `times` gets the milliseconds of each step.
    */
-  run(plan: object, inputs: readonly Uint8Array[], stop?: Int32Array, times?: Float64Array): Promise<readonly ArrayBuffer[]>;
+  run(
+    plan: object,
+    inputs: readonly Uint8Array[],
+    lent: Uint8Array,
+    outputs: readonly Uint8Array[],
+    stop?: Int32Array,
+    times?: Float64Array,
+  ): Promise<void>;
   /** What so many threads reach at best, 0 for all: multiplications and additions, and bytes read from memory, in a second. */
   measure(threads: number): { readonly flops: number; readonly bytes: number };
 }
+
+/** As many bytes as the addon counts. */
+const mostMemory = Number.MAX_SAFE_INTEGER;
 
 /** The addon, or why there is none. */
 export type LoadAddon = () => CpuAddon | string;
@@ -63,10 +74,11 @@ export function nativeBackend(load: LoadAddon, options: NativeOptions = {}): Bac
       const { plan: grouped, groups: rows } = groupRows(plan);
       const bare = withoutContents(grouped);
       return {
-        bind: async sizes => bindNative(addon, bindPlan(bare, sizes, { rows, ...options }), constants, options.threads),
+        bind: async sizes => bindNative(addon, bindPlan(bare, sizes, { rows, ...options }), constants, options),
         dispose: async () => {},
       };
     },
+    holds: ({ content }) => content instanceof NativeContent,
   };
   return backend;
 }
@@ -79,26 +91,43 @@ export const bytesOfConstants = (plan: Pick<Plan, 'buffers'>): Promise<readonly 
   Promise.all(plan.buffers.map(async b => b.tensor && computedBytes(await resident(b.tensor))));
 
 /** @throws ModelError E3005 or E3008 where the addon's own check refuses the plan */
-export function bindNative(addon: CpuAddon, plan: BoundPlan, constants: object, threads = 0): Bound {
+export function bindNative(
+  addon: CpuAddon,
+  plan: BoundPlan,
+  constants: object,
+  { threads = 0, memory = mostMemory }: NativeOptions = {},
+): Bound {
   const { words, names } = encodePlan(plan);
   let handle: object;
   try {
-    handle = addon.bind(words, names, constants, threads);
+    handle = addon.bind(words, names, constants, threads, Math.min(memory, mostMemory));
   } catch (error) {
     throw toModelError(error, plan);
   }
   return {
     plan,
-    async run(inputs, { proceed, stop, record }: Watch = {}) {
+    async run(inputs, { proceed, stop, record }: Watch = {}, places: Places = {}) {
       proceed?.();
       const ends = stop && new Int32Array(1);
       const end = (): void => void Atomics.store(ends!, 0, 1);
       stop?.addEventListener('abort', end);
       const times = record && new Float64Array(plan.steps.length);
       try {
-        const outputs = await addon.run(handle, inputs.map(computedBytes), ends, times);
+        const outputs = plan.outputs.map((port, i) => memoryFor(plan, port, places.into?.get(i)));
+        const given = inputs.map((t, i) => inputOf(plan, t, i, outputs));
+        await addon.run(
+          handle,
+          given.map(input => input.bytes),
+          Uint8Array.from(given, input => Number(input.isLent)),
+          outputs,
+          ends,
+          times,
+        );
         times?.forEach((ms, i) => void record?.(plan.steps[i]!, ms));
-        return plan.outputs.map(({ view: { type, shape } }, i) => fromElements(type, new (arrayFor(type))(outputs[i]!), shape));
+        return plan.outputs.map((port, i) => {
+          const target = places.into?.get(i);
+          return target && isWhole(port) ? target : resultOf(port, outputs[i]!, places.kept?.has(i) ?? false);
+        });
       } catch (error) {
         // Why the run was stopped is known here.
         if (stop?.aborted) proceed?.();
@@ -110,6 +139,50 @@ export function bindNative(addon: CpuAddon, plan: BoundPlan, constants: object, 
     // The handle goes with its last reference.
     dispose: async () => {},
   };
+}
+
+/** Whether elements lie in memory as a tensor holds them. */
+const isWhole = ({ view }: BoundPort): boolean => elementTypes[view.type].bits >= 8;
+
+/** Where an output is written: memory of the caller, which fits, or new memory. */
+function memoryFor({ buffers }: BoundPlan, port: BoundPort, target: Tensor | undefined): Uint8Array {
+  const { type, buffer } = port.view;
+  if (target && isWhole(port)) return target.bytes();
+  const bytes = memoryLength(type, buffers[buffer]!.size);
+  try {
+    return new Uint8Array(bytes);
+  } catch (cause) {
+    throw fail('E3007', `there is no memory for ${port.name}, ${bytes} bytes`, {}, { cause });
+  }
+}
+
+/** The bytes of an input. What stays as it is while the run lasts is lent, and so is what an output may be written over. */
+function inputOf(plan: BoundPlan, tensor: Tensor, input: number, outputs: readonly Uint8Array[]): { bytes: Uint8Array; isLent: boolean } {
+  if (tensor.content instanceof NativeContent) return { bytes: tensor.content.bytes, isLent: true };
+  const bytes = computedBytes(tensor);
+  const over = outputs.flatMap((memory, i) => (memory.buffer === bytes.buffer ? [i] : []));
+  const isLent = over.length === 1 && outputs[over[0]!]!.byteOffset === bytes.byteOffset && mayShare(plan, input, over[0]!);
+  return { bytes, isLent };
+}
+
+function resultOf(port: BoundPort, bytes: Uint8Array, isKept: boolean): Tensor {
+  const { type, shape } = port.view;
+  if (isKept && isWhole(port)) return new Tensor(type, new NativeContent(bytes), shape);
+  return fromElements(type, new (arrayFor(type))(bytes.buffer as ArrayBuffer), shape);
+}
+
+/** Memory that a run made and that nobody changes, so that the next run reads it where it lies. */
+class NativeContent implements Stored {
+  readonly bytes: Uint8Array;
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+  }
+  get length(): number {
+    return this.bytes.length;
+  }
+  async read(offset = 0, length = this.length - offset): Promise<Uint8Array> {
+    return this.bytes.slice(offset, offset + length);
+  }
 }
 
 function toModelError(error: unknown, plan: BoundPlan): unknown {

@@ -10,8 +10,9 @@ import { isLoop, takenBranch } from '../ops/control-types.ts';
 import { rowOf } from '../ops/index.ts';
 import { fold, lower, rewriteAll, simplify, unrollWith } from '../passes/index.ts';
 import { type Bindings, rebuild } from '../passes/rebuild.ts';
-import type { Backend, Bound, Executable, Progress, Watch } from './backend.ts';
+import type { Backend, Bound, Executable, Places, Progress, Watch } from './backend.ts';
 import { capturesOf, evaluateNode, hasKernels, readsOf } from './host.ts';
+import { writableBytes, writeInto } from './places.ts';
 import { compilePlan, fusePlan, type Plan, withoutContents } from './plan.ts';
 import { precompute } from './precompute.ts';
 import { hostEvent, type ProfileEvent, stepEvent } from './profile.ts';
@@ -56,6 +57,8 @@ interface Ready {
 
 export class GraphRunner {
   readonly #graph: Graph;
+  /** Of the outputs, as the caller knows them. */
+  readonly #names: readonly string[];
   readonly #settings: RunSettings;
   /** Whether nodes that wait for a content are evaluated at once: in loops, where contents change every round. */
   readonly #nested: boolean;
@@ -68,6 +71,7 @@ export class GraphRunner {
   constructor(graph: Graph, settings: RunSettings, nested = false) {
     this.#settings = settings;
     this.#nested = nested;
+    this.#names = graph.outputs.map(o => o.name);
     this.#graph = new Graph(graph.name, {
       inputs: graph.inputs,
       nodes: graph.nodes,
@@ -80,8 +84,8 @@ export class GraphRunner {
     return (await this.#stage(this.#graph, inputs, new Set(), 'open')).plan;
   }
 
-  /** Run the graph on what its inputs hold; what its outputs hold, in their order. */
-  async run(inputs: ReadonlyMap<Value, Datum>, control: RunControl, kept: ReadonlySet<number> = new Set()): Promise<Datum[]> {
+  /** Run the graph on what its inputs hold; what its outputs hold, in their order, which `places` count. */
+  async run(inputs: ReadonlyMap<Value, Datum>, control: RunControl, places: Places = {}): Promise<Datum[]> {
     const results: Datum[] = [];
     let graph = this.#graph;
     let given = inputs;
@@ -89,7 +93,7 @@ export class GraphRunner {
     for (;;) {
       const ready: Ready = await this.#ready(graph, given, known);
       const { stage } = ready;
-      const scope = await this.#runStage(ready, given, { control, results, kept });
+      const scope = await this.#runStage(ready, given, { control, results, places });
       const hold = (v: Value): Datum => {
         const datum = v.tensor ?? scope.get(v);
         if (datum === undefined) throw fail('E9001', `${v.name || 'a value'} is read before it is made`);
@@ -97,12 +101,18 @@ export class GraphRunner {
       };
       for (const o of stage.typed.outputs)
         if (results[Number(o.name)] === undefined && (scope.has(o.value) || o.value.tensor)) results[Number(o.name)] = hold(o.value);
-      if (!stage.rest) return Promise.all(results.map((datum, i) => (kept.has(i) ? datum : loaded(datum))));
+      if (!stage.rest) return Promise.all(results.map((datum, i) => this.#placed(i, datum, places)));
       given = new Map(
         await Promise.all(stage.rest.inputs.map(async v => [v, stage.known.has(v) ? await loaded(hold(v)) : hold(v)] as const)),
       );
       [graph, known] = [stage.rest, stage.known];
     }
+  }
+
+  async #placed(output: number, datum: Datum, { kept, into }: Places): Promise<Datum> {
+    const target = into?.get(output);
+    if (target) return writeInto(this.#names[output]!, target, await loaded(datum));
+    return kept?.has(output) ? datum : loaded(datum);
   }
 
   async dispose(): Promise<void> {
@@ -116,12 +126,17 @@ export class GraphRunner {
   async #runStage(
     { stage, bound, tensors }: Ready,
     given: ReadonlyMap<Value, Datum>,
-    { control, results, kept }: { readonly control: RunControl; readonly results: Datum[]; readonly kept: ReadonlySet<number> },
+    { control, results, places }: { readonly control: RunControl; readonly results: Datum[]; readonly places: Places },
   ): Promise<Map<Value, Datum>> {
     const scope = new Map<Value, Datum>();
     for (const [before, now] of stage.inputs) scope.set(now, given.get(before)!);
     if (bound) {
-      const made = await bound.run(tensors, watchOf(control), stayingOf(stage, kept));
+      const here = placesIn(stage, places);
+      for (const [i, target] of here.into) {
+        const { name, view } = bound.plan.outputs[i]!;
+        writableBytes(this.#names[Number(name)]!, target, view.type, view.shape);
+      }
+      const made = await bound.run(tensors, watchOf(control), here);
       stage.plan.outputs.forEach((port, i) => {
         if (port.name.startsWith('\u0000')) scope.set(stage.handed[Number(port.name.slice(1))]!, made[i]!);
         else results[Number(port.name)] = made[i]!;
@@ -213,15 +228,19 @@ export class GraphRunner {
   }
 }
 
-/** Outputs of a stage's plan that nobody on the host reads. */
-function stayingOf({ plan, handed, hosts, known }: Stage, kept: ReadonlySet<number>): ReadonlySet<number> {
+/** Where outputs of a stage's plan go. What nobody on the host reads stays where it is made. */
+function placesIn({ plan, handed, hosts, known }: Stage, { kept, into }: Places): Required<Places> {
   const read = new Set(hosts.flatMap(readsOf));
   const stays = (name: string): boolean => {
-    if (!name.startsWith('\u0000')) return kept.has(Number(name));
+    if (!name.startsWith('\u0000')) return kept?.has(Number(name)) ?? false;
     const v = handed[Number(name.slice(1))]!;
     return !read.has(v) && !known.has(v);
   };
-  return new Set(plan.outputs.flatMap((p, i) => (stays(p.name) ? [i] : [])));
+  const targets = plan.outputs.map(p => (p.name.startsWith('\u0000') ? undefined : into?.get(Number(p.name))));
+  return {
+    kept: new Set(plan.outputs.flatMap((p, i) => (stays(p.name) ? [i] : []))),
+    into: new Map(targets.flatMap((t, i) => (t ? [[i, t] as const] : []))),
+  };
 }
 
 /** Steps of a plan follow each other without a gap. */

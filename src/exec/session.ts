@@ -36,6 +36,11 @@ export interface RunOptions {
    * `resident` fetches it.
    */
   readonly keep?: readonly string[] | undefined;
+  /**
+   * Tensors that outputs are written to, of the types and sizes that the outputs have. One may be an input too, as a cache that a run
+   * updates. Their memory belongs to the run until it ends.
+   */
+  readonly outputs?: Readonly<Record<string, Tensor>> | undefined;
 }
 
 export interface SessionOptions {
@@ -139,7 +144,8 @@ export class Session {
   async #evaluate(feeds: Data, options: RunOptions, record?: RunControl['record']): Promise<readonly Datum[]> {
     const inputs = await checkFeeds(this.#graph, { ...this.defaults, ...feeds }, this.backend);
     const kept = new Set(options.keep?.map(name => this.#indexOf(name)));
-    return this.#runner.run(inputs, { seed: options.seed ?? 0, ...limits(options), ...(record && { record }) }, kept);
+    const into = new Map(Object.entries(options.outputs ?? {}).map(([name, target]) => [this.#indexOf(name), target]));
+    return this.#runner.run(inputs, { seed: options.seed ?? 0, ...limits(options), ...(record && { record }) }, { kept, into });
   }
 
   #indexOf(output: string): number {
@@ -147,6 +153,15 @@ export class Session {
     if (at >= 0) return at;
     const near = nearestName(output, this.outputNames);
     throw fail('E3001', `the model has no output ${output}${near ? `; nearest name: ${near}` : ''}`);
+  }
+
+  /**
+   * Make ready for inputs like these, of whatever content (`randomArrays(session.inputs)` makes some): compile, bind, and run once, so that
+   * the next run pays for none of it.
+   * @throws ModelError what `run` throws
+   */
+  async warmUp(feeds: Data, options: RunOptions = {}): Promise<void> {
+    await this.evaluate(feeds, options);
   }
 
   /**

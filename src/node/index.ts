@@ -1,5 +1,6 @@
 // The package in Node: what browsers get too, and the same verbs over paths.
 export * from '../index.ts';
+export { cpuBackend } from './addon.ts';
 export { dataSetsIn } from './data-sets.ts';
 export { FileSource, readStdin, removeTemporaries, writeFileAtomic } from './files.ts';
 export * from './models.ts';

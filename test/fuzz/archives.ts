@@ -4,7 +4,7 @@ import { checkModel } from '../../src/validate/check.ts';
 import { bytesChanged, textChanged } from './bytes.ts';
 import type { Mutant, Mutants, Seed } from './mutants.ts';
 import { bytesOf } from './oracles.ts';
-import { outcomeOf } from './pipeline.ts';
+import { type Drive, outcomeOf } from './pipeline.ts';
 import { pick, type Random } from './random.ts';
 import { type Entry, entriesChanged, entriesOf, packed, recordsChanged } from './zips.ts';
 
@@ -31,9 +31,9 @@ async function archiveChanged(entries: readonly Entry[], random: Random): Promis
 }
 
 /** What is read must be a model without errors once it is written as ONNX. */
-async function drive(bytes: Uint8Array, random: Random): ReturnType<Mutant['drive']> {
+async function drive(bytes: Uint8Array, how: Drive): ReturnType<Mutant['drive']> {
   const source = new MemorySource(bytes, 'mutant.pt2');
-  const outcome = await outcomeOf(source, { random });
+  const outcome = await outcomeOf(source, how);
   if (outcome.ended === 'refused') return outcome;
   const written = await bytesOf(await load(source)).catch(error => {
     if (error instanceof ModelError) return undefined;
@@ -51,6 +51,6 @@ export async function archiveMutants(seeds: readonly Seed[]): Promise<Mutants> {
     const seed = pick(random, seeds)!;
     const isWhole = random(4) > 0;
     const bytes = isWhole ? await archiveChanged(all.get(seed)!, random) : recordsChanged(seed.bytes, random);
-    return { name: seed.name, changes: [isWhole ? 'entries' : 'records'], bytes, drive: chance => drive(bytes, chance) };
+    return { name: seed.name, changes: [isWhole ? 'entries' : 'records'], bytes, drive: how => drive(bytes, how) };
   };
 }

@@ -100,6 +100,6 @@ export async function externalMutants(given: readonly Seed[]): Promise<Mutants> 
       if (!isInside(location)) throw new Error(`the location ${JSON.stringify(location)} came to be opened`);
       return new MemorySource(data, location);
     };
-    return { name: seed.name, changes, bytes, drive: chance => outcomeOf(new MemorySource(bytes, 'mutant'), { open, random: chance }) };
+    return { name: seed.name, changes, bytes, drive: how => outcomeOf(new MemorySource(bytes, 'mutant'), { open, ...how }) };
   };
 }

@@ -47,6 +47,6 @@ export function modelMutants(seeds: readonly Seed[]): Mutants {
       bytes = bytesChanged(bytes, random, pick(random, seeds)!.bytes);
       changes.push('bytes');
     }
-    return { name: seed.name, changes, bytes, drive: chance => outcomeOf(new MemorySource(bytes, 'mutant'), { random: chance }) };
+    return { name: seed.name, changes, bytes, drive: how => outcomeOf(new MemorySource(bytes, 'mutant'), how) };
   };
 }

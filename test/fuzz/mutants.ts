@@ -7,7 +7,7 @@ import { archiveMutants } from './archives.ts';
 import { arrayMutants } from './arrays.ts';
 import { externalMutants } from './external.ts';
 import { modelMutants } from './models.ts';
-import type { Outcome } from './pipeline.ts';
+import type { Drive, Outcome } from './pipeline.ts';
 import type { Random } from './random.ts';
 import { textMutants } from './texts.ts';
 
@@ -23,7 +23,7 @@ export interface Mutant {
   readonly changes: readonly string[];
   readonly bytes: Uint8Array;
   /** Everything that it goes through. @throws what is no answer */
-  readonly drive: (random: Random) => Promise<Pick<Outcome, 'ended'> & Partial<Outcome>>;
+  readonly drive: (how: Drive) => Promise<Pick<Outcome, 'ended'> & Partial<Outcome>>;
 }
 
 /** Makes the mutant that a random generator chooses. */

@@ -1,5 +1,6 @@
 // Ways of saying a model anew that must not change what it computes.
 import { namesIn, nodeNamesIn } from '../../src/edit/names.ts';
+import type { Backend } from '../../src/exec/backend.ts';
 import {
   bytesOfFile,
   inlineFunctions,
@@ -119,12 +120,41 @@ export async function judge(ran: Ran, random: Random): Promise<string> {
   return name;
 }
 
-async function differenceOf(changed: Model, ran: Ran, how: Pick<Oracle, 'loose' | 'optimize'>): Promise<string | undefined> {
+/** What the model computes on another backend. @throws Error where that is something else, or refused */
+export async function judgeBackend(ran: Ran, backend: Backend): Promise<void> {
+  const difference = await differenceOf(await ran.read(), ran, { loose: true, backend });
+  if (difference !== undefined) throw new Error(`backend ${backend.name}: ${difference}`);
+}
+
+/** A model that the reference refused with an error. @throws Error where another backend runs it */
+export async function judgeRefusal(ran: Omit<Ran, 'made'>, backend: Backend, refusal: ModelError): Promise<void> {
   try {
-    const backend = referenceBackend({ memory: limits.memory });
-    const session = await Session.create(changed, { backend, optimize: how.optimize ?? true });
-    const feeds = Object.fromEntries(session.inputs.map(({ name }, i) => [name, ran.feeds[i]!]));
-    const made = Object.values(await session.evaluate(Object.assign(Object.create(null), feeds), limits));
+    await evaluated(await ran.read(), ran, { backend });
+  } catch (error) {
+    if (error instanceof ModelError && error.code !== 'E9001') return;
+    throw error;
+  }
+  if (!excused.includes(refusal.code))
+    throw new Error(`backend ${backend.name} runs what the reference refuses: ${refusal.code} ${refusal.message}`);
+}
+
+async function evaluated(
+  changed: Model,
+  { feeds }: Pick<Ran, 'feeds'>,
+  { backend = referenceBackend({ memory: limits.memory }), optimize = true }: Pick<Oracle, 'optimize'> & { readonly backend?: Backend },
+): Promise<Datum[]> {
+  const session = await Session.create(changed, { backend, optimize });
+  const named = Object.fromEntries(session.inputs.map(({ name }, i) => [name, feeds[i]!]));
+  return Object.values(await session.evaluate(Object.assign(Object.create(null), named), limits));
+}
+
+async function differenceOf(
+  changed: Model,
+  ran: Ran,
+  how: Pick<Oracle, 'loose' | 'optimize'> & { readonly backend?: Backend },
+): Promise<string | undefined> {
+  try {
+    const made = await evaluated(changed, ran, how);
     if (made.length !== ran.made.length) return `${made.length} outputs, expected ${ran.made.length}`;
     const compared = ran.made.flatMap((want, i) =>
       bothEmpty(made[i]!, want) ? [] : compareData(String(i), made[i], want, how.loose ? near : exact),

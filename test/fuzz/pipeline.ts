@@ -2,6 +2,7 @@
 // is no ModelError, a defect of our own (E9001), and an oracle's difference.
 import { read } from '../../src/api.ts';
 import type { Finding } from '../../src/errors.ts';
+import type { Backend } from '../../src/exec/backend.ts';
 import type { ReadOptions } from '../../src/formats/format.ts';
 import { detect } from '../../src/formats/index.ts';
 import { type Model, ModelError, referenceBackend, Session, type Source, Tensor, write } from '../../src/index.ts';
@@ -10,7 +11,7 @@ import { arrayFor } from '../../src/ir/tensor.ts';
 import { elementTypes, isDataType, type ValueType } from '../../src/ir/types.ts';
 import { randomOperators } from '../../src/ops/random.ts';
 import { checkModel } from '../../src/validate/check.ts';
-import { judge } from './oracles.ts';
+import { judge, judgeBackend, judgeRefusal } from './oracles.ts';
 import type { Random } from './random.ts';
 
 export interface Outcome {
@@ -34,17 +35,23 @@ const limits = { memory: 2 ** 24, timeout: 1000 };
 /** Most elements of an output that is compared. */
 const most = 256;
 
-export interface OutcomeOptions {
-  readonly open?: ReadOptions['open'];
+/** What is asked of a mutant. */
+export interface Drive {
   /** Chooses an oracle; none without it. */
   readonly random?: Random | undefined;
+  /** Runs what the reference runs. */
+  readonly backend?: Backend | undefined;
 }
 
-export async function outcomeOf(source: Source, { open, random }: OutcomeOptions = {}): Promise<Outcome> {
+export interface OutcomeOptions extends Drive {
+  readonly open?: ReadOptions['open'];
+}
+
+export async function outcomeOf(source: Source, { open, random, backend }: OutcomeOptions = {}): Promise<Outcome> {
   const errors = await errorsOf(source, { open });
   const own = errors.find(f => f.code === 'E9001');
   if (own) throw new Error(own.message);
-  return { errors, ...(await driven(source, { open, random }, errors.length === 0)) };
+  return { errors, ...(await driven(source, { open, random, backend }, errors.length === 0)) };
 }
 
 /** What `check` finds in a model of any format. */
@@ -59,7 +66,7 @@ async function errorsOf(source: Source, options: ReadOptions): Promise<readonly 
   }
 }
 
-async function driven(source: Source, { open, random }: OutcomeOptions, isValid: boolean): Promise<Omit<Outcome, 'errors'>> {
+async function driven(source: Source, { open, random, backend }: OutcomeOptions, isValid: boolean): Promise<Omit<Outcome, 'errors'>> {
   let stage: Outcome['ended'] = 'refused';
   try {
     const load = async (): Promise<Model> => (await read(source, { open })).model;
@@ -67,12 +74,17 @@ async function driven(source: Source, { open, random }: OutcomeOptions, isValid:
     stage = 'run refused';
     await write(model, { name: 'mutant.onnx' });
     const session = await Session.create(model, { backend: referenceBackend({ memory: limits.memory }) });
-    const feeds = session.inputs.map(({ name, type }) => [name, patterned(type)] as const);
-    if (feeds.some(([, tensor]) => tensor === undefined)) return { ended: 'not run' };
-    const made = Object.values(await session.evaluate(Object.fromEntries(feeds) as Record<string, Tensor>, limits));
+    const named = session.inputs.map(({ name, type }) => [name, patterned(type)] as const);
+    if (named.some(([, tensor]) => tensor === undefined)) return { ended: 'not run' };
+    const given = { read: load, feeds: named.map(([, tensor]) => tensor!), isValid };
+    const made = await session.evaluate(Object.fromEntries(named) as Record<string, Tensor>, limits).catch(async error => {
+      if (backend && error instanceof ModelError) await judgeRefusal(given, backend, error);
+      throw error;
+    });
+    const ran = { ...given, made: Object.values(made) };
     if (isRandom(model)) return { ended: 'ran' };
-    const ran = { read: load, feeds: feeds.map(([, tensor]) => tensor!), made, isValid };
-    return { ended: 'ran', results: numbersOf(made), oracle: random && (await judge(ran, random)) };
+    if (backend) await judgeBackend(ran, backend);
+    return { ended: 'ran', results: numbersOf(ran.made), oracle: random && (await judge(ran, random)) };
   } catch (error) {
     if (error instanceof ModelError && error.code !== 'E9001') return { ended: stage };
     throw error;

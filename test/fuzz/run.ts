@@ -2,11 +2,13 @@
 // programs and of models with weights beside them through the whole pipeline, in turn. Ends with `N passed, N failed`; each failure is
 // named by its kind, seed and number, which make it again.
 //   --of models,texts  only mutants of these kinds
+//   --backend cpu  what runs is run by this backend too, which must compute the same and refuse what the reference refuses
 //   --write DIR    writes the mutants of models and what we say of them (DIR/ours.json), for anchors.py
 //   --compare DIR  compares that with what anchors.py wrote (DIR/anchors.json); --json FILE for the counts
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { backendNamed } from '../../cli/backends.ts';
 import { compareVerdicts, type OurVerdict, type TheirVerdict } from './compare.ts';
 import { kinds, type Mutants } from './mutants.ts';
 import { randomFrom } from './random.ts';
@@ -18,6 +20,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     from: { type: 'string', default: '0' },
     of: { type: 'string' },
+    backend: { type: 'string' },
     write: { type: 'string' },
     compare: { type: 'string' },
     json: { type: 'string' },
@@ -35,6 +38,7 @@ function wantedKinds(): string[] {
 
 async function fuzz(): Promise<void> {
   const wanted = wantedKinds();
+  const backend = values.backend === undefined ? undefined : await backendNamed(values.backend, { memory: 2 ** 26 });
   const mutants = new Map<string, Mutants>();
   for (const kind of wanted) mutants.set(kind, await kinds[kind]!());
   const run = Number(values.seed);
@@ -54,7 +58,7 @@ async function fuzz(): Promise<void> {
     const started = performance.now();
     const before = process.cpuUsage();
     try {
-      const { errors = [], ended, results, oracle } = await drive(random);
+      const { errors = [], ended, results, oracle } = await drive({ random, backend });
       const tally = (tallies[kind] ??= {});
       for (const what of oracle === undefined ? [ended] : [ended, `oracle ${oracle}`]) tally[what] = (tally[what] ?? 0) + 1;
       const { user, system } = process.cpuUsage(before);

@@ -24,6 +24,6 @@ export function textMutants(seeds: readonly Seed[]): Mutants {
     const [seed, donor] = [pick(random, seeds)!, pick(random, seeds)!];
     const bytes = spelledChanged(await textOf(seed, spelling), random, await textOf(donor, spelling));
     const source = new MemorySource(bytes, `mutant.${spelling}`);
-    return { name: `${seed.name}.${spelling}`, changes: ['text'], bytes, drive: chance => outcomeOf(source, { random: chance }) };
+    return { name: `${seed.name}.${spelling}`, changes: ['text'], bytes, drive: how => outcomeOf(source, how) };
   };
 }

@@ -286,6 +286,17 @@ describe.skipIf(typeof addon === 'string')('native CPU', () => {
     await both(plan, [ramp('float32', [9, 8, 4, 3], 0.5), ramp('float32', [8, 5, 3, 3], 0.25)]);
   });
 
+  test('a map that joins a product and reads what the product reads writes elsewhere', async () => {
+    const plan = planOf([argument('x', 'float32', [40, 24])], (b, x) => {
+      const w = constantOf(b, ramp('float32', [24, 24], 0.125));
+      const read = b.Exp(x!);
+      const made = b.Add(b.MatMul(read, w), read);
+      return [b.ReduceSum(made, { axes: [0] }), b.MatMul(made, w)];
+    });
+    expect(plan.steps.some(s => s.joins)).toBe(true);
+    await both(plan, [ramp('float32', [40, 24], 0.0625)]);
+  });
+
   test('pool: maximum, average with and without padding', async () => {
     const window = { kernel_shape: [3, 2], strides: [2, 1], pads: [1, 1, 1, 0] };
     const plan = planOf([argument('x', 'float32', [2, 3, 8, 9])], (b, x) => [
@@ -304,6 +315,26 @@ describe.skipIf(typeof addon === 'string')('native CPU', () => {
     const failed = bound.run([x, new Tensor('int64', [0n, 1n, 4n, 0n], [2, 2])]);
     await expect(failed).rejects.toMatchObject({ code: 'E3006', message: 'index 4 is outside axis 1 of size 4' });
     await expect(failed).rejects.toHaveProperty(['findings', 0, 'node', 'op'], expect.stringMatching(/^Gather/));
+  });
+
+  test.each([
+    [0, [700], [64, 20]],
+    [1, [40, 3], [30, 9, 40]],
+    [2, [2], [90, 60, 4]],
+    [0, [], [3, 20000]],
+  ] as const)('gather along axis %i in parts', async (axis, indices, shape) => {
+    const count = indices.reduce((n: number, d) => n * d, 1);
+    const plan = planOf([argument('x', 'float32', shape), argument('i', 'int64', indices)], (b, x, i) => [b.Gather(x!, i!, axis)]);
+    const places = Array.from({ length: count }, (_, i) => BigInt((i * 5) % shape[axis]!) - BigInt(i % 2 ? shape[axis]! : 0));
+    await both(plan, [ramp('float32', shape), new Tensor('int64', places, indices)]);
+  });
+
+  test.each([0, 1])('topk along axis %i in parts', async axis => {
+    const plan = planOf([argument('x', 'float32', [200, 300])], (b, x) => {
+      const { Values, Indices } = b.TopK({ X: x!, K: b.constant([7n], 'int64', [1]) }, { axis });
+      return [Values, Indices];
+    });
+    await both(plan, [ramp('float32', [200, 300])]);
   });
 
   test('float16 and bfloat16 are loaded and stored as the reference does', async () => {

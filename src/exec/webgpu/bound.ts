@@ -88,9 +88,9 @@ export async function bindOn(compiled: Compiled, sizes: Sizes, memory: number | 
   let last: Promise<unknown> = Promise.resolve();
   return {
     plan,
-    run(inputs, watch, kept) {
+    run(inputs, watch, places) {
       // Memory belongs to the binding, so its runs follow each other.
-      const next = last.then(() => run.once(inputs, watch, kept));
+      const next = last.then(() => run.once(inputs, watch, places?.kept));
       last = next.catch(() => {});
       return next;
     },

@@ -32,13 +32,13 @@ export async function recovering(
       let current = await bindAgain();
       return {
         plan: current.bound.plan,
-        async run(inputs, watch, kept) {
+        async run(inputs, watch, places) {
           try {
-            return await current.bound.run(inputs, watch, kept);
+            return await current.bound.run(inputs, watch, places);
           } catch (error) {
             if (!(await isLost(current.device))) throw error;
             current = await bindAgain();
-            return current.bound.run(inputs, watch, kept);
+            return current.bound.run(inputs, watch, places);
           }
         },
         dispose: () => current.bound.dispose(),
