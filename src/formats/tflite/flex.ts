@@ -9,7 +9,7 @@ import { opDef } from '../tensorflow/op-defs.ts';
 import { tfRow } from '../tensorflow/ops/index.ts';
 import { type NodeDef, tensorflowSchema } from '../tensorflow/proto.gen.ts';
 import { passesOn } from '../tensorflow/structure.ts';
-import type { CustomRow } from './ops/custom.ts';
+import type { CustomRow } from './ops/custom-options.ts';
 import { unsupported } from './ops/row.ts';
 
 /** What the node computes, by the table of TensorFlow's operators. */

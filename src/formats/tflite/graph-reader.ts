@@ -7,7 +7,7 @@ import { permuted } from '../../ops/sizing.ts';
 import type { Problems } from '../problems.ts';
 import type { Opened } from './container.ts';
 import { callCustom } from './custom.ts';
-import type { CustomRow } from './ops/custom.ts';
+import type { CustomRow } from './ops/custom-options.ts';
 import { rowOf } from './ops/index.ts';
 import { Call } from './ops/row.ts';
 import { optionsOf } from './options.ts';
