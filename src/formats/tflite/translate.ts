@@ -1,4 +1,5 @@
 // From an opened file to a model: the signature here, the operators by a reader of graphs.
+
 import { type Finding, fail } from '../../errors.ts';
 import { isUnknownDim } from '../../ir/dims.ts';
 import { Graph, Model, type Output, Value } from '../../ir/graph.ts';
@@ -11,6 +12,7 @@ import type { Opened } from './container.ts';
 import { isFlex } from './custom.ts';
 import { GraphReader, type Reading } from './graph-reader.ts';
 import { metadataOf } from './metadata.ts';
+import { partType } from './pairs.ts';
 import { quantised } from './quantization.ts';
 import type { Operator, SignatureDef } from './schema.gen.ts';
 import { openSize, readTensors, type TensorInfo } from './tensors.ts';
@@ -50,7 +52,7 @@ export async function translate(opened: Opened, name: string, options: Translate
     variables: new Variables(),
     custom: options.allowCustom ? new Set() : undefined,
     // The table of TensorFlow is loaded for those who need it.
-    flex: opened.operators.some(isFlex) ? (await import('./flex.ts')).callFlex : undefined,
+    flex: opened.operators.some(isFlex) ? (await import('./flex.ts')).flex : undefined,
     left: options.nodes,
   };
   const reader = new GraphReader(reading, signature?.subgraph_index ?? 0);
@@ -103,6 +105,8 @@ function namesOf(infos: readonly TensorInfo[], maps: SignatureDef['inputs'] = []
 function inputOf(info: TensorInfo, name: string, quantizedIo: boolean): Value {
   if (!info.element) throw fail('E2002', `the input ${name} is a handle or a list, which has no conversion`, { tensor: info.name });
   const shape = (info.shape ?? []).map((d, axis) => (typeof d !== 'number' && isUnknownDim(d) ? openSize(name, axis) : d));
+  const part = partType(info.element);
+  if (part) return new Value(name, tensorType(part, [...shape, 2]));
   return new Value(name, tensorType(info.quantization && !quantizedIo ? 'float32' : info.element, shape));
 }
 
