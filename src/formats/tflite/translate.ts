@@ -7,6 +7,7 @@ import { tensorType } from '../../ir/types.ts';
 import { irVersionFor, newestOpset } from '../../ops/schema.ts';
 import { removeUnread, rewriteAll } from '../../passes/rewrite.ts';
 import { simplify } from '../../passes/simplify.ts';
+import { sizes } from '../../passes/sizes.ts';
 import { Problems } from '../problems.ts';
 import type { Opened } from './container.ts';
 import { isFlex } from './custom.ts';
@@ -68,7 +69,7 @@ export async function translate(opened: Opened, name: string, options: Translate
     nodes: reader.b.nodes,
   });
   removeUnread(graph);
-  rewriteAll(graph, [simplify]);
+  rewriteAll(graph, [sizes, simplify]);
   const opsets = new Map([['', newestOpset('')!], ...[...(reading.custom ?? [])].map(domain => [domain, 1] as const)]);
   for (const node of graph.nodes) if (node.domain && !opsets.has(node.domain)) opsets.set(node.domain, newestOpset(node.domain) ?? 1);
   const model = new Model(graph, {
