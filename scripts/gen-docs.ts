@@ -91,8 +91,8 @@ ${have.join(', ')}
 
 ${customOperators().join(', ')}
 
-Operators of TensorFlow that the converter kept (\`Flex…\`) are converted like [those of its own formats](tensorflow.md), where they are on
-tensors. Others are errors, or with \`--allow-custom\` nodes of the domain \`tflite.custom\` with their options as a tensor of bytes.
+Operators of TensorFlow that the converter kept (\`Flex…\`) are converted like [those of its own formats](tensorflow.md), lists of
+tensors and complex numbers among them. Others are errors, or with \`--allow-custom\` nodes of the domain \`tflite.custom\` with their options as a tensor of bytes.
 
 ## Gaps
 
@@ -112,6 +112,8 @@ ${gaps.join('\n')}
 | open sizes | symbols: \`batch\` for the first axis, \`NAME_AXIS\` for others |
 | variables, states of recurrent layers | inputs with a default, and outputs \`NAME.updated\` |
 | sparse tensors | dense ones |
+| complex numbers | their parts; as inputs and outputs pairs of them along one more axis |
+| lists of tensors (\`FlexTensorList…\`) | one tensor with the elements along its first axis, outputs of Loop |
 | signatures | names of inputs and outputs; \`--signature\` chooses one |
 `;
 }

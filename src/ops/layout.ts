@@ -402,7 +402,7 @@ function slicedShape(x: SliceInputs): Shape {
   const shape = shapeOf(x.data);
   const bounds = [x.starts, x.ends].map(boundsOf);
   const by = x.steps ? numbersIn(x.steps) : bounds[0]?.map(() => 1);
-  const count = shapeOf(x.starts)[0];
+  const count = x.starts.shape?.[0];
   const along = x.axes ? numbersIn(x.axes) : typeof count === 'number' ? range(count) : undefined;
   if (!along || along.length === 0) return along ? shape : shape.map(unknownDim);
   if (bounds[0] && bounds[1] && by) return slicesOf(x).reduce<Shape>((all, { axis, count }) => all.with(axis, count), shape);

@@ -143,7 +143,7 @@ export const normalisation =
     const scaled = named('Mul', [weight!, b.Reshape(factor, along)], weight!.name);
     const shift = offset ? b.Sub(offset, mean!) : b.Neg(mean!);
     const moved = named('Add', [b.Mul(shift, factor), bias!], offset?.name ?? bias!.name);
-    return again(layer, [data, scaled, moved], node, b);
+    return again(layer, [data, scaled, moved], node.outputs[0]!.name, b);
   };
 
 /** The layer that makes a value which nothing else reads, with the axis of its weights that counts the output channels. */
@@ -153,42 +153,59 @@ function layerOf(x: Value | undefined, context: Context): { readonly layer: Node
   return layer && axis !== undefined && context.uses(x!) === 1 ? { layer, axis } : undefined;
 }
 
-/** A number for each output channel, as a vector: those of a constant that differs along the axis of the channels alone. */
-function perChannel(v: Value, layer: Node, channels: number, b: Builder): Value | undefined {
+/** A transpose that nothing else reads, and what it transposes. */
+function turnBefore(x: Value | undefined, context: Context): { readonly perm: readonly number[]; readonly from: Value } | undefined {
+  const node = context.producer(x);
+  if (!x || node?.op !== 'Transpose' || node.domain !== '' || context.uses(x) !== 1) return undefined;
+  const perm = node.attributes.get('perm')?.value as readonly number[] | undefined;
+  return perm && { perm, from: node.inputs[0]! };
+}
+
+/**
+ * A number for each output channel, as a vector: those of a constant that differs along the axis of the channels alone. With `perm` the
+ * constant stands behind a transpose of what the layer makes.
+ */
+function perChannel(v: Value, layer: Node, channels: number, perm: readonly number[] | undefined, b: Builder): Value | undefined {
   const rank = layer.outputs[0]!.shape?.length;
   if (rank === undefined || !isStatic(v.shape) || v.shape.length > rank) return undefined;
-  const axis = layer.op === 'Gemm' ? rank - 1 : 1;
+  const own = layer.op === 'Gemm' ? rank - 1 : 1;
+  const axis = perm ? perm.indexOf(own) : own;
   const at = axis - (rank - v.shape.length);
   if (at < 0 || !v.shape.every((size, i) => size === (i === at ? channels : 1))) return undefined;
   return v.shape.length === 1 ? v : b.Reshape(v, [channels]);
 }
 
-/** A factor or a term for each output channel as part of the layer before it. */
+/** A factor or a term for each output channel as part of the layer before it, through a transpose that stands between them. */
 export const affine =
   (isFixed: IsFixed): Rule =>
   (node, b, context) => {
     const [first, second] = node.inputs;
     const [x, k] = isFixed(second) ? [first, second] : [second, first];
-    const found = isFixed(k) ? layerOf(x, context) : undefined;
+    const turn = turnBefore(x, context);
+    const found = isFixed(k) ? layerOf(turn ? turn.from : x, context) : undefined;
     const [data, weight, offset] = found?.layer.inputs ?? [];
     if (!found || !isFixed(k) || !isFixed(weight) || k.element !== x?.element || !isStatic(weight.shape)) return undefined;
     if (offset && !(isFixed(offset) && offset.shape?.length === 1)) return undefined;
-    const channels = perChannel(k, found.layer, weight.shape[found.axis]!, b);
+    const channels = perChannel(k, found.layer, weight.shape[found.axis]!, turn?.perm, b);
     if (!channels) return undefined;
+    const result = node.outputs[0]!.name;
+    const placed = (inputs: readonly (Value | undefined)[]): Value =>
+      turn
+        ? b.emit('Transpose', [again(found.layer, inputs, turn.from.name, b)], { perm: turn.perm }, { outputs: [result] })[0]!
+        : again(found.layer, inputs, result, b);
     const named = (op: string, inputs: readonly Value[], name: string): Value => b.emit(op, inputs, {}, { outputs: [name] })[0]!;
     if (node.op === 'Add') {
       const moved = offset ? named('Add', [offset, channels], offset.name) : channels;
-      return again(found.layer, [data, weight, moved], node, b);
+      return placed([data, weight, moved]);
     }
     if (context.uses(weight) !== 1) return undefined;
     const along = [...weight.shape.keys()].map(i => (i === found.axis ? -1 : 1));
     const scaled = named('Mul', [weight, b.Reshape(channels, along)], weight.name);
-    return again(found.layer, [data, scaled, offset && named('Mul', [offset, channels], offset.name)], node, b);
+    return placed([data, scaled, offset && named('Mul', [offset, channels], offset.name)]);
   };
 
-function again(layer: Node, inputs: readonly (Value | undefined)[], node: Node, b: Builder): Value {
-  const options = { name: layer.name, outputs: [node.outputs[0]!.name], meta: layer.meta };
-  return b.emit(layer.op, inputs, layer.attributes, options)[0]!;
+function again(layer: Node, inputs: readonly (Value | undefined)[], name: string, b: Builder): Value {
+  return b.emit(layer.op, inputs, layer.attributes, { name: layer.name, outputs: [name], meta: layer.meta })[0]!;
 }
 
 const intOf = (node: Node, name: string, fallback: number): number => Number(node.attributes.get(name)?.value ?? fallback);

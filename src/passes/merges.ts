@@ -1,5 +1,5 @@
 // merges: nodes in a row that move elements, or change their type, become one, and sizes that are known take the place of what computes them.
-import { type Dim, isStatic, sameDim } from '../ir/dims.ts';
+import { type Dim, divideExactly, isStatic, sameDim } from '../ir/dims.ts';
 import type { Node, Value } from '../ir/graph.ts';
 import { type DataType, elementTypes } from '../ir/types.ts';
 import { boundsOf, contentsOf, range } from '../ops/shapes.ts';
@@ -99,6 +99,20 @@ const knownSizes: Rule = (node, b) => {
   return isStatic(sizes) ? b.Expand(x, sizes) : undefined;
 };
 
+/** The same of Resize: sizes that grow by whole factors, whatever they are, are scales. */
+const knownScales: Rule = (node, b) => {
+  const [x, roi, scales, sizes] = node.inputs;
+  const target = sizes && !sizes.tensor ? contentsOf(sizes) : undefined;
+  const own = x?.shape;
+  const text = (name: string): unknown => node.attributes.get(name)?.value;
+  if (scales || !target || own?.length !== target.length || text('axes') || (text('keep_aspect_ratio_policy') ?? 'stretch') !== 'stretch')
+    return undefined;
+  const factors = target.map((size, i) => divideExactly(size, own[i]!));
+  if (!factors.every(f => typeof f === 'number' && f >= 1 && f <= 2 ** 16)) return undefined;
+  const by = b.constant(Float32Array.from(factors as number[]), 'float32', [factors.length]);
+  return b.emit('Resize', [x, roi, by], node.attributes)[0];
+};
+
 /** Whether a number of type `from` stays what it is in `to`. */
 function isWider(from: DataType, to: DataType): boolean {
   const [a, b] = [elementTypes[from], elementTypes[to]];
@@ -179,6 +193,7 @@ export const merges = {
   Squeeze: reshapes,
   Unsqueeze: reshapes,
   Expand: knownSizes,
+  Resize: knownScales,
   Cast: casts,
   Concat: concats,
   Slice: slices,

@@ -43,6 +43,14 @@ describe('factors and terms of channels join the layer before them', () => {
     expect(ops(bare)).toBe('Conv');
     expect(await run(bare, new Tensor('float32', Float32Array.of(1), [1, 1, 1]))).toEqual([8, 10]);
   });
+  test('through a transpose that stands between them', async () => {
+    const graph = graphOf(input(1, 1, 2), (b, x) =>
+      b.Add(b.Mul(b.Transpose(layer(b, x), [0, 2, 1]), weight('f', [2], 4, 5)), weight('t', [1, 1, 2], 6, 7)),
+    );
+    fuse(graph);
+    expect(ops(graph)).toBe('Conv Transpose');
+    expect(await run(graph, new Tensor('float32', Float32Array.of(0, 2), [1, 1, 2]))).toEqual([10, 2, 26, 32]);
+  });
   test('of a Gemm along its last axis', async () => {
     const gemm = (b: Builder, x: Value): Value => b.emit('Gemm', [x, weight('w', [1, 2], 2, 3), weight('c', [2], 1, -1)], {})[0]!;
     const graph = graphOf(input(1, 1), (b, x) => b.Mul(gemm(b, x), weight('f', [2], 4, 5)));

@@ -197,6 +197,18 @@ describe('where transposes stay', () => {
     const graph = await settled(graphOf([x], b => [b.ReduceSum(b.Transpose(b.Relu(x), [2, 0, 1]), { axes: [0], keepdims: 0 })]));
     expect(ops(graph)).toEqual(['Relu', 'ReduceSum']);
   });
+  test('none stay around what joins two values whose own producers could turn too', async () => {
+    const [x, z] = [image(5, 1, 2, 3), new Value('z', tensorType('float32', [5, 1, 2, 3]))];
+    const graph = await settled(
+      graphOf([x, z], b => {
+        const [one, other] = [x, z].map(v => b.Transpose(b.Squeeze(v, [1]), [1, 0, 2])) as [Value, Value];
+        const turned = b.Slice(other, { axes: [1], starts: [-1], ends: [Number.MIN_SAFE_INTEGER], steps: [-1] });
+        const joined = b.Transpose(b.Concat([one, turned], 2), [1, 0, 2]);
+        return [b.Squeeze(b.Slice(joined, { axes: [0], starts: [4], ends: [5] }), [0]), joined];
+      }),
+    );
+    expect(transposes(graph)).toHaveLength(0);
+  });
   test('a value wanted in both orders is transposed once', async () => {
     const x = image(2, 3);
     const graph = await settled(

@@ -236,6 +236,33 @@ function nodeOptions(op: string, node: Uint8Array): Uint8Array {
 }
 
 describe('operators of TensorFlow', () => {
+  /** Operators one after the other, and the tensors between them. */
+  const chain = (ops: readonly string[], between: readonly FlatTable[]): Uint8Array =>
+    modelOf({
+      codes: ops.map(op => code('CUSTOM', { custom_code: `Flex${op}` })),
+      graphs: [
+        {
+          tensors: [tensor('x', [2]), ...between, tensor('y', [2])],
+          inputs: [0],
+          outputs: [ops.length],
+          operators: ops.map((op, i) => {
+            const attr = [{ key: 'element_dtype', value: { type: 1 } }];
+            const options = nodeOptions(op, encodeBytes(tensorflowSchema, 'NodeDef', { op, attr }));
+            return { opcode_index: i, inputs: op === 'Complex' ? [i, i] : [i], outputs: [i + 1], custom_options: options };
+          }),
+        },
+      ],
+    });
+  test('hand lists of tensors and complex numbers to each other', async () => {
+    const stack = await loaded(chain(['TensorListFromTensor', 'TensorListStack'], [tensor('list', [], { type: 'VARIANT' })]));
+    expect(await run(stack, { x: new Tensor('float32', [3, 4], [2]) })).toEqual({ y: [3, 4] });
+    const abs = await loaded(chain(['Complex', 'ComplexAbs'], [tensor('z', [2], { type: 'COMPLEX64' })]));
+    expect(await run(abs, { x: new Tensor('float32', [0, 4], [2]) })).toEqual({ y: [0, Math.fround(Math.sqrt(32))] });
+    await expect(loaded(chain(['TensorListFromTensor', 'Abs'], [tensor('list', [], { type: 'VARIANT' })]))).rejects.toThrow(
+      'FlexAbs: an input is a resource or a list',
+    );
+  });
+
   const flex = (op: string, options: Uint8Array): Uint8Array =>
     modelOf({
       codes: [code('CUSTOM', { custom_code: `Flex${op}` })],

@@ -10,6 +10,7 @@ import { bytesOfFile, type OutputFile } from '../../src/formats/format.ts';
 import { readOnnx } from '../../src/formats/onnx/index.ts';
 import type { AttributeProto, GraphProto } from '../../src/formats/onnx/proto.gen.ts';
 import { pt2, torchModule, torchscript } from '../../src/formats/torch/index.ts';
+import { ProgramBuilder } from '../../src/formats/torch/write/program.ts';
 import { allNodes, type Model } from '../../src/ir/graph.ts';
 import { Tensor } from '../../src/ir/tensor.ts';
 import { loadWeights, ModelError, Session, save } from '../../src/node/index.ts';
@@ -352,4 +353,10 @@ describe('the reader of TorchScript finds the same model', () => {
     });
     expect(wrong).toBeUndefined();
   });
+});
+
+// PyTorch calls an argument `slice` of a nested graph `slice_1` when it runs it.
+test('arguments of nested graphs have no name that PyTorch gives to others', () => {
+  const names = new ProgramBuilder();
+  expect(['slice', 'slice_1', 'input_12', 'x'].map(name => names.argument(name))).toEqual(['slice', 'slice_1_', 'input_12_', 'x']);
 });

@@ -8,6 +8,7 @@ import { newBuilder } from '../../ops/builder.ts';
 import { irVersionFor, newestOpset } from '../../ops/schema.ts';
 import { removeUnread, rewriteAll } from '../../passes/rewrite.ts';
 import { simplify } from '../../passes/simplify.ts';
+import { sizes } from '../../passes/sizes.ts';
 import { Problems } from '../problems.ts';
 import { dataTypeNamed, policyOf } from './config.ts';
 import type { KerasFile } from './file.ts';
@@ -45,7 +46,7 @@ export function translate(keras: KerasFile, { file, inputShapes }: TranslateOpti
   if (reading.findings.length > 0) throw new ModelError(reading.findings);
   const graph = new Graph(model.name, { inputs, outputs: outputsOf(model, outputs as readonly KerasTensor[]), nodes: b.nodes });
   removeUnread(graph);
-  rewriteAll(graph, [simplify]);
+  rewriteAll(graph, [sizes, simplify]);
   const opsets = new Map([['', newestOpset('')!]]);
   for (const node of graph.nodes) if (node.domain && !opsets.has(node.domain)) opsets.set(node.domain, newestOpset(node.domain) ?? 1);
   return {

@@ -1,7 +1,7 @@
 // What a row of the operator table is: the meaning of one operator, over its inputs and attributes by their names in its signature.
 import { fail, type ModelError } from '../../errors.ts';
 import type { Dim } from '../../ir/dims.ts';
-import { Value } from '../../ir/graph.ts';
+import type { Value } from '../../ir/graph.ts';
 import { numbersOf, type Tensor } from '../../ir/tensor.ts';
 import { type DataType, isInteger } from '../../ir/types.ts';
 import type { Builder, Size } from '../../ops/builder.ts';
@@ -159,6 +159,3 @@ function floatsOf(tensor: Tensor): number[] | undefined {
 
 const decoder = new TextDecoder();
 export const bytesIn = (bytes: unknown): Uint8Array => (bytes instanceof Uint8Array ? bytes : new Uint8Array(0));
-
-/** Whether something is a tensor, not a resource. */
-export const isValue = (v: unknown): v is Value => v instanceof Value;

@@ -8,11 +8,11 @@ import type { Builder } from '../../ops/builder.ts';
 import { atan2 } from '../../ops/formulas.ts';
 import { elementOf, shapeOf } from '../../ops/shapes.ts';
 import { expandTo, sizesOf } from '../../ops/sizing.ts';
-import type { BodyNode } from './body.ts';
-import { Call, isValue, unsupported } from './call.ts';
-import { type Complex, complex, type Handle, isComplex, tensorOf } from './handles.ts';
+import { Call, unsupported } from './call.ts';
+import { type Complex, complex, type Handle, isComplex, isValue, tensorOf } from './handles.ts';
+import { opDef } from './op-defs.ts';
 import { tfRow } from './ops/index.ts';
-import type { Step, StructureRow } from './step.ts';
+import type { OperatorRow, OperatorStep } from './step.ts';
 import { transforms } from './transforms.ts';
 import { elementIfAny } from './types.ts';
 
@@ -80,14 +80,13 @@ const abs = (b: Builder, z: Complex): Value => (z.imaginary ? b.Sqrt(squared(b, 
 const angle = (b: Builder, z: Complex): Value => atan2(b, imaginaryOf(z, b), z.real);
 
 /** The row of an operator on numbers. */
-function onNumbers({ node, b, reader }: Step, inputs: readonly Value[]): readonly (Value | undefined)[] {
-  const def = reader.program.library.find(node.op)!;
-  const made = tfRow(node.op)!(new Call(def, node.name, inputs, node.attrs), b);
+function onNumbers({ node, b }: OperatorStep, inputs: readonly Value[]): readonly (Value | undefined)[] {
+  const made = tfRow(node.op)!(new Call(opDef(node.op)!, node.name, inputs, node.attrs), b);
   return isValue(made) ? [made] : made;
 }
 
 /** The same operator on the real and on the imaginary parts. */
-const partwise: StructureRow = step => {
+const partwise: OperatorRow = step => {
   const given = step.inputs.map(h => (isComplexLike(h) ? complexOf(h) : h));
   const isReal = given.every(h => !isComplex(h) || !h.imaginary);
   const part = (of: (z: Complex) => Value) =>
@@ -100,30 +99,30 @@ const partwise: StructureRow = step => {
   return reals.map((real, i) => real && complex(real, imaginaries[i]));
 };
 /** What does not depend on the numbers. */
-const ofReal: StructureRow = step =>
+const ofReal: OperatorRow = step =>
   onNumbers(
     step,
     step.inputs.map(h => complexOf(h).real),
   );
 
 const unary =
-  (f: (b: Builder, z: Complex, step: Step) => Handle): StructureRow =>
+  (f: (b: Builder, z: Complex, step: OperatorStep) => Handle): OperatorRow =>
   step => [f(step.b, complexOf(step.inputs[0]), step)];
 const binary =
-  (f: (b: Builder, x: Complex, y: Complex, step: Step) => Handle): StructureRow =>
+  (f: (b: Builder, x: Complex, y: Complex, step: OperatorStep) => Handle): OperatorRow =>
   step => [f(step.b, complexOf(step.inputs[0]), complexOf(step.inputs[1]), step)];
 
 const equal = (b: Builder, x: Complex, y: Complex): Value =>
   x.imaginary || y.imaginary ? b.And(b.Equal(x.real, y.real), b.Equal(imaginaryOf(x, b), imaginaryOf(y, b))) : b.Equal(x.real, y.real);
 
 /** Matrices; `adj_x` is the conjugate transpose, of which the row for numbers does the second half. */
-const matrices: StructureRow = binary((b, x, y, step) => {
+const matrices: OperatorRow = binary((b, x, y, step) => {
   const adjoint = (name: string, z: Complex): Complex => (step.node.attrs.get(name)?.b ? conjugate(b, z) : z);
   return multiplied(b, adjoint('adj_x', x), adjoint('adj_y', y), (p, q) => onNumbers(step, [p, q])[0]!);
 });
 
 /** Between types, in either direction: a complex number without its imaginary part is a number. */
-const cast: StructureRow = ({ node, inputs, b }) => {
+const cast: OperatorRow = ({ node, inputs, b }) => {
   const to = elementIfAny(node.attrs.get('DstT')?.type ?? 0);
   const z = complexOf(inputs[0]);
   const isToComplex = to === 'complex64' || to === 'complex128';
@@ -146,10 +145,10 @@ const moving =
   'MatrixDiagV3 MatrixDiagPart MatrixDiagPartV2 MatrixDiagPartV3 MatrixBandPart Diag DiagPart ReverseSequence SpaceToBatchND BatchToSpaceND';
 const linear = 'Add AddV2 AddN Sub Neg Sum Mean Cumsum ZerosLike SegmentSum UnsortedSegmentSum';
 
-const named = (names: string, row: StructureRow): Record<string, StructureRow> =>
+const named = (names: string, row: OperatorRow): Record<string, OperatorRow> =>
   Object.fromEntries(names.split(' ').map(name => [name, row]));
 
-const rows: Readonly<Record<string, StructureRow>> = {
+const rows: Readonly<Record<string, OperatorRow>> = {
   ...named(`${moving} ${linear}`, partwise),
   ...named('Shape Size Rank', ofReal),
   OnesLike: unary((b, z) => complex(filled(b, 1, z.real))),
@@ -174,7 +173,7 @@ const rows: Readonly<Record<string, StructureRow>> = {
   Equal: binary(equal),
   NotEqual: binary((b, x, y) => b.Not(equal(b, x, y))),
   ...Object.fromEntries(
-    Object.entries(transforms).map(([name, f]) => [name, (step: Step) => [f(step.b, complexOf(step.inputs[0]), step)]]),
+    Object.entries(transforms).map(([name, f]) => [name, (step: OperatorStep) => [f(step.b, complexOf(step.inputs[0]), step)]]),
   ),
 };
 
@@ -193,7 +192,7 @@ const isComplexConstant = (h: Handle): boolean => isValue(h) && (h.tensor?.type 
  * The row of an operator that takes or gives complex numbers; undefined where it does neither.
  * @throws ModelError E2001 for an operator that takes them and has no row
  */
-export function complexRow(node: BodyNode, inputs: readonly Handle[]): StructureRow | undefined {
+export function complexRow(node: OperatorStep['node'], inputs: readonly Handle[]): OperatorRow | undefined {
   const takes = inputs.some(isComplexLike);
   if (!takes && !makers.has(node.op) && !(node.op === 'Cast' && isComplexType(node.attrs.get('DstT')?.type))) return undefined;
   const row = rows[node.op];

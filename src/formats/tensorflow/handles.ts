@@ -1,10 +1,9 @@
 // What an edge carries: a tensor, or a handle to something that is none.
 import { fail } from '../../errors.ts';
-import type { Value } from '../../ir/graph.ts';
+import { Value } from '../../ir/graph.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import { quoted } from '../../ir/text.ts';
 import type { DataType } from '../../ir/types.ts';
-import { isValue, unsupported } from './call.ts';
 
 /** A variable: its content is the value that was stored last. */
 export class Variable {
@@ -58,6 +57,7 @@ export const complex = (real: Value, imaginary?: Value): Complex => ({ kind: 'co
 /** `undefined` where it could not be converted. */
 export type Handle = Value | Variable | Table | List | Complex | undefined;
 
+export const isValue = (v: unknown): v is Value => v instanceof Value;
 const isKind = (handle: Handle, kind: string): boolean => typeof handle === 'object' && 'kind' in handle && handle.kind === kind;
 export const isList = (handle: Handle): handle is List => isKind(handle, 'list');
 export const isComplex = (handle: Handle): handle is Complex => isKind(handle, 'complex');
@@ -66,7 +66,8 @@ export const isComplex = (handle: Handle): handle is Complex => isKind(handle, '
 export function tensorOf(handle: Handle): Value {
   if (isValue(handle)) return handle;
   if (handle instanceof Variable) return contentOf(handle);
-  throw unsupported(
+  throw fail(
+    'E2001',
     isComplex(handle) ? 'a tensor of complex numbers stands where one of numbers is needed' : 'an input is a resource or a list',
   );
 }

@@ -4,10 +4,10 @@ import { isStatic } from '../../ir/dims.ts';
 import type { Value } from '../../ir/graph.ts';
 import type { DataType } from '../../ir/types.ts';
 import type { Builder } from '../../ops/builder.ts';
-import { contentsOf, rankOf } from '../../ops/shapes.ts';
+import { contentsOf, range, rankOf } from '../../ops/shapes.ts';
 import { unsupported } from './call.ts';
 import { type Handle, isList, type List, type ListContent, list, tensorOf } from './handles.ts';
-import type { Step, StructureRow } from './step.ts';
+import type { OperatorRow, OperatorStep } from './step.ts';
 import { elementOf, sizesOf } from './types.ts';
 
 /** A list that goes round was read: it has to go round as a tensor. */
@@ -37,7 +37,7 @@ export function elementsOf(of: List, b: Builder): Value {
 export const zeros = (b: Builder, element: DataType, sizes: readonly (number | Value)[]): Value =>
   b.Expand(b.constant(element === 'bool' ? false : element === 'int64' ? 0n : 0, element), sizes);
 
-const typeIn = ({ node }: Step, name = 'element_dtype'): DataType => elementOf(node.attrs.get(name)?.type ?? 0);
+const typeIn = ({ node }: OperatorStep, name = 'element_dtype'): DataType => elementOf(node.attrs.get(name)?.type ?? 0);
 const scalar64 = (v: Value, b: Builder): Value => b.Cast(rankOf(v) === 0 ? v : b.Reshape(v, []), 'int64');
 
 /** The sizes that the input `element_shape` states: -1 for open ones, undefined for an unknown rank. */
@@ -50,7 +50,7 @@ function statedSizes(v: Value): readonly number[] | undefined {
 const withTensor = (of: List, value: Value): readonly Handle[] => [list(of.element, { is: 'tensor', value })];
 
 /** Store an element; elements of a list without sizes get those of the first that is stored. */
-function stored(of: List, index: Value | undefined, item: Value, b: Builder): ListContent {
+function stored(of: List, index: Value | undefined, item: Value, b: Builder, { grows = false } = {}): ListContent {
   const { content } = of;
   if (content.is === 'carried') return { is: 'stored', place: content.place, index, item };
   if (content.is === 'stored') throw new ReadsCarried(content.place);
@@ -60,45 +60,56 @@ function stored(of: List, index: Value | undefined, item: Value, b: Builder): Li
     return { is: 'tensor', value: isNew ? row : b.Concat([elementsOf(of, b), row], 0) };
   }
   const sizes = content.is === 'empty' && isStatic(item.shape) ? item.shape : undefined;
-  const whole = sizes && content.is === 'empty' ? elementsOf(list(of.element, { ...content, sizes }), b) : elementsOf(of, b);
+  const there = sizes && content.is === 'empty' ? elementsOf(list(of.element, { ...content, sizes }), b) : elementsOf(of, b);
+  const whole = grows ? grown(of, there, index, item, b) : there;
   const at = b.Reshape(b.Cast(index, 'int64'), [1, 1]);
   return { is: 'tensor', value: b.ScatterND({ data: whole, indices: at, updates: b.Unsqueeze(item, [0]) }) };
 }
 
-const reserve: StructureRow = step => {
+/** With zeros behind its elements, up to an index. */
+function grown({ element }: List, elements: Value, index: Value, item: Value, b: Builder): Value {
+  const missing = b.Sub(b.Add(b.Reshape(b.Cast(index, 'int64'), [1]), b.ints([1])), b.sizes([b.dim(elements, 0)]));
+  const [known] = contentsOf(missing) ?? [];
+  if (typeof known === 'number' && known <= 0) return elements;
+  const sizes = [b.Max(missing, b.ints([0])), ...range(rankOf(item)).map(axis => b.dim(item, axis))];
+  return b.Concat([elements, zeros(b, element, sizes)], 0);
+}
+
+const reserve: OperatorRow = step => {
   const [shape, count] = step.inputs.map(tensorOf);
   return [list(typeIn(step), { is: 'empty', count: scalar64(count!, step.b), sizes: statedSizes(shape!) })];
 };
 
-const empty: StructureRow = step => {
+const empty: OperatorRow = step => {
   const [shape] = step.inputs.map(tensorOf);
   return [list(typeIn(step), { is: 'empty', count: step.b.constant(0, 'int64'), sizes: statedSizes(shape!) })];
 };
 
-const fromTensor: StructureRow = step => [list(typeIn(step), { is: 'tensor', value: tensorOf(step.inputs[0]) })];
+const fromTensor: OperatorRow = step => [list(typeIn(step), { is: 'tensor', value: tensorOf(step.inputs[0]) })];
 
-const getItem: StructureRow = ({ inputs, b }) => [b.Gather(elementsOf(listOf(inputs[0]), b), tensorOf(inputs[1]), 0)];
+const getItem: OperatorRow = ({ inputs, b }) => [b.Gather(elementsOf(listOf(inputs[0]), b), tensorOf(inputs[1]), 0)];
 
-const setItem: StructureRow = ({ inputs: [handle, index, item], b }) => {
+const setItem: OperatorRow = ({ node, inputs: [handle, index, item], b }) => {
   const of = listOf(handle);
-  return [list(of.element, stored(of, tensorOf(index), tensorOf(item), b))];
+  const grows = node.attrs.get('resize_if_index_out_of_bounds')?.b ?? false;
+  return [list(of.element, stored(of, tensorOf(index), tensorOf(item), b, { grows }))];
 };
 
-const pushBack: StructureRow = ({ inputs: [handle, item], b }) => {
+const pushBack: OperatorRow = ({ inputs: [handle, item], b }) => {
   const of = listOf(handle);
   return [list(of.element, stored(of, undefined, tensorOf(item), b))];
 };
 
-const popBack: StructureRow = ({ inputs, b }) => {
+const popBack: OperatorRow = ({ inputs, b }) => {
   const of = listOf(inputs[0]);
   const value = elementsOf(of, b);
   const rest = b.Slice(value, { axes: [0], starts: [0], ends: [-1] });
   return [...withTensor(of, rest), b.Gather(value, b.constant(-1, 'int64'), 0)];
 };
 
-const stack: StructureRow = ({ inputs, b }) => [elementsOf(listOf(inputs[0]), b)];
+const stack: OperatorRow = ({ inputs, b }) => [elementsOf(listOf(inputs[0]), b)];
 
-const lengthOf: StructureRow = ({ inputs, b }) => {
+const lengthOf: OperatorRow = ({ inputs, b }) => {
   const { content } = listOf(inputs[0]);
   if (content.is === 'empty') return [b.Cast(content.count, 'int32')];
   if (content.is !== 'tensor') throw new ReadsCarried(content.place);
@@ -106,10 +117,10 @@ const lengthOf: StructureRow = ({ inputs, b }) => {
   return [typeof size === 'number' ? b.constant(size, 'int32') : b.Cast(b.Squeeze(size, [0]), 'int32')];
 };
 
-const gather: StructureRow = ({ inputs, b }) => [b.Gather(elementsOf(listOf(inputs[0]), b), tensorOf(inputs[1]), 0)];
+const gather: OperatorRow = ({ inputs, b }) => [b.Gather(elementsOf(listOf(inputs[0]), b), tensorOf(inputs[1]), 0)];
 
 /** Rows of a tensor to places of a list as long as the last of them asks for, or as `num_elements` says. */
-const scatter: StructureRow = step => {
+const scatter: OperatorRow = step => {
   const { b } = step;
   const [tensor, indices, , count] = step.inputs.map(tensorOf);
   const last = b.Add(b.ReduceMax(b.Cast(indices!, 'int64'), { axes: [0], keepdims: 0 }), b.constant(1, 'int64'));
@@ -138,13 +149,13 @@ function isCounting(indices: Value): boolean {
   return producer?.op === 'Range' && holds(producer.inputs[0], 0) && holds(producer.inputs[2], 1);
 }
 
-const concatLists: StructureRow = ({ inputs, b }) => {
+const concatLists: OperatorRow = ({ inputs, b }) => {
   const [first, second] = inputs.map(listOf);
   return withTensor(first!, b.Concat([elementsOf(first!, b), elementsOf(second!, b)], 0));
 };
 
 /** The elements one after the other along their own first axis, and how long each is. */
-const concat: StructureRow = ({ inputs, b }) => {
+const concat: OperatorRow = ({ inputs, b }) => {
   const value = elementsOf(listOf(inputs[0]), b);
   if (rankOf(value) < 2) throw unsupported('elements without an axis');
   const tail = range1(value).slice(1);
@@ -155,7 +166,7 @@ const concat: StructureRow = ({ inputs, b }) => {
   return [joined, lengths];
 };
 
-const elementShape: StructureRow = ({ node, inputs, b }) => {
+const elementShape: OperatorRow = ({ node, inputs, b }) => {
   const value = elementsOf(listOf(inputs[0]), b);
   const all = b.Shape(value);
   return [
@@ -164,7 +175,7 @@ const elementShape: StructureRow = ({ node, inputs, b }) => {
 };
 
 /** A TensorArray: the list travels along the number that orders what is done with it. */
-const array: StructureRow = step => {
+const array: OperatorRow = step => {
   const { node, inputs, b } = step;
   const sizes = sizesOf(node.attrs.get('element_shape')?.shape ?? { unknown_rank: true });
   const made = list(typeIn(step, 'dtype'), { is: 'empty', count: scalar64(tensorOf(inputs[0]), b), sizes });
@@ -173,13 +184,13 @@ const array: StructureRow = step => {
 
 /** Its rows pass the list along the flow, which every operator on the array takes last and gives. */
 const onFlow =
-  (run: (of: List, others: readonly Value[], b: Builder, step: Step) => readonly Handle[]): StructureRow =>
+  (run: (of: List, others: readonly Value[], b: Builder, step: OperatorStep) => readonly Handle[]): OperatorRow =>
   step => {
     const { inputs, b } = step;
     return run(listOf(inputs.at(-1)), inputs.slice(1, -1).map(tensorOf), b, step);
   };
 
-export const lists: Readonly<Record<string, StructureRow>> = {
+export const lists: Readonly<Record<string, OperatorRow>> = {
   TensorListReserve: reserve,
   EmptyTensorList: empty,
   TensorListFromTensor: fromTensor,

@@ -6,16 +6,38 @@ import { type DataType, type TensorType, tensorType } from '../../ir/types.ts';
 import { type Builder, newBuilder } from '../../ops/builder.ts';
 import { contentsOf, elementOf, typeOf } from '../../ops/shapes.ts';
 import type { Body } from './body.ts';
-import { isValue, unsupported } from './call.ts';
+import { unsupported } from './call.ts';
 import { complexOf, imaginaryOf, isComplexLike } from './complex.ts';
-import { complex, type Handle, isList, type List, list, tensorOf } from './handles.ts';
+import { complex, type Handle, isList, isValue, type List, list, tensorOf } from './handles.ts';
 import { elementsOf, ReadsCarried, zeros } from './lists.ts';
-import { functionsIn, produced, runBody, type Step, type StructureRow } from './step.ts';
+import { functionsIn, produced, runBody, type StructureRow } from './step.ts';
 
 /** Rounds of guesses at types until they hold. */
 const mostAttempts = 12;
 
-const whileLoop: StructureRow = step => runLoop(step, functionsIn(step, 'cond')[0]!, functionsIn(step, 'body')[0]!);
+const whileLoop: StructureRow = step => {
+  const [cond, body] = [functionsIn(step, 'cond')[0]!, functionsIn(step, 'body')[0]!];
+  return runLoop({
+    inputs: step.inputs.slice(0, body.args.length),
+    b: step.b,
+    nested: run => step.reader.nested(step.b, run),
+    cond: (args, b) => runBody(step, cond, args, b),
+    body: (args, b) => runBody(step, body, args, b),
+    staysSame: place => staysSame(body, place),
+  });
+};
+
+/** A loop of any format: what it is given, and how its parts are followed. */
+export interface LoopParts {
+  readonly inputs: readonly Handle[];
+  readonly b: Builder;
+  /** Run what becomes a graph inside a node, with a builder of its own. */
+  readonly nested: <T>(run: (inner: Builder) => T) => T;
+  readonly cond: (args: readonly Handle[], b: Builder) => readonly Handle[];
+  readonly body: (args: readonly Handle[], b: Builder) => readonly Handle[];
+  /** Whether the body gives an argument back as it got it. */
+  readonly staysSame: (place: number) => boolean;
+}
 
 /** A place of the arguments that goes round. */
 type Carried =
@@ -30,9 +52,7 @@ interface Counter {
 }
 
 interface Loop {
-  readonly step: Step;
-  readonly cond: Body;
-  readonly body: Body;
+  readonly parts: LoopParts;
   readonly carried: readonly Carried[];
 }
 
@@ -46,11 +66,11 @@ interface Round {
   readonly results: readonly Handle[];
 }
 
-/** Run `body` as long as `cond` holds. */
-export function runLoop(step: Step, cond: Body, body: Body): readonly Handle[] {
-  let carried = body.args.flatMap((_, place) => (staysSame(body, place) ? [] : [carriedAt(step.inputs[place], place)]));
+/** Run the body as long as the condition holds. */
+export function runLoop(parts: LoopParts): readonly Handle[] {
+  let carried = parts.inputs.flatMap((input, place) => (parts.staysSame(place) ? [] : [carriedAt(input, place)]));
   for (let attempt = 0; attempt < mostAttempts; attempt++) {
-    const loop = { step, cond, body, carried };
+    const loop = { parts, carried };
     try {
       const tried = follow(loop, new Map());
       const wider = carried.map(c => widened(c, tried.results[c.place]));
@@ -62,7 +82,7 @@ export function runLoop(step: Step, cond: Body, body: Body): readonly Handle[] {
       const list = carried[at];
       // A list of an outer loop is that loop's to make dense.
       if (list?.kind !== 'list' || list.dense) throw error;
-      carried = carried.with(at, denseList(list, step.b));
+      carried = carried.with(at, denseList(list, parts.b));
     }
   }
   throw unsupported('the shapes in the loop do not settle');
@@ -119,12 +139,11 @@ const sameType = (a: TensorType, c: TensorType): boolean =>
     a.shape.every((d, i) => sameDim(d, c.shape![i]!) || (isUnknownDim(d) && isUnknownDim(c.shape![i]!))));
 
 /** Follow the body once; counters come from the number of the round. */
-function follow({ step, body, carried }: Loop, counters: ReadonlyMap<number, Counter>): Round {
-  const { reader, inputs } = step;
-  return reader.nested(step.b, b => {
+function follow({ parts, carried }: Loop, counters: ReadonlyMap<number, Counter>): Round {
+  return parts.nested(b => {
     const round = new Value('round', tensorType('int64', []));
     const going = new Value('going', tensorType('bool', []));
-    const args = [...inputs];
+    const args = [...parts.inputs];
     for (const c of carried) {
       const counter = counters.get(c.place);
       const carry = (part = ''): Value => new Value(`carried_${c.place}${part}`, c.type);
@@ -134,7 +153,7 @@ function follow({ step, body, carried }: Loop, counters: ReadonlyMap<number, Cou
       else if (c.dense) args[c.place] = list(c.of.element, { is: 'tensor', value: carry() });
       else args[c.place] = list(c.of.element, { is: 'carried', place: c.place });
     }
-    return { b, round, going, args, results: runBody(step, body, args, b) };
+    return { b, round, going, args, results: parts.body(args, b) };
   });
 }
 
@@ -145,7 +164,7 @@ function counted(b: Builder, start: Value, round: Value): Value {
 }
 
 function finish(loop: Loop, tried: Round): readonly Handle[] {
-  const { step, carried } = loop;
+  const { parts, carried } = loop;
   if (tried.results.includes(undefined)) return tried.results.map(() => undefined);
   const counters = countersOf(loop, tried);
   const rounds = knownRounds(loop, counters);
@@ -154,8 +173,8 @@ function finish(loop: Loop, tried: Round): readonly Handle[] {
   const kept = carried.filter(c => rounds === undefined || !counters.has(c.place));
   const state = kept.filter(c => c.type !== undefined);
   const grown = kept.filter(c => c.type === undefined).map(c => growthOf(c, last, counters));
-  const { b, inputs } = step;
-  const going = (args: readonly Handle[], builder: Builder): Value => tensorOf(runBody(step, loop.cond, args, builder)[0]);
+  const { b, inputs } = parts;
+  const going = (args: readonly Handle[], builder: Builder): Value => tensorOf(parts.cond(args, builder)[0]);
   const again = rounds === undefined ? going(last.results, last.b) : last.going;
   const results = [again, ...state.flatMap(c => statesOf(c, last.results[c.place], last.b)), ...grown.map(g => g.item)];
   const outputs = results.map((v, i) => ({ name: `next_${i}`, value: produced(v, last.b) }));
@@ -205,11 +224,11 @@ function typedRows(rows: Value, item: Value, rounds: Value | undefined): Value {
 }
 
 /** Places of whole numbers that every round makes one larger. */
-function countersOf({ step, carried }: Loop, { args, results }: Round): Map<number, Counter> {
+function countersOf({ parts, carried }: Loop, { args, results }: Round): Map<number, Counter> {
   const counters = new Map<number, Counter>();
   for (const { kind, place } of carried) {
     if (kind !== 'tensor') continue;
-    const [before, after, start] = [args[place], results[place], step.inputs[place]];
+    const [before, after, start] = [args[place], results[place], parts.inputs[place]];
     if (!isValue(before) || !isValue(after) || !isValue(start) || before.shape?.length !== 0) continue;
     const add = after.producer?.op === 'Add' ? after.producer.inputs : [];
     const one = add[0] === before ? add[1] : add[1] === before ? add[0] : undefined;
@@ -220,21 +239,21 @@ function countersOf({ step, carried }: Loop, { args, results }: Round): Map<numb
 
 /** The number of rounds, where the condition is that counters lie below what is known before: an int64 scalar. */
 function knownRounds(loop: Loop, counters: ReadonlyMap<number, Counter>): Value | undefined {
-  const { step, cond, carried } = loop;
+  const { parts, carried } = loop;
   const b = newBuilder();
-  const args = [...step.inputs];
+  const args: Handle[] = [...parts.inputs];
   for (const c of carried) args[c.place] = c.kind === 'tensor' ? new Value(`carried_${c.place}`, c.type) : undefined;
-  const [condition] = runBody(step, cond, args, b);
+  const [condition] = parts.cond(args, b);
   if (!isValue(condition)) return undefined;
   const fresh = new Set<Value>(carried.map(c => args[c.place]).filter(isValue));
   const bounds: Value[] = [];
   for (const part of conjuncts(condition)) {
-    const bound = boundOf(part, args, counters, fresh, step.b);
+    const bound = boundOf(part, args, counters, fresh, parts.b);
     if (!bound) return undefined;
     bounds.push(bound);
   }
-  const least = bounds.reduce((x, y) => (x === y ? x : step.b.Min(x, y)));
-  return step.b.Max(least, step.b.constant(0, 'int64'));
+  const least = bounds.reduce((x, y) => (x === y ? x : parts.b.Min(x, y)));
+  return parts.b.Max(least, parts.b.constant(0, 'int64'));
 }
 
 const conjuncts = (v: Value): readonly Value[] =>

@@ -5,13 +5,13 @@ import { quoted } from '../../ir/text.ts';
 import { type Builder, newBuilder } from '../../ops/builder.ts';
 import type { Problems } from '../problems.ts';
 import type { Body, BodyNode, Library, Ref } from './body.ts';
-import { Call, isValue, unsupported } from './call.ts';
+import { Call, unsupported } from './call.ts';
 import { complexNames, complexRow } from './complex.ts';
 import { structured } from './control-flow.ts';
 import { customNode } from './custom.ts';
 import { withDilations } from './dilation.ts';
 import { tfGap } from './gaps.ts';
-import { type Handle, tensorOf } from './handles.ts';
+import { type Handle, isValue, tensorOf } from './handles.ts';
 import { tfRow } from './ops/index.ts';
 import { Effects, orderOf } from './order.ts';
 import type { Values } from './step.ts';
@@ -106,7 +106,7 @@ export class Reader {
         ? row({ node, inputs, b, path, values, reader: this })
         : library.has(node.op)
           ? this.run(library.body(node.op), inputs, b, `${path}${name}/`)
-          : (complexRow(node, inputs)?.({ node, inputs, b, path, values, reader: this }) ?? this.#operator(node, inputs, b, name));
+          : (complexRow(node, inputs)?.({ node, inputs, b }) ?? this.#operator(node, inputs, b, name));
       for (const [i, handle] of handles.entries()) if (isValue(handle)) this.#label(handle, i === 0 ? name : `${name}:${i}`, b);
       return handles;
     } catch (error) {

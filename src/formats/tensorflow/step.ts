@@ -10,10 +10,15 @@ import type { Reader } from './reader.ts';
 export type Values = ReadonlyMap<string, readonly Handle[]>;
 
 /** A node: its inputs, and the builder that takes what it makes. */
-export interface Step {
-  readonly node: BodyNode;
+export interface OperatorStep {
+  readonly node: Pick<BodyNode, 'op' | 'name' | 'attrs'>;
   readonly inputs: readonly Handle[];
   readonly b: Builder;
+}
+
+/** A node of a graph, which may name functions. */
+export interface Step extends OperatorStep {
+  readonly node: BodyNode;
   /** Names of the calls around it, each with a slash. */
   readonly path: string;
   /** What the nodes around it gave. */
@@ -23,6 +28,8 @@ export interface Step {
 
 /** The outputs of a node, whatever they are. */
 export type StructureRow = (step: Step) => readonly Handle[];
+/** The same of a node that asks nothing of the graph around it. */
+export type OperatorRow = (step: OperatorStep) => readonly Handle[];
 
 /** The functions that an attribute names. @throws ModelError E1303 */
 export function functionsIn({ node, reader }: Step, attribute: string): Body[] {

@@ -5,10 +5,10 @@ import { elementTypes } from '../../ir/types.ts';
 import type { Builder } from '../../ops/builder.ts';
 import { contentsOf, elementOf as elementOfValue, rankOf } from '../../ops/shapes.ts';
 import type { Body } from './body.ts';
-import { Call, isValue, unsupported } from './call.ts';
+import { Call, unsupported } from './call.ts';
 import { complexOf, imaginaryOf, isComplexLike } from './complex.ts';
-import { complex, contentOf, type Handle, isList, tensorOf, Variable } from './handles.ts';
-import { lists } from './lists.ts';
+import { complex, contentOf, type Handle, isList, isValue, tensorOf, Variable } from './handles.ts';
+import { elementsOf, lists } from './lists.ts';
 import { loops } from './loops.ts';
 import { tfRow } from './ops/index.ts';
 import { functionsIn, produced, runBody, type Step, type StructureRow } from './step.ts';
@@ -97,9 +97,7 @@ const cases: StructureRow = step => {
     if (k === all.length - 1) return runBody(step, all[k]!, args, b);
     const here = b.Equal(index, b.constant(k, elementOfValue(index)));
     return either(
-      step,
-      here,
-      b,
+      { ...ownNodes(step, b), condition: here },
       inner => runBody(step, all[k]!, args, inner),
       inner => from(k + 1, inner),
     );
@@ -113,19 +111,26 @@ function choose(step: Step, condition: Value, yes: Body, no: Body, args: readonl
   const known = contentsOf(condition)?.[0];
   if (typeof known === 'number') return runBody(step, known !== 0 ? yes : no, args, b);
   return either(
-    step,
-    condition,
-    b,
+    { ...ownNodes(step, b), condition },
     inner => runBody(step, yes, args, inner),
     inner => runBody(step, no, args, inner),
   );
 }
 
+const ownNodes = ({ reader }: Step, b: Builder): Pick<Branches, 'b' | 'nested'> => ({ b, nested: run => reader.nested(b, run) });
+
+/** A condition of any format, and how a branch is run with a builder of its own. */
+interface Branches {
+  readonly condition: Value;
+  readonly b: Builder;
+  readonly nested: <T>(run: (inner: Builder) => T) => T;
+}
 type Side = (inner: Builder) => readonly Handle[];
 
-function either({ reader }: Step, condition: Value, b: Builder, yes: Side, no: Side): readonly Handle[] {
+/** What one of two branches gives. */
+export function either({ condition, b, nested }: Branches, yes: Side, no: Side): readonly Handle[] {
   const sides = [yes, no].map(side =>
-    reader.nested(b, inner => {
+    nested(inner => {
       const handles = side(inner);
       return { handles, inner };
     }),
@@ -172,9 +177,7 @@ function partsOf(handle: Handle, isPair: boolean, b: Builder): readonly Value[] 
     const z = complexOf(handle);
     return [z.real, imaginaryOf(z, b)];
   }
-  if (!isList(handle)) return [tensorOf(handle)];
-  if (handle.content.is === 'tensor') return [handle.content.value];
-  throw unsupported('a branch gives a list with elements that nothing was stored into');
+  return [isList(handle) ? elementsOf(handle, b) : tensorOf(handle)];
 }
 
 const passed: StructureRow = ({ inputs }) => inputs;

@@ -4,7 +4,7 @@ import type { Builder } from '../../ops/builder.ts';
 import { range, rankOf } from '../../ops/shapes.ts';
 import { sizesIn, unsupported } from './call.ts';
 import { type Complex, complex, tensorOf } from './handles.ts';
-import type { Step } from './step.ts';
+import type { OperatorStep } from './step.ts';
 
 /** One of the parts of numbers that lie along the last axis. */
 const partOf = (b: Builder, v: Value, i: number): Value => b.Gather(v, b.constant(BigInt(i), 'int64'), rankOf(v) - 1);
@@ -34,7 +34,7 @@ function withBatch(b: Builder, z: Complex, f: (z: Complex) => Complex): Complex 
 }
 
 /** The axes of a transform of the last `count` axes, the last one first, with the lengths that they are cut or filled to. */
-function axesOf({ b, inputs }: Step, z: Complex, count: number): Along[] {
+function axesOf({ b, inputs }: OperatorStep, z: Complex, count: number): Along[] {
   const first = rankOf(z.real) - count;
   const lengths = inputs[1] && sizesIn(b, tensorOf(inputs[1]), 'fft_length');
   return range(count)
@@ -48,7 +48,7 @@ function axesOf({ b, inputs }: Step, z: Complex, count: number): Along[] {
     .reverse();
 }
 
-type Transform = (b: Builder, z: Complex, step: Step) => Complex | Value;
+type Transform = (b: Builder, z: Complex, step: OperatorStep) => Complex | Value;
 
 const split = (b: Builder, v: Value): Complex => complex(partOf(b, v, 0), partOf(b, v, 1));
 

@@ -8,6 +8,7 @@ import { states } from '../../passes/layers.ts';
 import { recurrent } from '../../passes/recurrent.ts';
 import { removeUnread, rewrite, rewriteAll } from '../../passes/rewrite.ts';
 import { simplify } from '../../passes/simplify.ts';
+import { sizes } from '../../passes/sizes.ts';
 import type { ReadLimits } from '../format.ts';
 import { Problems } from '../problems.ts';
 import type { Body, Library, Ref } from './body.ts';
@@ -67,7 +68,7 @@ export function translate(
   const graph = new Graph(wanted.name, { inputs, outputs, nodes: b.nodes });
   removeUnread(graph);
   rewrite(graph, recurrent);
-  rewriteAll(graph, [{ name: 'states', rules: states }, simplify]);
+  rewriteAll(graph, [{ name: 'states', rules: states }, sizes, simplify]);
   const domains = new Set([...allNodes(graph)].map(n => n.domain).filter(domain => domain !== ''));
   const opsets = new Map([['', newestOpset('')!], ...[...domains].map(domain => [domain, newestOpset(domain) ?? 1] as const)]);
   const model = new Model(graph, {

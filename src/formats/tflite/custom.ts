@@ -1,8 +1,8 @@
 // Operators beyond the builtins: those with a row of their own, those of TensorFlow, and the rest as nodes of a domain of their own.
 import { ModelError } from '../../errors.ts';
-import type { Value } from '../../ir/graph.ts';
 import { Tensor } from '../../ir/tensor.ts';
 import { tensorType } from '../../ir/types.ts';
+import type { FlexRow } from './flex.ts';
 import { customRows } from './ops/custom.ts';
 import { type Call, unsupported } from './ops/row.ts';
 
@@ -17,13 +17,9 @@ export const customDomain = 'tflite.custom';
  * @param options its bytes, of a format that it alone knows
  * @param domains gets the domain, where operators without a conversion are kept
  */
-export function callCustom(
-  x: Call,
-  options: Uint8Array | undefined,
-  domains: Set<string> | undefined,
-): Value | readonly (Value | undefined)[] {
+export function callCustom(x: Call, options: Uint8Array | undefined, domains: Set<string> | undefined): ReturnType<FlexRow> {
   const { b, reading } = x.reader;
-  const row = isFlex(x) ? reading.flex : Object.hasOwn(customRows, x.name) ? customRows[x.name] : undefined;
+  const row = isFlex(x) ? reading.flex?.call : Object.hasOwn(customRows, x.name) ? customRows[x.name] : undefined;
   try {
     if (row) return row(x, b, options ?? new Uint8Array(0));
   } catch (error) {

@@ -5,12 +5,15 @@ import { isFloat, isInteger } from '../../ir/types.ts';
 import { type Builder, newBuilder } from '../../ops/builder.ts';
 import { permuted } from '../../ops/sizing.ts';
 import type { Problems } from '../problems.ts';
+import { type Complex, complex, type Handle, isComplex } from '../tensorflow/handles.ts';
 import type { Opened } from './container.ts';
 import { callCustom } from './custom.ts';
-import type { CustomRow } from './ops/custom.ts';
+import type { Flex } from './flex.ts';
+import { complexRowOf } from './ops/complex.ts';
 import { rowOf } from './ops/index.ts';
-import { Call } from './ops/row.ts';
+import { Call, unsupported } from './ops/row.ts';
 import { optionsOf } from './options.ts';
+import { fromPairs, imaginaryOf, pairsIn, partType, toPairs } from './pairs.ts';
 import { dequantised, movedQuantization, quantised } from './quantization.ts';
 import type { Operator, SubGraph } from './schema.gen.ts';
 import type { TensorInfo } from './tensors.ts';
@@ -28,24 +31,49 @@ export interface Reading {
   /** Keep operators without a conversion as nodes of domains of their own; the domains that occurred. */
   readonly custom: Set<string> | undefined;
   /** What operators of TensorFlow compute, where the model has any. */
-  readonly flex: CustomRow | undefined;
+  readonly flex: Flex | undefined;
   /** Operators that may yet be read, those of a subgraph for each of its calls. */
   left: number;
 }
 
-/** A tensor in a graph: as it is stored, and on demand the numbers that it stands for. */
+/** A tensor in a graph: as it is stored, and on demand the numbers that it stands for. Operators of TensorFlow make lists of tensors too. */
 export class Operand {
   readonly info: TensorInfo;
-  readonly raw: Value;
+  /** What stands for it: a value, or a list or the parts of complex numbers. */
+  readonly handle: Exclude<Handle, undefined>;
   readonly #reader: GraphReader;
+  #raw: Value | undefined;
+  #complex: Complex | undefined;
   #real: Value | undefined;
   /** Forms with axes in another order, so that operators that share a constant share them too. */
   readonly #permuted = new Map<string, Value>();
 
-  constructor(info: TensorInfo, raw: Value, reader: GraphReader) {
+  constructor(info: TensorInfo, handle: Exclude<Handle, undefined>, reader: GraphReader) {
     this.info = info;
-    this.raw = raw;
+    this.handle = handle;
     this.#reader = reader;
+    if (handle instanceof Value) this.#raw = handle;
+  }
+
+  /** @throws ModelError E2001 for a list */
+  get raw(): Value {
+    if (!this.#raw && !isComplex(this.handle)) throw unsupported('a list of tensors stands where a tensor is needed');
+    this.#raw ??= toPairs(this.#reader.b, this.handle as Complex);
+    return this.#raw;
+  }
+
+  /** The numbers, or the parts of complex ones. */
+  complex(): Complex {
+    const { b } = this.#reader;
+    this.#complex ??= isComplex(this.handle) ? this.handle : partType(this.info.element) ? fromPairs(b, this.raw) : complex(this.real());
+    return this.#complex;
+  }
+  /** Itself, or the real or the imaginary part of complex numbers. */
+  part(part: 0 | 1): Operand {
+    const element = partType(this.info.element);
+    if (!element) return this;
+    const z = this.complex();
+    return new Operand({ ...this.info, element }, part === 0 ? z.real : imaginaryOf(this.#reader.b, z), this.#reader);
   }
 
   real(): Value {
@@ -111,9 +139,10 @@ export class GraphReader {
     return this.#path.length > 1;
   }
 
-  /** Say what stands for a tensor, as it is stored. */
-  bind(info: TensorInfo, raw: Value): void {
-    this.#operands.set(info.index, new Operand(info, raw, this));
+  /** Say what stands for a tensor, as it is stored; undefined for what is lost. */
+  bind(info: TensorInfo, handle: Handle): void {
+    if (handle === undefined) this.#lost.add(info.index);
+    else this.#operands.set(info.index, new Operand(info, handle, this));
   }
 
   /** Read every operator. What cannot be converted goes to the problems. */
@@ -142,8 +171,18 @@ export class GraphReader {
     });
   }
 
+  /** Results of the graph, lists among them; undefined for one that was lost. */
+  handles(): Handle[] {
+    return this.#graph.outputs.map(index => this.operand(index)?.handle);
+  }
+  /** Whether a subgraph gives an input back as it got it. */
+  staysSame(index: number, place: number): boolean {
+    const { inputs, outputs } = this.reading.opened.model.subgraphs[index]!;
+    return inputs[place] === outputs[place];
+  }
+
   /** A reader for another subgraph with its inputs bound: it makes nodes of its own, or with `b` those of this graph. */
-  nested(index: number, inputs: readonly Value[], b: Builder = newBuilder({ meta: this.b.meta })): GraphReader {
+  nested(index: number, inputs: readonly Handle[], b: Builder = newBuilder({ meta: this.b.meta })): GraphReader {
     const inner = new GraphReader(this.reading, index, b, this.#path);
     if (inner.inputs.length !== inputs.length)
       throw fail('E1302', `subgraph ${index} takes ${inner.inputs.length} inputs, it is given ${inputs.length}`);
@@ -152,10 +191,10 @@ export class GraphReader {
   }
 
   /** Read another subgraph into this one's nodes; its results. */
-  inline(index: number, inputs: readonly Value[]): readonly Value[] {
+  inline(index: number, inputs: readonly Handle[]): readonly Handle[] {
     const inner = this.nested(index, inputs, this.b);
     inner.run();
-    return inner.results();
+    return inner.handles();
   }
 
   /** The operators of a subgraph, by name. */
@@ -175,7 +214,7 @@ export class GraphReader {
     if (tensor) {
       // Whole numbers that are not quantised are sizes and places, which are computed with while reading.
       const isWeight = isFloat(tensor.type) || info.quantization !== undefined;
-      return new Value(name, undefined, { tensor, parameter: isWeight });
+      return new Value(name, undefined, { tensor: pairsIn(tensor), parameter: isWeight });
     }
     if (info.isVariable) return this.reading.variables.tensor(info, this.isNested);
     if (element && shape?.includes(0) && shape.every(d => typeof d === 'number')) return this.b.constant(new Uint8Array(0), element, shape);
@@ -200,7 +239,8 @@ export class GraphReader {
         intermediates: operator.intermediates.map(index => this.#tensors[index]),
         options: optionsOf(operator),
       });
-      const made = isCustom ? callCustom(x, this.reading.customOptions.get(operator), this.reading.custom) : rowOf(name)(x, this.b);
+      const row = isCustom ? undefined : x.isComplex ? complexRowOf(name) : rowOf(name);
+      const made = row ? row(x, this.b) : callCustom(x, this.reading.customOptions.get(operator), this.reading.custom);
       this.#give(outputs, Array.isArray(made) ? made : [made], mark);
     } catch (error) {
       if (!(error instanceof ModelError)) throw error;
@@ -213,11 +253,15 @@ export class GraphReader {
   }
 
   /** Let results stand for tensors: in the types that the file says, under their names. */
-  #give(outputs: readonly TensorInfo[], made: readonly (Value | undefined)[], mark: number): void {
+  #give(outputs: readonly TensorInfo[], made: readonly Handle[], mark: number): void {
     const fresh = new Set(this.b.nodes.slice(mark));
     outputs.forEach((info, i) => {
       const value = made[i];
       if (!value) return;
+      if (!(value instanceof Value)) {
+        this.bind(info, value);
+        return;
+      }
       const raw = this.#asStored(value, info);
       if (raw.producer && (fresh.has(raw.producer) || this.b.nodes.indexOf(raw.producer, mark) >= 0)) raw.name = info.name;
       this.bind(info, raw);

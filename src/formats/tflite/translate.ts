@@ -1,4 +1,5 @@
 // From an opened file to a model: the signature here, the operators by a reader of graphs.
+
 import { type Finding, fail } from '../../errors.ts';
 import { isUnknownDim } from '../../ir/dims.ts';
 import { Graph, Model, type Output, Value } from '../../ir/graph.ts';
@@ -6,11 +7,13 @@ import { tensorType } from '../../ir/types.ts';
 import { irVersionFor, newestOpset } from '../../ops/schema.ts';
 import { removeUnread, rewriteAll } from '../../passes/rewrite.ts';
 import { simplify } from '../../passes/simplify.ts';
+import { sizes } from '../../passes/sizes.ts';
 import { Problems } from '../problems.ts';
 import type { Opened } from './container.ts';
 import { isFlex } from './custom.ts';
 import { GraphReader, type Reading } from './graph-reader.ts';
 import { metadataOf } from './metadata.ts';
+import { partType } from './pairs.ts';
 import { quantised } from './quantization.ts';
 import type { Operator, SignatureDef } from './schema.gen.ts';
 import { openSize, readTensors, type TensorInfo } from './tensors.ts';
@@ -50,7 +53,7 @@ export async function translate(opened: Opened, name: string, options: Translate
     variables: new Variables(),
     custom: options.allowCustom ? new Set() : undefined,
     // The table of TensorFlow is loaded for those who need it.
-    flex: opened.operators.some(isFlex) ? (await import('./flex.ts')).callFlex : undefined,
+    flex: opened.operators.some(isFlex) ? (await import('./flex.ts')).flex : undefined,
     left: options.nodes,
   };
   const reader = new GraphReader(reading, signature?.subgraph_index ?? 0);
@@ -66,7 +69,7 @@ export async function translate(opened: Opened, name: string, options: Translate
     nodes: reader.b.nodes,
   });
   removeUnread(graph);
-  rewriteAll(graph, [simplify]);
+  rewriteAll(graph, [sizes, simplify]);
   const opsets = new Map([['', newestOpset('')!], ...[...(reading.custom ?? [])].map(domain => [domain, 1] as const)]);
   for (const node of graph.nodes) if (node.domain && !opsets.has(node.domain)) opsets.set(node.domain, newestOpset(node.domain) ?? 1);
   const model = new Model(graph, {
@@ -103,6 +106,8 @@ function namesOf(infos: readonly TensorInfo[], maps: SignatureDef['inputs'] = []
 function inputOf(info: TensorInfo, name: string, quantizedIo: boolean): Value {
   if (!info.element) throw fail('E2002', `the input ${name} is a handle or a list, which has no conversion`, { tensor: info.name });
   const shape = (info.shape ?? []).map((d, axis) => (typeof d !== 'number' && isUnknownDim(d) ? openSize(name, axis) : d));
+  const part = partType(info.element);
+  if (part) return new Value(name, tensorType(part, [...shape, 2]));
   return new Value(name, tensorType(info.quantization && !quantizedIo ? 'float32' : info.element, shape));
 }
 

@@ -61,18 +61,31 @@ function seedsFor(sources: Sources, layout: Layout): Seed[] {
 /**
  * The turns that together cost least, where that is less than it costs now. On the first side of the cut are the operators that turn.
  * What a cut cannot say (one operator wants what the other would only have unturned) is replaced by a bound from above that is exact
- * for the graph as it is, so that a gain here is one there.
+ * for the graph as it is, so that a gain here is one there: one that is exact where the producer of
+ * a value is turned, or one that is where it stays.
  */
 function cheapest(sources: Sources, turns: ReadonlyMap<Node, Turn>, costs: Costs): ReadonlyMap<Node, Turn> {
+  const demands = [...sources.all.values()].flatMap(source => (costs.isFree(source.value) ? [] : [...demandsOf(source, turns, costs)]));
+  const [one, other] = bounds.map(bound => cutFor(demands, turns, bound)) as [Chosen, Chosen];
+  return (one.gain >= other.gain ? one : other).turns;
+}
+
+/** Where such a bound is exact too: where the producer of a value is turned, or where it stays. */
+const bounds = ['turned', 'still'] as const;
+type Bound = (typeof bounds)[number];
+
+interface Chosen {
+  readonly gain: number;
+  readonly turns: ReadonlyMap<Node, Turn>;
+}
+
+function cutFor(demands: readonly Demand[], turns: ReadonlyMap<Node, Turn>, bound: Bound): Chosen {
   const network = new Network();
   const vertices = new Map([...turns.keys()].map(node => [node, network.vertex()] as const));
-  let now = 0;
-  for (const source of sources.all.values()) {
-    if (costs.isFree(source.value)) continue;
-    for (const demand of demandsOf(source, turns, costs)) now += charge(network, demand, vertices);
-  }
+  const now = demands.reduce((sum, demand) => sum + charge(network, demand, vertices, bound), 0);
   const { cost, side } = network.cut();
-  return cost < now ? new Map([...turns].filter(([node]) => side.has(vertices.get(node)!))) : new Map();
+  if (cost >= now) return { gain: 0, turns: new Map() };
+  return { gain: now - cost, turns: new Map([...turns].filter(([node]) => side.has(vertices.get(node)!))) };
 }
 
 /** A layout of a value, who wants it when, and its price while its producer is as it is, and turned. */
@@ -120,9 +133,15 @@ function demandsOf({ value, readers }: Source, turns: ReadonlyMap<Node, Turn>, c
 }
 
 /** Put what a demand costs into the network; what it costs while nothing is turned. */
-function charge(network: Network, { producer, price, always, asIs, turned }: Demand, vertices: ReadonlyMap<Node, number>): number {
+function charge(
+  network: Network,
+  { producer, price, always, asIs, turned }: Demand,
+  vertices: ReadonlyMap<Node, number>,
+  bound: Bound,
+): number {
   const [before, after] = price;
   const maker = producer && vertices.get(producer)!;
+  const isStill = maker !== undefined && bound === 'still';
   if (always) {
     network.arc(first, maker ?? second, before);
     if (maker !== undefined) network.arc(maker, second, after);
@@ -131,16 +150,20 @@ function charge(network: Network, { producer, price, always, asIs, turned }: Dem
   if (turned.length > 0) {
     const wanted = network.vertex();
     for (const node of turned) network.arc(vertices.get(node)!, wanted, Number.POSITIVE_INFINITY);
-    network.arc(wanted, second, maker === undefined ? before : after);
-    if (maker !== undefined) network.arc(wanted, maker, before - after);
+    const dearer = isStill ? Math.max(after - before, 0) : 0;
+    network.arc(wanted, second, maker === undefined ? before : after - dearer);
+    if (maker !== undefined) {
+      network.arc(wanted, maker, before - after);
+      network.arc(maker, second, dearer);
+    }
   }
   if (asIs.length === 0) return 0;
   const unwanted = network.vertex();
   for (const node of asIs) network.arc(unwanted, vertices.get(node)!, Number.POSITIVE_INFINITY);
-  network.arc(first, unwanted, maker === undefined ? before : Math.min(before, after));
+  network.arc(first, unwanted, maker === undefined || isStill ? before : Math.min(before, after));
   if (maker !== undefined) {
     network.arc(maker, unwanted, after - before);
-    network.arc(first, maker, before - after);
+    network.arc(first, maker, isStill ? 0 : before - after);
   }
   return before;
 }

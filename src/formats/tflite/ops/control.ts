@@ -5,6 +5,8 @@ import { Graph, Value } from '../../../ir/graph.ts';
 import { type TensorType, tensorType } from '../../../ir/types.ts';
 import { type Builder, newBuilder } from '../../../ops/builder.ts';
 import { range, rankOf } from '../../../ops/shapes.ts';
+import { isList, tensorOf } from '../../tensorflow/handles.ts';
+import type { Flex } from '../flex.ts';
 import type { GraphReader } from '../graph-reader.ts';
 import type { Call, Row, Rows } from './row.ts';
 
@@ -14,6 +16,10 @@ const scalar = (b: Builder, v: Value): Value => (rankOf(v) === 0 ? v : b.Reshape
 const produced = (v: Value, b: Builder): Value => (v.producer && b.nodes.includes(v.producer) ? v : b.Identity(v));
 
 const stored = (x: Call, from: number): Value[] => range(x.count - from, from).map(i => x.raw(i));
+
+/** What branches and loops that take or give lists need, which operators of TensorFlow alone make. */
+const flexOf = ({ operands, outputs, reader }: Call): Flex | undefined =>
+  operands.some(o => isList(o.handle)) || outputs.some(o => o.element === undefined) ? reader.reading.flex : undefined;
 
 function branch(x: Call, index: number, inputs: readonly Value[], name: string): Graph {
   const inner = x.reader.nested(index, inputs);
@@ -30,20 +36,22 @@ export function branches(x: Call, b: Builder, condition: Value, [yes, no]: reado
 
 const ifRow: Row = (x, b) => {
   const { then_subgraph_index, else_subgraph_index } = x.options('IfOptions');
-  return branches(x, b, scalar(b, x.raw(0)), [then_subgraph_index, else_subgraph_index], stored(x, 1));
+  const sides = [then_subgraph_index, else_subgraph_index] as const;
+  const condition = scalar(b, x.raw(0));
+  return flexOf(x)?.branches(x, b, condition, sides) ?? branches(x, b, condition, sides, stored(x, 1));
 };
 
 const whileRow: Row = (x, b) => {
   const { cond_subgraph_index, body_subgraph_index } = x.options('WhileOptions');
-  return loop(x, b, cond_subgraph_index, body_subgraph_index);
+  return flexOf(x)?.loop(x, b, cond_subgraph_index, body_subgraph_index) ?? loop(x, b, cond_subgraph_index, body_subgraph_index);
 };
 
 /** The condition is asked before the first round and after each. */
 export function loop(x: Call, b: Builder, condition: number, body: number): readonly (Value | undefined)[] {
   const state = stored(x, 0);
-  const first = x.reader.inline(condition, state);
+  const [first] = x.reader.inline(condition, state);
   const { graph, types } = bodyGraph(x.reader, condition, body, state);
-  const made = b.emit('Loop', [undefined, scalar(b, first[0]!), ...state], { body: graph }, { outputs: x.outputs.map(o => o.name) });
+  const made = b.emit('Loop', [undefined, scalar(b, tensorOf(first)), ...state], { body: graph }, { outputs: x.outputs.map(o => o.name) });
   made.forEach((v, i) => {
     if (v) v.type = types[i];
   });
@@ -65,8 +73,8 @@ function bodyGraph(reader: GraphReader, condition: number, body: number, state: 
     const isSettled = after.every((type, i) => type === types[i]);
     types = after;
     if (!isSettled) continue;
-    const again = inner.inline(condition, results);
-    const outputs = [scalar(inner.b, again[0]!), ...results].map((v, i) => ({ name: `next_${i}`, value: produced(v, inner.b) }));
+    const [again] = inner.inline(condition, results);
+    const outputs = [scalar(inner.b, tensorOf(again)), ...results].map((v, i) => ({ name: `next_${i}`, value: produced(v, inner.b) }));
     const counter = new Value('round', tensorType('int64', []));
     const going = new Value('going', tensorType('bool', []));
     return { graph: new Graph('body', { inputs: [counter, going, ...inputs], outputs, nodes: inner.b.nodes }), types };
@@ -129,7 +137,11 @@ const assignVariable: Row = x => {
 export const control: Rows = {
   IF: ifRow,
   WHILE: whileRow,
-  CALL: x => x.reader.inline(x.options('CallOptions').subgraph, stored(x, 0)),
+  CALL: x =>
+    x.reader.inline(
+      x.options('CallOptions').subgraph,
+      x.operands.map(o => o.handle),
+    ),
   CALL_ONCE: callOnce,
   VAR_HANDLE: varHandle,
   READ_VARIABLE: readVariable,

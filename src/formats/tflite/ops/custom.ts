@@ -1,22 +1,13 @@
-// Operators beyond the builtins that have a row of their own: detection, and those of MediaPipe.
-import { readFlexbuffer } from '../../../codec/flexbuffers.ts';
+// Operators beyond the builtins that have a row of their own: detection, and windows of MediaPipe.
 import type { Value } from '../../../ir/graph.ts';
 import type { Builder, Size } from '../../../ops/builder.ts';
 import { toChannelsFirst, toChannelsLast } from '../../../ops/channels.ts';
 import { range, rankOf, shapeOf } from '../../../ops/shapes.ts';
 import { addSizes, iota, mulSizes, sizesOf } from '../../../ops/sizing.ts';
-import { type Call, unsupported } from './row.ts';
+import { type CustomRow, fieldsIn, integersIn } from './custom-options.ts';
+import { landmarkRows } from './landmarks.ts';
+import { unsupported } from './row.ts';
 import { padsFor, type Steps, transposed } from './window.ts';
-
-/** As a row, with the bytes of the options. */
-export type CustomRow = (x: Call, b: Builder, options: Uint8Array) => Value | readonly (Value | undefined)[];
-
-/** The fields of a struct that a program wrote as it lies in memory: integers of 32 bits. */
-function integersIn(options: Uint8Array, count: number): number[] {
-  if (options.length < 4 * count) throw unsupported(`options of ${options.length} bytes, expected ${4 * count}`);
-  const view = new DataView(options.buffer, options.byteOffset, options.byteLength);
-  return range(count).map(i => view.getInt32(4 * i, true));
-}
 
 /** How padding is numbered in these structs. */
 const paddings = { 1: 'SAME', 2: 'VALID' } as const;
@@ -84,16 +75,16 @@ const maxPoolingWithArgmax2d: CustomRow = (x, b, options) => {
 
 /** Where a maximum lies in the whole tensor, or in its batch. */
 const maxPoolWithArgmax: CustomRow = (x, b, options) => {
-  const o = readFlexbuffer(options);
-  const [kernel, strides, padding] = o instanceof Map ? ['ksize', 'strides', 'padding'].map(key => o.get(key)) : [];
-  if (!Array.isArray(kernel) || !Array.isArray(strides) || (padding !== 'SAME' && padding !== 'VALID'))
-    throw unsupported('options without a window');
+  const fields = fieldsIn(options);
+  const padding = fields.values.get('padding');
+  if (padding !== 'SAME' && padding !== 'VALID') throw unsupported('options without padding');
   const v = x.input(0);
-  const steps: Steps = { kernel: kernel.slice(1, 3) as number[], strides: strides.slice(1, 3) as number[], dilations: [1, 1], padding };
+  const [kernel, strides] = [fields.numbers('ksize').slice(1, 3), fields.numbers('strides').slice(1, 3)];
+  const steps: Steps = { kernel, strides, dilations: [1, 1], padding };
   const { maxima, row, column } = pooledPlaces(b, v, steps);
   const [batch, height, width, channels] = sizesOf(b, v) as [Size, Size, Size, Size];
   const inImage = b.Add(b.Mul(b.Add(b.Mul(row, scalar(b, width)), column), scalar(b, channels)), alongAxis(b, iota(b, channels), 3));
-  if (!(o as ReadonlyMap<string, unknown>).get('include_batch_in_index')) return [maxima, inImage];
+  if (fields.number('include_batch_in_index', 0) === 0) return [maxima, inImage];
   const image = mulSizes(b, mulSizes(b, height, width), channels);
   return [maxima, b.Add(inImage, b.Mul(alongAxis(b, iota(b, batch), 0), scalar(b, image)))];
 };
@@ -103,14 +94,7 @@ const maxPoolWithArgmax: CustomRow = (x, b, options) => {
  * With the fast way, boxes are compared whatever their class is.
  */
 const detection: CustomRow = (x, b, options) => {
-  const o = readFlexbuffer(options);
-  if (!(o instanceof Map)) throw unsupported('options that are no map');
-  const number = (key: string, fallback?: number): number => {
-    const value = o.get(key) ?? fallback;
-    if (typeof value === 'boolean') return value ? 1 : 0;
-    if (typeof value !== 'number') throw unsupported(`options without ${key}`);
-    return value;
-  };
+  const { number } = fieldsIn(options);
   const [encodings, predictions, anchors] = [x.input(0), x.input(1), x.input(2)];
   if (shapeOf(encodings)[0] !== 1) throw unsupported('more than one image');
   const most = number('max_detections');
@@ -199,4 +183,5 @@ export const customRows: Readonly<Record<string, CustomRow>> = {
   MaxPoolWithArgmax: maxPoolWithArgmax,
   MaxPoolingWithArgmax2D: maxPoolingWithArgmax2d,
   TFLite_Detection_PostProcess: detection,
+  ...landmarkRows,
 };

@@ -5,12 +5,6 @@ import { rankOf } from '../../../ops/shapes.ts';
 import { subSizes } from '../../../ops/sizing.ts';
 import { type Call, type Row, type Rows, unsupported } from './row.ts';
 
-/** The part of each pair that is real, 0, or imaginary, 1. */
-function partOf(b: Builder, pairs: Value, part: 0 | 1): Value {
-  const axis = rankOf(pairs) - 1;
-  return b.Squeeze(b.Slice(pairs, { axes: [axis], starts: [part], ends: [part + 1] }), [axis]);
-}
-
 /** The last two axes, cut or filled up with zeros to the lengths that are given; of the last one, half is enough. */
 const rfft2d: Row = (x, b) => {
   const v = x.input(0);
@@ -30,7 +24,7 @@ const rfft2d: Row = (x, b) => {
 };
 
 const magnitude: Row = (x, b) => {
-  const [re, im] = [partOf(b, x.raw(0), 0), partOf(b, x.raw(0), 1)];
+  const [re, im] = ([0, 1] as const).map(part => x.operand(0).part(part).raw) as [Value, Value];
   return b.Sqrt(b.Add(b.Mul(re, re), b.Mul(im, im)));
 };
 
@@ -49,8 +43,8 @@ const multinomial: Row = (x, b) => {
 
 export const other: Rows = {
   RFFT2D: rfft2d,
-  REAL: (x, b) => partOf(b, x.raw(0), 0),
-  IMAG: (x, b) => partOf(b, x.raw(0), 1),
+  REAL: x => x.operand(0).part(0).raw,
+  IMAG: x => x.operand(0).part(1).raw,
   COMPLEX_ABS: magnitude,
   RANDOM_UNIFORM: (x, b) => b.RandomUniformLike({ input: shaped(x, b) }, seedOf(x)),
   RANDOM_STANDARD_NORMAL: (x, b) => b.RandomNormalLike({ input: shaped(x, b) }, seedOf(x)),

@@ -4,11 +4,20 @@ import type { Value } from '../../../ir/graph.ts';
 import type { Builder, Size } from '../../../ops/builder.ts';
 import { contentsOf, numbersIn, shapeOf } from '../../../ops/shapes.ts';
 import { settled } from '../../../ops/sizing.ts';
+import type { Handle } from '../../tensorflow/handles.ts';
 import type { GraphReader, Operand } from '../graph-reader.ts';
 import { type OptionsTable, type optionsOf, schemaDefaults } from '../options.ts';
+import { partType } from '../pairs.ts';
 import { sameQuantization } from '../quantization.ts';
 import type { ActivationFunctionType, Tables } from '../schema.gen.ts';
 import type { TensorInfo } from '../tensors.ts';
+
+interface Given {
+  readonly operands: readonly (Operand | undefined)[];
+  readonly outputs: readonly TensorInfo[];
+  readonly intermediates: readonly (TensorInfo | undefined)[];
+  readonly options: ReturnType<typeof optionsOf>;
+}
 
 /** Operands of a call by place, with accessors that check what they hand out. */
 export class Call {
@@ -21,16 +30,7 @@ export class Call {
   readonly #operands: readonly (Operand | undefined)[];
   readonly #options: ReturnType<typeof optionsOf>;
 
-  constructor(
-    name: string,
-    reader: GraphReader,
-    given: {
-      operands: readonly (Operand | undefined)[];
-      outputs: readonly TensorInfo[];
-      intermediates: readonly (TensorInfo | undefined)[];
-      options: ReturnType<typeof optionsOf>;
-    },
-  ) {
+  constructor(name: string, reader: GraphReader, given: Given) {
     this.name = name;
     this.reader = reader;
     this.outputs = given.outputs;
@@ -48,6 +48,19 @@ export class Call {
   /** Whether an input was given. */
   has(i: number): boolean {
     return this.#operands[i] !== undefined;
+  }
+  /** Whether it takes or gives complex numbers. */
+  get isComplex(): boolean {
+    return [...this.#operands.map(o => o?.info), ...this.outputs].some(info => partType(info?.element));
+  }
+  /** The same call on the real or on the imaginary part of each complex number. */
+  part(part: 0 | 1): Call {
+    return new Call(this.name, this.reader, {
+      operands: this.#operands.map(o => o?.part(part)),
+      outputs: this.outputs.map(info => ({ ...info, element: partType(info.element) ?? info.element })),
+      intermediates: this.intermediates,
+      options: this.#options,
+    });
   }
   operand(i: number): Operand {
     const operand = this.#operands[i];
@@ -142,7 +155,7 @@ export class Call {
 }
 
 /** Builds what an operator computes; several results in the order of its outputs. */
-export type Row = (x: Call, b: Builder) => Value | readonly (Value | undefined)[];
+export type Row = (x: Call, b: Builder) => Value | readonly Handle[];
 
 /** Rows by the names of the schema. */
 export type Rows = Readonly<Record<string, Row>>;

@@ -52,7 +52,7 @@ function graphOf(
   outputs: readonly Ref[],
   isSingle = false,
 ): GraphArg {
-  const given = captured.map(ref => w.e.captures.get(ref) ?? new Ref(w.e.t.unique(ref.name), ref.type));
+  const given = captured.map(ref => w.e.captures.get(ref) ?? new Ref(w.e.t.argument(ref.name), ref.type));
   return new GraphArg(name, [...inputs, ...given], w.calls(outputs), outputs, isSingle);
 }
 
@@ -90,7 +90,7 @@ const loop: ControlRow = (n, writer) => {
   const types = bodyInputsOf(node, node.inputs)!.types;
   const inputs = body.inputs.map((v, i) => {
     v.type ??= types[i];
-    return i < 2 ? new Ref(w.e.t.unique(v.name), i === 0 ? whole : truth) : w.input(v);
+    return i < 2 ? new Ref(w.e.t.argument(v.name), i === 0 ? whole : truth) : w.input(v);
   });
   // The body may want its own two as vectors of one element.
   for (const i of [0, 1]) {
@@ -111,7 +111,7 @@ const loop: ControlRow = (n, writer) => {
     }),
   ];
   const test = writer.nested();
-  const seen = [...inputs, ...gathered].map(ref => new Ref(test.e.t.unique(ref.name), ref.type));
+  const seen = [...inputs, ...gathered].map(ref => new Ref(test.e.t.argument(ref.name), ref.type));
   const isAnother = limit
     ? test.e.t.call(
         'aten.logical_and.default',

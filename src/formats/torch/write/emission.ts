@@ -75,7 +75,7 @@ export class Emission {
 
   /** A tensor of the graph around this one, as an input of this one. */
   captured(ref: Ref): Ref {
-    const own = this.captures.get(ref) ?? new Ref(this.t.unique(ref.name), ref.type);
+    const own = this.captures.get(ref) ?? new Ref(this.t.argument(ref.name), ref.type);
     this.captures.set(ref, own);
     return own;
   }
@@ -138,9 +138,14 @@ export class Emission {
     );
   }
 
-  /** The same where numbers beyond every size are its end, as in Slice. */
+  /**
+   * The same where numbers beyond every size are its end, as in Slice. A list whose length only the run knows is taken as of one element,
+   * which reading it as a number checks.
+   */
   bounds(v: Value): (number | Ref)[] {
-    return contentsOf(v) ? this.numbers(v) : ((boundsOf(v) as number[] | undefined) ?? this.numbers(v));
+    if (contentsOf(v)) return this.numbers(v);
+    const known = boundsOf(v) as number[] | undefined;
+    return known ?? (typeof typeOf(v).shape?.[0] === 'number' ? this.numbers(v) : [this.item(this.tensor(v))]);
   }
 
   /** The one element of a tensor as a number. */

@@ -15,6 +15,7 @@ import { upgrade } from '../../../opset/upgrade.ts';
 import { constantValue } from '../../../passes/fold.ts';
 import { bodyValues, rewriteAll, sequences, unroll } from '../../../passes/index.ts';
 import { inline } from '../../../passes/inline.ts';
+import { rebuild } from '../../../passes/rebuild.ts';
 import type { TargetNames } from '../../format.ts';
 import { controlRows, type GraphWriter, type Part } from './control.ts';
 import { Emission, gap, isComputed, isTorchType, NodeEmission } from './emission.ts';
@@ -29,8 +30,10 @@ import { sayMap } from './scalars.ts';
 export function programOf(model: Model): TorchProgram {
   const newest = upgrade(model, { nest: typedBodies });
   const graph = inline(newest);
-  rewriteAll(graph, [unroll, sequences]);
-  return writeGraph(graph);
+  const edits = rewriteAll(graph, [unroll, sequences]);
+  // What stands for a sequence says more about its tensors than their type did.
+  const isTold = (edits.get(sequences.name) ?? 0) > 0;
+  return writeGraph(isTold ? rebuild(graph, undefined, undefined, undefined, { nest: typedBodies }) : graph);
 }
 
 /** Say what the tensors and calls of a program are called in its file. */

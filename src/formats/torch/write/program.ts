@@ -129,6 +129,14 @@ export class ProgramBuilder {
     return name;
   }
 
+  /**
+   * A name for an argument of a nested graph. PyTorch calls an argument with the name of a builtin of Python, such as `slice`, `slice_1` when it
+   * runs the graph, whether another argument is called so or not.
+   */
+  argument(wish: string): string {
+    return this.unique(wish.replace(/_(\d+)$/, '_$1_'));
+  }
+
   /** Say that sizes of an input are found there. */
   declare(ref: Ref): void {
     // Unnamed sizes of inputs are found there too.
