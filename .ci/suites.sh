@@ -129,6 +129,7 @@ autograd() { "$python" test/interop/gradients.py --third "$third"; }
 # Losses, optimizers and schedules beside PyTorch, networks trained beside it, and its recorded runs, replayed by us and by ONNX Runtime.
 training_parts() { "$python" test/interop/training_parts.py; }
 training_example() { npm run build:native && "$python" test/interop/training_example.py; }
+training_digits() { npm run build:native && "$python" test/interop/training_digits.py "$cache/shipped"; }
 training_runs() {
   local part="--steps 6 --forms infer,pt2"
   [ "$third" = all ] && part=""
@@ -221,6 +222,7 @@ suite optimised 200 optimised
 suite gradients $((120 * whole)) gradients
 suite training_parts 120 training_parts
 suite training_example 200 training_example
+suite training_digits 200 training_digits
 suite training_runs $((400 * whole)) training_runs
 suite autograd $((150 * whole)) autograd
 suite types 120 types

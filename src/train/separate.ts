@@ -1,6 +1,7 @@
 // Weights that an exporter stored once because they were equal when it looked: each is a weight of its own again. PyTorch's exporter writes
-// the others as Identity nodes. What is all one number, as new scales and offsets are, was equal by chance; so were the numbers that batch
-// normalisation remembers. Others are taken to be shared, as an embedding and the layer after it are.
+// the others as Identity nodes. What is all one number, as new scales and offsets are, was equal by chance; so was what batch normalisations
+// read: where two are added, their offsets had the same gradient in every step. Others are taken to be shared, as an embedding and the layer
+// after it are.
 import { allNodes, type Graph, Value } from '../ir/graph.ts';
 import { Tensor } from '../ir/tensor.ts';
 import { isFloat } from '../ir/types.ts';
@@ -9,11 +10,11 @@ import { isBatchNorm } from './training-form.ts';
 /** Separate such weights of a graph, in place; whether there were some. */
 export function separateEqual(graph: Graph): boolean {
   const replaced = new Map<Value, Value>();
-  const remembered = new Set([...allNodes(graph)].filter(isBatchNorm).flatMap(node => node.inputs.slice(3, 5)));
+  const ofBatchNorm = new Set([...allNodes(graph)].filter(isBatchNorm).flatMap(node => node.inputs.slice(1)));
   graph.nodes = graph.nodes.filter(node => {
     const [from, made] = [node.inputs[0], node.outputs[0]];
     const isCopy = node.op === 'Identity' && node.domain === '' && from?.tensor && isFloat(from.tensor.type);
-    if (!isCopy || !made || !(remembered.has(made) || isUniform(from.tensor!))) return true;
+    if (!isCopy || !made || !(ofBatchNorm.has(made) || isUniform(from.tensor!))) return true;
     const { type, content, dims } = from.tensor!;
     replaced.set(made, new Value(made.name, undefined, { tensor: new Tensor(type, content, dims), parameter: from.parameter }));
     return false;

@@ -111,3 +111,21 @@ test('the best model is known after going on from a checkpoint too', async () =>
   expect(valuesOf(later.best!.tensors)).toEqual(valuesOf(first.tensors));
   expect(valuesOf(later.tensors)).not.toEqual(valuesOf(first.tensors));
 });
+
+test('offsets of batch normalisations that an exporter stored once are apart; weights of products that are one stay one', async () => {
+  const net = mlp(3, (b, h) => {
+    const [scale, offset] = [weight('bn.weight', [8], 5), weight('bn.bias', [8], 6)];
+    const normal = (B: Value, i: number): Value => {
+      const stored = (value: number) => b.constant(new Float32Array(8).fill(value), 'float32', [8], `bn.${i}.${value}`);
+      return b.BatchNormalization({ X: h, scale, B, input_mean: stored(i), input_var: stored(i + 2) }).Y;
+    };
+    const square = weight('square', [8, 8], 7);
+    const both = b.Add(normal(offset, 0), normal(b.emit('Identity', [offset], {}, { outputs: ['other.bias'] })[0]!, 1));
+    return b.MatMul(b.MatMul(both, square), b.emit('Identity', [square], {}, { outputs: ['other.square'] })[0]!);
+  });
+  const { signature, tensors } = await train(net, examples(20), options);
+  const names = signature.parameters.map(p => p.name);
+  expect(names).toContain('other.bias');
+  expect(names).not.toContain('other.square');
+  expect(valuesOf(tensors)['other.bias']).toEqual(valuesOf(tensors)['bn.bias']);
+});
