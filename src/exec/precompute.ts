@@ -5,7 +5,7 @@ import { byteLength } from '../ir/types.ts';
 import type { View } from '../kernels/kernel.ts';
 import type { Backend } from './backend.ts';
 import { withoutJoin } from './joins.ts';
-import { type BufferFacts, fuseMaps, type Plan, type Step } from './plan.ts';
+import { type BufferFacts, fuseMaps, type Plan, type Step, withoutUnread } from './plan.ts';
 import { inlineScalars } from './scalars.ts';
 
 /** Results may take so many bytes more than the constants that they come from: weights that a graph unpacks stay packed. */
@@ -16,17 +16,54 @@ export async function precompute(plan: Plan, backend: Backend): Promise<Plan> {
   const steps = constantSteps(plan);
   if (steps.size === 0) return plan;
   const made = new Set([...steps].flatMap(s => s.outputs.map(y => y.buffer)));
-  const read = new Set(
-    plan.steps.filter(s => !steps.has(s)).flatMap(s => s.inputs.flatMap(v => (v && made.has(v.buffer) ? [v.buffer] : []))),
-  );
-  if (read.size === 0 || bytesOf(plan, read) > bytesOf(plan, constantsOf(plan, steps)) + mostGrowth) return plan;
-  const outputs = [...read];
-  const tensors = await runEarly(plan, steps, outputs, backend);
-  const content = new Map(outputs.map((buffer, i) => [buffer, tensors[i]!]));
-  const buffers = plan.buffers.map((b, i): BufferFacts => (content.has(i) ? { ...b, role: 'constant', tensor: content.get(i)! } : b));
+  const read = new Set(plan.steps.flatMap(s => (steps.has(s) ? [] : s.inputs.flatMap(v => (v && made.has(v.buffer) ? [v.buffer] : [])))));
+  const chosen = worthIt(plan, steps, read);
+  if (chosen.outputs.length === 0) return plan;
+  const tensors = await runEarly(plan, chosen.steps, chosen.outputs, backend);
+  // Constants of their own: what makes the buffers stays where something else that it makes is read.
+  const constants = new Map(chosen.outputs.map((buffer, i) => [buffer, plan.buffers.length + i]));
+  const buffers = chosen.outputs.map((buffer, i): BufferFacts => ({ ...plan.buffers[buffer]!, role: 'constant', tensor: tensors[i]! }));
+  const placed = (v: View | undefined): View | undefined => v && { ...v, buffer: constants.get(v.buffer) ?? v.buffer };
   // A map whose product is a constant now joins nothing.
-  const left = plan.steps.flatMap((s, at) => (steps.has(s) ? [] : [s.joins && steps.has(plan.steps[at - 1]!) ? withoutJoin(s) : s]));
-  return withoutUnused({ ...plan, buffers, steps: left });
+  const isDone = (s: Step | undefined): boolean => s?.outputs.some(y => constants.has(y.buffer)) ?? false;
+  const left = plan.steps.map((s, at) => ({
+    ...(s.joins && isDone(plan.steps[at - 1]) ? withoutJoin(s) : s),
+    inputs: s.inputs.map(placed),
+  }));
+  return withoutUnread({ ...plan, buffers: [...plan.buffers, ...buffers], steps: left });
+}
+
+/** Of what others read: the buffers that pay, each constant counted once, and the steps that make them. */
+function worthIt(plan: Plan, constant: ReadonlySet<Step>, read: ReadonlySet<number>) {
+  const writers = new Map<number, Step[]>();
+  for (const s of constant) for (const y of s.outputs) writers.set(y.buffer, [...(writers.get(y.buffer) ?? []), s]);
+  const steps = new Set<Step>();
+  const counted = new Set<number>();
+  let growth = mostGrowth;
+  const outputs = [...read].filter(buffer => {
+    const own = makersOf(buffer, writers);
+    const from = new Set([...constantsOf(plan, own)].filter(c => !counted.has(c)));
+    const more = bytesOf(plan, [buffer]) - bytesOf(plan, from);
+    if (more > growth) return false;
+    growth -= Math.max(0, more);
+    for (const c of from) counted.add(c);
+    for (const s of own) steps.add(s);
+    return true;
+  });
+  return { outputs, steps };
+}
+
+/** The steps that a buffer follows from. */
+function makersOf(buffer: number, writers: ReadonlyMap<number, readonly Step[]>): ReadonlySet<Step> {
+  const found = new Set<Step>();
+  const open = [buffer];
+  for (let at = open.pop(); at !== undefined; at = open.pop())
+    for (const s of writers.get(at) ?? []) {
+      if (found.has(s)) continue;
+      found.add(s);
+      open.push(...s.inputs.flatMap(v => (v ? [v.buffer] : [])));
+    }
+  return found;
 }
 
 /** What such steps make of some buffers, each as a whole. */
@@ -57,13 +94,6 @@ export async function runEarly(
   const tensors = await (await executable.bind(new Map())).run([]);
   await executable.dispose();
   return tensors;
-}
-
-/** Constants that nothing reads any more are not kept. */
-function withoutUnused(plan: Plan): Plan {
-  const read = new Set(plan.steps.flatMap(s => s.inputs.map(v => v?.buffer)));
-  const isUnused = (b: BufferFacts, i: number): boolean => b.role === 'constant' && !read.has(i);
-  return { ...plan, buffers: plan.buffers.map((b, i) => (isUnused(b, i) ? { type: b.type, role: b.role, size: 0 } : b)) };
 }
 
 /** Steps with fixed sizes whose inputs are constants or made by such steps alone. */
@@ -99,5 +129,5 @@ function isFixed({ kernel, inputs, outputs }: Step): boolean {
 const constantsOf = (plan: Plan, steps: ReadonlySet<Step>): ReadonlySet<number> =>
   new Set([...steps].flatMap(s => s.inputs.flatMap(v => (v && plan.buffers[v.buffer]!.role === 'constant' ? [v.buffer] : []))));
 
-const bytesOf = (plan: Plan, buffers: ReadonlySet<number>): number =>
+const bytesOf = (plan: Plan, buffers: Iterable<number>): number =>
   [...buffers].reduce((n, b) => n + byteLength(plan.buffers[b]!.type, plan.buffers[b]!.size as number), 0);

@@ -67,6 +67,24 @@ test('what depends on constants alone is computed once, and a loop of known leng
   expect(Math.max(...a.map((v, i) => Math.abs(v - b[i]!)))).toBeLessThan(1e-6);
 });
 
+test('a constant that would grow is made in each run, others are made once', async () => {
+  const model = modelOf([input('x', [2, 70_000])], (b, x) => {
+    const turned = b.Transpose(b.constant(Float32Array.of(1, 2, 3, 4, 5, 6), 'float32', [3, 2]), [1, 0]);
+    const { Values, Indices } = b.TopK({ X: turned, K: b.ints([2]) });
+    const grown = b.Cos(b.Expand(Values, [35_000, 2, 2]));
+    const places = b.ReduceSum(b.Cast(Indices, 'float32'), { axes: [0, 1], keepdims: 0 });
+    return b.Add(b.Add(x, b.Reshape(grown, [2, 70_000])), places);
+  });
+  const x = new Tensor('float32', new Float32Array(140_000), [2, 70_000]);
+  const labels = (await (await session(model)).profile({ x })).map(e => e.label).join();
+  expect(labels).toContain('Cos');
+  expect(labels).not.toContain('ReduceSum');
+  const [optimized, oracle] = await Promise.all(
+    [true, false].map(async optimize => (await Session.create(model, { backend: referenceBackend(), optimize })).run({ x })),
+  );
+  expect(optimized!['y']!.data).toEqual(oracle!['y']!.data);
+});
+
 describe('sizes', () => {
   test('one plan serves every size of an open axis', async () => {
     const s = await session(modelOf([input('x', ['n', 2])], (b, x) => b.ReduceSum(x, { axes: [0], keepdims: 0 })));
