@@ -86,7 +86,7 @@ tensorflow() { local names && names=$(open_cases tf) && judge tf "$names" saved_
 # TensorFlow.js graphs that the real converter writes, and those of the corpus.
 tfjs() { open_cases tf >/dev/null && "$python" test/interop/tfjs.py --corpus "$corpus/tf"; }
 # Every case instead of a third: three times as many, and no end after so many seconds.
-if [ "$third" = all ]; then whole=4 most=100000; else whole=1 most=300; fi
+if [ "$third" = all ]; then whole=4 most=100000; else whole=1 most=200; fi
 aten() { "$python" test/interop/aten.py --third "$third"; }
 architectures() { "$python" test/interop/architectures.py --third "$third" --limit "$most"; }
 core_aten() { "$python" test/interop/architectures.py --third "$third" --limit "$((most * 2 / 3))" --core --only 'transformers/*'; }
@@ -203,7 +203,7 @@ roundtrip() {
 suite test 450 npm_test
 suite start 60 start
 suite check 60 npm run check
-suite native 240 native
+suite native 300 native
 suite packages 400 packages
 suite sanitizers 600 sanitizers
 suite threads 300 threads

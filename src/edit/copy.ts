@@ -4,7 +4,7 @@ import { fail } from '../errors.ts';
 import { type Attribute, type Attributes, Graph, type Meta, Model, Node, type Output, Value } from '../ir/graph.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import type { ValueType } from '../ir/types.ts';
-import { rowOf } from '../ops/index.ts';
+import { namingAttributes } from '../ops/index.ts';
 
 /** What is different in the copy. */
 export interface Changes {
@@ -88,10 +88,9 @@ export class Copy {
     return new Map([...attributes].map(([name, a]) => [name, copied(a)]));
   }
 
-  #withNames({ op, domain }: Node, attributes: Attributes): Attributes {
-    const row = rowOf(op, domain);
-    const naming = row && 'gap' in row ? row.namesValues : undefined;
-    if (!naming) return attributes;
+  #withNames(node: Node, attributes: Attributes): Attributes {
+    const naming = namingAttributes(node);
+    if (naming.length === 0) return attributes;
     const { name } = this.#changes;
     const renamed = (key: string, a: Attribute): Attribute => {
       if (!naming.includes(key)) return a;

@@ -12,14 +12,20 @@ export function* readsOf(node: Node): Generator<Value> {
 
 /**
  * The graph's own nodes, each after the nodes it reads from, or the nodes of one circle in the order in which they read each
- * other. Stable: a node moves only in front of one that reads it. Linear time, no recursion over nodes.
+ * other. Stable: a node moves only in front of one that reads it. Linear time, no recursion over nodes. `named` gives the values that a node
+ * depends on by their names alone.
  */
-export function sortedNodes(graph: Graph): { readonly nodes: Node[] } | { readonly cycle: Node[] } {
+export function sortedNodes(
+  graph: Graph,
+  named: (node: Node) => readonly string[] = () => [],
+): { readonly nodes: Node[] } | { readonly cycle: Node[] } {
+  const makers = new Map(graph.nodes.flatMap(node => node.outputs.flatMap(v => (v ? [[v.name, node] as const] : []))));
+  const before = (node: Node): readonly Node[] => named(node).flatMap(name => makers.get(name) ?? []);
   const state = new Map<Node, 'waiting' | 'open' | 'done'>(graph.nodes.map(node => [node, 'waiting']));
   const nodes: Node[] = [];
   for (const start of graph.nodes) {
     if (state.get(start) !== 'waiting') continue;
-    const path = [open(start, state)];
+    const path = [open(start, state, before(start))];
     while (path.length > 0) {
       const { node, sources } = path.at(-1)!;
       const next = sources.pop();
@@ -28,7 +34,7 @@ export function sortedNodes(graph: Graph): { readonly nodes: Node[] } | { readon
         nodes.push(node);
         path.pop();
       } else if (state.get(next) === 'open') return { cycle: circle(path, next) };
-      else if (state.get(next) === 'waiting') path.push(open(next, state));
+      else if (state.get(next) === 'waiting') path.push(open(next, state, before(next)));
     }
   }
   return { nodes };
@@ -40,10 +46,14 @@ interface Step {
   readonly sources: Node[];
 }
 
-function open(node: Node, state: Map<Node, 'waiting' | 'open' | 'done'>): Step {
+function open(node: Node, state: Map<Node, 'waiting' | 'open' | 'done'>, more: readonly Node[]): Step {
   state.set(node, 'open');
   const sources: Node[] = [];
-  for (const { producer } of readsOf(node)) if (producer && state.has(producer) && state.get(producer) !== 'done') sources.push(producer);
+  const add = (source: Node): void => {
+    if (state.has(source) && state.get(source) !== 'done') sources.push(source);
+  };
+  for (const { producer } of readsOf(node)) if (producer) add(producer);
+  more.forEach(add);
   return { node, sources: sources.reverse() };
 }
 

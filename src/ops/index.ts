@@ -1,5 +1,6 @@
 // What every operator means: the families merged into one table a domain; that of the standard is complete by type.
 
+import type { Node } from '../ir/graph.ts';
 import { attention } from './attention.ts';
 import { constants } from './constant.ts';
 import { control } from './control.ts';
@@ -85,3 +86,16 @@ export function rowOf(op: string, domain = ''): Row<OpName> | undefined {
   if (table && Object.hasOwn(table, op)) return table[op];
   return key === '' && Object.hasOwn(strays, op) ? strays[op] : undefined;
 }
+
+/** The attributes of an operator that name values of the graph around it. */
+export function namingAttributes({ op, domain }: Pick<Node, 'op' | 'domain'>): readonly string[] {
+  const row = rowOf(op, domain);
+  return (row && 'gap' in row ? row.namesValues : undefined) ?? [];
+}
+
+/** The values that a node depends on by their names alone. */
+export const namedValues = (node: Node): readonly string[] =>
+  namingAttributes(node).flatMap(key => {
+    const a = node.attributes.get(key);
+    return a?.kind === 'string' ? [a.value] : a?.kind === 'strings' ? a.value : [];
+  });

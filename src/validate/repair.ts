@@ -12,6 +12,7 @@ import { resident, type Tensor } from '../ir/tensor.ts';
 import { quoted } from '../ir/text.ts';
 import { formatType } from '../ir/types.ts';
 import { circleText, verifyModel } from '../ir/verify.ts';
+import { namedValues } from '../ops/index.ts';
 import { irVersionFor, newestOpset, type OpSchema, releasedOpset, schemaOf } from '../ops/schema.ts';
 import { onlyGrew, stepOf } from '../opset/form.ts';
 import { inferTypes } from '../opset/infer.ts';
@@ -87,7 +88,7 @@ class OrderedCopy extends Copy {
 
   override graph(graph: Graph): Graph {
     const { inputs, outputs, initializers, meta } = graph;
-    const sorted = sortedNodes(graph);
+    const sorted = sortedNodes(graph, namedValues);
     if ('cycle' in sorted) throw fail('E1105', circleText(sorted.cycle));
     const moved = sorted.nodes.filter((node, i) => node !== graph.nodes[i]).length;
     if (moved > 0)

@@ -74,3 +74,10 @@ test('sorting moves only what is read too early, at any depth, and takes a chain
   const other = op('Other', [x]);
   expect(sortedNodes(graph([x], [loop, other, late], out(loop)))).toEqual({ nodes: [late, loop, other] });
 });
+
+test('what a node depends on by name comes before it', () => {
+  const [a, b] = [op('A', [x]), op('B', [x])];
+  const g = graph([x], [b, a], out(b));
+  expect(sortedNodes(g)).toEqual({ nodes: [b, a] });
+  expect(sortedNodes(g, n => (n === b ? ['a', 'none'] : []))).toEqual({ nodes: [a, b] });
+});

@@ -5,6 +5,7 @@ import type { Source } from '../../codec/source.ts';
 import { type Code, type Finding, fail, ModelError, warning } from '../../errors.ts';
 import { Graph, Model, subgraphs } from '../../ir/graph.ts';
 import { sortedNodes } from '../../ir/order.ts';
+import { namedValues } from '../../ops/index.ts';
 import { maxIrVersion } from '../../ops/schema.ts';
 import type { ReadLimits } from '../format.ts';
 import { type OpenExternal, verifyChecksums, warnOverlaps } from './external.ts';
@@ -111,7 +112,7 @@ export function loadable({ model, findings }: ReadResult): ReadResult {
 
 /** Bring the nodes of a graph and of those nested in it into order; circles were found when they were read. */
 function sortGraph(graph: Graph): void {
-  const sorted = sortedNodes(graph);
+  const sorted = sortedNodes(graph, namedValues);
   if ('nodes' in sorted) graph.nodes = sorted.nodes;
   for (const node of graph.nodes) for (const [, inner] of subgraphs(node)) sortGraph(inner);
 }
