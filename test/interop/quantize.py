@@ -26,9 +26,9 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 ROOT = Path(__file__).resolve().parents[2]
 CASES = "mlp lenet resnet18 mobilenet_v2 bert_tiny gpt2_tiny".split()
 # Least dB against the float model, and against omnix. In MatMul with integer weights ONNX Runtime rounds what they are multiplied with to 8 bits.
-# In the static scheme a number that lies between two steps may be rounded to either: of bert_tiny 2 of 3,264 are, in the first layer where
-# backends differ, by one step. What follows from them is 30 dB below what quantising loses.
-BOUNDS = {"dynamic": (25, 100), "static": (15, 75), "int8": (27, 40), "int4": (17, 40)}
+BOUNDS = {"dynamic": (25, 100), "static": (15, 100), "int8": (27, 40), "int4": (17, 40)}
+# Where the static scheme agrees less, what differs has to begin with numbers that float32 puts between two steps, at most this share of a tensor.
+MOST_TIES = 1e-3
 # Outputs are few and errors chance: of mobilenet_v2 its own model with weights of 8 bits is 4.5 dB worse than that with 7.
 SLACK = 5
 # What no fused form took the place of.
@@ -106,6 +106,24 @@ def judge(case, scheme, backend, folder):
     return snr(want, got), snr(dict(np.load(made)), got), theirs(path, scheme, feeds, judged, folder), out.stat().st_size / path.stat().st_size
 
 
+def begins_with_ties(judged, backend, folder):
+    """Whether what two engines differ in begins where numbers lie between two steps: the first integers that are not the same, in the order
+    of the nodes, are few and one step apart."""
+    model, made = onnx.load(folder / "quantized.onnx"), folder / "made.npz"
+    kinds = {i.name: i.data_type for i in model.graph.initializer}
+    steps = [(n.output[0], kinds[n.input[2]]) for n in model.graph.node if n.op_type == "QuantizeLinear" and len(n.input) > 2]
+    model.graph.output.extend(onnx.helper.make_tensor_value_info(name, kind, None) for name, kind in steps)
+    onnx.save(model, folder / "steps.onnx")
+    omnix("run", folder / "steps.onnx", "--inputs", judged, "-o", made, "--overwrite", "--backend", backend)
+    ours, others = dict(np.load(made)), run(folder / "steps.onnx", dict(np.load(judged)))
+    for name, _ in steps:
+        apart = np.abs(ours[name].astype(np.int64) - others[name].astype(np.int64))
+        if apart.any():
+            print(f"   {name}: {np.count_nonzero(apart)} of {apart.size} differ, by {apart.max()} at most")
+            return apart.max() == 1 and np.count_nonzero(apart) <= MOST_TIES * apart.size
+    return False
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("corpus", type=Path)
@@ -123,7 +141,8 @@ def main():
                 try:
                     ours, same, other, size = judge(args.corpus / name, scheme, args.backend, Path(folder))
                     least, agreed = BOUNDS[scheme]
-                    ok = ours >= least and same >= agreed and (other is None or ours >= other - SLACK)
+                    alike = same >= agreed or (scheme == "static" and begins_with_ties(args.corpus / name / "inputs2.npz", args.backend, Path(folder)))
+                    ok = ours >= least and alike and (other is None or ours >= other - SLACK)
                     beside = "–" if other is None else f"{other:.1f}"
                     print(f"{name:14} {scheme:8} {ours:6.1f} {same:7.1f} {beside:>7}  {size:.0%}  {'ok' if ok else 'FAIL'}", flush=True)
                 except Exception as error:  # noqa: BLE001 every failure is a row of its own
