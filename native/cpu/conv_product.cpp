@@ -188,6 +188,15 @@ void multiply_strips(const Task& t, const Spread& spread) {
 /** Outputs below which a product is too narrow for its weights to be read anew, and how many are made at once instead. */
 constexpr int64_t narrow = 64, wide = 128;
 
+/** The windows of so many images. */
+struct Windows {
+  const int64_t images;
+  const Geometry geometry;
+  const Spread spread;
+  Windows(const Conv& kernel, const View& x, const View& w, const View& y, int64_t images)
+      : images(images), geometry(kernel, x, w, y, images), spread(geometry) {}
+};
+
 /** The weights of each group as they were packed when the plan was made, or now where several tasks read them. */
 class GroupWeights {
  public:
@@ -215,10 +224,11 @@ void conv_as_product(const Conv& kernel, const Operand& x, const Operand& w, con
   const int64_t all = y.view->shape[0], outputs = product(tail(y.view->shape));
   const int64_t at_once = outputs < narrow ? std::min(all, ceil_div(wide, outputs)) : 1, count = ceil_div(all, at_once) * kernel.group;
   const GroupWeights weights(kernel, w, all > at_once);
+  // The last images may be fewer.
+  const Windows each(kernel, *x.view, *w.view, *y.view, at_once), last(kernel, *x.view, *w.view, *y.view, all - (count / kernel.group - 1) * at_once);
   const auto one = [&](int64_t k) {
-    const int64_t image = k / kernel.group * at_once, images = std::min(at_once, all - image), group = k % kernel.group;
-    const Geometry geometry(kernel, *x.view, *w.view, *y.view, images);
-    const Spread spread(geometry);
+    const int64_t image = k / kernel.group * at_once, group = k % kernel.group;
+    const auto& [images, geometry, spread] = image + at_once < all ? each : last;
     const Task task{kernel, geometry, x, w, y, bias, following, weights.of(group), image, images, group};
     // Where images are small, most of what is spread are their borders.
     if (geometry.taps > 1 && spread.pays() && 2 * spread.columns() <= 3 * geometry.outputs) multiply_strips(task, spread);
