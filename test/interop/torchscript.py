@@ -21,6 +21,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from wheels import fetch  # noqa: E402
+
 warnings.filterwarnings("ignore")
 ROOT = Path(__file__).resolve().parents[2]
 rand = torch.randn
@@ -846,13 +849,11 @@ def judge(session, call, sets):
 
 def silero(folder):
     """The silero-vad package's program at both of its rates, 20 chunks each; nothing where the package cannot be had."""
-    home = Path.home() / ".cache" / "omnix" / "silero-vad-6.2.3"
-    path = home / "silero_vad" / "data" / "silero_vad.jit"
-    if not path.exists():
-        install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(home), "silero-vad==6.2.3"]
-        if subprocess.run(install, capture_output=True).returncode != 0 or not path.exists():
-            print("silero-vad: skipped, the package cannot be had")
-            return
+    inside = "silero_vad/data/silero_vad.jit"
+    home = fetch("silero-vad==6.2.3", Path.home() / ".cache" / "omnix", lambda name: name == inside)
+    if not home:
+        return
+    path = home / inside
     (folder / "silero.jit").write_bytes(path.read_bytes())
     for rate, samples in ((16000, 512), (8000, 256)):
 
