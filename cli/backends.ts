@@ -27,10 +27,19 @@ export async function backendNamed(name: string, options: NativeOptions = {}): P
   return backend;
 }
 
-/** The same for commands: where there is no addon that can be used, a line says why, and the reference backend computes. */
-export async function backendOrReference(name: string, options: NativeOptions, out: Output): Promise<Backend> {
-  const usable = name !== 'cpu' || (await (await backends.cpu()).available());
+/** What a command says of what computes. */
+export interface BackendChoice {
+  readonly backend: string;
+  readonly threads?: number | undefined;
+  /** Bytes. */
+  readonly maxMemory?: number | undefined;
+}
+
+/** The backend of a command: where there is no addon that can be used, a line says why, and the reference backend computes. */
+export async function backendFor({ backend: name, threads, maxMemory: memory }: BackendChoice, out: Output): Promise<Backend> {
+  const options = { threads, ...(memory !== undefined && { memory }) };
+  const usable = name === 'cpu' ? await (await backends.cpu()).available() : true;
   if (usable === true) return backendNamed(name, options);
-  out.note(`backend cpu is not available: ${shown(usable as string, 400)}; the reference backend computes`);
+  out.note(`backend cpu is not available: ${shown(usable, 400)}; the reference backend computes`);
   return backendNamed('reference', options);
 }

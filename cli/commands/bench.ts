@@ -1,7 +1,7 @@
 // omnix bench: how long a model takes, run by run, beside ONNX Runtime on request.
 import { Session, withInputShapes } from '../../src/api.ts';
 import { type Arrays, feedsFor } from '../arrays.ts';
-import { backendOrReference } from '../backends.ts';
+import { backendFor } from '../backends.ts';
 import { readModel } from '../files.ts';
 import { type LimitOptions, runOptions } from '../limits.ts';
 import { type Engine, onnxRuntime } from '../onnxruntime.ts';
@@ -20,8 +20,8 @@ export interface BenchOptions extends LimitOptions {
 }
 
 export async function bench([path]: readonly string[], options: BenchOptions, out: Output): Promise<Outcome> {
-  const { threads, maxMemory: memory } = options;
-  const backend = await backendOrReference(options.backend, { threads, ...(memory !== undefined && { memory }) }, out);
+  const { threads } = options;
+  const backend = await backendFor(options, out);
   const shapes = parseShapes('--input-shape', options.inputShape ?? []);
   const reading = performance.now();
   const { model: read, findings } = await out.stage('read', () => readModel(path!, options));

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { checkData as checkModel, type DataSetResult } from '../../src/api.ts';
 import { dataSetsIn } from '../../src/node/data-sets.ts';
 import { type Comparison, defaultTolerance } from '../../src/validate/compare.ts';
-import { backendOrReference } from '../backends.ts';
+import { backendFor } from '../backends.ts';
 import { comparisonTable } from '../comparison.ts';
 import { readModel } from '../files.ts';
 import { type LimitOptions, runOptions } from '../limits.ts';
@@ -18,7 +18,7 @@ export interface CheckDataOptions extends LimitOptions {
 
 export async function checkData([folder]: readonly string[], options: CheckDataOptions, out: Output): Promise<Outcome> {
   const tolerance = { rtol: options.rtol ?? defaultTolerance.rtol, atol: options.atol ?? defaultTolerance.atol };
-  const backend = await backendOrReference(options.backend, options.maxMemory === undefined ? {} : { memory: options.maxMemory }, out);
+  const backend = await backendFor(options, out);
   const { model, findings } = await out.stage('read', () => readModel(join(folder!, 'model.onnx')));
   const sets = await dataSetsIn(folder!);
   const results = await out.stage('run', report => checkModel(model, sets, { tolerance, backend, run: runOptions(options, report) }));

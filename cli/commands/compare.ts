@@ -2,7 +2,7 @@
 import { Session } from '../../src/api.ts';
 import { compareArrays, defaultTolerance } from '../../src/validate/compare.ts';
 import { loadArrays, paired } from '../arrays.ts';
-import { backendOrReference } from '../backends.ts';
+import { backendFor } from '../backends.ts';
 import { comparisonLines } from '../comparison.ts';
 import { readModel } from '../files.ts';
 import { type LimitOptions, runOptions } from '../limits.ts';
@@ -18,7 +18,7 @@ export interface CompareOptions extends LimitOptions {
 
 export async function compare([path]: readonly string[], options: CompareOptions, out: Output): Promise<Outcome> {
   const tolerance = { rtol: options.rtol ?? defaultTolerance.rtol, atol: options.atol ?? defaultTolerance.atol };
-  const backend = await backendOrReference(options.backend, options.maxMemory === undefined ? {} : { memory: options.maxMemory }, out);
+  const backend = await backendFor(options, out);
   const { model, findings } = await out.stage('read', () => readModel(path!, options));
   const [given, expected] = await Promise.all([loadArrays(options.inputs), loadArrays(options.expect)]);
   const session = await out.stage('prepare', () => Session.create(model, { backend }));

@@ -4,7 +4,7 @@ import { bindPlan } from '../../src/exec/bind.ts';
 import { printPlan } from '../../src/exec/plan.ts';
 import { randomArrays } from '../../src/validate/random.ts';
 import { loadArrays, paired } from '../arrays.ts';
-import { backendOrReference } from '../backends.ts';
+import { backendFor } from '../backends.ts';
 import { readModel } from '../files.ts';
 import type { ReadLimitOptions } from '../limits.ts';
 import type { Outcome, Output } from '../output.ts';
@@ -20,7 +20,7 @@ export interface PlanOptions extends ReadLimitOptions {
 }
 
 export async function plan([path]: readonly string[], options: PlanOptions, out: Output): Promise<Outcome> {
-  const backend = await backendOrReference(options.backend, {}, out);
+  const backend = await backendFor(options, out);
   const shapes = parseShapes('--input-shape', options.inputShape ?? []);
   const { model, findings } = await out.stage('read', () => readModel(path!, options));
   const session = await Session.create(shapes ? withInputShapes(model, shapes) : model, { backend, optimize: options.optimize });

@@ -4,7 +4,7 @@ import type { ProfileEvent } from '../../src/exec/profile.ts';
 import { loadCpuAddon } from '../../src/node/addon.ts';
 import { writeFileAtomic } from '../../src/node/files.ts';
 import { feedsFor } from '../arrays.ts';
-import { backendOrReference } from '../backends.ts';
+import { backendFor } from '../backends.ts';
 import { checkOutput, readModel, whileWriting, writeToStdout } from '../files.ts';
 import { type LimitOptions, runOptions } from '../limits.ts';
 import type { Outcome, Output } from '../output.ts';
@@ -24,9 +24,9 @@ export interface ProfileOptions extends LimitOptions {
 }
 
 export async function profile([path]: readonly string[], options: ProfileOptions, out: Output): Promise<Outcome> {
-  const { threads, maxMemory: memory, overwrite = false } = options;
+  const { threads, overwrite = false } = options;
   if (options.trace !== undefined) checkOutput(options.trace, overwrite, { isText: true });
-  const backend = await backendOrReference(options.backend, { threads, ...(memory !== undefined && { memory }) }, out);
+  const backend = await backendFor(options, out);
   const shapes = parseShapes('--input-shape', options.inputShape ?? []);
   const { model, findings } = await out.stage('read', () => readModel(path!, options));
   const session = await Session.create(shapes ? withInputShapes(model, shapes) : model, { backend });

@@ -3,7 +3,7 @@ import type { ActivationType, Scheme } from '../../src/edit/quantize/index.ts';
 import { fail } from '../../src/errors.ts';
 import { type Quantized, quantize as quantizeModel } from '../../src/quantize.ts';
 import type { CalibrationMethod } from '../../src/validate/histogram.ts';
-import { backendOrReference } from '../backends.ts';
+import { backendFor } from '../backends.ts';
 import { type EditOptions, listOf } from '../edit.ts';
 import { checkOutput, readModel } from '../files.ts';
 import { type LimitOptions, runOptions } from '../limits.ts';
@@ -34,7 +34,7 @@ export async function quantize([input]: readonly string[], options: QuantizeOpti
   if (options.symmetric && options.asymmetric) throw fail('E4001', '--symmetric and --asymmetric contradict each other');
   checkOutput(options.output, options.overwrite ?? false, checkFormat(options));
   const { timeout, memory, seed } = runOptions(options);
-  const backend = await backendOrReference(options.backend, memory === undefined ? {} : { memory }, out);
+  const backend = await backendFor(options, out);
   const loaded = await out.stage('read', () => readModel(input!, options), readWords);
   const { scheme, calibrate, calibrationMethod, percentile, ops, exclude, perTensor, block, activationType, reduceRange, check } = options;
   const made = await out.stage(

@@ -6,7 +6,7 @@ import { Tensor } from '../../src/ir/tensor.ts';
 import { formatShape } from '../../src/ir/types.ts';
 import { writeFileAtomic } from '../../src/node/files.ts';
 import { loadArrays, paired, type Statistics, statisticsOf } from '../arrays.ts';
-import { backendOrReference } from '../backends.ts';
+import { backendFor } from '../backends.ts';
 import { checkOutput, readModel, whileWriting, writeToStdout } from '../files.ts';
 import { type LimitOptions, runOptions } from '../limits.ts';
 import { fileText, type Outcome, type Output } from '../output.ts';
@@ -23,7 +23,7 @@ export interface RunOptions extends LimitOptions {
 export async function run([path]: readonly string[], options: RunOptions, out: Output): Promise<Outcome> {
   const { output, overwrite = false } = options;
   if (output !== undefined) checkOutput(output, overwrite);
-  const backend = await backendOrReference(options.backend, options.maxMemory === undefined ? {} : { memory: options.maxMemory }, out);
+  const backend = await backendFor(options, out);
   const { model, findings } = await out.stage('read', () => readModel(path!, options));
   const given = await loadArrays(options.inputs);
   const session = await out.stage('prepare', () => Session.create(model, { backend }));

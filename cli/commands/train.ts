@@ -10,7 +10,7 @@ import { adapterWeights, type LoraModel, loraOptions, mergedLora, withLora } fro
 import { normalised, statisticsOf } from '../../src/train/loop/data.ts';
 import { fit as fitModel } from '../../src/train/loop/fit.ts';
 import type { FitOptions, Fitted } from '../../src/train/loop/fit-options.ts';
-import { backendOrReference } from '../backends.ts';
+import { backendFor } from '../backends.ts';
 import { checkOutput, readModel, whileWriting } from '../files.ts';
 import { JsonLines } from '../json-lines.ts';
 import { fileText, type Outcome, type Output } from '../output.ts';
@@ -130,7 +130,7 @@ async function fitOptions(settings: TrainSettings, lora: LoraModel | undefined, 
   return {
     loss: settings.loss!,
     optimizer: settings.optimizer ?? 'sgd',
-    backend: await backendOrReference(backend, { threads }, out),
+    backend: await backendFor({ backend, threads }, out),
     teacher: teacher === undefined ? undefined : await load(teacher),
     clip: clipOf(settings),
     ...{ lr, groups, batchNorm, dropout, schedule, epochs, steps, batch, shuffle, dropLast, accumulate, metrics },
