@@ -8,6 +8,7 @@ import { formatShape, formatType, type TensorType, type ValueType } from '../ir/
 import { takenBranch } from '../ops/control-types.ts';
 import { rowOf } from '../ops/index.ts';
 import { nearestName } from '../ops/schema.ts';
+import { isGradient } from '../ops/training.ts';
 import { upgrade } from '../opset/upgrade.ts';
 import { fold, rewriteAll } from '../passes/index.ts';
 import { inline } from '../passes/inline.ts';
@@ -60,7 +61,7 @@ export interface ValueInfo {
 
 /** Derivatives are derived by code of its own, which few models ask for. */
 async function withGradients(graph: Graph): Promise<Graph> {
-  if (!graph.nodes.some(node => node.op === 'Gradient' && node.domain === 'ai.onnx.preview.training')) return graph;
+  if (!graph.nodes.some(isGradient)) return graph;
   const { expandGradients } = await import('../train/gradient/expand.ts');
   return expandGradients(graph);
 }

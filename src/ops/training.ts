@@ -1,6 +1,6 @@
 // ai.onnx.preview.training: optimizer steps. Tensors come in groups: all values, then all gradients, then each kind of state.
 import { fail } from '../errors.ts';
-import type { Value } from '../ir/graph.ts';
+import type { Node, Value } from '../ir/graph.ts';
 import type { Builder } from './builder.ts';
 import type { OpName } from './names.gen.ts';
 import { type OtherFamily, otherComposite, type Row } from './row.ts';
@@ -110,3 +110,7 @@ export const training: OtherFamily = {
     };
   }),
 };
+
+/** Whether a node differentiates the graph around it. */
+export const isGradient = ({ op, domain }: Pick<Node, 'op' | 'domain'>): boolean =>
+  op === 'Gradient' && domain === 'ai.onnx.preview.training';

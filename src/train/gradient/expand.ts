@@ -4,12 +4,11 @@ import { fail } from '../../errors.ts';
 import type { Attributes, Graph, Node, Value } from '../../ir/graph.ts';
 import { quoted } from '../../ir/text.ts';
 import type { Builder } from '../../ops/builder.ts';
+import { isGradient } from '../../ops/training.ts';
 import { emitAgain, rebuild, type Visit } from '../../passes/rebuild.ts';
 import { zerosLike } from './broadcast.ts';
 import { readBy } from './driver.ts';
 import { gradients } from './index.ts';
-
-const isGradient = (node: Node): boolean => node.op === 'Gradient' && node.domain === 'ai.onnx.preview.training';
 
 /** The graph with the nodes of gradients in place of Gradient nodes; itself where it has none. */
 export function expandGradients(graph: Graph): Graph {

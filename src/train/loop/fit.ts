@@ -129,7 +129,7 @@ class Fit {
       this.#options.onEpoch?.(event);
       // What is left of the epoch is there for those who go on from here.
       if (!isWhole) break;
-      if (this.#schedule.every === 'epoch') this.#scheduleState = this.#schedule.advance(this.#scheduleState, this.#watched(event));
+      if (this.#schedule.every === 'epoch') this.#scheduleState = this.#schedule.advance(this.#scheduleState, this.#judging.watched(event));
       this.#epoch++;
       this.#done = this.#lossSum = this.#examples = 0;
       if (performance.now() - this.#kept > pace) await this.#checkpoint();
@@ -232,7 +232,7 @@ class Fit {
     const training: Scores = { loss: this.#lossSum / this.#examples, metrics: resultsOf(metrics) };
     const validation = this.#validation && (await this.#judging.evaluate(this.#trainer, this.#validation));
     const rate = this.#schedule.rate(this.#trainer.signature.rates[0]!.lr, this.#scheduleState);
-    const value = this.#judging.watched(validation ?? training);
+    const value = this.#judging.watched({ training, validation });
     const isBest = this.#judging.isBetter(value, this.#bestSoFar?.value);
     if (isBest) {
       this.#bestSoFar = { value, epoch: this.#epoch };
@@ -240,11 +240,6 @@ class Fit {
       this.#isBestKept = false;
     }
     return { epoch: this.#epoch, step: this.#trainer.steps, training, validation, rate, isBest };
-  }
-
-  /** The number that is watched, of the data to judge by where there is some. */
-  #watched({ training, validation }: EpochEvent): number {
-    return this.#judging.watched(validation ?? training);
   }
 
   #snapshot(): Checkpoint {

@@ -1,7 +1,7 @@
 // How good a model is: its loss and metrics on data, and which of two is better.
 import { fail } from '../../errors.ts';
 import { batchesOf, type Dataset, isDataset, prefetched, type Stream, sizeOf } from './data.ts';
-import type { FitOptions } from './fit-options.ts';
+import type { EpochEvent, FitOptions } from './fit-options.ts';
 import { type Metric, metricNamed } from './metrics.ts';
 import type { StepResult, Trainer } from './trainer.ts';
 
@@ -53,11 +53,12 @@ export class Judging {
   }
 
   /**
-   * The number that decides.
+   * The number that decides, of the data to judge by where there is some.
    * @throws ModelError E4001 where `monitor` names none
    */
-  watched({ loss, metrics }: Scores): number {
+  watched({ training, validation }: Pick<EpochEvent, 'training' | 'validation'>): number {
     const { monitor = 'loss' } = this.#options;
+    const { loss, metrics } = validation ?? training;
     const value = monitor === 'loss' ? loss : metrics[monitor];
     if (typeof value !== 'number') throw fail('E4001', `what is watched is no number among loss and the metrics: ${monitor}`);
     return value;
