@@ -335,6 +335,26 @@ describe('findings', () => {
     ],
     ['a node that reads itself', modelOf({ node: [node('Add', ['x', 'y'], ['y'])] }), ['E1103 graph.node[0].input[1]', 'E1105 graph']],
     [
+      'a gradient of what reads it',
+      modelOf(
+        {
+          node: [
+            node('Add', ['slope', 'x'], ['y']),
+            {
+              ...node('Gradient', ['x'], ['slope']),
+              domain: 'ai.onnx.preview.training',
+              attribute: [
+                { name: 'xs', type: 8, strings: [new TextEncoder().encode('x')] },
+                { name: 'y', type: 3, s: new TextEncoder().encode('y') },
+              ],
+            },
+          ],
+        },
+        { opset_import: [{ version: 21 }, { domain: 'ai.onnx.preview.training', version: 1 }] },
+      ),
+      ['E1103 graph.node[0].input[0]', 'E1105 graph'],
+    ],
+    [
       'a capture of a later value',
       modelOf({
         input: [info('x'), info('c', [], 9)],

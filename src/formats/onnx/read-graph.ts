@@ -8,6 +8,7 @@ import type { Tensor } from '../../ir/tensor.ts';
 import { escaped } from '../../ir/text.ts';
 import { formatType, isFloat, tensorType, type ValueType } from '../../ir/types.ts';
 import { circleText } from '../../ir/verify.ts';
+import { namedValues } from '../../ops/index.ts';
 import { normaliseDomain } from '../../ops/schema.ts';
 import { readAttributes } from './attributes.ts';
 import type { FunctionProto, GraphProto, NodeProto, SparseTensorProto, TensorProto, ValueInfoProto } from './proto.gen.ts';
@@ -323,7 +324,7 @@ class GraphReader {
   /** Adds E1105 where the nodes cannot be put in order. */
   finish(graph: Graph): Graph {
     if (!this.scope.unordered) return graph;
-    const sorted = sortedNodes(graph);
+    const sorted = sortedNodes(graph, namedValues);
     if ('cycle' in sorted) this.reading.add('E1105', circleText(sorted.cycle), { path: this.path, offset: graph.meta.at });
     else this.reading.hint('E1103', this.path, 'omnix convert writes the nodes in order');
     return graph;
