@@ -113,7 +113,6 @@ void check(const ArgReduce& r, const Step& s) {
   require(x.shape.size() == y.shape.size() && r.axis >= 0 && r.axis < static_cast<int64_t>(x.shape.size()), "argreduce: shapes do not match");
   for (size_t axis = 0; axis < x.shape.size(); axis++)
     require(y.shape[axis] == (static_cast<int64_t>(axis) == r.axis ? 1 : x.shape[axis]), "argreduce: shapes do not match");
-  require(x.shape[static_cast<size_t>(r.axis)] > 0 || product(y.shape) == 0, "argreduce over an empty axis");
 }
 
 /** Whole numbers with a scale for each block of them, without gaps. */

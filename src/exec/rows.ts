@@ -41,8 +41,8 @@ export function groupRows(plan: Plan): GroupedPlan {
   };
   order(plan.steps);
   const ordered = { ...plan, steps: steps.map((s, at) => (s.joins && !follows(s, steps[at - 1]) ? withoutJoin(s) : s)) };
-  const last = lastReaders(ordered);
-  return { plan: ordered, groups: groups.map(g => ({ ...g, inside: insideOf(ordered, g, last) })) };
+  const [begun, last] = [firstWriters(ordered), lastReaders(ordered)];
+  return { plan: ordered, groups: groups.map(g => ({ ...g, inside: insideOf(ordered, g, begun, last) })) };
 }
 
 const follows = (map: Step, before: Step | undefined): boolean =>
@@ -55,9 +55,24 @@ function lastReaders({ steps }: Plan): ReadonlyMap<number, number> {
   return last;
 }
 
-function insideOf(plan: Plan, { first, count }: Omit<RowGroup, 'inside'>, last: ReadonlyMap<number, number>): ReadonlySet<number> {
+/** The first step that writes to each buffer. */
+function firstWriters({ steps }: Plan): ReadonlyMap<number, number> {
+  const begun = new Map<number, number>();
+  for (const [at, s] of steps.entries()) for (const { buffer } of s.outputs) if (!begun.has(buffer)) begun.set(buffer, at);
+  return begun;
+}
+
+/** What only steps of the group write and read. */
+function insideOf(
+  plan: Plan,
+  { first, count }: Omit<RowGroup, 'inside'>,
+  begun: ReadonlyMap<number, number>,
+  last: ReadonlyMap<number, number>,
+): ReadonlySet<number> {
   const made = plan.steps.slice(first, first + count).flatMap(s => s.outputs.map(y => y.buffer));
-  return new Set(made.filter(b => plan.buffers[b]!.role === 'temporary' && last.has(b) && last.get(b)! < first + count));
+  return new Set(
+    made.filter(b => plan.buffers[b]!.role === 'temporary' && begun.get(b)! >= first && last.has(b) && last.get(b)! < first + count),
+  );
 }
 
 interface Growth {

@@ -1,6 +1,6 @@
 // Scaled dot product attention and rotary embeddings as bodies over the core, as the standard has them.
 import { fail } from '../errors.ts';
-import { addDims, type Dim, divideExactly, floorDivDims, mulDims, productOf, sameDim, subDims } from '../ir/dims.ts';
+import { addDims, type Dim, divideExactly, floorDivDims, formatDim, mulDims, productOf, sameDim, subDims } from '../ir/dims.ts';
 import type { Value } from '../ir/graph.ts';
 import { dataTypeOfCode, formatShape, type Shape, tensorType } from '../ir/types.ts';
 import type { Builder, Size } from './builder.ts';
@@ -206,6 +206,8 @@ function padded(mask: Value, { total }: Sizes, keys: Value, b: Builder): Value {
   const length = shapeOf(mask).at(-1) ?? 1;
   if (rankOf(mask) === 0 || sameDim(length, total)) return mask;
   const missing = subDims(total, length);
+  if (typeof missing === 'number' && missing < 0)
+    throw fail('E1305', `Attention: the mask ${formatShape(shapeOf(mask))} is longer than the ${formatDim(total)} keys`);
   const after = typeof missing === 'number' ? missing : b.Sub(b.sizes([b.dim(keys, -2)]), b.sizes([b.dim(mask, -1)]));
   const constant_value = elementOf(mask) === 'bool' ? b.constant(false, 'bool') : b.like(Number.NEGATIVE_INFINITY, mask);
   return b.Pad({ data: mask, pads: b.sizes([0, after]), constant_value, axes: b.ints([-1]) });

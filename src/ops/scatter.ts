@@ -14,8 +14,9 @@ export const scatters = {
   ScatterElements: {
     infer({ data, indices, updates }, { axis }) {
       const [to, at, from] = [shapeOf(data), shapeOf(indices), shapeOf(updates)];
-      axisOf(axis, to.length);
-      if (at.length !== to.length || from.length !== to.length || at.some((d, i) => differ(d, from[i]!)))
+      const on = axisOf(axis, to.length);
+      const isBeyond = (d: Dim, i: number): boolean => i !== on && typeof d === 'number' && typeof to[i] === 'number' && d > to[i];
+      if (at.length !== to.length || from.length !== to.length || at.some((d, i) => differ(d, from[i]!) || isBeyond(d, i)))
         throw fail('E1305', `ScatterElements: data ${formatShape(to)}, indices ${formatShape(at)}, updates ${formatShape(from)}`);
       return [data.type];
     },
@@ -35,7 +36,10 @@ export const scatters = {
       return [data.type];
     },
     plan({ data, indices, updates }, { reduction }, e) {
-      if (typeof indices.shape.at(-1) !== 'number') throw fail('E3009', 'ScatterND: the last size of the indices must be known');
+      const depth = indices.shape.at(-1);
+      if (typeof depth !== 'number') throw fail('E3009', 'ScatterND: the last size of the indices must be known');
+      const places = [...indices.shape.slice(0, -1), ...data.shape.slice(depth)];
+      for (const [axis, size] of places.entries()) e.equal(size, updates.shape[axis]!);
       return [scattered(e, data, [indices, updates], reduction, {})];
     },
   },
@@ -74,6 +78,7 @@ function scattered(e: Emitter, data: View, [indices, updates]: [View, View], red
   const by = reductions[reduction]!;
   const isHalf = by !== 'none' && (data.type === 'float16' || data.type === 'bfloat16');
   const [from, added] = isHalf ? [convert(e, data, 'float32'), convert(e, updates, 'float32')] : [data, updates];
+  if (at.axis !== undefined) for (const [axis, size] of indices.shape.entries()) e.equal(size, updates.shape[axis]!);
   const y = e.alloc(from.type, data.shape);
   e.step({ kind: 'copy' }, [from], [y]);
   e.step({ kind: 'scatter', by, ...at }, [indices, added], [y]);

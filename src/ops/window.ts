@@ -37,7 +37,7 @@ export function windowOf(op: string, input: Shape, kernel: readonly Dim[], at: W
   const strides = at.strides ?? range(rank).map(() => 1);
   const dilations = at.dilations ?? range(rank).map(() => 1);
   for (const [name, list] of Object.entries({ strides, dilations, kernel_shape: taps }))
-    if (list.length !== rank || list.some(n => n < 1))
+    if (list.length !== rank || list.some(n => n < 1 || n > endOfAxis))
       throw fail('E1305', `${op}: ${name} [${list}] does not fit ${rank} spatial axes`, { argument: name });
   const extents = taps.map((k, d) => (k - 1) * dilations[d]! + 1);
   const pads = padsOf(op, spatial, extents, strides, at);
@@ -99,6 +99,13 @@ export function convWindow(op: string, x: Shape, w: Shape, at: WindowAttributes 
   return windowOf(op, x, at.kernel_shape ?? w.slice(2), at);
 }
 
+/** @throws ModelError E1305 for a bias that is not a number for each output channel */
+function requireBias(op: string, bias: Shape, channels: Dim): void {
+  const differs = typeof bias[0] === 'number' && typeof channels === 'number' && bias[0] !== channels;
+  if (bias.length !== 1 || differs)
+    throw fail('E1305', `${op}: B ${formatShape(bias)} must have a number for each of ${formatDim(channels)} output channels`);
+}
+
 /** A bound beyond every size. */
 const endOfAxis = 2 ** 31 - 1;
 
@@ -106,20 +113,24 @@ const pooled = (x: Shape, output: readonly Dim[]): Shape => [...x.slice(0, 2), .
 
 export const windows = {
   Conv: {
-    infer({ X, W }, at) {
+    infer({ X, W, B }, at) {
       const [x, w] = [shapeOf(X), shapeOf(W)];
+      if (B?.shape) requireBias('Conv', B.shape, w[0]!);
       return [tensorType(elementOf(X), [x[0]!, w[0]!, ...convWindow('Conv', x, w, at).output])];
     },
     plan({ X, W, B }, at, e) {
       const { strides, dilations, pads, output } = convWindow('Conv', X.shape, W.shape, at);
+      e.equal(X.shape[1]!, mulDims(W.shape[1]!, at.group));
+      if (B) e.equal(B.shape[0]!, W.shape[0]!);
       const y = e.alloc(X.type, [X.shape[0]!, W.shape[0]!, ...output]);
       e.step({ kind: 'conv', strides, dilations, pads: pads.slice(0, output.length), group: at.group }, [X, W, B], [y]);
       return [y];
     },
   },
   ConvTranspose: {
-    infer({ X, W }, at) {
+    infer({ X, W, B }, at) {
       const [x, w] = [shapeOf(X), shapeOf(W)];
+      if (B?.shape) requireBias('ConvTranspose', B.shape, mulDims(w[1]!, at.group));
       const { output } = transposedWindow(x, w, at);
       return [tensorType(elementOf(X), [x[0]!, mulDims(w[1]!, at.group), ...output])];
     },
@@ -165,6 +176,7 @@ export const windows = {
   LpPool: {
     infer({ X }, at) {
       const x = shapeOf(X);
+      if (at.p < 1 || at.p > endOfAxis) throw fail('E1305', `LpPool: p is ${at.p}, expected at least 1`, { argument: 'p' });
       return [tensorType(elementOf(X), pooled(x, poolWindow('LpPool', x, at).output))];
     },
     plan({ X }, at, e) {

@@ -1,9 +1,10 @@
 // The one driver that edits graphs. A rule is a pure function from a node to its replacement; the driver threads replacements
 // through nested graphs, drops what is no longer read, and stops rules that undo each other.
 import { fail, ModelError } from '../errors.ts';
-import { countUses, type Graph, type Model, Node, subgraphs, Value } from '../ir/graph.ts';
+import { allNodes, countUses, type Graph, type Model, Node, subgraphs, Value } from '../ir/graph.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import { type Builder, type BuilderOptions, newBuilder } from '../ops/builder.ts';
+import { namedValues } from '../ops/index.ts';
 import { newestSchema } from '../ops/schema.ts';
 
 /** What stands for each output of a node; `undefined` for one that nothing reads. */
@@ -57,8 +58,12 @@ export const firstOf =
 /** How many nodes one sweep may make before the rules are taken to undo each other. */
 const fuelFor = (nodes: number): number => 1000 + 200 * nodes;
 
-/** Apply a pass once to a graph and those nested in it. Returns how many nodes were replaced. */
+/**
+ * Apply a pass once to a graph and those nested in it. Returns how many nodes were replaced. A graph with nodes that name what they depend
+ * on, as Gradient does, is left as it is: what is read by name alone would seem unread.
+ */
 export function rewrite(graph: Graph, pass: Pass): number {
+  for (const node of allNodes(graph)) if (namedValues(node).length > 0) return 0;
   const uses = countUses(graph);
   const context: Context = { uses: v => uses.get(v) ?? 0, producer: v => v?.producer };
   const sweep = new Sweep(pass, context, uses, fuelFor(graph.nodes.length));
@@ -222,20 +227,22 @@ function noteDecisive(node: Node, made: readonly Node[], values: readonly (Value
   for (const tensor of given) if (!kept.has(tensor)) decide(tensor);
 }
 
-/** Remove nodes, and constants, that nothing reads, in nested graphs too. Graph inputs stay. */
+/** Remove nodes, and constants, that nothing reads or names, in nested graphs too. Graph inputs stay. */
 export function removeUnread(graph: Graph): void {
   for (const node of graph.nodes) for (const [, inner] of subgraphs(node)) removeUnread(inner);
   const needed = new Set<Value>(graph.outputs.map(o => o.value));
+  const named = new Set([...allNodes(graph)].flatMap(namedValues));
+  const isNeeded = (v: Value): boolean => needed.has(v) || named.has(v.name);
   const kept: Node[] = [];
   for (let i = graph.nodes.length - 1; i >= 0; i--) {
     const node = graph.nodes[i]!;
-    if (!node.outputs.some(v => v && needed.has(v))) continue;
+    if (!node.outputs.some(v => v && isNeeded(v))) continue;
     kept.push(node);
     for (const v of node.inputs) if (v) needed.add(v);
     for (const [, inner] of subgraphs(node)) for (const v of countUses(inner).keys()) needed.add(v);
   }
   graph.nodes = kept.reverse();
-  graph.initializers = graph.initializers.filter(v => needed.has(v));
+  graph.initializers = graph.initializers.filter(isNeeded);
 }
 
 /** Outputs of nested graphs that are constants or values of outer graphs are made there by an Identity: files ask for it. */

@@ -68,7 +68,9 @@ class Naming implements Names {
       const { name, value } = output;
       const made = value.producer !== undefined && own.has(value.producer);
       const here = made || (constants.has(value) && value.name === name);
-      if (!this.#names.has(value) && here && !isTaken(name, taken)) this.#name(value, name, taken);
+      // Outputs of nested graphs are told by their places: where the name is taken outside, both get another.
+      const isFree = !isTaken(name, taken) || (taken.outer && !taken.names.has(name));
+      if (!this.#names.has(value) && here && isFree) this.#name(value, name, taken);
       else if (this.of(value) !== name || (here && !this.#names.has(value))) copies.push(output);
     }
     if (copies.length > 0) this.#copies.set(graph, new Map(copies.map(output => [output, this.#take(output.name, taken)])));

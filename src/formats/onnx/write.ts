@@ -184,8 +184,8 @@ class GraphWriter {
   }
 
   private output(graph: Graph, output: Output): ValueInfoProto {
-    const { name, value, type, meta } = output;
-    return this.info(value, type ?? value.type, meta, this.#names.copiesIn(graph).get(output) ?? name);
+    const { value, type, meta } = output;
+    return this.info(value, type ?? value.type, meta, this.#names.copiesIn(graph).get(output) ?? this.#names.of(value));
   }
 
   /** Types of values in between: in the order of the file, then those that became known. */
