@@ -115,8 +115,9 @@ export const windows = {
   Conv: {
     infer({ X, W, B }, at) {
       const [x, w] = [shapeOf(X), shapeOf(W)];
+      const { output } = convWindow('Conv', x, w, at);
       if (B?.shape) requireBias('Conv', B.shape, w[0]!);
-      return [tensorType(elementOf(X), [x[0]!, w[0]!, ...convWindow('Conv', x, w, at).output])];
+      return [tensorType(elementOf(X), [x[0]!, w[0]!, ...output])];
     },
     plan({ X, W, B }, at, e) {
       const { strides, dilations, pads, output } = convWindow('Conv', X.shape, W.shape, at);
@@ -130,8 +131,8 @@ export const windows = {
   ConvTranspose: {
     infer({ X, W, B }, at) {
       const [x, w] = [shapeOf(X), shapeOf(W)];
-      if (B?.shape) requireBias('ConvTranspose', B.shape, mulDims(w[1]!, at.group));
       const { output } = transposedWindow(x, w, at);
+      if (B?.shape) requireBias('ConvTranspose', B.shape, mulDims(w[1]!, at.group));
       return [tensorType(elementOf(X), [x[0]!, mulDims(w[1]!, at.group), ...output])];
     },
     lower({ X, W, B }, at, b) {

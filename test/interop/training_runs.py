@@ -14,11 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
 ROOT = Path(__file__).resolve().parents[2]
 OMNIX = ["node", str(ROOT / "dist/cli/main.js")]
 FORMS = {"infer": "model.infer.onnx", "train": "model.train.onnx", "loss": "model.loss.onnx", "pt2": "model.train.pt2", "dynamo": "model.dynamo.onnx"}
+# Written by the exporter in training mode.
+EXPORTED_IN_TRAINING = ("train", "loss")
 # What of a recorded optimizer is no option of its step.
 UNUSED = ("lr", "foreach", "fused", "capturable", "differentiable")
 
@@ -35,12 +37,22 @@ def optimizer_of(case):
     return {"name": case["optimizer"], **{k: v for k, v in case["hyperparameters"].items() if k not in UNUSED and v is not None}}
 
 
-def settings(folder, case, form, output):
+def as_recorded(folder, form, temporary):
+    """The model of a form with the state that the run began with: the exporter has run it once, which moved the running statistics."""
+    prefix = "m." if form == "loss" else ""
+    start = {prefix + k: v for k, v in load_file(folder / "initial.safetensors").items() if not k.endswith("num_batches_tracked")}
+    save_file(start, temporary / "start.safetensors")
+    made = temporary / "begun.onnx"
+    run("convert", folder / FORMS[form], "--weights", temporary / "start.safetensors", "-o", made, "--overwrite")
+    return made
+
+
+def settings(folder, case, form, output, temporary):
     found = load_file(folder / "grads1.safetensors")
     rates = np.load(folder / "loss.npz")["lr"]
     names = list(found)
     made = dict(
-        model=str(folder / FORMS[form]),
+        model=str(as_recorded(folder, form, temporary) if form in EXPORTED_IN_TRAINING else folder / FORMS[form]),
         data=str(folder / "data.npz"),
         batched=True,
         order="order",
@@ -99,7 +111,7 @@ def judge_weights(made, folder, case, prefix=""):
 
 def replay(folder, case, form, backend, steps, temporary):
     output = temporary / "trained.safetensors"
-    made = settings(folder, case, form, output)
+    made = settings(folder, case, form, output, temporary)
     made |= {"backend": backend, "log": str(temporary / "log.jsonl"), "overwrite": True}
     if steps:
         made["steps"] = steps
@@ -136,15 +148,15 @@ def spelt(chosen):
     return chosen["name"] + ":" + ",".join(f"{k}={value(v)}" for k, v in chosen.items() if k != "name")
 
 
-def grad_arguments(folder, case, form):
-    s = settings(folder, case, form, "")
+def grad_arguments(folder, case, form, temporary):
+    s = settings(folder, case, form, "", temporary)
     more = ["--clip-norm", s["clipNorm"]] if "clipNorm" in s else []
     return [s["model"], "--loss", spelt(s["loss"]), "--optimizer", spelt(s["optimizer"]), "--trainable", ",".join(s["trainable"]), *more]
 
 
 def judge_gradients(folder, case, form, temporary):
     """The gradients of the first batch, by ONNX Runtime."""
-    run("grad", *grad_arguments(folder, case, form), "--form", "parts", "-o", temporary / "parts.onnx", "--overwrite")
+    run("grad", *grad_arguments(folder, case, form, temporary), "--form", "parts", "-o", temporary / "parts.onnx", "--overwrite")
     data, want = np.load(folder / "data.npz"), load_file(folder / "grads1.safetensors")
     batch = {k: data[k][data["order"][0]] for k in data.files if k != "order"}
     start = load_file(folder / "initial.safetensors")
@@ -165,7 +177,7 @@ def judge_gradients(folder, case, form, temporary):
 
 def judge_step(folder, case, form, inline, steps, temporary):
     """The exported step, by ONNX Runtime: what it gives goes in again."""
-    run("grad", *grad_arguments(folder, case, form), *(["--inline"] if inline else []), "-o", temporary / "step.onnx", "--overwrite")
+    run("grad", *grad_arguments(folder, case, form, temporary), *(["--inline"] if inline else []), "-o", temporary / "step.onnx", "--overwrite")
     data, recorded = np.load(folder / "data.npz"), np.load(folder / "loss.npz")
     s = session(temporary / "step.onnx")
     carried, losses = {}, []
