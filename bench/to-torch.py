@@ -44,7 +44,7 @@ for g, w in zip(got, want):
 print(json.dumps({"off": off}))
 """
 OURS = "def module(made):\n    return torch.export.load(made).module()\n" + JUDGE
-PEER = "def module(made):\n    return torch.load(made, weights_only=False)\n" + JUDGE
+PEER = "def module(made):\n    return torch.load(made, weights_only=False).eval()\n" + JUDGE
 VERSIONS = "import importlib.metadata as m, json; print(json.dumps({p: m.version(p) for p in ('onnx2torch', 'torch')}))"
 CONVERT = """
 import sys, torch, onnx2torch
