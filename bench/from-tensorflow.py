@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime as ort
+from distance import off
 
 ROOT = Path(__file__).resolve().parents[1]
 TOOLS = ("omnix", "tf2onnx")
@@ -53,19 +54,6 @@ def arranged(arrays, names):
     plain = {name.split(":")[0].lower(): array for name, array in arrays.items()}
     wanted = [name.split(":")[0].lower() for name in names]
     return [plain[name] for name in wanted] if set(wanted) <= set(plain) else list(arrays.values())
-
-
-def off(got, want):
-    """The largest difference relative to the largest value; integers, texts and what is no number must be the same."""
-    if got.shape != want.shape:
-        return float("inf")
-    if want.dtype.kind not in "fc":
-        return 0.0 if np.array_equal(got, want) else float("inf")
-    finite = np.isfinite(want)
-    if not np.array_equal(got[~finite], want[~finite], equal_nan=True):
-        return float("inf")
-    difference = np.abs(got.astype(np.float64) - want.astype(np.float64))[finite]
-    return float(difference.max() / max(1e-6, np.abs(want[finite]).max())) if difference.size else 0.0
 
 
 def worst(path, folder):

@@ -2,7 +2,7 @@
 # Measures what a page of docs/ says beside other tools, and makes the page: bash scripts/measure.sh conformance|checking|tensorflow|to-torch CASES [MODELS...]
 # CASES is the folder that write_cases.py and own_cases.py of test/conformance wrote, MODELS are folders of further models, whose types are compared
 # too; for tensorflow CASES is a folder of SavedModels as bench/from-tensorflow.py takes it, and $PYTHON has tf2onnx and TensorFlow too; for to-torch a folder of folders with
-# `model.ts.onnx` and `inputs.npz`, $PYTHON has PyTorch and $PEER is a Python with onnx2torch. $PYTHON has the packages onnx and onnxruntime. A quarter of an hour for each page.
+# `model.ts.onnx` and `inputs.npz`, $PYTHON has PyTorch, $PEER is a Python with onnx2torch, and $ONNX2TF one with onnx2tf, where that is to be measured too. $PYTHON has the packages onnx and onnxruntime. A quarter of an hour for each page.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 page=$1
@@ -36,7 +36,7 @@ tensorflow() {
   "$python" bench/from-tensorflow.py "$cases" --json "$data/cases.json"
 }
 to_torch() {
-  "$python" bench/to-torch.py "$cases"/*/model.ts.onnx --peer "${PEER:-$python}" --json "$data/cases.json"
+  "$python" bench/to-torch.py "$cases"/*/model.ts.onnx --peer "${PEER:-$python}" ${ONNX2TF:+--onnx2tf "$ONNX2TF"} --json "$data/cases.json"
 }
 made() {
   "$python" - "$(node -p 'os.cpus()[0].model.trim() + ", " + os.cpus().length + " cores"')" "$(node -p process.versions.node)" <<'END'

@@ -227,32 +227,54 @@ interface Module {
   readonly seconds?: number;
 }
 interface Modules {
+  /** Of the peers and of PyTorch: `torch`, and `torch of` a peer that has another. */
   readonly versions: Readonly<Record<string, string>>;
-  readonly rows: readonly { readonly model: string; readonly omnix: Module; readonly onnx2torch: Module }[];
+  /** Beside the model's name, what each tool made of it, omnix first. */
+  readonly rows: readonly ({ readonly model: string } & Readonly<Record<string, Module | string>>)[];
 }
+
+/** What a reader must know of how a peer is run. */
+const howRun: Readonly<Record<string, string>> = {
+  onnx2tf: `onnx2tf writes the PyTorch package of its \`flatbuffer_direct\` backend, and LiteRT files beside it; it is told the sizes of
+the inputs, which its module then keeps, and not to change the order of their axes. A package that runs LiteRT counts as not converted.`,
+};
 
 export function toTorchPage(): string {
   const made = measured<Made>('to-torch/made.json');
   const { versions, rows } = measured<Modules>('to-torch/cases.json');
-  const both = rows.filter(r => r.omnix.right && r.onnx2torch.right);
-  const ratios = both.map(r => r.onnx2torch.seconds! / r.omnix.seconds!).sort((a, c) => a - c);
-  const middle = Math.floor(ratios.length / 2);
-  const median = ratios.length % 2 === 1 ? ratios[middle]! : (ratios[middle - 1]! + ratios[middle]!) / 2;
+  const tools = Object.keys(rows[0]!).filter(key => key !== 'model');
+  const peers = tools.slice(1);
+  // The cast: all but the name of the model.
+  const attempts = (tool: string): Module[] => rows.map(row => row[tool] as Module);
+  const count = (tool: string, what: 'converted' | 'right'): number => attempts(tool).filter(m => m[what]).length;
   const cells = (m: Module): Row => [m.converted ? 'yes' : 'no', m.right ? 'yes' : m.converted ? 'no' : '', m.seconds?.toFixed(1) ?? ''];
-  const count = (tool: 'omnix' | 'onnx2torch', what: 'converted' | 'right'): number => rows.filter(r => r[tool][what]).length;
-  return `${head('ONNX files as PyTorch modules beside onnx2torch', 'to-torch')}
-Files of \`torch.onnx.export\` as programs of \`torch.export\` by \`omnix convert\`, and as modules by onnx2torch ${versions['onnx2torch']} with PyTorch ${versions['torch']}. Each
+  const version = (peer: string): string => `${peer} ${versions[peer]} with PyTorch ${versions[`torch of ${peer}`] ?? versions['torch']}`;
+  const beside = (peer: string): string => {
+    const ours = attempts('omnix');
+    const ratios = attempts(peer).flatMap((m, i) => (m.right && ours[i]!.right ? [m.seconds! / ours[i]!.seconds!] : []));
+    const slower = ratios.length
+      ? ` Where both are right (${ratios.length}), ${peer} takes ${median(ratios).toFixed(1)} times\nas long (median).`
+      : '';
+    return `${peer} converts ${count(peer, 'converted')}, ${count(peer, 'right')} right.${slower}`;
+  };
+  return `${head(`ONNX files as PyTorch modules beside ${peers.join(' and ')}`, 'to-torch')}
+Files of \`torch.onnx.export\` as programs of \`torch.export\` by \`omnix convert\`, and as modules by ${peers.map(version).join(' and by ')}. Each
 conversion is a process of its own, and its time is that of the whole process. A result is right where PyTorch computes with it what ONNX Runtime
-computes with the file. ${madeWith(made, 'to-torch')}
+computes with the file. ${[madeWith(made, 'to-torch'), ...peers.flatMap(peer => howRun[peer] ?? [])].join('\n\n')}
 
-omnix converts ${count('omnix', 'converted')} of ${rows.length}, ${count('omnix', 'right')} right; onnx2torch converts ${count('onnx2torch', 'converted')}, ${count('onnx2torch', 'right')} right. Where both are right (${both.length}), onnx2torch takes ${median.toFixed(1)} times
-as long (median). The machine was busy with other work: both times of a row are from the same run, one after the other, and vary with that.
+omnix converts ${count('omnix', 'converted')} of ${rows.length}, ${count('omnix', 'right')} right; ${peers.map(beside).join('\n')} The machine was busy with other work: ${peers.length === 1 ? 'both' : 'all'} times of a row are from the same run, one after the other, and vary with that.
 
 ${table(
-  ['model', ...['converted', 'right', 's'].map(n => `omnix: ${n}`), ...['converted', 'right', 's'].map(n => `onnx2torch: ${n}`)],
-  rows.map(r => [r.model.replace('/model.ts.onnx', ''), ...cells(r.omnix), ...cells(r.onnx2torch)]),
+  ['model', ...tools.flatMap(tool => ['converted', 'right', 's'].map(n => `${tool}: ${n}`))],
+  rows.map(row => [row.model.replace('/model.ts.onnx', ''), ...tools.flatMap(tool => cells(row[tool] as Module))]),
 )}
 `;
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, c) => a - c);
+  const middle = Math.floor(sorted.length / 2);
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
 /** A row a tool and verdict of ours: how often the tool ended in each way. */
