@@ -7,7 +7,7 @@ namespace {
 template <class X, class W, class Y>
 void conv(const Conv& kernel, const Operand& x, const Operand& w, const Operand* bias, const Operand& y, double zero = 0) {
   const View &xv = *x.view, &wv = *w.view, &yv = *y.view;
-  const Window window{tail(wv.shape), kernel.strides, kernel.dilations, kernel.pads, tail(xv.shape), tail(yv.shape)};
+  const Window window = window_of(kernel, xv, wv, yv);
   const int64_t per_group = wv.shape[1], outputs_per_group = std::max<int64_t>(1, wv.shape[0] / kernel.group);
   const Dims steps = tail(xv.strides);
   std::vector<double> plane(static_cast<size_t>(product(window.output)));

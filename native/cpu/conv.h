@@ -11,7 +11,11 @@ namespace omnix {
 
 inline int64_t ceil_div(int64_t a, int64_t b) { return -floor_div(-a, b); }
 
-/** What is the same for all windows of a convolution of some images. Several images are one more axis before the others, along which windows have one element. */
+inline Window window_of(const Conv& kernel, const View& x, const View& w, const View& y) {
+  return {tail(w.shape), kernel.strides, kernel.dilations, kernel.pads, tail(x.shape), tail(y.shape)};
+}
+
+/** What is the same for all windows of some images. Several images are one more axis before the others, along which windows have one element. */
 struct Geometry {
   int64_t channels, taps, outputs;
   /** By axis. */
@@ -19,16 +23,15 @@ struct Geometry {
   /** For each tap its place in the input relative to that of the window, by axis. */
   std::vector<Dims> shifts;
 
-  Geometry(const Conv& kernel, const View& x, const View& w, const View& y, int64_t images = 1)
-      : channels(w.shape[1]), input(tail(x.shape)), output(tail(y.shape)), steps(tail(x.strides)), strides(kernel.strides) {
-    const Dims size = tail(w.shape);
-    taps = product(size);
-    Dims at(size.size(), 0);
+  /** `channels` are those that a window reads. */
+  Geometry(const Window& window, const View& x, int64_t channels, int64_t images = 1)
+      : channels(channels), taps(product(window.taps)), input(window.input), output(window.output), steps(tail(x.strides)), strides(window.strides) {
+    Dims at(window.taps.size(), 0);
     for (int64_t t = 0; t < taps; t++) {
       Dims shift;
-      for (size_t d = 0; d < size.size(); d++) shift.push_back(at[d] * kernel.dilations[d] - kernel.pads[d]);
+      for (size_t d = 0; d < at.size(); d++) shift.push_back(at[d] * window.dilations[d] - window.pads[d]);
       shifts.push_back(std::move(shift));
-      for (size_t d = size.size(); d-- > 0 && ++at[d] == size[d];) at[d] = 0;
+      for (size_t d = at.size(); d-- > 0 && ++at[d] == window.taps[d];) at[d] = 0;
     }
     if (images > 1) {
       input.insert(input.begin(), images);
@@ -39,6 +42,7 @@ struct Geometry {
     }
     outputs = product(output);
   }
+  Geometry(const Conv& kernel, const View& x, const View& w, const View& y, int64_t images = 1) : Geometry(window_of(kernel, x, w, y), x, w.shape[1], images) {}
   size_t last() const { return output.size() - 1; }
 
   /** Where a row of outputs reads its input for a tap, but for the last axis; -1 where that is outside. */
@@ -138,8 +142,8 @@ class Spread {
         fill_image(to + k * image_size(), k % images_, border, [&](T* at, int64_t start, int64_t count, int64_t step) { line(at, k / images_, start, count, step); });
     });
   }
-  void fill(float* to, const float* x, int64_t channels, int64_t channel_step) const {
-    fill(to, channels, 0.0f, [&](float* at, int64_t channel, int64_t start, int64_t n, int64_t step) {
+  void fill(float* to, const float* x, int64_t channels, int64_t channel_step, float border = 0) const {
+    fill(to, channels, border, [&](float* at, int64_t channel, int64_t start, int64_t n, int64_t step) {
       const float* from = x + channel * channel_step + start;
       if (step == 1) std::copy(from, from + n, at);
       else
@@ -186,6 +190,46 @@ class Spread {
   Dims extent_, pitch_;
   int64_t images_ = 1;
   bool pays_ = false;
+};
+
+/** Channels for themselves: what comes of a channel lies beside shifted copies of its spread image. */
+class ShiftedChannels {
+ public:
+  ShiftedChannels(const Geometry& geometry, const View& y) : geometry_(geometry), spread_(geometry), y_steps_(tail(y.strides)) {
+    if (!spread_.pays()) return;
+    // Loops go on to the end of their blocks.
+    columns_ = ceil_div(spread_.columns(), isa().filter_block) * isa().filter_block;
+    starts_ = spread_.starts(1);
+    Dims firsts = geometry.output;
+    firsts.back() = 1;
+    for_each_row(firsts, {{0, spread_.pitch()}, {0, y_steps_}}, [&](const int64_t* at, int64_t n, const int64_t* step) {
+      for (int64_t i = 0; i < n; i++) rows_.emplace_back(at[0] + i * step[0], at[1] + i * step[1]);
+    });
+  }
+  bool pay() const { return spread_.pays(); }
+
+  /** `make(to, n, lines, taps)` makes n columns of what the taps of the windows read; those of a channel go to y. */
+  template <class Make>
+  void run(const float* x, float* y, float border, Make&& make) const {
+    float* image = scratch(Scratch::Image, spread_.size(1) + columns_);
+    float* made = scratch(Scratch::Columns, columns_);
+    spread_.fill(image, x, 1, 0, border);
+    std::vector<const float*> lines;
+    for (int64_t start : starts_) lines.push_back(image + start);
+    make(made, columns_, lines.data(), static_cast<int64_t>(lines.size()));
+    const int64_t across = geometry_.output[geometry_.last()];
+    for (const auto& [from, at] : rows_)
+      for (int64_t i = 0; i < across; i++) y[at + i * y_steps_.back()] = made[from + i];
+  }
+
+ private:
+  const Geometry& geometry_;
+  const Spread spread_;
+  const Dims y_steps_;
+  int64_t columns_ = 0;
+  std::vector<int64_t> starts_;
+  /** Where each row of outputs lies among the columns and in y. */
+  std::vector<std::pair<int64_t, int64_t>> rows_;
 };
 
 enum class ConvWay : uint8_t { Plain, Filter, Product, Integers };

@@ -94,8 +94,8 @@ struct Product {
 };
 
 /** What memory of a thread is for. */
-enum class Scratch : uint8_t { Rows, Columns, AllRows, Weights, Image, Part };
-constexpr size_t scratch_purposes = 6;
+enum class Scratch : uint8_t { Rows, Columns, AllRows, Weights, Image, Part, Sums };
+constexpr size_t scratch_purposes = 7;
 /** Memory of this thread for so many floats; what it held for the same purpose is lost. */
 float* scratch(Scratch purpose, int64_t floats);
 
@@ -113,6 +113,8 @@ struct Isa {
   int64_t filter_block;
   /** y[i] = start + the sum over t of weights[t] * lines[t][i], for i below n, a multiple of `filter_block`. */
   void (*filter)(float* y, int64_t n, float start, const float* const* lines, const float* weights, int64_t taps);
+  /** y[i] = the largest of all lines[t][i], or NaN where one is, for i below n, a multiple of `filter_block`. */
+  void (*largest)(float* y, int64_t n, const float* const* lines, int64_t taps);
   /** So many multiplications with additions of vectors in registers; how many operations of floats they are. `sink` keeps them alive. */
   double (*exercise)(int64_t rounds, float* sink);
 };

@@ -2,8 +2,7 @@
 #include <cmath>
 #include <limits>
 
-#include "parts.h"
-#include "window.h"
+#include "conv.h"
 
 namespace omnix {
 namespace {
@@ -164,11 +163,25 @@ void pool_lp(int64_t p, const Window& window, const Operand& x, const Operand& y
   });
 }
 
+/** Maxima of floats by vectors; false where the borders of the windows outweigh them. */
+bool pool_largest(const Window& window, const Operand& x, const Operand& y) {
+  const Geometry geometry(window, *x.view, 1);
+  const ShiftedChannels shifted(geometry, *y.view);
+  if (!shifted.pay()) return false;
+  for_each_plane(*x.view, *y.view, geometry.taps, [&](int64_t n, int64_t c, int64_t base) {
+    float* to = y.as<float>() + y.view->offset + n * y.view->strides[0] + c * y.view->strides[1];
+    shifted.run(x.as<float>() + base, to, Largest<float>::start, isa().largest);
+  });
+  return true;
+}
+
 template <class T>
 void pool(const Pool& kernel, const Operand& x, const Operand& y, const Operand* places) {
   const Window window{kernel.kernel, kernel.strides, kernel.dilations, kernel.pads, tail(x.view->shape), tail(y.view->shape)};
   if (product(y.view->shape) == 0) return;
   if (kernel.by == PoolBy::Max && places) return pool_places<T>(kernel, window, x, y, *places);
+  if constexpr (std::is_same_v<T, float>)
+    if (kernel.by == PoolBy::Max && pool_largest(window, x, y)) return;
   if (kernel.by == PoolBy::Max)
     return pool_values<T, Largest>(window, x, y, [](auto& plane) {
       if constexpr (std::is_integral_v<T>) std::replace(plane.begin(), plane.end(), Largest<T>::start, 0);

@@ -10,8 +10,10 @@ namespace omnix {
 namespace OMNIX_ISA {
 namespace {
 
-/** A target that goes on from what is there, or begins with the bias, or with nothing. */
-struct FloatTarget : Target<float> {
+/** Where a tile is summed up: it goes on from what is there, or begins with the bias, or with nothing. */
+struct FloatTarget {
+  float* sums;
+  int64_t row_step;
   bool begins;
   const float* bias;
   int64_t bias_step;
@@ -31,21 +33,11 @@ struct StripSide {
 template <int Rows, class Side>
 void tile(const float* a, Side b, int64_t depth, const FloatTarget& t) {
   Vector sums[Rows][2];
-  const bool whole = t.is_whole();
-  float edge[tile_columns] = {};
-  float* const y = whole ? t.y + t.place(0) : t.y;
   for (int r = 0; r < Rows; r++) {
-    if (t.begins) {
-      const Vector start = Vector{} + (t.bias ? t.bias[r * t.bias_step] : 0.0f);
-      sums[r][0] = sums[r][1] = start;
-      continue;
-    }
-    if (!whole)
-      for (int64_t c = 0; c < t.columns; c++)
-        if (const int64_t at = t.place(c); at >= 0) edge[c] = y[r * t.row_step + at];
-    const float* from = whole ? y + r * t.row_step : edge;
-    sums[r][0] = load(from);
-    sums[r][1] = load(from + lanes);
+    const float* from = t.sums + r * t.row_step;
+    const Vector start = Vector{} + (t.bias ? t.bias[r * t.bias_step] : 0.0f);
+    sums[r][0] = t.begins ? start : load(from);
+    sums[r][1] = t.begins ? start : load(from + lanes);
   }
   for (int64_t q = 0; q < depth; q++, a += tile_rows) {
     const float* from = b.next();
@@ -57,12 +49,8 @@ void tile(const float* a, Side b, int64_t depth, const FloatTarget& t) {
     }
   }
   for (int r = 0; r < Rows; r++) {
-    float* to = whole ? y + r * t.row_step : edge;
-    store(to, sums[r][0]);
-    store(to + lanes, sums[r][1]);
-    if (!whole)
-      for (int64_t c = 0; c < t.columns; c++)
-        if (const int64_t at = t.place(c); at >= 0) y[r * t.row_step + at] = edge[c];
+    store(t.sums + r * t.row_step, sums[r][0]);
+    store(t.sums + r * t.row_step + lanes, sums[r][1]);
   }
 }
 
@@ -72,34 +60,42 @@ void tile_of(int rows, const float* a, Side b, int64_t depth, const FloatTarget&
   all[rows - 1](a, b, depth, t);
 }
 
-/** A block of columns through the whole depth stays in the second-level cache with the part of y that it makes. */
+/**
+ * A block of columns through the whole depth stays in the second-level cache with the part of y that it makes. Where its columns are no
+ * whole tiles of y, it is summed up apart.
+ */
 void multiply(const Product& p, const Part& part) {
   float* const own_a = p.packed_a ? nullptr : scratch(Scratch::Rows, row_block * depth_block);
   float* const own_b = p.packed_b || p.strips ? nullptr : scratch(Scratch::Columns, column_block * depth_block);
   constexpr auto rows_of_tile = std::make_integer_sequence<int, tile_rows>{};
   for (int64_t j = 0; j < part.columns; j += column_block) {
     const int64_t columns = std::min(column_block, part.columns - j);
-    for (int64_t q = 0; q == 0 || q < p.depth; q += depth_block) {
-      const int64_t depth = std::min(depth_block, p.depth - q);
-      if (own_b) p.b->pack(own_b, part.column + j, columns, tile_columns, q, depth);
-      for (int64_t i = 0; i < part.rows; i += row_block) {
-        const int64_t rows = std::min(row_block, part.rows - i);
-        if (own_a) p.a->pack(own_a, part.row + i, rows, tile_rows, q, depth);
-        for (int64_t c = 0; c < columns; c += tile_columns) {
-          const int64_t column = part.column + j + c;
-          for (int64_t r = 0; r < rows; r += tile_rows) {
-            const int64_t row = part.row + i + r;
-            const float* a = own_a ? own_a + r * depth : p.packed_a->at(row / tile_rows, q);
-            const FloatTarget target{{p.y + row * p.row_step, p.row_step, column, p.column_step, std::min(tile_columns, columns - c), p.places},
-                                     q == 0, p.bias ? p.bias + row * p.bias_step : nullptr, p.bias_step};
-            const int here = static_cast<int>(std::min<int64_t>(tile_rows, rows - r));
-            if (p.strips) tile_of(here, a, StripSide{p.strips->base + column, p.strips->starts + q}, depth, target, rows_of_tile);
-            else tile_of(here, a, PackedSide{own_b ? own_b + c * depth : p.packed_b->at(column / tile_columns, q)}, depth, target, rows_of_tile);
-          }
+    const Landing<float> landing(p.y, p.row_step, p.column_step, p.places, part.column + j, columns);
+    const int64_t rows_at_once = landing.is_whole() ? part.rows : std::min(part.rows, most_rows_apart);
+    float* const apart = landing.is_whole() ? nullptr : scratch(Scratch::Sums, rows_at_once * column_block);
+    for (int64_t first = 0; first < part.rows; first += rows_at_once)
+      for (int64_t q = 0; q == 0 || q < p.depth; q += depth_block) {
+        const int64_t depth = std::min(depth_block, p.depth - q);
+        if (own_b) p.b->pack(own_b, part.column + j, columns, tile_columns, q, depth);
+        const int64_t end = std::min(part.rows, first + rows_at_once);
+        for (int64_t i = first; i < end; i += row_block) {
+          const int64_t rows = std::min(row_block, end - i), row_step = apart ? column_block : p.row_step;
+          if (own_a) p.a->pack(own_a, part.row + i, rows, tile_rows, q, depth);
+          float* const sums = apart ? apart + (i - first) * column_block : landing.row(part.row + i);
+          for (int64_t c = 0; c < columns; c += tile_columns)
+            for (int64_t r = 0; r < rows; r += tile_rows) {
+              const int64_t row = part.row + i + r, column = part.column + j + c;
+              const float* a = own_a ? own_a + r * depth : p.packed_a->at(row / tile_rows, q);
+              const FloatTarget target{sums + r * row_step + c, row_step, q == 0, p.bias ? p.bias + row * p.bias_step : nullptr, p.bias_step};
+              const int here = static_cast<int>(std::min<int64_t>(tile_rows, rows - r));
+              if (p.strips) tile_of(here, a, StripSide{p.strips->base + column, p.strips->starts + q}, depth, target, rows_of_tile);
+              else tile_of(here, a, PackedSide{own_b ? own_b + c * depth : p.packed_b->at(column / tile_columns, q)}, depth, target, rows_of_tile);
+            }
+          if (q + depth < p.depth) continue;
+          if (apart) landing.put(sums, column_block, part.row + i, rows);
+          if (p.finish) p.finish->run(p.finish->context, {part.row + i, rows, part.column + j, columns});
         }
-        if (p.finish && q + depth >= p.depth) p.finish->run(p.finish->context, {part.row + i, rows, part.column + j, columns});
       }
-    }
   }
 }
 
@@ -119,6 +115,19 @@ void filter(float* y, int64_t n, float start, const float* const* lines, const f
   }
 }
 
+void largest(float* y, int64_t n, const float* const* lines, int64_t taps) {
+  for (int64_t i = 0; i < n; i += filter_block)
+    for (int k = 0; k < 4; k++) {
+      const int64_t at = i + k * lanes;
+      Vector most = load(lines[0] + at);
+      for (int64_t t = 1; t < taps; t++) {
+        const Vector x = load(lines[t] + at);
+        most = ((x > most) | (x != x)) ? x : most;
+      }
+      store(y + at, most);
+    }
+}
+
 double exercise(int64_t rounds, float* sink) {
   constexpr int chains = 12;
   Vector sums[chains], factor = Vector{} + 0.999f, term = Vector{} + 0.001f;
@@ -134,7 +143,7 @@ double exercise(int64_t rounds, float* sink) {
 }  // namespace
 
 extern const Isa table;
-const Isa table = {OMNIX_NAME, tile_rows, tile_columns, column_block, multiply, coded_rows, multiply_coded, decode, filter_block, filter, exercise};
+const Isa table = {OMNIX_NAME, tile_rows, tile_columns, column_block, multiply, coded_rows, multiply_coded, decode, filter_block, filter, largest, exercise};
 
 }  // namespace OMNIX_ISA
 }  // namespace omnix
