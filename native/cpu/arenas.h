@@ -1,19 +1,15 @@
 // Memory that the runs of a plan use one after the other.
 #pragma once
 #include <cstddef>
-#include <memory>
 #include <mutex>
-#include <new>
 #include <vector>
+
+#include "aligned.h"
 
 namespace omnix {
 
 class Arenas {
-  static constexpr std::align_val_t alignment{64};
-  struct Free {
-    void operator()(std::byte* p) const { ::operator delete[](p, alignment); }
-  };
-  using Memory = std::unique_ptr<std::byte[], Free>;
+  using Memory = Aligned<std::byte>;
 
  public:
   /** Memory for one run; what it held before is anything. */
@@ -27,7 +23,7 @@ class Arenas {
           from.idle_.pop_back();
         }
       }
-      if (!memory_) memory_.reset(static_cast<std::byte*>(::operator new[](static_cast<size_t>(bytes) + 1, alignment)));
+      if (!memory_) memory_ = aligned<std::byte>(bytes);
     }
     ~Lent() {
       const std::lock_guard<std::mutex> hold(from_.lock_);

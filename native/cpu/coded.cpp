@@ -27,7 +27,9 @@ Extent extent_of(const Whole& from, int64_t column, int64_t block) {
 void Coded::allocate() {
   block_size_ = header() + words(0) * width_;
   panel_size_ = (blocks_ - 1) * block_size_ + header() + words(blocks_ - 1) * width_;
-  words_.reset(new uint32_t[static_cast<size_t>(panels() * panel_size_)]());
+  const int64_t size = panels() * panel_size_;
+  words_ = aligned<uint32_t>(size);
+  std::fill_n(words_.get(), size, 0u);
 }
 
 Coded::Coded(const Whole& from, int64_t width)

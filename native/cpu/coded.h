@@ -67,7 +67,7 @@ class Coded {
   bool has_scales_ = false, has_zeros_ = false;
   float zero_ = 0;
   int64_t block_size_ = 0, panel_size_ = 0;
-  std::unique_ptr<uint32_t[]> words_;
+  Aligned<uint32_t> words_;
 };
 
 /** As panels of floats. */

@@ -238,12 +238,19 @@ ConvWay way_of(const Conv& kernel, const View& x, const View& w, const View& y);
 /** Whether the weights are rows of products. */
 bool packs(const View& w);
 
+/** So many images are one product. */
+int64_t images_at_once(const View& y);
+/** Whether the input is the columns: windows of one element that move by one, over all of it. */
+bool input_is_columns(const Geometry& geometry, const View& x);
+
 /** Each channel for itself. */
 void conv_as_filter(const Conv& kernel, const Operand& x, const Operand& w, const Operand* bias, const Operand& y, const Following* following);
 /** Of integers of 8 bits: products of the weights with words of four channels. */
 void conv_integers(const Conv& kernel, const Operand& x, const Operand& w, const Operand* zero, const Operand& y, const Following* following);
 /** The zero point of integers of 8 bits, which are read without a sign: those with one are moved up by half the range. */
 int32_t zero_of(const View& x, const Operand* zero);
+/** As products of the windows, where they lie, with the weights. */
+void conv_direct(const Conv& kernel, const Operand& x, const Operand& w, const Operand* bias, const Operand& y, const Following* following);
 /** As products of the weights with the windows. */
 void conv_as_product(const Conv& kernel, const Operand& x, const Operand& w, const Operand* bias, const Operand& y, const Following* following);
 

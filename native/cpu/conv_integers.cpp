@@ -74,7 +74,7 @@ std::shared_ptr<const PackedIntegers> pack_integer_conv(const Conv& kernel, cons
     for (int64_t i = 0; i < n; i++) places.push_back(at[0] + i * step[0]);
   });
   auto packed = std::make_shared<PackedIntegers>();
-  packed->words.reset(new int32_t[static_cast<size_t>(row_size(rows, quads))]);
+  packed->words = aligned<int32_t>(row_size(rows, quads));
   packed->sums.assign(static_cast<size_t>(rows), 0);
   pack_integer_rows(packed->words.get(), rows, quads, [&](int64_t row, int64_t q, int (&bytes)[4]) {
     for (int64_t i = 0; i < 4 && q / taps * 4 + i < channels; i++) {

@@ -146,14 +146,9 @@ void multiply_followed(const Task& t, Product& p) {
   multiply(p);
 }
 
-/** Whether the input is the columns: windows of one element that move by one, over all of it. */
 std::optional<MatrixPanels> input_as_columns(const Task& t) {
-  const Geometry& g = t.geometry;
-  const auto step = even_step(*t.x.view, 2);
-  const bool moves_by_one = std::all_of(g.strides.begin(), g.strides.end(), [](int64_t s) { return s == 1; });
-  const bool has_no_border = std::all_of(g.shifts[0].begin(), g.shifts[0].end(), [](int64_t s) { return s == 0; });
-  if (t.images > 1 || g.taps != 1 || !step || !moves_by_one || !has_no_border || g.input != g.output) return std::nullopt;
-  return MatrixPanels(t.input(), g.outputs, *step, t.x.view->strides[1]);
+  if (t.images > 1 || !input_is_columns(t.geometry, *t.x.view)) return std::nullopt;
+  return MatrixPanels(t.input(), t.geometry.outputs, *even_step(*t.x.view, 2), t.x.view->strides[1]);
 }
 
 /** Columns that are packed. */
@@ -185,9 +180,6 @@ void multiply_strips(const Task& t, const Spread& spread) {
   multiply_followed(t, p);
 }
 
-/** Outputs below which a product is too narrow for its weights to be read anew, and how many are made at once instead. */
-constexpr int64_t narrow = 64, wide = 128;
-
 /** The windows of so many images. */
 struct Windows {
   const int64_t images;
@@ -218,11 +210,25 @@ class GroupWeights {
   std::vector<Packed> own_;
 };
 
+/** Outputs below which a product is too narrow for its weights to be read anew, and how many are made at once instead. */
+constexpr int64_t narrow = 64, wide = 128;
+
 }  // namespace
 
+int64_t images_at_once(const View& y) {
+  const int64_t outputs = product(tail(y.shape));
+  return outputs < narrow ? std::min(y.shape[0], ceil_div(wide, outputs)) : 1;
+}
+
+bool input_is_columns(const Geometry& g, const View& x) {
+  const bool moves_by_one = std::all_of(g.strides.begin(), g.strides.end(), [](int64_t s) { return s == 1; });
+  const bool has_no_border = std::all_of(g.shifts[0].begin(), g.shifts[0].end(), [](int64_t s) { return s == 0; });
+  return g.taps == 1 && even_step(x, 2) && moves_by_one && has_no_border && g.input == g.output;
+}
+
 void conv_as_product(const Conv& kernel, const Operand& x, const Operand& w, const Operand* bias, const Operand& y, const Following* following) {
-  const int64_t all = y.view->shape[0], outputs = product(tail(y.view->shape));
-  const int64_t at_once = outputs < narrow ? std::min(all, ceil_div(wide, outputs)) : 1, count = ceil_div(all, at_once) * kernel.group;
+  if (kernel.is_direct) return conv_direct(kernel, x, w, bias, y, following);
+  const int64_t all = y.view->shape[0], at_once = images_at_once(*y.view), count = ceil_div(all, at_once) * kernel.group;
   const GroupWeights weights(kernel, w, all > at_once);
   // The last images may be fewer.
   const Windows each(kernel, *x.view, *w.view, *y.view, at_once), last(kernel, *x.view, *w.view, *y.view, all - (count / kernel.group - 1) * at_once);
@@ -244,7 +250,8 @@ bool packs(const View& w) { return w.shape[1] != 1 && w.shape.size() >= 3; }
 std::shared_ptr<const Packed> pack_conv(const Conv& kernel, const View& w, const float* data, int64_t group) {
   if (!packs(w)) return nullptr;
   const WeightPanels weights(kernel, w, data, group);
-  return std::make_shared<const Packed>(weights, w.shape[0] / kernel.group, product(tail(w.shape)) * w.shape[1], isa().tile_rows);
+  const int64_t width = kernel.is_direct ? isa().tile_columns : isa().tile_rows;
+  return std::make_shared<const Packed>(weights, w.shape[0] / kernel.group, product(tail(w.shape)) * w.shape[1], width);
 }
 
 }  // namespace omnix

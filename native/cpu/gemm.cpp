@@ -37,7 +37,7 @@ void MatrixPanels::pack(float* to, int64_t first, int64_t lines, int64_t width, 
 }
 
 Packed::Packed(const Panels& panels, int64_t lines, int64_t depth, int64_t width, float* lent)
-    : panels_((lines + width - 1) / width), depth_(depth), width_(width), own_(lent ? nullptr : new float[static_cast<size_t>(size(lines, depth, width))]),
+    : panels_((lines + width - 1) / width), depth_(depth), width_(width), own_(lent ? nullptr : aligned<float>(size(lines, depth, width))),
       data_(lent ? lent : own_.get()) {
   const int64_t blocks = (depth + depth_block - 1) / depth_block;
   parallel(panels_ * blocks, [&](int64_t k) {
@@ -48,14 +48,14 @@ Packed::Packed(const Panels& panels, int64_t lines, int64_t depth, int64_t width
 
 float* scratch(Scratch purpose, int64_t floats) {
   struct Memory {
-    std::unique_ptr<float[]> data;
+    Aligned<float> data;
     int64_t size = 0;
   };
   static thread_local Memory memory[scratch_purposes];
   Memory& own = memory[static_cast<size_t>(purpose)];
   if (own.size < floats) {
     own.data.reset();
-    own.data.reset(new float[static_cast<size_t>(floats)]);
+    own.data = aligned<float>(floats);
     own.size = floats;
   }
   return own.data.get();

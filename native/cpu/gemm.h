@@ -2,8 +2,9 @@
 // right, side by side, one step of the depth after the other, so that one inner loop serves any strides and the windows of conv.
 #pragma once
 #include <cstdint>
-#include <memory>
 #include <vector>
+
+#include "aligned.h"
 
 /** For what files of several instruction sets call: the linker would keep one copy, compiled for one of the sets, and run it on all. */
 #define OMNIX_INLINE __attribute__((always_inline)) inline
@@ -52,7 +53,7 @@ class Packed {
 
  private:
   int64_t panels_, depth_, width_;
-  std::unique_ptr<float[]> own_;
+  Aligned<float> own_;
   float* data_;
 };
 
@@ -93,6 +94,31 @@ struct Product {
   const Finish* finish = nullptr;
 };
 
+/** Rows of a tile: elements of an image side by side. */
+struct RowTile {
+  int64_t from;
+  int rows;
+};
+
+/**
+ * A convolution whose rows are outputs, tile after tile, and whose columns are channels of the result: y[row * row_step + column * column_step].
+ * Step q of the depth reads row r of a tile at base[starts[q] + from + r].
+ */
+struct Direct {
+  int64_t depth, columns;
+  Strips strips;
+  const RowTile* tiles;
+  int64_t tile_count, rows;
+  /** By columns. */
+  const Packed* weights;
+  float* y;
+  int64_t row_step, column_step;
+  const float* bias = nullptr;
+  int64_t bias_step = 0;
+  /** Gets channels as rows. */
+  const Finish* finish = nullptr;
+};
+
 /** What memory of a thread is for. */
 enum class Scratch : uint8_t { Rows, Columns, AllRows, Weights, Image, Part, Sums };
 constexpr size_t scratch_purposes = 7;
@@ -105,6 +131,8 @@ struct Isa {
   /** `column_block` columns are packed at once. */
   int64_t tile_rows, tile_columns, column_block;
   void (*multiply)(const Product& product, const Part& part);
+  /** Some columns, from one that begins a tile on. */
+  void (*multiply_direct)(const Direct& product, int64_t column, int64_t columns);
   /** As many rows are multiplied with codes directly. */
   int64_t coded_rows;
   void (*multiply_coded)(const Product& product, const Part& part);

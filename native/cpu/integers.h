@@ -9,7 +9,7 @@ namespace omnix {
 
 /** A side that never changes, and the sum of each of its lines. */
 struct PackedIntegers {
-  std::unique_ptr<int32_t[]> words;
+  Aligned<int32_t> words;
   std::vector<int32_t> sums;
 };
 

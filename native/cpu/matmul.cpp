@@ -232,7 +232,7 @@ std::shared_ptr<const PackedIntegers> pack_integer_matmul(const View& b, const s
   const auto* codes = reinterpret_cast<const int8_t*>(data) + b.offset;
   const int64_t width = isa().tile_columns, quads = (m.rows + 3) / 4, panels = (m.columns + width - 1) / width;
   auto packed = std::make_shared<PackedIntegers>();
-  packed->words.reset(new int32_t[static_cast<size_t>(panels * width * quads)]);
+  packed->words = aligned<int32_t>(panels * width * quads);
   packed->sums.assign(static_cast<size_t>(m.columns), 0);
   int32_t* to = packed->words.get();
   for (int64_t panel = 0; panel < panels; panel++)

@@ -87,13 +87,14 @@ struct ArgReduce { By by; int64_t axis; bool last; };
  */
 struct MatMul { int64_t block = 0; std::shared_ptr<const Packed> packed{}; std::shared_ptr<const Coded> coded{}; std::shared_ptr<const PackedIntegers> integers{}; };
 /**
- * `packed` are the weights of each group, where they are constant. Integers of 8 bits come to int32, with constant weights, no bias and the
+ * `packed` are the weights of each group, where they are constant: as rows of a product, or as columns of one that goes direct. Integers of 8 bits come to int32, with constant weights, no bias and the
  * zero point of the first as the fourth, if there is one.
  */
 struct Conv {
   Dims strides, dilations, pads;
   int64_t group;
   std::vector<std::shared_ptr<const Packed>> packed{};
+  bool is_direct = false;
   std::vector<std::shared_ptr<const PackedIntegers>> integers{};
 };
 enum class PoolBy : uint8_t { Max, Average, Lp };
@@ -192,6 +193,8 @@ std::shared_ptr<const PackedIntegers> pack_integer_matmul(const View& b, const s
 std::shared_ptr<const PackedIntegers> pack_integer_conv(const Conv& kernel, const View& w, const std::byte* data, int64_t group);
 /** Panels of the weights of a group; null for convolutions that are no products. */
 std::shared_ptr<const Packed> pack_conv(const Conv& kernel, const View& w, const float* data, int64_t group);
+/** Whether the outputs of a convolution are better rows of a product than its columns. */
+bool goes_direct(const Conv& kernel, const View& x, const View& w, const View& y);
 void run_conv(const Conv& kernel, const Operand& x, const Operand& w, const Operand* bias, const Operand* zero, const Operand& y, const Following* following);
 /** One step over its operands; absent inputs have no view. */
 void run_step(const Step& step, const Operands& in, const Operands& out, const Following* following);

@@ -81,8 +81,9 @@ void pack(const Plan& plan, Step& step, Conv& kernel) {
   }
   const View* w = floats_of(plan, step.inputs[1]);
   if (!w) return;
+  kernel.is_direct = goes_direct(kernel, *step.inputs[0], *w, step.outputs[0]);
   for (int64_t group = 0; group < kernel.group; group++) {
-    auto packed = once(plan.constants->packed, *w, {group, kernel.group}, [&] { return pack_conv(kernel, *w, data_of(plan, *w), group); });
+    auto packed = once(plan.constants->packed, *w, {group, kernel.group, kernel.is_direct}, [&] { return pack_conv(kernel, *w, data_of(plan, *w), group); });
     if (!packed) return;
     kernel.packed.push_back(std::move(packed));
   }

@@ -19,19 +19,22 @@ struct FloatTarget {
   int64_t bias_step;
 };
 
-/** The right side of a tile: packed, or in strips. */
+/** A side of a tile: packed, so many lines side by side, or in strips. */
+template <int64_t width>
 struct PackedSide {
   const float* at;
-  const float* next() { return std::exchange(at, at + tile_columns); }
+  const float* next() { return std::exchange(at, at + width); }
 };
+using PackedRows = PackedSide<tile_rows>;
+using PackedColumns = PackedSide<tile_columns>;
 struct StripSide {
   const float* base;
   const int64_t* starts;
   const float* next() { return base + *starts++; }
 };
 
-template <int Rows, class Side>
-void tile(const float* a, Side b, int64_t depth, const FloatTarget& t) {
+template <int Rows, class Left, class Right>
+void tile(Left a, Right b, int64_t depth, const FloatTarget& t) {
   Vector sums[Rows][2];
   for (int r = 0; r < Rows; r++) {
     const float* from = t.sums + r * t.row_step;
@@ -39,13 +42,13 @@ void tile(const float* a, Side b, int64_t depth, const FloatTarget& t) {
     sums[r][0] = t.begins ? start : load(from);
     sums[r][1] = t.begins ? start : load(from + lanes);
   }
-  for (int64_t q = 0; q < depth; q++, a += tile_rows) {
-    const float* from = b.next();
+  for (int64_t q = 0; q < depth; q++) {
+    const float *row = a.next(), *from = b.next();
     const Vector left = load(from), right = load(from + lanes);
 #pragma GCC unroll 16
     for (int r = 0; r < Rows; r++) {
-      sums[r][0] += a[r] * left;
-      sums[r][1] += a[r] * right;
+      sums[r][0] += row[r] * left;
+      sums[r][1] += row[r] * right;
     }
   }
   for (int r = 0; r < Rows; r++) {
@@ -54,11 +57,12 @@ void tile(const float* a, Side b, int64_t depth, const FloatTarget& t) {
   }
 }
 
-template <class Side, int... R>
-void tile_of(int rows, const float* a, Side b, int64_t depth, const FloatTarget& t, std::integer_sequence<int, R...>) {
-  constexpr void (*all[])(const float*, Side, int64_t, const FloatTarget&) = {&tile<R + 1, Side>...};
+template <class Left, class Right, int... R>
+void tile_of(int rows, Left a, Right b, int64_t depth, const FloatTarget& t, std::integer_sequence<int, R...>) {
+  constexpr void (*all[])(Left, Right, int64_t, const FloatTarget&) = {&tile<R + 1, Left, Right>...};
   all[rows - 1](a, b, depth, t);
 }
+constexpr auto rows_of_tile = std::make_integer_sequence<int, tile_rows>{};
 
 /**
  * A block of columns through the whole depth stays in the second-level cache with the part of y that it makes. Where its columns are no
@@ -67,7 +71,6 @@ void tile_of(int rows, const float* a, Side b, int64_t depth, const FloatTarget&
 void multiply(const Product& p, const Part& part) {
   float* const own_a = p.packed_a ? nullptr : scratch(Scratch::Rows, row_block * depth_block);
   float* const own_b = p.packed_b || p.strips ? nullptr : scratch(Scratch::Columns, column_block * depth_block);
-  constexpr auto rows_of_tile = std::make_integer_sequence<int, tile_rows>{};
   for (int64_t j = 0; j < part.columns; j += column_block) {
     const int64_t columns = std::min(column_block, part.columns - j);
     const Landing<float> landing(p.y, p.row_step, p.column_step, p.places, part.column + j, columns);
@@ -85,17 +88,43 @@ void multiply(const Product& p, const Part& part) {
           for (int64_t c = 0; c < columns; c += tile_columns)
             for (int64_t r = 0; r < rows; r += tile_rows) {
               const int64_t row = part.row + i + r, column = part.column + j + c;
-              const float* a = own_a ? own_a + r * depth : p.packed_a->at(row / tile_rows, q);
+              const PackedRows a{own_a ? own_a + r * depth : p.packed_a->at(row / tile_rows, q)};
               const FloatTarget target{sums + r * row_step + c, row_step, q == 0, p.bias ? p.bias + row * p.bias_step : nullptr, p.bias_step};
               const int here = static_cast<int>(std::min<int64_t>(tile_rows, rows - r));
               if (p.strips) tile_of(here, a, StripSide{p.strips->base + column, p.strips->starts + q}, depth, target, rows_of_tile);
-              else tile_of(here, a, PackedSide{own_b ? own_b + c * depth : p.packed_b->at(column / tile_columns, q)}, depth, target, rows_of_tile);
+              else tile_of(here, a, PackedColumns{own_b ? own_b + c * depth : p.packed_b->at(column / tile_columns, q)}, depth, target, rows_of_tile);
             }
           if (q + depth < p.depth) continue;
           if (apart) landing.put(sums, column_block, part.row + i, rows);
           if (p.finish) p.finish->run(p.finish->context, {part.row + i, rows, part.column + j, columns});
         }
       }
+  }
+}
+
+/** Rows that are summed up at once end with a tile. */
+void multiply_direct(const Direct& d, int64_t first, int64_t count) {
+  float* const sums = scratch(Scratch::Sums, most_rows_apart * column_block);
+  for (int64_t j = first; j < first + count; j += column_block) {
+    const int64_t columns = std::min(column_block, first + count - j);
+    for (int64_t begin = 0, row = 0, end = 0; begin < d.tile_count; begin = end) {
+      int64_t rows = 0;
+      while (end < d.tile_count && rows + d.tiles[end].rows <= most_rows_apart) rows += d.tiles[end++].rows;
+      for (int64_t q = 0; q < d.depth; q += depth_block)
+        for (int64_t c = 0; c < columns; c += tile_columns) {
+          float* to = sums + c;
+          for (int64_t k = begin; k < end; to += d.tiles[k++].rows * column_block)
+            tile_of(d.tiles[k].rows, StripSide{d.strips.base + d.tiles[k].from, d.strips.starts + q}, PackedColumns{d.weights->at((j + c) / tile_columns, q)},
+                    std::min(depth_block, d.depth - q), {to, column_block, q == 0, nullptr, 0}, rows_of_tile);
+        }
+      for (int64_t c = 0; c < columns; c++) {
+        const float start = d.bias ? d.bias[(j + c) * d.bias_step] : 0.0f;
+        float* to = d.y + (j + c) * d.column_step + row * d.row_step;
+        for (int64_t r = 0; r < rows; r++) to[r * d.row_step] = sums[r * column_block + c] + start;
+      }
+      row += rows;
+    }
+    if (d.finish) d.finish->run(d.finish->context, {j, columns, 0, d.rows});
   }
 }
 
@@ -143,7 +172,7 @@ double exercise(int64_t rounds, float* sink) {
 }  // namespace
 
 extern const Isa table;
-const Isa table = {OMNIX_NAME, tile_rows, tile_columns, column_block, multiply, coded_rows, multiply_coded, decode, filter_block, filter, largest, exercise};
+const Isa table = {OMNIX_NAME, tile_rows, tile_columns, column_block, multiply, multiply_direct, coded_rows, multiply_coded, decode, filter_block, filter, largest, exercise};
 
 }  // namespace OMNIX_ISA
 }  // namespace omnix
