@@ -90,6 +90,7 @@ class Spread {
     if (!pays_) return;
     pitch_ = row_major(extent_);
     for (const auto& phases : phases_) images_ *= static_cast<int64_t>(phases.size());
+    for (int64_t image = 0; image < images_; image++) find_rows(image);
   }
   /** Whether it is worth its memory. */
   bool pays() const { return pays_; }
@@ -145,17 +146,15 @@ class Spread {
   void fill(float* to, const float* x, int64_t channels, int64_t channel_step, float border = 0) const {
     fill(to, channels, border, [&](float* at, int64_t channel, int64_t start, int64_t n, int64_t step) {
       const float* from = x + channel * channel_step + start;
-      if (step == 1) std::copy(from, from + n, at);
-      else
-        for (int64_t i = 0; i < n; i++) at[i] = from[i * step];
+      isa().take(at, from, n, step);
     });
   }
 
  private:
   int64_t phase_number(size_t d, int64_t phase) const { return std::find(phases_[d].begin(), phases_[d].end(), phase) - phases_[d].begin(); }
 
-  template <class T, class Line>
-  void fill_image(T* to, int64_t image, T border, Line&& line) const {
+  /** Which rows of an image are in the input, and which part of them. */
+  void find_rows(int64_t image) {
     const size_t rank = extent_.size(), last = rank - 1;
     // The place in the input of the first element along each axis.
     Dims first(rank);
@@ -164,23 +163,38 @@ class Spread {
       first[d] = g_.shifts[0][d] + phases_[d][static_cast<size_t>(image % count)];
       image /= count;
     }
-    const int64_t stride = g_.strides[last], step = g_.steps[last] * stride;
+    const int64_t stride = g_.strides[last];
     const int64_t low = std::clamp<int64_t>(ceil_div(-first[last], stride), 0, extent_[last]);
     const int64_t high = std::clamp<int64_t>(ceil_div(g_.input[last] - first[last], stride), low, extent_[last]);
+    spans_.emplace_back(low, high);
     Dims rows(extent_.begin(), extent_.end() - 1), at(last, 0);
-    for (int64_t row = 0; row < product(rows); row++, to += extent_[last]) {
-      int64_t start = first[last] * g_.steps[last];
-      bool inside = true;
+    for (int64_t row = 0; row < product(rows); row++) {
+      int64_t start = (first[last] + low * stride) * g_.steps[last];
+      bool inside = high > low;
       for (size_t d = 0; d < last; d++) {
         const int64_t place = first[d] + at[d] * g_.strides[d];
         inside = inside && place >= 0 && place < g_.input[d];
         start += place * g_.steps[d];
       }
-      const int64_t begin = inside ? low : extent_[last], end = inside ? high : extent_[last];
-      std::fill(to, to + begin, border);
-      if (end > begin) line(to + begin, start + begin * step, end - begin, step);
-      std::fill(to + end, to + extent_[last], border);
+      inside_.push_back(inside);
+      starts_.push_back(start);
       for (size_t d = last; d-- > 0 && ++at[d] == rows[d];) at[d] = 0;
+    }
+  }
+
+  template <class T, class Line>
+  void fill_image(T* to, int64_t image, T border, Line&& line) const {
+    const auto [low, high] = spans_[static_cast<size_t>(image)];
+    const int64_t length = extent_.back(), rows = image_size() / length, step = g_.steps.back() * g_.strides.back();
+    const auto from = static_cast<size_t>(image * rows);
+    for (size_t row = from; row < from + static_cast<size_t>(rows); row++, to += length) {
+      if (!inside_[row]) {
+        std::fill(to, to + length, border);
+        continue;
+      }
+      for (int64_t i = 0; i < low; i++) to[i] = border;
+      line(to + low, starts_[row], high - low, step);
+      for (int64_t i = high; i < length; i++) to[i] = border;
     }
   }
 
@@ -188,6 +202,10 @@ class Spread {
   /** By spatial axis: the remainders that taps read, and the length. */
   std::vector<Dims> phases_;
   Dims extent_, pitch_;
+  /** Of each image: which elements of its rows are in the input; of each row whether it is, and where these begin. */
+  std::vector<std::pair<int64_t, int64_t>> spans_;
+  std::vector<bool> inside_;
+  Dims starts_;
   int64_t images_ = 1;
   bool pays_ = false;
 };
@@ -208,19 +226,30 @@ class ShiftedChannels {
   }
   bool pay() const { return spread_.pays(); }
 
-  /** `make(to, n, lines, taps)` makes n columns of what the taps of the windows read; those of a channel go to y. */
-  template <class Make>
-  void run(const float* x, float* y, float border, Make&& make) const {
-    float* image = scratch(Scratch::Image, spread_.size(1) + columns_);
-    float* made = scratch(Scratch::Columns, columns_);
-    spread_.fill(image, x, 1, 0, border);
-    std::vector<const float*> lines;
-    for (int64_t start : starts_) lines.push_back(image + start);
-    make(made, columns_, lines.data(), static_cast<int64_t>(lines.size()));
-    const int64_t across = geometry_.output[geometry_.last()];
-    for (const auto& [from, at] : rows_)
-      for (int64_t i = 0; i < across; i++) y[at + i * y_steps_.back()] = made[from + i];
-  }
+  /** Memory of this thread for one channel after the other. */
+  class Work {
+   public:
+    explicit Work(const ShiftedChannels& all)
+        : all_(all), image_(scratch(Scratch::Image, all.spread_.size(1) + all.columns_)), made_(scratch(Scratch::Columns, all.columns_)) {
+      for (int64_t start : all.starts_) lines_.push_back(image_ + start);
+    }
+    /** `make(to, n, lines, taps)` makes n columns of what the taps of the windows read; those of a channel go to y. */
+    template <class Make>
+    void run(const float* x, float* y, float border, Make&& make) const {
+      all_.spread_.fill(image_, x, 1, 0, border);
+      make(made_, all_.columns_, lines_.data(), static_cast<int64_t>(lines_.size()));
+      const int64_t across = all_.geometry_.output.back(), step = all_.y_steps_.back();
+      for (const auto& [from, at] : all_.rows_)
+        if (step == 1) isa().take(y + at, made_ + from, across, 1);
+        else
+          for (int64_t i = 0; i < across; i++) y[at + i * step] = made_[from + i];
+    }
+
+   private:
+    const ShiftedChannels& all_;
+    float *image_, *made_;
+    std::vector<const float*> lines_;
+  };
 
  private:
   const Geometry& geometry_;

@@ -67,7 +67,8 @@ void conv_direct(const Conv& kernel, const Operand& x, const Operand& w, const O
       std::optional<Following::Matrix> matrix;
       std::optional<Following::OfProduct> context;
       std::optional<Finish> finish;
-      if (following) {
+      if (following) d.clamp = following->clamp();
+      if (following && !d.clamp) {
         matrix.emplace(following->at({n}, group * channels));
         context.emplace(Following::OfProduct{*matrix, nullptr, d.row_step});
         d.finish = &finish.emplace(Finish{Following::OfProduct::run, &*context});

@@ -133,7 +133,8 @@ struct Task {
 
 /** The map that follows, where there is one, runs on each part that is done, or on each image of several. */
 void multiply_followed(const Task& t, Product& p) {
-  if (!t.following) return multiply(p);
+  if (t.following) p.clamp = t.following->clamp();
+  if (!t.following || p.clamp) return multiply(p);
   if (t.images > 1) {
     multiply(p);
     for (int64_t i = 0; i < t.images; i++) t.following->at({t.image + i}, t.group * p.rows).run(0, p.rows, 0, t.geometry.outputs / t.images);

@@ -1,7 +1,8 @@
-// A map that runs on each part of what a product makes, while that part is in a cache.
+// What runs on each part of what a product makes, while that part is in a cache: a map, or ends that the product itself keeps to.
 #pragma once
 #include <algorithm>
 #include <initializer_list>
+#include <optional>
 
 #include "gemm.h"
 #include "plan.h"
@@ -22,8 +23,13 @@ inline std::optional<int64_t> even_step(const View& v, size_t first, size_t end)
 }
 inline std::optional<int64_t> even_step(const View& v, size_t first) { return even_step(v, first, v.shape.size()); }
 
+/** The ends that a map of one float32 keeps it between, such as those of Relu; none where it does something else. */
+std::optional<Clamp> clamp_of(const Map& map);
+
 class Following {
  public:
+  /** Ends alone: products write what the map would. */
+  Following(const Map& map, Clamp clamp) : map_(map), inputs_(0), clamp_(clamp) {}
   /** Rows are the axes from `row_axis` to before `column_axis`, columns those from there on. */
   Following(const Map& map, const Operands& inputs, const Operands& outputs, size_t row_axis, size_t column_axis) : map_(map), inputs_(inputs.size()) {
     for (const Operands* operands : {&inputs, &outputs})
@@ -33,6 +39,8 @@ class Following {
         sides_.push_back({x, row.value_or(0), column.value_or(0)});
       }
   }
+  /** Those that the product keeps to; null where there is a map to run. */
+  const Clamp* clamp() const { return clamp_ ? &*clamp_ : nullptr; }
   /** Whether every view can be walked so. */
   bool is_even() const { return is_even_; }
 
@@ -100,6 +108,7 @@ class Following {
   const Map& map_;
   size_t inputs_;
   std::vector<Side> sides_;
+  std::optional<Clamp> clamp_;
   bool is_even_ = true;
 };
 

@@ -74,6 +74,11 @@ struct Finish {
   const void* context;
 };
 
+/** Ends between which results stay; NaN is let through. */
+struct Clamp {
+  float low, high;
+};
+
 /** y = a times b, plus a number for each row where there is a bias. A side is packed, coded, lies in strips, or is read as it is needed. */
 struct Product {
   int64_t rows, columns, depth;
@@ -92,6 +97,7 @@ struct Product {
   const float* bias = nullptr;
   int64_t bias_step = 0;
   const Finish* finish = nullptr;
+  const Clamp* clamp = nullptr;
 };
 
 /** Rows of a tile: elements of an image side by side. */
@@ -117,6 +123,7 @@ struct Direct {
   int64_t bias_step = 0;
   /** Gets channels as rows. */
   const Finish* finish = nullptr;
+  const Clamp* clamp = nullptr;
 };
 
 /** What memory of a thread is for. */
@@ -138,9 +145,11 @@ struct Isa {
   void (*multiply_coded)(const Product& product, const Part& part);
   /** `count` steps of a panel from `first` on, as floats. */
   void (*decode)(float* to, const Coded& from, int64_t panel, int64_t first, int64_t count);
+  /** to[i] = from[i * step] for i below n. */
+  void (*take)(float* to, const float* from, int64_t n, int64_t step);
   int64_t filter_block;
-  /** y[i] = start + the sum over t of weights[t] * lines[t][i], for i below n, a multiple of `filter_block`. */
-  void (*filter)(float* y, int64_t n, float start, const float* const* lines, const float* weights, int64_t taps);
+  /** y[i] = start + the sum over t of weights[t] * lines[t][i], between the ends of the clamp, for i below n, a multiple of `filter_block`. */
+  void (*filter)(float* y, int64_t n, float start, const float* const* lines, const float* weights, int64_t taps, const Clamp* clamp);
   /** y[i] = the largest of all lines[t][i], or NaN where one is, for i below n, a multiple of `filter_block`. */
   void (*largest)(float* y, int64_t n, const float* const* lines, int64_t taps);
   /** So many multiplications with additions of vectors in registers; how many operations of floats they are. `sink` keeps them alive. */

@@ -1,8 +1,11 @@
 // map: a scalar program at every position, one block that fits the first-level cache at a time.
 #include <algorithm>
 #include <cstring>
+#include <limits>
+#include <string_view>
 
 #include "codec.h"
+#include "following.h"
 #include "parts.h"
 #include "place.h"
 #include "plan.h"
@@ -201,6 +204,35 @@ void map_part(const Map& map, const Operands& inputs, const Operands& outputs) {
 }
 
 }  // namespace
+
+std::optional<Clamp> clamp_of(const Map& map) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  Clamp ends{-infinity, infinity};
+  if (map.outputs.size() != 1) return std::nullopt;
+  // From the result back to the only input, through calls with a constant each: what comes later bounds what came before.
+  std::vector<std::pair<bool, float>> steps;
+  size_t at = map.outputs[0];
+  while (map.instructions[at].call) {
+    const Instruction& i = map.instructions[at];
+    const std::string_view name = i.call->name;
+    if (name != "max_float32" && name != "min_float32") return std::nullopt;
+    const auto is_constant = [&](size_t k) { return !map.instructions[i.args[k]].input && !map.instructions[i.args[k]].call; };
+    if (is_constant(0) == is_constant(1)) return std::nullopt;
+    float end;
+    std::memcpy(&end, &map.instructions[i.args[is_constant(0) ? 0 : 1]].constant, sizeof(end));
+    if (end != end) return std::nullopt;
+    steps.emplace_back(name == "max_float32", end);
+    at = i.args[is_constant(0) ? 1 : 0];
+  }
+  const auto inputs = std::count_if(map.instructions.begin(), map.instructions.end(), [](const Instruction& i) { return i.input.has_value(); });
+  if (steps.empty() || inputs != 1 || !map.instructions[at].input || map.instructions[at].type != Element::Float32) return std::nullopt;
+  for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
+    const auto [is_max, end] = *step;
+    ends.low = is_max ? std::max(ends.low, end) : std::min(ends.low, end);
+    ends.high = is_max ? std::max(ends.high, end) : std::min(ends.high, end);
+  }
+  return ends;
+}
 
 void run_map(const Map& map, const Operands& inputs, const Operands& outputs) {
   const Dims& shape = outputs[0].view->shape;

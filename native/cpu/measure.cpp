@@ -30,7 +30,7 @@ constexpr size_t memory_bytes = 256u << 20;
 }  // namespace
 
 Limits measure(int64_t threads) {
-  const WithBounds bounds({threads, nullptr});
+  const WithBounds bounds({threads, nullptr, true});
   const int64_t count = thread_count();
   std::vector<float> sinks(static_cast<size_t>(count) * 64);
   std::vector<double> done(static_cast<size_t>(count));

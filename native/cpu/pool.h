@@ -13,6 +13,8 @@ int64_t thread_count();
 struct Bounds {
   int64_t threads = 0;
   const std::atomic<int32_t>* stop = nullptr;
+  /** Whether it is a run, whose thread may keep to a processor, and whether it does. */
+  bool is_run = false, leads = false;
 };
 
 /** They hold while it lives. */

@@ -28,9 +28,18 @@ struct Bound {
 bool run_joined(const Step& step, const Step& next, const std::vector<std::byte*>& memory) {
   if (!next.joins || !takes_following(step)) return false;
   const Bound own(step, memory), after(next, memory);
+  const auto& map = std::get<Map>(next.kernel);
+  // Only the map reads what the step makes, so that it can be left out.
+  const View &made = step.outputs[0], &y = next.outputs[0];
+  if (std::holds_alternative<Conv>(step.kernel) && made.type == Element::Float32 && made.shape == y.shape && made.strides == y.strides)
+    if (const auto clamp = clamp_of(map)) {
+      const Following ends(map, *clamp);
+      run_step(step, own.in, after.out, &ends);
+      return true;
+    }
   const size_t column_axis = std::holds_alternative<Conv>(step.kernel) ? 2 : step.outputs[0].shape.size() - 1;
   const size_t row_axis = std::holds_alternative<Conv>(step.kernel) ? 1 : first_row_axis(*step.inputs[0], *step.inputs[1], step.outputs[0]);
-  const Following following(std::get<Map>(next.kernel), after.in, after.out, row_axis, column_axis);
+  const Following following(map, after.in, after.out, row_axis, column_axis);
   if (!following.is_even()) return false;
   run_step(step, own.in, own.out, &following);
   return true;
@@ -66,7 +75,7 @@ bool takes_following(const Step& step) {
 }
 
 void run_plan(const Plan& plan, std::byte* arena, const std::vector<std::byte*>& inputs, const std::vector<std::byte*>& outputs, const Watch& watch) {
-  const WithBounds bounds({plan.threads, watch.stop});
+  const WithBounds bounds({plan.threads, watch.stop, true});
   std::vector<std::byte*> memory(plan.buffers.size());
   for (size_t at = 0; at < memory.size(); at++) {
     const Buffer& b = plan.buffers[at];

@@ -168,9 +168,13 @@ bool pool_largest(const Window& window, const Operand& x, const Operand& y) {
   const Geometry geometry(window, *x.view, 1);
   const ShiftedChannels shifted(geometry, *y.view);
   if (!shifted.pay()) return false;
-  for_each_plane(*x.view, *y.view, geometry.taps, [&](int64_t n, int64_t c, int64_t base) {
-    float* to = y.as<float>() + y.view->offset + n * y.view->strides[0] + c * y.view->strides[1];
-    shifted.run(x.as<float>() + base, to, Largest<float>::start, isa().largest);
+  const int64_t channels = y.view->shape[1];
+  in_parts(y.view->shape[0] * channels, product(y.view->shape) * geometry.taps, [&](int64_t from, int64_t count) {
+    const ShiftedChannels::Work work(shifted);
+    for (int64_t k = from; k < from + count; k++) {
+      const auto plane = [&](const Operand& v) { return v.as<float>() + v.view->offset + k / channels * v.view->strides[0] + k % channels * v.view->strides[1]; };
+      work.run(plane(x), plane(y), Largest<float>::start, isa().largest);
+    }
   });
   return true;
 }

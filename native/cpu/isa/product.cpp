@@ -17,7 +17,16 @@ struct FloatTarget {
   bool begins;
   const float* bias;
   int64_t bias_step;
+  /** At the end of the depth. */
+  const Clamp* clamp;
 };
+
+inline float clamped(float x, const Clamp& ends) { return x < ends.low ? ends.low : x > ends.high ? ends.high : x; }
+inline Vector clamped(Vector v, const Clamp& ends) {
+  const Vector low = Vector{} + ends.low, high = Vector{} + ends.high;
+  v = v < low ? low : v;
+  return v > high ? high : v;
+}
 
 /** A side of a tile: packed, so many lines side by side, or in strips. */
 template <int64_t width>
@@ -49,6 +58,13 @@ void tile(Left a, Right b, int64_t depth, const FloatTarget& t) {
     for (int r = 0; r < Rows; r++) {
       sums[r][0] += row[r] * left;
       sums[r][1] += row[r] * right;
+    }
+  }
+  if (t.clamp) {
+#pragma GCC unroll 16
+    for (int r = 0; r < Rows; r++) {
+      sums[r][0] = clamped(sums[r][0], *t.clamp);
+      sums[r][1] = clamped(sums[r][1], *t.clamp);
     }
   }
   for (int r = 0; r < Rows; r++) {
@@ -89,7 +105,8 @@ void multiply(const Product& p, const Part& part) {
             for (int64_t r = 0; r < rows; r += tile_rows) {
               const int64_t row = part.row + i + r, column = part.column + j + c;
               const PackedRows a{own_a ? own_a + r * depth : p.packed_a->at(row / tile_rows, q)};
-              const FloatTarget target{sums + r * row_step + c, row_step, q == 0, p.bias ? p.bias + row * p.bias_step : nullptr, p.bias_step};
+              const FloatTarget target{sums + r * row_step + c, row_step, q == 0, p.bias ? p.bias + row * p.bias_step : nullptr, p.bias_step,
+                                       q + depth >= p.depth ? p.clamp : nullptr};
               const int here = static_cast<int>(std::min<int64_t>(tile_rows, rows - r));
               if (p.strips) tile_of(here, a, StripSide{p.strips->base + column, p.strips->starts + q}, depth, target, rows_of_tile);
               else tile_of(here, a, PackedColumns{own_b ? own_b + c * depth : p.packed_b->at(column / tile_columns, q)}, depth, target, rows_of_tile);
@@ -115,12 +132,15 @@ void multiply_direct(const Direct& d, int64_t first, int64_t count) {
           float* to = sums + c;
           for (int64_t k = begin; k < end; to += d.tiles[k++].rows * column_block)
             tile_of(d.tiles[k].rows, StripSide{d.strips.base + d.tiles[k].from, d.strips.starts + q}, PackedColumns{d.weights->at((j + c) / tile_columns, q)},
-                    std::min(depth_block, d.depth - q), {to, column_block, q == 0, nullptr, 0}, rows_of_tile);
+                    std::min(depth_block, d.depth - q), {to, column_block, q == 0, nullptr, 0, nullptr}, rows_of_tile);
         }
       for (int64_t c = 0; c < columns; c++) {
         const float start = d.bias ? d.bias[(j + c) * d.bias_step] : 0.0f;
         float* to = d.y + (j + c) * d.column_step + row * d.row_step;
-        for (int64_t r = 0; r < rows; r++) to[r * d.row_step] = sums[r * column_block + c] + start;
+        for (int64_t r = 0; r < rows; r++) {
+          const float sum = sums[r * column_block + c] + start;
+          to[r * d.row_step] = d.clamp ? clamped(sum, *d.clamp) : sum;
+        }
       }
       row += rows;
     }
@@ -128,10 +148,25 @@ void multiply_direct(const Direct& d, int64_t first, int64_t count) {
   }
 }
 
+template <int... lane>
+Vector evens(Vector a, Vector b, std::integer_sequence<int, lane...>) {
+  return __builtin_shuffle(a, b, Words{2 * lane...});
+}
+
+void take(float* to, const float* from, int64_t n, int64_t step) {
+  if (step == 1) return copy_run(to, from, n);
+  int64_t i = 0;
+  // The last vector would read beyond the last element.
+  if (step == 2)
+    for (; i + lanes < n; i += lanes)
+      store(to + i, evens(load(from + 2 * i), load(from + 2 * i + lanes), std::make_integer_sequence<int, lanes>{}));
+  for (; i < n; i++) to[i] = from[i * step];
+}
+
 /** So many vectors of sums at once that additions do not wait for each other. */
 constexpr int64_t filter_block = 4 * lanes;
 
-void filter(float* y, int64_t n, float start, const float* const* lines, const float* weights, int64_t taps) {
+void filter(float* y, int64_t n, float start, const float* const* lines, const float* weights, int64_t taps, const Clamp* clamp) {
   for (int64_t i = 0; i < n; i += filter_block) {
     Vector sums[4];
     for (Vector& sum : sums) sum = Vector{} + start;
@@ -140,7 +175,7 @@ void filter(float* y, int64_t n, float start, const float* const* lines, const f
 #pragma GCC unroll 4
       for (int k = 0; k < 4; k++) sums[k] += weights[t] * load(x + k * lanes);
     }
-    for (int k = 0; k < 4; k++) store(y + i + k * lanes, sums[k]);
+    for (int k = 0; k < 4; k++) store(y + i + k * lanes, clamp ? clamped(sums[k], *clamp) : sums[k]);
   }
 }
 
@@ -172,7 +207,7 @@ double exercise(int64_t rounds, float* sink) {
 }  // namespace
 
 extern const Isa table;
-const Isa table = {OMNIX_NAME, tile_rows, tile_columns, column_block, multiply, multiply_direct, coded_rows, multiply_coded, decode, filter_block, filter, largest, exercise};
+const Isa table = {OMNIX_NAME, tile_rows, tile_columns, column_block, multiply, multiply_direct, coded_rows, multiply_coded, decode, take, filter_block, filter, largest, exercise};
 
 }  // namespace OMNIX_ISA
 }  // namespace omnix
