@@ -24,6 +24,14 @@ struct Bound {
   }
 };
 
+/** Whether two views step in the same way along every axis that has more than one position. */
+bool moves_as(const View& a, const View& b) {
+  if (a.shape != b.shape) return false;
+  for (size_t axis = 0; axis < a.shape.size(); axis++)
+    if (a.shape[axis] != 1 && a.strides[axis] != b.strides[axis]) return false;
+  return true;
+}
+
 /** Steps that joined the one before ran with it. */
 bool run_joined(const Step& step, const Step& next, const std::vector<std::byte*>& memory) {
   if (!next.joins || !takes_following(step)) return false;
@@ -31,7 +39,7 @@ bool run_joined(const Step& step, const Step& next, const std::vector<std::byte*
   const auto& map = std::get<Map>(next.kernel);
   // Only the map reads what the step makes, so that it can be left out.
   const View &made = step.outputs[0], &y = next.outputs[0];
-  if (std::holds_alternative<Conv>(step.kernel) && made.type == Element::Float32 && made.shape == y.shape && made.strides == y.strides)
+  if (std::holds_alternative<Conv>(step.kernel) && made.type == Element::Float32 && moves_as(made, y))
     if (const auto clamp = clamp_of(map)) {
       const Following ends(map, *clamp);
       run_step(step, own.in, after.out, &ends);
