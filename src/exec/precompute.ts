@@ -33,20 +33,26 @@ export async function precompute(plan: Plan, backend: Backend): Promise<Plan> {
   return withoutUnread({ ...plan, buffers: [...plan.buffers, ...buffers], steps: left });
 }
 
-/** Of what others read: the buffers that pay, each constant counted once, and the steps that make them. */
+/** Of what others read: the buffers that pay, each byte of a constant counted once, and the steps that make them. */
 function worthIt(plan: Plan, constant: ReadonlySet<Step>, read: ReadonlySet<number>) {
   const writers = new Map<number, Step[]>();
   for (const s of constant) for (const y of s.outputs) writers.set(y.buffer, [...(writers.get(y.buffer) ?? []), s]);
   const steps = new Set<Step>();
-  const counted = new Set<number>();
+  /** Bytes of constants that no result was set off against. */
+  const left = new Map<number, number>();
   let growth = mostGrowth;
   const outputs = [...read].filter(buffer => {
     const own = makersOf(buffer, writers);
-    const from = new Set([...constantsOf(plan, own)].filter(c => !counted.has(c)));
-    const more = bytesOf(plan, [buffer]) - bytesOf(plan, from);
-    if (more > growth) return false;
-    growth -= Math.max(0, more);
-    for (const c of from) counted.add(c);
+    const from = [...constantsOf(plan, own)];
+    const leftOf = (c: number): number => left.get(c) ?? bytesOf(plan, [c]);
+    let more = bytesOf(plan, [buffer]);
+    if (from.reduce((n, c) => n - leftOf(c), more) > growth) return false;
+    for (const c of from) {
+      const taken = Math.min(more, leftOf(c));
+      left.set(c, leftOf(c) - taken);
+      more -= taken;
+    }
+    growth -= more;
     for (const s of own) steps.add(s);
     return true;
   });
