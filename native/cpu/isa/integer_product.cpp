@@ -70,8 +70,9 @@ Words add(Words sum, Words columns, Words row) {
 /** Sums, both halves of the columns and a word of a row fit the registers. */
 constexpr int rows_of_tile = row_words > 1 && lanes < 16 ? 4 : tile_rows;
 /** A part of so many sums, which the map that follows reads in long rows, stays in the second-level cache. */
-constexpr int64_t rows_of_block = 48 / rows_of_tile * rows_of_tile;
-constexpr int64_t columns_of_block = 512;
+constexpr int64_t rows_of_block = 96 / rows_of_tile * rows_of_tile;
+/** Rows that are summed up apart end with a block. */
+constexpr int64_t most_rows_at_once = 512 / rows_of_block * rows_of_block;
 
 /** The right side of a tile: packed, or where it lies. */
 struct PackedSide {
@@ -84,34 +85,30 @@ struct StripSide {
   const int32_t* next() { return base + *starts++; }
 };
 
-struct IntegerTarget : Target<int32_t> {
+/** Where a tile is summed up. */
+struct IntegerTarget {
+  int32_t* sums;
+  int64_t row_step;
   /** The first part of the depth begins with these, where they are there; others go on from what is there. */
   bool begins;
   const int32_t* row_start;
   const int32_t* column_start;
+  /** So many of the columns have a start. */
+  int64_t columns;
 };
 
 template <int Rows, bool is_signed, class Side>
 void tile(const int32_t* a, Side b, int64_t quads, const IntegerTarget& t) {
   Words sums[Rows][2];
-  const bool whole = t.is_whole();
-  int32_t edge[tile_columns] = {};
-  int32_t* const y = whole ? t.y + t.place(0) : t.y;
+  int32_t starts[tile_columns] = {};
   if (t.begins && t.column_start)
-    for (int64_t c = 0; c < t.columns; c++) edge[c] = t.column_start[c];
+    for (int64_t c = 0; c < t.columns; c++) starts[c] = t.column_start[c];
   // All loops over rows are taken apart, so that sums stay in registers.
 #pragma GCC unroll 16
   for (int r = 0; r < Rows; r++) {
-    if (t.begins) {
-      const int32_t start = t.row_start ? t.row_start[r] : 0;
-      sums[r][0] = load(edge) + start, sums[r][1] = load(edge + lanes) + start;
-      continue;
-    }
-    if (!whole)
-      for (int64_t c = 0; c < t.columns; c++)
-        if (const int64_t at = t.place(c); at >= 0) edge[c] = y[r * t.row_step + at];
-    const int32_t* from = whole ? y + r * t.row_step : edge;
-    sums[r][0] = load(from), sums[r][1] = load(from + lanes);
+    const int32_t* from = t.begins ? starts : t.sums + r * t.row_step;
+    const int32_t start = t.begins && t.row_start ? t.row_start[r] : 0;
+    sums[r][0] = load(from) + start, sums[r][1] = load(from + lanes) + start;
   }
   for (int64_t q = 0; q < quads; q++, a += rows_of_tile * row_words) {
     const int32_t* from = b.next();
@@ -127,12 +124,8 @@ void tile(const int32_t* a, Side b, int64_t quads, const IntegerTarget& t) {
   }
 #pragma GCC unroll 16
   for (int r = 0; r < Rows; r++) {
-    int32_t* to = whole ? y + r * t.row_step : edge;
-    store(to, sums[r][0]);
-    store(to + lanes, sums[r][1]);
-    if (!whole)
-      for (int64_t c = 0; c < t.columns; c++)
-        if (const int64_t at = t.place(c); at >= 0) y[r * t.row_step + at] = edge[c];
+    store(t.sums + r * t.row_step, sums[r][0]);
+    store(t.sums + r * t.row_step + lanes, sums[r][1]);
   }
 }
 
@@ -147,27 +140,32 @@ int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 template <bool is_signed>
 void multiply_with(const IntegerProduct& p, const Part& part) {
   constexpr auto all_rows = std::make_integer_sequence<int, rows_of_tile>{};
-  for (int64_t j = 0; j < part.columns; j += columns_of_block) {
-    const int64_t columns = least(columns_of_block, part.columns - j);
-    for (int64_t q = 0; q == 0 || q < p.quads; q += depth_block) {
-      const int64_t quads = least(depth_block, p.quads - q);
-      for (int64_t i = 0; i < part.rows; i += rows_of_block) {
-        const int64_t rows = least(rows_of_block, part.rows - i);
-        for (int64_t c = 0; c < columns; c += tile_columns) {
-          const int64_t column = part.column + j + c;
-          for (int64_t r = 0; r < rows; r += rows_of_tile) {
-            const int64_t row = part.row + i + r;
-            const IntegerTarget target{{p.y + row * p.row_step, p.row_step, column, p.column_step, least(tile_columns, columns - c), p.places},
-                                       q == 0, p.row_start ? p.row_start + row : nullptr, p.column_start ? p.column_start + column : nullptr};
-            const int here = static_cast<int>(least(rows_of_tile, rows - r));
-            const int32_t* a = p.a + (row * p.quads + q * rows_of_tile) * row_words;
-            if (p.b) tile_of<is_signed>(here, a, PackedSide{p.b + column * p.quads + q * tile_columns}, quads, target, all_rows);
-            else tile_of<is_signed>(here, a, StripSide{p.base + column, p.starts + q}, quads, target, all_rows);
-          }
+  for (int64_t j = 0; j < part.columns; j += column_block) {
+    const int64_t columns = least(column_block, part.columns - j);
+    const Landing<int32_t> landing(p.y, p.row_step, p.column_step, p.places, part.column + j, columns);
+    const int64_t rows_at_once = landing.is_whole() ? part.rows : least(part.rows, most_rows_at_once);
+    int32_t* const apart = landing.is_whole() ? nullptr : reinterpret_cast<int32_t*>(scratch(Scratch::Sums, rows_at_once * column_block));
+    for (int64_t first = 0; first < part.rows; first += rows_at_once)
+      for (int64_t q = 0; q == 0 || q < p.quads; q += depth_block) {
+        const int64_t quads = least(depth_block, p.quads - q), end = least(part.rows, first + rows_at_once);
+        for (int64_t i = first; i < end; i += rows_of_block) {
+          const int64_t rows = least(rows_of_block, end - i), row_step = apart ? column_block : p.row_step;
+          int32_t* const sums = apart ? apart + (i - first) * column_block : landing.row(part.row + i);
+          for (int64_t c = 0; c < columns; c += tile_columns)
+            for (int64_t r = 0; r < rows; r += rows_of_tile) {
+              const int64_t row = part.row + i + r, column = part.column + j + c;
+              const IntegerTarget target{sums + r * row_step + c, row_step, q == 0, p.row_start ? p.row_start + row : nullptr,
+                                         p.column_start ? p.column_start + column : nullptr, least(tile_columns, columns - c)};
+              const int here = static_cast<int>(least(rows_of_tile, rows - r));
+              const int32_t* a = p.a + (row * p.quads + q * rows_of_tile) * row_words;
+              if (p.b) tile_of<is_signed>(here, a, PackedSide{p.b + column * p.quads + q * tile_columns}, quads, target, all_rows);
+              else tile_of<is_signed>(here, a, StripSide{p.base + column, p.starts + q}, quads, target, all_rows);
+            }
+          if (q + quads < p.quads) continue;
+          if (apart) landing.put(sums, column_block, part.row + i, rows);
+          if (p.finish) p.finish->run(p.finish->context, {part.row + i, rows, part.column + j, columns});
         }
-        if (p.finish && q + quads >= p.quads) p.finish->run(p.finish->context, {part.row + i, rows, part.column + j, columns});
       }
-    }
   }
 }
 

@@ -77,22 +77,6 @@ class Landing {
 /** Rows that are summed up apart at once, so that they stay in the second-level cache. */
 constexpr int64_t most_rows_apart = 512 / row_block * row_block;
 
-/** Where a tile goes. */
-template <class T>
-struct Target {
-  /** The first row. */
-  T* y;
-  int64_t row_step, column, column_step, columns;
-  /** Of all columns; null where steps say it. */
-  const int64_t* places;
-
-  int64_t place(int64_t c) const { return places ? places[column + c] : (column + c) * column_step; }
-  bool is_whole() const {
-    if (columns < tile_columns) return false;
-    return places ? place(0) >= 0 && place(tile_columns - 1) == place(0) + tile_columns - 1 : column_step == 1;
-  }
-};
-
 /** More rows would decode each word once too often. */
 constexpr int coded_rows = 4;
 
