@@ -268,6 +268,10 @@ describe.skipIf(typeof addon === 'string')('native CPU', () => {
     ['small images of a batch', [7, 5, 4, 5], [9, 5, 3, 3], { pads: [1, 1, 1, 1] }],
     ['outputs of one element, in groups', [70, 4, 3, 3], [6, 2, 3, 3], { group: 2 }],
     ['small images, a stride and a dilation', [6, 3, 7, 6], [4, 3, 2, 2], { strides: [2, 3], dilations: [2, 1], pads: [1, 0, 1, 1] }],
+    ['few outputs of many channels', [1, 40, 7, 7], [64, 40, 3, 3], { pads: [1, 1, 1, 1] }],
+    ['few outputs of many channels, a stride and a batch', [2, 64, 17, 17], [70, 64, 3, 3], { strides: [2, 2], pads: [1, 1, 0, 0] }],
+    ['few outputs of many channels, one tap', [2, 300, 9, 9], [64, 300, 1, 1], {}],
+    ['few outputs of many channels, in groups', [1, 128, 5, 13], [128, 64, 3, 3], { group: 2, pads: [1, 1, 1, 1] }],
     ['one axis', [2, 3, 50], [4, 3, 5], { strides: [3], pads: [2, 2] }],
     ['three axes', [1, 2, 4, 5, 6], [3, 2, 2, 3, 2], { pads: [1, 0, 1, 0, 1, 0], dilations: [1, 2, 1] }],
   ] as const)('conv with constant weights: %s', async (_, shape, weights, at) => {
@@ -277,6 +281,28 @@ describe.skipIf(typeof addon === 'string')('native CPU', () => {
       return [b.Conv(x!, w, bias, at), b.Relu(b.Conv(b.Neg(x!), w, undefined, at))];
     });
     await both(plan, [ramp('float32', shape, 0.5)]);
+  });
+
+  test.each([
+    ['as a product', [2, 3, 30, 9], [5, 3, 3, 3], 1],
+    ['with few outputs', [1, 64, 7, 7], [64, 64, 3, 3], 1],
+    ['of a batch of small images', [5, 4, 5, 5], [6, 4, 3, 3], 1],
+    ['of a channel each', [1, 6, 12, 12], [6, 1, 3, 3], 6],
+  ] as const)('what follows a conv %s: its ends, which NaN passes, and a sum', async (_, shape, weights, group) => {
+    const plan = planOf([argument('x', 'float32', shape)], (b, x) => {
+      const conv = (): Value => b.Conv(x!, constantOf(b, ramp('float32', weights, 0.25)), undefined, { group, pads: [1, 1, 1, 1] });
+      const ends = [b.constant(-1.5, 'float32'), b.constant(2.5, 'float32')] as const;
+      return [
+        b.Relu(conv()),
+        b.Max(b.Min(conv(), ends[1]), ends[0]),
+        b.Min(b.Max(ends[0], conv()), ends[1]),
+        b.Relu(b.Add(conv(), conv())),
+      ];
+    });
+    expect(plan.steps.filter(s => s.joins).length).toBeGreaterThan(2);
+    const x = ramp('float32', shape, 0.5);
+    (x.data as Float32Array)[3] = Number.NaN;
+    await both(plan, [x]);
   });
 
   test('conv with weights that are turned and come with the run, as gradients have them', async () => {
@@ -305,6 +331,22 @@ describe.skipIf(typeof addon === 'string')('native CPU', () => {
       b.AveragePool(x!, { ...window, count_include_pad: 1 }),
     ]);
     await both(plan, [ramp('float32', [2, 3, 8, 9])]);
+  });
+
+  test.each([
+    ['a stride', { kernel_shape: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1] }],
+    ['a dilation', { kernel_shape: [2, 3], dilations: [2, 2], pads: [1, 2, 0, 0] }],
+    ['a count rounded up', { kernel_shape: [3, 2], strides: [2, 3], ceil_mode: 1 }],
+    ['windows apart', { kernel_shape: [1, 2], strides: [3, 5] }],
+  ] as const)('maxima with %s, of what is no number too', async (_, window) => {
+    const plan = planOf([argument('x', 'float32', [2, 3, 19, 38])], (b, x) => [
+      b.MaxPool(x!, window),
+      b.MaxPool(b.Transpose(x!, [0, 1, 3, 2]), window),
+    ]);
+    const x = ramp('float32', [2, 3, 19, 38]);
+    for (const [at, value] of [Number.NaN, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY].entries())
+      (x.data as Float32Array)[101 * at] = value;
+    await both(plan, [x]);
   });
 
   test('gather takes negative indices and refuses those outside their axis', async () => {
