@@ -1,7 +1,7 @@
-// Models in the native backend and in onnxruntime-node: one process a model, run by run in turns, with what the machine reaches beside it.
+// Models in the native backend and in onnxruntime-node: one process a model, a few runs each in turns, with what the machine reaches beside it.
 //   python bench/executor_models.py FOLDER
 //   node bench/executor.mjs FOLDER [--threads 1,2] [--seconds 5] [--only resnet18,lstm] [--json FILE]
-// Needs a build with the addon, and onnxruntime-node. Each pair of runs waits until the machine is idle, for ten seconds at most; rows of
+// Needs a build with the addon, and onnxruntime-node. Each turn waits until the machine is idle, for ten seconds at most; rows of
 // a busy machine say so. Memory is the peak of a process that creates a session and runs once.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -81,17 +81,19 @@ async function time(model, threads) {
   let rounds = 0;
   const end = performance.now() + 1000 * Number(options.seconds);
   const patience = performance.now() + 10_000;
-  do {
-    quiet += (await idle(Math.min(patience, end))) ? 1 : 0;
-    rounds++;
-    // Several runs after each wait, so that caches are as warm as they are in use.
-    for (let i = 0; i < 3; i++)
-      for (const row of Object.values(rows)) {
+  do
+    for (const row of Object.values(rows)) {
+      // Threads of the other engine wait awake for a while after its run.
+      quiet += (await idle(Math.min(patience, end))) ? 1 : 0;
+      rounds++;
+      // Several runs after each wait, so that caches are as warm as they are in use.
+      for (let i = 0; i < 3; i++) {
         const started = performance.now();
         await row.run(feeds);
         row.times.push(performance.now() - started);
       }
-  } while (performance.now() < end);
+    }
+  while (performance.now() < end);
   const limits = loadCpuAddon().measure(threads);
   const result = Object.entries(rows).map(([name, { create, first, times }]) => [
     name,
