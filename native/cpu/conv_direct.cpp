@@ -9,8 +9,6 @@ namespace {
 /** Less would not outweigh that what is made is turned. */
 constexpr int64_t least_depth = 256;
 
-int64_t round_up(int64_t n, int64_t to) { return ceil_div(n, to) * to; }
-
 /** Outputs side by side as tiles of about one size. */
 void add_tiles(std::vector<RowTile>& tiles, int64_t from, int64_t count) {
   const int64_t parts = ceil_div(count, isa().tile_rows);

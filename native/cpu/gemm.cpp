@@ -63,8 +63,6 @@ float* scratch(Scratch purpose, int64_t floats) {
 
 namespace {
 
-int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
-
 /** Few rows, which all columns read: made once, with the sum of each block where the numbers of the other side have a zero point. */
 void multiply_few_rows(const Product& product, int64_t threads) {
   const Coded& c = *product.coded_b;

@@ -80,8 +80,6 @@ class OfBlocks {
   }
 
  private:
-  static int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
-
   void block(W* y, int64_t depth, int64_t columns) const {
     for (int64_t j = 0; j < columns; j += tile_columns)
       for (int64_t i = 0; i < y_.rows; i += tile_rows) {

@@ -7,6 +7,9 @@
 
 namespace omnix {
 
+/** The next multiple of `to`. */
+inline int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
+
 /** `n` positions of an axis from `from` on. */
 inline View slice(View v, size_t axis, int64_t from, int64_t n) {
   v.offset += from * v.strides[axis];
