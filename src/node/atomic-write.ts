@@ -1,6 +1,6 @@
 // Writing files so that a path holds either its old content or the whole new one. Knows no format.
 import { createHash, randomBytes } from 'node:crypto';
-import { readlinkSync, rmSync } from 'node:fs';
+import { closeSync, openSync, readlinkSync, rmSync } from 'node:fs';
 import { access, constants, type FileHandle, link, lstat, open, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
@@ -81,8 +81,7 @@ export class AtomicWrite {
     await removeStale(folder, prefix);
     const temporary = join(folder, `${prefix}${machine()}-${process.pid}-${randomBytes(6).toString('hex')}.tmp`);
     ignoreSizeSignal();
-    const handle = await system(path, 'written', () => open(temporary, 'wx'));
-    temporaries.add(temporary);
+    const handle = await system(path, 'written', () => openTemporary(temporary));
     const write = new AtomicWrite(path, place, handle, temporary, options);
     const { existing } = place;
     if (existing) await write.#guard(() => handle.chmod(existing.mode & 0o7777));
@@ -211,6 +210,22 @@ export async function writeFilesAtomic(
     throw error;
   } finally {
     for (const write of writes) await write.abort();
+  }
+}
+
+/**
+ * The new file, known to the handler of signals from the moment that it is there: it is made in one go with that, and what opens it after
+ * that does not make it again.
+ */
+async function openTemporary(path: string): Promise<FileHandle> {
+  closeSync(openSync(path, 'wx'));
+  temporaries.add(path);
+  try {
+    return await open(path, 'r+');
+  } catch (cause) {
+    rmSync(path, { force: true });
+    temporaries.delete(path);
+    throw cause;
   }
 }
 

@@ -34,6 +34,7 @@ const deepest = 64;
 export class Reader {
   readonly program: Program;
   readonly #effects: Effects;
+  readonly #orders = new WeakMap<Body, readonly BodyNode[]>();
   readonly #stack: string[] = [];
   /** How often each name was given. */
   readonly #names = new Map<string, number>();
@@ -67,7 +68,7 @@ export class Reader {
     try {
       const values = new Map<string, readonly Handle[]>(bound);
       for (const [i, arg] of body.args.entries()) values.set(arg.name, [args[i]]);
-      for (const node of orderOf(body, this.#effects, values)) {
+      for (const node of this.#orderOf(body, values, bound.size === 0)) {
         if (++this.#nodes > mostNodes)
           throw fail('E1009', `calls of functions come to more than ${mostNodes} nodes`, {
             ...node.place,
@@ -89,6 +90,13 @@ export class Reader {
     } finally {
       this.#nested--;
     }
+  }
+
+  /** The nodes of a body in order; a function that is called again keeps its own. */
+  #orderOf(body: Body, bound: Values, isCall: boolean): readonly BodyNode[] {
+    const order = (isCall ? this.#orders.get(body) : undefined) ?? orderOf(body, this.#effects, bound);
+    if (isCall) this.#orders.set(body, order);
+    return order;
   }
 
   #node(node: BodyNode, values: Values, b: Builder, path: string): readonly Handle[] {
