@@ -7,8 +7,9 @@
 
 namespace omnix {
 
-using BlockFunction = void (*)(size_t n, void* y, const void* a, const void* b, const void* c);
-struct NamedBlockFunction { const char* name; Element result; size_t arity; Element operands[3]; BlockFunction run; };
+constexpr size_t most_operands = 6;
+using BlockFunction = void (*)(size_t n, void* y, const void* const* x);
+struct NamedBlockFunction { const char* name; Element result; size_t arity; Element operands[most_operands]; BlockFunction run; };
 
 struct BlockFunctions {
   const NamedBlockFunction* first;

@@ -1,9 +1,11 @@
 // map: a scalar program at every position, one block that fits the first-level cache at a time.
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <limits>
 #include <string_view>
 
+#include "aligned.h"
 #include "codec.h"
 #include "following.h"
 #include "parts.h"
@@ -44,22 +46,20 @@ void transfer(std::byte* block, int64_t at, const Operand& x, int64_t offset, in
   if (!with_codec(x.view->type, coded)) with_type(x.view->type, whole);
 }
 
-/** Memory for the results of every instruction. */
+/** Memory for results: a block each, those of calls in the blocks of calls that no other reads any more. */
 class Blocks {
  public:
-  explicit Blocks(const Map& map) {
-    size_t width = 0;
-    for (const Instruction& i : map.instructions) width += bytes_of(i.type);
-    length = std::clamp<int64_t>(static_cast<int64_t>(cache_bytes / std::max<size_t>(width, 1)) & ~int64_t{15}, 64, 1024);
-    memory_.reset(new uint64_t[(width + 8) * static_cast<size_t>(length) / 8 + 8 * map.instructions.size()]);
-    size_t at = 0;
-    for (const Instruction& i : map.instructions) {
-      blocks_.push_back(reinterpret_cast<std::byte*>(memory_.get()) + at);
-      at += (bytes_of(i.type) * static_cast<size_t>(length) + 63) & ~size_t{63};
-      if (!i.input && !i.call) fill(blocks_.back(), i.type, &i.constant, length);
+  /** Blocks hold at most so many elements. */
+  Blocks(const Map& map, int64_t most) : blocks_(map.instructions.size()) {
+    const size_t width = lay(map);
+    length = std::clamp<int64_t>(std::min(static_cast<int64_t>(cache_bytes / std::max<size_t>(width, 1)), round_up(most, int64_t{64})) & ~int64_t{63}, 64, 1024);
+    memory_ = aligned<std::byte>(static_cast<int64_t>(width) * length);
+    for (size_t at = 0; at < blocks_.size(); at++) {
+      const Instruction& i = map.instructions[at];
+      if (!i.input && !i.call) fill((*this)[at], i.type, &i.constant, length);
     }
   }
-  std::byte* operator[](size_t at) const { return blocks_[at]; }
+  std::byte* operator[](size_t at) const { return memory_.get() + blocks_[at] * static_cast<size_t>(length); }
   static void fill(std::byte* block, Element type, const void* value, int64_t n) {
     with_width(type, [&](auto* null) {
       using T = std::remove_pointer_t<decltype(null)>;
@@ -71,8 +71,36 @@ class Blocks {
   int64_t length;
 
  private:
-  std::unique_ptr<uint64_t[]> memory_;
-  std::vector<std::byte*> blocks_;
+  /** Where blocks begin, in bytes for each element of a block; gives what all take. */
+  size_t lay(const Map& map) {
+    std::vector<size_t> last(blocks_.size());
+    for (size_t at = 0; at < blocks_.size(); at++)
+      for (size_t a : map.instructions[at].args) last[a] = at;
+    for (size_t o : map.outputs) last[o] = blocks_.size();
+    std::array<std::vector<size_t>, 9> free;
+    size_t width = 0;
+    for (size_t at = 0; at < blocks_.size(); at++) {
+      const Instruction& i = map.instructions[at];
+      const size_t bytes = bytes_of(i.type);
+      if (i.call && !free[bytes].empty()) {
+        blocks_[at] = free[bytes].back();
+        free[bytes].pop_back();
+      } else {
+        blocks_[at] = width;
+        width += bytes;
+      }
+      // A block is free after the call, not for its result: loops whose memory may be the same are no vectors.
+      for (size_t a : i.args)
+        if (map.instructions[a].call && last[a] == at) {
+          free[bytes_of(map.instructions[a].type)].push_back(blocks_[a]);
+          last[a] = blocks_.size();
+        }
+    }
+    return width;
+  }
+
+  std::vector<size_t> blocks_;
+  Aligned<std::byte> memory_;
 };
 
 /** `results` is where each instruction puts or finds its block. */
@@ -80,8 +108,9 @@ void compute(const Map& map, const std::vector<std::byte*>& results, int64_t n) 
   for (size_t at = 0; at < map.instructions.size(); at++) {
     const Instruction& i = map.instructions[at];
     if (!i.call) continue;
-    const auto arg = [&](size_t k) { return k < i.args.size() ? results[i.args[k]] : nullptr; };
-    i.call->run(static_cast<size_t>(n), results[at], arg(0), arg(1), arg(2));
+    const void* args[most_operands] = {};
+    for (size_t k = 0; k < i.args.size(); k++) args[k] = results[i.args[k]];
+    i.call->run(static_cast<size_t>(n), results[at], args);
   }
 }
 
@@ -100,7 +129,7 @@ bool is_plain(const View& v) { return compute_type(v.type) == v.type; }
 /** Long rows, a block at a time: what lies side by side is read and written in its place. */
 class LongRows {
  public:
-  LongRows(const Map& map, const Operands& inputs, const Operands& outputs) : map_(map), inputs_(inputs), outputs_(outputs), blocks_(map), results_(all_of(map, blocks_)) {
+  LongRows(const Map& map, const Operands& inputs, const Operands& outputs, int64_t length) : map_(map), inputs_(inputs), outputs_(outputs), blocks_(map, length), results_(all_of(map, blocks_)) {
     // A result is written in its place where nothing that is read could lie there and be read later.
     in_place_ = map.outputs.size() == 1 && map.outputs[0] + 1 == map.instructions.size() && map.instructions.back().call && is_plain(*outputs[0].view);
   }
@@ -147,7 +176,7 @@ class LongRows {
 /** Short rows are brought together until a block is full. */
 class ShortRows {
  public:
-  ShortRows(const Map& map, const Operands& inputs, const Operands& outputs) : map_(map), inputs_(inputs), outputs_(outputs), blocks_(map), results_(all_of(map, blocks_)) {}
+  ShortRows(const Map& map, const Operands& inputs, const Operands& outputs, int64_t positions) : map_(map), inputs_(inputs), outputs_(outputs), blocks_(map, positions), results_(all_of(map, blocks_)) {}
 
   void row(const int64_t* offsets, int64_t length, const int64_t* steps) {
     for (int64_t done = 0; done < length;) {
@@ -194,10 +223,10 @@ void map_part(const Map& map, const Operands& inputs, const Operands& outputs) {
   if (std::find(shape.begin(), shape.end(), 0) != shape.end()) return;
   merge_axes(shape, views);
   if (!shape.empty() && shape.back() >= long_row) {
-    LongRows rows(map, inputs, outputs);
+    LongRows rows(map, inputs, outputs, shape.back());
     for_each_row(shape, views, [&](const int64_t* offsets, int64_t length, const int64_t* steps) { rows.row(offsets, length, steps); });
   } else {
-    ShortRows rows(map, inputs, outputs);
+    ShortRows rows(map, inputs, outputs, product(shape));
     for_each_row(shape, views, [&](const int64_t* offsets, int64_t length, const int64_t* steps) { rows.row(offsets, length, steps); });
     rows.flush();
   }

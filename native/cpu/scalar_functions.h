@@ -124,6 +124,16 @@ T saturate(F a) {
   return static_cast<T>(a);
 }
 
+/** A whole number kept between two ends, and then to what T has; NaN becomes 0, as everything does where an end is NaN. */
+template <class T>
+T quantized(float a, float low, float high) {
+  constexpr float least = std::numeric_limits<T>::min(), most = std::numeric_limits<T>::max();
+  // The ends are the same for all elements of a loop, and so is what is made of them.
+  const float from = low > least ? low < most ? low : most : least, to = high > least ? high < most ? high : most : least;
+  const float above = a > from ? a : from, within = above < to ? above : to;
+  return static_cast<T>(static_cast<int32_t>(a != a || low != low || high != high ? 0.0f : within));
+}
+
 #ifdef OMNIX_ISA
 }
 #endif

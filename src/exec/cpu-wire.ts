@@ -1,6 +1,6 @@
 // The words in which a bound plan goes to the native addon: doubles that hold integers, counts before lists, in the order that
 // native/cpu/parse.cpp reads. Block functions are named in a list beside the words.
-import type { Instruction, Program } from '../expr/expr.ts';
+import { type Phrased, phrased } from '../expr/phrases.ts';
 import { arrayFor } from '../ir/tensor.ts';
 import { type DataType, elementTypes } from '../ir/types.ts';
 import type { Kernel, KernelKind, View } from '../kernels/kernel.ts';
@@ -14,7 +14,7 @@ export interface EncodedPlan {
 }
 
 /** native/cpu/wire.h has the same. */
-export const wireVersion = 6;
+export const wireVersion = 7;
 /** In the order of the addon's own list. */
 const kinds = [
   'map',
@@ -78,7 +78,7 @@ class Encoder {
   }
 
   #kernel(k: Kernel<number>, type: DataType): void {
-    if (k.kind === 'map') this.#program(k.program);
+    if (k.kind === 'map') this.#program(phrased(k.program));
     else if (k.kind === 'fill') this.#bits(k.value, type);
     else
       for (const word of parametersOf(k)) {
@@ -87,24 +87,19 @@ class Encoder {
       }
   }
 
-  #program(p: Program): void {
-    this.each(p.instructions, i => this.#instruction(i, p));
+  #program(p: Phrased): void {
+    this.each(p.instructions, i => {
+      this.put(elementTypes[i.type].code);
+      if (i.op === 'input') this.put(0, i.index);
+      else if (i.op === 'const') {
+        this.put(1);
+        this.#bits(i.value, i.type);
+      } else {
+        this.put(2, this.#name(nameOf(i, p)));
+        this.list(i.args);
+      }
+    });
     this.list(p.outputs);
-  }
-
-  #instruction(i: Instruction, p: Program): void {
-    this.put(elementTypes[i.type].code);
-    if (i.op === 'input') this.put(0, i.index);
-    else if (i.op === 'const') {
-      this.put(1);
-      this.#bits(i.value, i.type);
-    } else this.#call(i, p);
-  }
-
-  #call(i: Extract<Instruction, { readonly args: readonly number[] }>, p: Program): void {
-    const from = p.instructions[i.args.at(-1)!]!.type;
-    this.put(2, this.#name(i.op === 'cast' ? `${from}_${i.type}` : `${i.op}_${from}`));
-    this.list(i.args);
   }
 
   #name(name: string): number {
@@ -119,6 +114,13 @@ class Encoder {
     new (arrayFor(type))(bits.buffer)[0] = encodeElement(type, value) as never;
     this.put(bits[0]!, bits[1]!);
   }
+}
+
+/** What the addon calls the function of a call. */
+function nameOf(i: Extract<Phrased['instructions'][number], { readonly args: readonly number[] }>, p: Phrased): string {
+  if (i.op === 'phrase') return i.phrase.name;
+  const from = p.instructions[i.args.at(-1)!]!.type;
+  return i.op === 'cast' ? `${from}_${i.type}` : `${i.op}_${from}`;
 }
 
 /** Words, and lists that go with their length. */

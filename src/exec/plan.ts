@@ -1,13 +1,13 @@
 // Plans: kernels over buffers as plain data, compiled once for a signature; sizes stay expressions in the input symbols.
 import { fail } from '../errors.ts';
-import { formatProgram, type Instruction, type Program } from '../expr/expr.ts';
+import { formatProgram, type Instruction, numbered, type Program } from '../expr/expr.ts';
 import { isScalarType } from '../expr/primitives.ts';
 import { type Dim, formatDim, hasUnknown, productOf, sameDim, sameShape } from '../ir/dims.ts';
 import type { Graph, Node, Value } from '../ir/graph.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import { type DataType, formatShape, type Shape } from '../ir/types.ts';
 import type { Kernel, View } from '../kernels/kernel.ts';
-import { contiguous, type Emitter, isContiguous, wholeView } from '../kernels/views.ts';
+import { contiguous, type Emitter, isContiguous, sameView, wholeView } from '../kernels/views.ts';
 import { rowOf } from '../ops/index.ts';
 import type { OpName } from '../ops/names.gen.ts';
 import { isKnownInput, planNode, requireEqual } from '../ops/plan-node.ts';
@@ -240,7 +240,9 @@ export function fuseMaps(plan: Plan): Plan {
       const before = view && writer.get(view.buffer);
       if (!before || reads.get(view.buffer) !== 1 || !canJoin(before, step, view, plan)) continue;
       dead.add(before);
-      step = join(before, step, i);
+      const joined = join(before, step, i);
+      step = once(joined);
+      for (const v of joined.inputs) if (v && !step.inputs.includes(v)) reads.set(v.buffer, reads.get(v.buffer)! - 1);
       i = -1;
     }
     for (const v of step.outputs) writer.set(v.buffer, step);
@@ -292,6 +294,16 @@ function join(before: Step, after: Step, at: number): Step {
     outputs: after.outputs,
     label: `${before.label}; ${after.label}`,
   };
+}
+
+/** The same map with no input or result twice. */
+function once(step: Step): Step {
+  const { inputs } = step;
+  const isSame = (a: View | undefined, b: View | undefined): boolean => a === b || (a !== undefined && b !== undefined && sameView(a, b));
+  const first = inputs.map(v => inputs.findIndex(other => isSame(v, other)));
+  const kept = inputs.filter((_, i) => first[i] === i);
+  const { program } = step.kernel as { program: Program };
+  return { ...step, inputs: kept, kernel: { kind: 'map', program: numbered(program, i => kept.indexOf(inputs[first[i]!])) } };
 }
 
 /** A line a step, for people: after a + what joins the step before, before a | what runs together row by row. */

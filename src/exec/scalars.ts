@@ -1,5 +1,5 @@
 // Constants of one element become part of the programs that read them, and powers by small whole exponents become products.
-import type { Instruction, Program } from '../expr/expr.ts';
+import { type Instruction, neededOf, type Program } from '../expr/expr.ts';
 import { isScalarType, type ScalarType } from '../expr/primitives.ts';
 import type { View } from '../kernels/kernel.ts';
 import { elementsOf } from '../kernels/memory.ts';
@@ -20,7 +20,7 @@ function scalarOf(v: View | undefined, plan: Plan): number | bigint | undefined 
 }
 
 function inlined(step: Step, program: Program, contentOf: (v: View | undefined) => number | bigint | undefined): Step {
-  const needed = neededOf(program);
+  const needed = neededOf(program.instructions, program.outputs);
   const inputs: (View | undefined)[] = [];
   const places = new Map<number, number>();
   const made: Instruction[] = [];
@@ -39,16 +39,6 @@ function inlined(step: Step, program: Program, contentOf: (v: View | undefined) 
     }
   }
   return { ...step, inputs, kernel: { kind: 'map', program: { instructions: made, outputs: program.outputs.map(o => moved[o]!) } } };
-}
-
-/** Instructions that outputs depend on. */
-function neededOf({ instructions, outputs }: Program): ReadonlySet<number> {
-  const needed = new Set(outputs);
-  for (let at = instructions.length - 1; at >= 0; at--) {
-    const i = instructions[at]!;
-    if (needed.has(at) && i.op !== 'input' && i.op !== 'const') for (const a of i.args) needed.add(a);
-  }
-  return needed;
 }
 
 /** Products round as powers do, to within a unit in the last place; floats only. */

@@ -109,6 +109,34 @@ function keyOf(i: Instruction): string {
   return `${i.op} ${i.type} ${detail}`;
 }
 
+/** The same program with equal instructions once, and its inputs numbered anew. */
+export function numbered({ instructions, outputs }: Program, inputAt: (index: number) => number): Program {
+  const made: Instruction[] = [];
+  const known = new Map<string, number>();
+  const places: number[] = [];
+  for (const i of instructions) {
+    const moved = i.op === 'input' ? { ...i, index: inputAt(i.index) } : i.op === 'const' ? i : { ...i, args: i.args.map(a => places[a]!) };
+    const key = keyOf(moved);
+    const before = known.get(key);
+    if (before === undefined) known.set(key, made.push(moved) - 1);
+    places.push(before ?? made.length - 1);
+  }
+  return { instructions: made, outputs: outputs.map(o => places[o]!) };
+}
+
+/** Instructions that outputs depend on. */
+export function neededOf(
+  instructions: readonly (object | { readonly args: readonly number[] })[],
+  outputs: readonly number[],
+): ReadonlySet<number> {
+  const needed = new Set(outputs);
+  for (let at = instructions.length - 1; at >= 0; at--) {
+    const i = instructions[at]!;
+    if (needed.has(at) && 'args' in i) for (const a of i.args) needed.add(a);
+  }
+  return needed;
+}
+
 /** One line an instruction, for people. */
 export function formatProgram(p: Program): string {
   const line = (i: Instruction): string =>

@@ -1,4 +1,6 @@
 // Text of the primitives in TypeScript and C++, and the filling of their templates, which WGSL shares (wgsl.ts).
+import type { Instruction } from './expr.ts';
+import { type Phrase, phrases } from './phrases.ts';
 import { isDefined, type Primitive, type PrimitiveRow, primitives, type ScalarType, scalarTypeNames, scalarTypes } from './primitives.ts';
 
 const names = Object.keys(primitives) as readonly Primitive[];
@@ -93,7 +95,7 @@ extern const NamedBlockFunction block_functions[];
 extern const size_t block_function_count;
 
 const NamedBlockFunction block_functions[] = {
-${[...loops, ...casts].join('\n')}
+${[...loops, ...casts, ...phrases.map(cPhrase)].join('\n')}
 };
 const size_t block_function_count = sizeof(block_functions) / sizeof(block_functions[0]);
 
@@ -104,13 +106,14 @@ const size_t block_function_count = sizeof(block_functions) / sizeof(block_funct
 
 const cElement = (type: ScalarType): string => `Element::${type[0]!.toUpperCase()}${type.slice(1)}`;
 
-const cBlock = (name: string, result: ScalarType, operands: readonly ScalarType[], text: string): string => {
-  const reads = operands.map((type, k) => `const auto* A${k} = static_cast<const ${scalarTypes[type].c}*>(${'abc'[k]!});`);
-  const unused = ['a', 'b', 'c'].slice(operands.length).map(l => `(void)${l};`);
+/** A function over blocks. `rest` stands before its loop, `text` is what it stores for each `i`, after `steps`. */
+function cBlock(name: string, result: ScalarType, operands: readonly ScalarType[], text: string, { rest = '', steps = '' } = {}): string {
+  const reads = operands.map((type, k) => `const auto* A${k} = static_cast<const ${scalarTypes[type].c}*>(x[${k}]);`);
   const facts = `"${name}", ${cElement(result)}, ${operands.length}, {${operands.map(cElement).join(', ')}}`;
-  const body = `${[...unused, ...reads].join(' ')} auto* Y = static_cast<${scalarTypes[result].c}*>(y); for (size_t i = 0; i < n; i++) Y[i] = ${text};`;
-  return `    {${facts}, [](size_t n, void* y, const void* a, const void* b, const void* c) { ${body} }},`;
-};
+  const loop = `for (size_t i = 0; i < n; i++) ${steps ? `{ ${steps} Y[i] = ${text}; }` : `Y[i] = ${text};`}`;
+  const body = `${reads.join(' ')}${rest} auto* Y = static_cast<${scalarTypes[result].c}*>(y); ${loop}`;
+  return `    {${facts}, [](size_t n, void* y, const void* const* x) { ${body} }},`;
+}
 
 function cLoop(op: Primitive, type: ScalarType): string {
   const row: PrimitiveRow = primitives[op];
@@ -123,13 +126,34 @@ function cLoop(op: Primitive, type: ScalarType): string {
   return cBlock(`${op}_${type}`, row.result === 'bool' ? 'bool' : type, operands, text);
 }
 
-function cCast(from: ScalarType, to: ScalarType): string {
+const cCast = (from: ScalarType, to: ScalarType): string => cBlock(`${from}_${to}`, to, [from], cCastText(from, to, 'A0[i]'));
+
+function cCastText(from: ScalarType, to: ScalarType, value: string): string {
   const target = scalarTypes[to];
-  const text =
-    target.class === 'bool'
-      ? 'A0[i] != 0'
-      : scalarTypes[from].class === 'float' && target.class !== 'float'
-        ? `saturate<${target.c}>(A0[i])`
-        : `static_cast<${target.c}>(A0[i])`;
-  return cBlock(`${from}_${to}`, to, [from], text);
+  if (target.class === 'bool') return `${value} != 0`;
+  return `${scalarTypes[from].class === 'float' && target.class !== 'float' ? 'saturate' : 'static_cast'}<${target.c}>(${value})`;
 }
+
+/** A phrase as one loop; what is constant is read before it. */
+function cPhrase({ name, program, arguments: args, c }: Phrase): string {
+  const { instructions } = program;
+  const argument = (k: number): string => (args[k]!.isConstant ? `F${k}` : `A${k}[i]`);
+  const textOf = (i: Instruction): string => {
+    if (i.op === 'input') return argument(i.index);
+    if (i.op === 'const') return cNumber(Number(i.value), i.type);
+    const values = i.args.map(a => `v${a}`);
+    const from = instructions[i.args.at(-1)!]!.type;
+    if (i.op === 'cast') return cCastText(from, i.type, values[0]!);
+    const row: PrimitiveRow = primitives[i.op];
+    return fillTemplate(row.on[scalarTypes[from].class]!.c, from, values);
+  };
+  const result = instructions[program.outputs[0]!]!.type;
+  const rest = args.map(({ type, isConstant }, k) => (isConstant ? ` const ${scalarTypes[type].c} F${k} = A${k}[0];` : '')).join('');
+  const steps = instructions.map((i, at) => `const ${i.type === 'bool' ? 'bool' : scalarTypes[i.type].c} v${at} = ${textOf(i)};`).join(' ');
+  const types = args.map(a => a.type);
+  if (c) return cBlock(name, result, types, c(...args.map((_, k) => argument(k))), { rest });
+  return cBlock(name, result, types, `v${program.outputs[0]}`, { rest, steps });
+}
+
+const cNumber = (value: number, type: ScalarType): string =>
+  scalarTypes[type].class === 'float' ? `static_cast<${scalarTypes[type].c}>(${value})` : String(value);

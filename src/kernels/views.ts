@@ -27,6 +27,13 @@ export const isContiguous = (v: View): boolean => {
   return v.strides.every((s, axis) => v.shape[axis] === 1 || sameDim(s, expected[axis]!));
 };
 
+export const sameView = (a: View, b: View): boolean =>
+  a.buffer === b.buffer &&
+  a.type === b.type &&
+  sameDim(a.offset, b.offset) &&
+  sameShape(a.shape, b.shape) &&
+  sameShape(a.strides, b.strides);
+
 /** Axis i of the result is axis `perm[i]` of the view. */
 export const transposeView = (v: View, perm: readonly number[]): View => ({
   ...v,

@@ -184,8 +184,8 @@ const graphs: Case[] = [
 
 /** A graph that calls the first function. */
 const calling = (...functions: readonly Piece[]): Piece => join(placeholder(), call('y', 'f0', 'x'), library(...functions));
-/** A function that calls others in a row; marks are its name, at the first call, and another at the last. */
-const returning = (name: string, callees: readonly string[], last?: string): Piece =>
+/** A function that calls others in a row; marks are its name, at the first call, and another before the last. */
+const returning = (name: string, callees: readonly string[], late?: string): Piece =>
   fn(
     name,
     ['a'],
@@ -194,12 +194,12 @@ const returning = (name: string, callees: readonly string[], last?: string): Pie
       call(`c${i}`, f, i === 0 ? 'a' : `c${i - 1}:output:0`, {
         field: 3,
         ...(i === 0 && { at: name }),
-        ...(i === callees.length - 1 && last && { at: last }),
+        ...(i === callees.length - 2 && late && { at: late }),
       }),
     ),
   );
-const chain = (length: number, calls: number, last?: string): Piece[] => [
-  ...Array.from({ length }, (_, i) => returning(`f${i}`, new Array<string>(calls).fill(`f${i + 1}`), i === length - 1 ? last : undefined)),
+const chain = (length: number, calls: number, late?: string): Piece[] => [
+  ...Array.from({ length }, (_, i) => returning(`f${i}`, new Array<string>(calls).fill(`f${i + 1}`), i === length - 1 ? late : undefined)),
   fn(`f${length}`, ['a'], { r: 'n:activations:0' }, unary('n', 'a', 'Relu', { field: 3 })),
 ];
 const inFunction = (i: number): string => `library.function[${i}].node[0]`;
@@ -257,8 +257,8 @@ const functions: Case[] = [
   graph(
     'T03',
     'functions that each call the next one ten times',
-    () => calling(...chain(12, 10, 'last')),
-    [error('E1009', `calls of functions come to more than ${8192 + 16 * 123} nodes`, 'library.function[11].node[9]', 'last')],
+    () => calling(...chain(12, 10, 'late')),
+    [error('E1009', `calls of functions come to more than ${8192 + 16 * 123} nodes`, 'library.function[11].node[8]', 'late')],
     limit,
   ),
   graph('T03', 'two functions of one name', () => calling(...chain(1, 1), fn('f0', ['a'], { r: 'a' })), [

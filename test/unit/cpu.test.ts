@@ -5,7 +5,8 @@ import { bindNative, bytesOfConstants, nativeBackend } from '../../src/exec/cpu.
 import { compilePlan, type Plan } from '../../src/exec/plan.ts';
 import { referenceBackend } from '../../src/exec/reference.ts';
 import { groupRows } from '../../src/exec/rows.ts';
-import { input, program } from '../../src/expr/expr.ts';
+import { input, type Program, program } from '../../src/expr/expr.ts';
+import { phrases } from '../../src/expr/phrases.ts';
 import { erf } from '../../src/expr/scalar-functions.ts';
 import { type Dim, symbol } from '../../src/ir/dims.ts';
 import { Graph, type Output, Value } from '../../src/ir/graph.ts';
@@ -94,6 +95,47 @@ test('a backend without an addon says so', async () => {
   const backend = nativeBackend(() => 'no native addon in this checkout: run npm run build:native');
   expect(await backend.available()).toMatch(/run npm run build:native/);
   await expect(backend.compile({ inputs: [], outputs: [], buffers: [], guards: [], steps: [] })).rejects.toMatchObject({ code: 'E3008' });
+});
+
+describe.skipIf(typeof addon === 'string')('phrases', () => {
+  const constants = [
+    [2, 3, 0, 255],
+    [0.25, -128, -300, 90],
+    [7, 0, 40, -5],
+    [0.5, 1, Number.NaN, 8],
+  ];
+  test.each(phrases)('$name gives what its parts give', async ({ program: { instructions, outputs }, arguments: args }) => {
+    const open = args.flatMap((a, k) => (a.isConstant ? [] : [k]));
+    const fixed = args.flatMap((a, k) => (a.isConstant ? [k] : []));
+    for (const values of constants) {
+      const given = instructions.map((i): Program['instructions'][number] =>
+        i.op !== 'input'
+          ? i
+          : args[i.index]!.isConstant
+            ? { op: 'const', type: i.type, value: i.type === 'float32' ? values[fixed.indexOf(i.index)]! : 3 }
+            : { ...i, index: open.indexOf(i.index) },
+      );
+      const inputs = open.map((k, n) => {
+        const odd = oddFloats().map(v => (n === 0 ? v : 0.5 + (Math.abs(v) % 3)));
+        return args[k]!.type === 'float32' ? new Tensor('float32', odd, [odd.length]) : ramp(args[k]!.type, [odd.length], n + 1);
+      });
+      const { length } = oddFloats();
+      const y = instructions[outputs[0]!]!.type;
+      const views = open.map((k, buffer) => wholeView(buffer, args[k]!.type, [length]));
+      const made = wholeView(open.length, y, [length]);
+      const plan: Plan = {
+        inputs: views.map((view, i) => ({ name: `x${i}`, view })),
+        outputs: [{ name: 'y', view: made }],
+        buffers: [
+          ...views.map(v => ({ type: v.type, size: length, role: 'input' as const })),
+          { type: y, size: length, role: 'output' as const },
+        ],
+        steps: [{ kernel: { kind: 'map', program: { instructions: given, outputs } }, inputs: views, outputs: [made], label: 'phrase' }],
+        guards: [],
+      };
+      await both(plan, inputs);
+    }
+  });
 });
 
 describe.skipIf(typeof addon === 'string')('native CPU', () => {
