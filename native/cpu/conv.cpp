@@ -1,4 +1,5 @@
 // conv: of float32 as products or as filters, each in a file of its own. All others, in double precision, tap by tap.
+#include "blocked.h"
 #include "conv.h"
 
 namespace omnix {
@@ -48,6 +49,7 @@ int32_t zero_of(const View& x, const Operand* zero) {
 }
 
 ConvWay way_of(const Conv& kernel, const View& x, const View& w, const View& y) {
+  if (is_blocked(w, y)) return ConvWay::Blocked;
   if (y.type == Element::Int32 && !kernel.integers.empty() && y.shape.size() >= 3 && product(y.shape) > 0)
     return Spread(Geometry(kernel, x, w, y)).pays() && even_step(y, 2).value_or(0) != 0 ? ConvWay::Integers : ConvWay::Plain;
   if (y.type != Element::Float32 || y.shape.size() < 3 || product(y.shape) == 0) return ConvWay::Plain;
@@ -57,6 +59,7 @@ ConvWay way_of(const Conv& kernel, const View& x, const View& w, const View& y) 
 
 void run_conv(const Conv& kernel, const Operand& x, const Operand& w, const Operand* bias, const Operand* zero, const Operand& y, const Following* following) {
   switch (way_of(kernel, *x.view, *w.view, *y.view)) {
+    case ConvWay::Blocked: return conv_blocked(kernel, x, w, bias, y, following);
     case ConvWay::Filter: return conv_as_filter(kernel, x, w, bias, y, following);
     case ConvWay::Product: return conv_as_product(kernel, x, w, bias, y, following);
     case ConvWay::Integers: return conv_integers(kernel, x, w, zero, y, following);

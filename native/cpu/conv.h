@@ -261,7 +261,7 @@ class ShiftedChannels {
   std::vector<std::pair<int64_t, int64_t>> rows_;
 };
 
-enum class ConvWay : uint8_t { Plain, Filter, Product, Integers };
+enum class ConvWay : uint8_t { Plain, Filter, Product, Integers, Blocked };
 /** By which way a convolution goes. */
 ConvWay way_of(const Conv& kernel, const View& x, const View& w, const View& y);
 /** Whether the weights are rows of products. */

@@ -13,6 +13,7 @@ namespace omnix {
 
 class Coded;
 struct CodedRows;
+struct BlockedRun;
 
 /** Steps of the depth that are multiplied before the next ones are packed: a panel of them stays in the first-level cache. */
 constexpr int64_t depth_block = 256;
@@ -152,6 +153,12 @@ struct Isa {
   void (*filter)(float* y, int64_t n, float start, const float* const* lines, const float* weights, int64_t taps, const Clamp* clamp);
   /** y[i] = the largest of all lines[t][i], or NaN where one is, for i below n, a multiple of `filter_block`. */
   void (*largest)(float* y, int64_t n, const float* const* lines, int64_t taps);
+  /** So many blocks of channels are made at once. */
+  int64_t blocks_at_once;
+  /** Outputs side by side of up to so many blocks: sums over all channels. */
+  void (*blocked_sums)(const BlockedRun& run, int64_t outputs, int64_t blocks);
+  /** Outputs side by side of one block, of which each channel is for itself. */
+  void (*blocked_filter)(const BlockedRun& run, int64_t outputs);
   /** So many multiplications with additions of vectors in registers; how many operations of floats they are. `sink` keeps them alive. */
   double (*exercise)(int64_t rounds, float* sink);
 };

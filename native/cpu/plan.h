@@ -20,6 +20,7 @@ class Following;
 class Packed;
 class Coded;
 struct PackedIntegers;
+struct BlockedWeights;
 
 /** An error for the caller: a code of the project's table, a message, and the step it arose in, -1 for none. */
 class Refusal : public std::exception {
@@ -96,6 +97,8 @@ struct Conv {
   std::vector<std::shared_ptr<const Packed>> packed{};
   bool is_direct = false;
   std::vector<std::shared_ptr<const PackedIntegers>> integers{};
+  /** Of one whose results are in blocks of channels. */
+  std::shared_ptr<const BlockedWeights> blocked{};
 };
 enum class PoolBy : uint8_t { Max, Average, Lp };
 struct Pool { PoolBy by; bool count_pads; int64_t p; Dims kernel, strides, dilations, pads; };
@@ -130,6 +133,7 @@ struct Constants {
   mutable std::map<std::vector<int64_t>, std::shared_ptr<const Packed>> packed;
   mutable std::map<std::vector<int64_t>, std::shared_ptr<const Coded>> coded;
   mutable std::map<std::vector<int64_t>, std::shared_ptr<const PackedIntegers>> integers;
+  mutable std::map<std::vector<int64_t>, std::shared_ptr<const BlockedWeights>> blocked;
 };
 
 /** Memory for temporaries that runs leave to the next ones: new memory costs more to touch than to compute with. */

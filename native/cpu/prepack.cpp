@@ -1,6 +1,7 @@
 // What never changes is packed for products once: weights, as panels.
 #include <algorithm>
 
+#include "blocked.h"
 #include "gemm.h"
 #include "plan.h"
 #include "walk.h"
@@ -80,7 +81,12 @@ void pack(const Plan& plan, Step& step, Conv& kernel) {
     return;
   }
   const View* w = floats_of(plan, step.inputs[1]);
+  if (!w && is_blocked(*step.inputs[1], step.outputs[0])) throw Refusal("E3008", "native check: weights of blocks are no constants");
   if (!w) return;
+  if (is_blocked(*w, step.outputs[0])) {
+    kernel.blocked = once(plan.constants->blocked, *w, {}, [&] { return pack_blocked(*w, data_of(plan, *w)); });
+    return;
+  }
   kernel.is_direct = goes_direct(kernel, *step.inputs[0], *w, step.outputs[0]);
   for (int64_t group = 0; group < kernel.group; group++) {
     auto packed = once(plan.constants->packed, *w, {group, kernel.group, kernel.is_direct}, [&] { return pack_conv(kernel, *w, data_of(plan, *w), group); });
@@ -95,7 +101,8 @@ void pack(const Plan&, Step&, Other&) {}
 /** Whether a step reads its second operand in a packed form alone. */
 bool is_read_packed(const Step& step) {
   const auto* matmul = std::get_if<MatMul>(&step.kernel);
-  return matmul && (matmul->coded || matmul->integers);
+  const auto* conv = std::get_if<Conv>(&step.kernel);
+  return (matmul && (matmul->coded || matmul->integers)) || (conv && conv->blocked);
 }
 
 /** Bytes that nothing reads any more. The first binding packs what all others read. */

@@ -2,6 +2,7 @@
 // After it the kernels check nothing but indices that are data.
 #include <algorithm>
 
+#include "blocked.h"
 #include "plan.h"
 #include "walk.h"
 
@@ -156,7 +157,37 @@ void check(const MatMul& m, const Step& s) {
           "matmul: shapes do not match");
 }
 
+/** Blocks of channels that lie side by side, in each image of the batch. */
+bool lies_in_blocks(const View& v) {
+  if (v.shape.size() != 5) return false;
+  int64_t step = 1;
+  for (size_t axis = 5; axis-- > 1; step = multiply(step, v.shape[axis]))
+    if (v.shape[axis] != 1 && v.strides[axis] != step) return false;
+  return v.shape[4] == channel_block;
+}
+
+/** With outputs in blocks: the weights are constants, which packing sees to. */
+void check_blocked(const Conv& c, const Step& s) {
+  require_arity(s, 2, 3);
+  const View &x = operand(s, 0), &w = operand(s, 1), &y = s.outputs[0];
+  const auto blocks = [](int64_t channels) { return channels / channel_block + (channels % channel_block != 0); };
+  const bool plain = x.shape.size() == 4;
+  require(w.shape.size() == 4 && (plain || lies_in_blocks(x)) && lies_in_blocks(y), "conv: blocks of channels do not lie side by side");
+  for (const View* v : {&x, &w, &y}) require(v->type == Element::Float32, "conv does not take these types"), require_small(v->shape, 0);
+  const bool single = c.group > 1 && !plain && w.shape[1] == 1 && w.shape[0] == c.group;
+  require(c.group == 1 || single, "conv: groups of blocks do not match");
+  const int64_t channels = multiply(w.shape[1], c.group);
+  require(x.shape[0] == y.shape[0] && y.shape[1] == blocks(w.shape[0]) && x.shape[1] == (plain ? channels : blocks(channels)), "conv: shapes do not match");
+  require(c.strides.size() == 2 && c.dilations.size() == 2 && c.pads.size() >= 2, "conv: shapes do not match");
+  require_small(c.strides, 1);
+  require_small(c.dilations, 1);
+  require_small(c.pads, -small);
+  if (s.inputs.size() < 3 || !s.inputs[2]) return;
+  require(s.inputs[2]->type == y.type && s.inputs[2]->shape == Dims{w.shape[0]}, "conv: the bias does not match");
+}
+
 void check(const Conv& c, const Step& s) {
+  if (s.inputs.size() > 1 && s.inputs[1] && s.outputs.size() == 1 && is_blocked(*s.inputs[1], s.outputs[0])) return check_blocked(c, s);
   require_arity(s, 2, 4);
   const View &x = operand(s, 0), &w = operand(s, 1), &y = s.outputs[0];
   const size_t rank = y.shape.size();

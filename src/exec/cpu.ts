@@ -9,6 +9,7 @@ import { elementsOf, fromElements, memoryLength } from '../kernels/memory.ts';
 import { computeType } from '../kernels/storage.ts';
 import type { Backend, Bound, Places, Watch } from './backend.ts';
 import { type BindOptions, type BoundPlan, type BoundPort, bindPlan } from './bind.ts';
+import { blockChannels } from './blocks.ts';
 import { claimProducts } from './claims/index.ts';
 import { encodePlan } from './cpu-wire.ts';
 import { onTypes, refuseLacking } from './lacking.ts';
@@ -61,7 +62,7 @@ export function nativeBackend(load: LoadAddon, options: NativeOptions = {}): Bac
     },
     claim: plan => claimProducts(plan, backend),
     async placement(plan) {
-      const { plan: grouped, groups } = groupRows(plan);
+      const { plan: grouped, groups } = groupRows(blockChannels(plan));
       return { steps: grouped.steps, reasons: [], groups };
     },
     async compile(plan) {
@@ -70,8 +71,9 @@ export function nativeBackend(load: LoadAddon, options: NativeOptions = {}): Bac
       refuseLacking('cpu', plan, lackOf);
       const odd = plan.inputs.find(p => !isComputed(p.view.type));
       if (odd) throw fail('E3008', `backend cpu lacks ${odd.view.type} (input ${odd.name})`);
-      const constants = addon.constants(await bytesOfConstants(plan));
-      const { plan: grouped, groups: rows } = groupRows(plan);
+      const blocked = blockChannels(plan);
+      const constants = addon.constants(await bytesOfConstants(blocked));
+      const { plan: grouped, groups: rows } = groupRows(blocked);
       const bare = withoutContents(grouped);
       return {
         bind: async sizes => bindNative(addon, bindPlan(bare, sizes, { rows, ...options }), constants, options),

@@ -207,7 +207,8 @@ double exercise(int64_t rounds, float* sink) {
 }  // namespace
 
 extern const Isa table;
-const Isa table = {OMNIX_NAME, tile_rows, tile_columns, column_block, multiply, multiply_direct, coded_rows, multiply_coded, decode, take, filter_block, filter, largest, exercise};
+const Isa table = {OMNIX_NAME, tile_rows, tile_columns, column_block, multiply, multiply_direct, coded_rows, multiply_coded, decode, take, filter_block, filter, largest,
+                   blocks_at_once, blocked_sums, blocked_filter, exercise};
 
 }  // namespace OMNIX_ISA
 }  // namespace omnix

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 
+#include "../blocked.h"
 #include "../coded.h"
 
 namespace omnix {
@@ -80,7 +81,12 @@ constexpr int64_t most_rows_apart = 512 / row_block * row_block;
 /** More rows would decode each word once too often. */
 constexpr int coded_rows = 4;
 
+/** Blocks of channels whose sums are in registers at once. */
+constexpr int blocks_at_once = lanes >= 16 ? 2 : 1;
+
 // What files of this folder make for its table.
+void blocked_sums(const BlockedRun& run, int64_t outputs, int64_t blocks);
+void blocked_filter(const BlockedRun& run, int64_t outputs);
 void multiply_coded(const Product& product, const Part& part);
 void decode(float* to, const Coded& from, int64_t panel, int64_t first, int64_t count);
 
