@@ -26,24 +26,28 @@ export async function plan([path]: readonly string[], options: PlanOptions, out:
   const session = await Session.create(shapes ? withInputShapes(model, shapes) : model, { backend, optimize: options.optimize });
   const feeds = options.inputs ? paired(await loadArrays(options.inputs), session.inputNames, 'input', out) : randomArrays(session.inputs);
   const made = await out.stage('plan', () => session.plan(feeds));
-  const placed = (await backend.placement?.(made)) ?? { steps: made.steps, reasons: [], groups: [] };
+  const placed = (await backend.placement?.(made)) ?? { plan: made, reasons: [], groups: [] };
   await session.dispose();
   const sizes = new Map<string, number>();
   for (const { name, view } of made.inputs)
     for (const [axis, d] of view.shape.entries()) if (typeof d !== 'number') sizes.set(d.key, feeds[name]!.dims[axis]!);
-  const bound = bindPlan({ ...made, steps: placed.steps }, sizes, { rows: placed.groups ?? [] });
+  const bound = bindPlan(placed.plan, sizes, { rows: placed.groups ?? [] });
   const kinds = new Map<string, number>();
-  for (const { kernel } of made.steps) kinds.set(kernel.kind, (kinds.get(kernel.kind) ?? 0) + 1);
+  for (const { kernel } of placed.plan.steps) kinds.set(kernel.kind, (kinds.get(kernel.kind) ?? 0) + 1);
   const counts = [...kinds].sort(([, a], [, b]) => b - a).map(([kind, count]) => [kind, String(count)]);
-  const memory = `${plural(made.steps.length, 'kernel')}, ${bytesText(bound.arena)} for what lies between them`;
+  const memory = `${plural(placed.plan.steps.length, 'kernel')}, ${bytesText(bound.arena)} for what lies between them`;
   const onHost = placed.reasons.map(reason => (reason === undefined ? '' : `  ; on the host: ${reason}`));
-  const lines = printPlan({ ...made, steps: placed.steps }, placed.groups).split('\n');
+  const lines = printPlan(placed.plan, placed.groups).split('\n');
   const text = [...lines.map((line, i) => escaped(`${line}${onHost[i] ?? ''}`)), '', ...columns(counts, { right: [1] }), memory];
   const hosted = placed.reasons.filter(reason => reason !== undefined).length;
-  if (backend.placement) text.push(`${plural(placed.steps.length - hosted, 'kernel')} on ${backend.name}, ${hosted} on the host`);
+  if (backend.placement) text.push(`${plural(placed.plan.steps.length - hosted, 'kernel')} on ${backend.name}, ${hosted} on the host`);
   return {
     results: {
-      steps: placed.steps.map((s, i) => ({ kind: s.kernel.kind, label: s.label, ...(placed.reasons[i] && { host: placed.reasons[i] }) })),
+      steps: placed.plan.steps.map((s, i) => ({
+        kind: s.kernel.kind,
+        label: s.label,
+        ...(placed.reasons[i] && { host: placed.reasons[i] }),
+      })),
       kinds: Object.fromEntries(kinds),
       arenaBytes: bound.arena,
     },

@@ -26,6 +26,9 @@ std::shared_ptr<const BlockedWeights> pack_blocked(const View& w, const float* d
 /** x is in blocks or plain, y is in blocks. Groups are of one channel each, or there is one. */
 void conv_blocked(const Conv& kernel, const Operand& x, const Operand& w, const Operand* bias, const Operand& y, const Following* following);
 
+/** Maxima of images that are blocks of channels; false where they are not. */
+bool pool_blocked(const Pool& kernel, const Operand& x, const Operand& y);
+
 /** Where a tap reads, and where its weights begin. */
 struct BlockedTap {
   int64_t x, w;

@@ -27,6 +27,75 @@ struct Image {
   int64_t width, block_step;
 };
 
+/** Windows over an image, and the outputs that they give. */
+struct Windows {
+  Frame taps, strides, dilations, output;
+};
+
+/** Outputs side by side of one row that read the same taps. */
+struct Stretch {
+  int64_t from, count;
+  size_t first_tap, tap_count;
+};
+
+/** The taps that the outputs of a row read, which rows away from the borders share. For one thread. */
+class Taps {
+ public:
+  /** The weights of a tap are `step` long. */
+  Taps(const Windows& windows, const Image& image, int64_t step) : windows_(windows), image_(image), step_(step) {
+    const int64_t stride = windows.strides.wide;
+    for (int64_t at = 0; at < windows.output.wide;) {
+      Across part{at, windows.output.wide, {}};
+      for (int64_t b = 0; b < windows.taps.wide; b++) {
+        const int64_t shift = b * windows.dilations.wide - image.pads.wide;
+        const int64_t low = ceil_div(-shift, stride), high = ceil_div(image.size.wide - shift, stride);
+        if (at < low) part.end = std::min(part.end, low);
+        else if (at < high) part.end = std::min(part.end, high), part.taps.push_back(b);
+      }
+      at = part.end;
+      across_.push_back(std::move(part));
+    }
+  }
+
+  /** The stretches of a row from `first` to before `end`, with where the row begins from that of the image. */
+  template <class Visit>
+  void of_row(int64_t row, int64_t first, int64_t end, Visit&& visit) {
+    const int64_t start = row * windows_.strides.high - image_.pads.high, apart = windows_.dilations.high;
+    const int64_t low = std::clamp<int64_t>(ceil_div(-start, apart), 0, windows_.taps.high), high = std::clamp<int64_t>(ceil_div(image_.size.high - start, apart), low, windows_.taps.high);
+    if (low != low_ || high != high_) find(low, high);
+    const int64_t from = (start * image_.size.wide - image_.pads.wide) * image_.width;
+    for (const Stretch& s : stretches_) {
+      const int64_t begin = std::max(first, s.from), count = std::min(end, s.from + s.count) - begin;
+      if (count > 0) visit(from, begin, count, taps_.data() + s.first_tap, static_cast<int64_t>(s.tap_count));
+    }
+  }
+
+ private:
+  struct Across {
+    int64_t from, end;
+    Dims taps;
+  };
+  void find(int64_t low, int64_t high) {
+    low_ = low, high_ = high;
+    taps_.clear(), stretches_.clear();
+    for (const Across& part : across_) {
+      const size_t first = taps_.size();
+      for (int64_t a = low; a < high; a++)
+        for (int64_t b : part.taps)
+          taps_.push_back({(a * windows_.dilations.high * image_.size.wide + b * windows_.dilations.wide) * image_.width, (a * windows_.taps.wide + b) * step_});
+      stretches_.push_back({part.from, part.end - part.from, first, taps_.size() - first});
+    }
+  }
+
+  const Windows windows_;
+  const Image& image_;
+  int64_t step_;
+  std::vector<Across> across_;
+  int64_t low_ = -1, high_ = -1;
+  std::vector<BlockedTap> taps_;
+  std::vector<Stretch> stretches_;
+};
+
 class Convolution {
  public:
   Convolution(const Conv& kernel, const Operand& x, const Operand& w, const Operand* bias, const Operand& y, const Following* following)
@@ -103,69 +172,7 @@ class Convolution {
     }
   }
 
-  /** Outputs side by side of one row that read the same taps. */
-  struct Stretch {
-    int64_t from, count;
-    size_t first_tap, tap_count;
-  };
-
-  /** The taps that the outputs of a row read, which rows away from the borders share. For one thread. */
-  class Taps {
-   public:
-    Taps(const Convolution& all, const Image& image, int64_t step) : all_(all), image_(image), step_(step) {
-      const int64_t stride = all.kernel_.strides[1];
-      for (int64_t at = 0; at < all.output_.wide;) {
-        Across part{at, all.output_.wide, {}};
-        for (int64_t b = 0; b < all.taps_.wide; b++) {
-          const int64_t shift = b * all.kernel_.dilations[1] - image.pads.wide;
-          const int64_t low = ceil_div(-shift, stride), high = ceil_div(image.size.wide - shift, stride);
-          if (at < low) part.end = std::min(part.end, low);
-          else if (at < high) part.end = std::min(part.end, high), part.taps.push_back(b);
-        }
-        at = part.end;
-        across_.push_back(std::move(part));
-      }
-    }
-
-    /** The stretches of a row from `first` to before `end`, with where the row begins in the image. */
-    template <class Visit>
-    void of_row(int64_t row, int64_t first, int64_t end, Visit&& visit) {
-      const int64_t start = row * all_.kernel_.strides[0] - image_.pads.high, apart = all_.kernel_.dilations[0];
-      const int64_t low = std::clamp<int64_t>(ceil_div(-start, apart), 0, all_.taps_.high), high = std::clamp<int64_t>(ceil_div(image_.size.high - start, apart), low, all_.taps_.high);
-      if (low != low_ || high != high_) find(low, high);
-      const float* const from = image_.data + (start * image_.size.wide - image_.pads.wide) * image_.width;
-      for (const Stretch& s : stretches_) {
-        const int64_t begin = std::max(first, s.from), count = std::min(end, s.from + s.count) - begin;
-        if (count > 0) visit(from, begin, count, taps_.data() + s.first_tap, static_cast<int64_t>(s.tap_count));
-      }
-    }
-
-   private:
-    struct Across {
-      int64_t from, end;
-      Dims taps;
-    };
-    void find(int64_t low, int64_t high) {
-      low_ = low, high_ = high;
-      taps_.clear(), stretches_.clear();
-      for (const Across& part : across_) {
-        const size_t first = taps_.size();
-        for (int64_t a = low; a < high; a++)
-          for (int64_t b : part.taps)
-            taps_.push_back({(a * all_.kernel_.dilations[0] * image_.size.wide + b * all_.kernel_.dilations[1]) * image_.width, (a * all_.taps_.wide + b) * step_});
-        stretches_.push_back({part.from, part.end - part.from, first, taps_.size() - first});
-      }
-    }
-
-    const Convolution& all_;
-    const Image& image_;
-    /** Weights of a tap. */
-    int64_t step_;
-    std::vector<Across> across_;
-    int64_t low_ = -1, high_ = -1;
-    std::vector<BlockedTap> taps_;
-    std::vector<Stretch> stretches_;
-  };
+  Windows windows() const { return {taps_, {kernel_.strides[0], kernel_.strides[1]}, {kernel_.dilations[0], kernel_.dilations[1]}, output_}; }
 
   /** What is the same for all outputs of a block in an image. */
   BlockedRun run_of(const Image& image, int64_t n, int64_t block) const {
@@ -218,8 +225,8 @@ class Convolution {
         if (c > 0) r.start = nullptr;
         if (c + depth < channels_) r.clamp = nullptr;
         for (int64_t row = band.row; row < band.row + band.rows; row++)
-          taps_of.of_row(row, band.column, band.column + band.columns, [&](const float* x, int64_t column, int64_t count, const BlockedTap* here_taps, int64_t tap_count) {
-            r.x = x + c / image.width * image.block_step + column * r.step;
+          taps_of.of_row(row, band.column, band.column + band.columns, [&](int64_t from, int64_t column, int64_t count, const BlockedTap* here_taps, int64_t tap_count) {
+            r.x = image.data + from + c / image.width * image.block_step + column * r.step;
             r.y = y + (row * output_.wide + column) * channel_block;
             r.taps = here_taps, r.tap_count = tap_count;
             isa().blocked_sums(r, count, here);
@@ -228,7 +235,7 @@ class Convolution {
       follow(band, block, here);
     };
     in_parts(groups * bands, groups * bands * (is_worth_threads(outputs_, output_.high * output_.wide, channels_ * taps) ? least_part : 0), [&](int64_t from, int64_t count) {
-      Taps taps_of(*this, image, channels_ * channel_block);
+      Taps taps_of(windows(), image, channels_ * channel_block);
       for (int64_t k = from; k < from + count; k++) one(k, taps_of);
     });
   }
@@ -236,15 +243,15 @@ class Convolution {
   void filters(int64_t n, const Image& image) const {
     const int64_t bands = bands_of(4 * outputs_at_once);
     in_parts(blocks_ * bands, blocks_ * output_.high * output_.wide * channel_block * taps_.high * taps_.wide, [&](int64_t from, int64_t count) {
-      Taps taps_of(*this, image, channel_block);
+      Taps taps_of(windows(), image, channel_block);
       for (int64_t k = from; k < from + count; k++) {
         const int64_t block = k / bands;
         const Band band = band_of(k % bands, bands);
         BlockedRun r = run_of(image, n, block);
         float* const y = r.y;
         for (int64_t row = band.row; row < band.row + band.rows; row++)
-          taps_of.of_row(row, band.column, band.column + band.columns, [&](const float* x, int64_t column, int64_t many, const BlockedTap* here, int64_t tap_count) {
-            r.x = x + block * image.block_step + column * r.step;
+          taps_of.of_row(row, band.column, band.column + band.columns, [&](int64_t at, int64_t column, int64_t many, const BlockedTap* here, int64_t tap_count) {
+            r.x = image.data + at + block * image.block_step + column * r.step;
             r.y = y + (row * output_.wide + column) * channel_block;
             r.taps = here, r.tap_count = tap_count;
             isa().blocked_filter(r, many);
@@ -271,6 +278,30 @@ class Convolution {
 
 void conv_blocked(const Conv& kernel, const Operand& x, const Operand& w, const Operand* bias, const Operand& y, const Following* following) {
   if (product(y.view->shape) > 0) Convolution(kernel, x, w, bias, y, following).run();
+}
+
+bool pool_blocked(const Pool& kernel, const Operand& x, const Operand& y) {
+  const View &xv = *x.view, &yv = *y.view;
+  const auto lies = [](const View& v) {
+    return v.shape.size() == 4 && v.shape[1] == channel_block && v.strides[1] == 1 && v.strides[3] == channel_block && v.strides[2] == v.shape[3] * channel_block;
+  };
+  if (kernel.by != PoolBy::Max || !lies(xv) || !lies(yv)) return false;
+  const Windows windows{{kernel.kernel[0], kernel.kernel[1]}, {kernel.strides[0], kernel.strides[1]}, {kernel.dilations[0], kernel.dilations[1]}, {yv.shape[2], yv.shape[3]}};
+  in_parts(yv.shape[0], product(yv.shape) * windows.taps.high * windows.taps.wide, [&](int64_t begin, int64_t count) {
+    const Image image{nullptr, {xv.shape[2], xv.shape[3]}, {kernel.pads[0], kernel.pads[1]}, channel_block, 0};
+    Taps taps(windows, image, 0);
+    BlockedRun r{};
+    r.step = windows.strides.wide * channel_block;
+    for (int64_t k = begin; k < begin + count; k++)
+      for (int64_t row = 0; row < yv.shape[2]; row++)
+        taps.of_row(row, 0, yv.shape[3], [&](int64_t from, int64_t column, int64_t many, const BlockedTap* here, int64_t tap_count) {
+          r.x = x.as<float>() + xv.offset + k * xv.strides[0] + from + column * r.step;
+          r.y = y.as<float>() + yv.offset + k * yv.strides[0] + (row * yv.shape[3] + column) * channel_block;
+          r.taps = here, r.tap_count = tap_count;
+          isa().blocked_largest(r, many);
+        });
+  });
+  return true;
 }
 
 std::shared_ptr<const BlockedWeights> pack_blocked(const View& w, const float* data) {

@@ -159,6 +159,8 @@ struct Isa {
   void (*blocked_sums)(const BlockedRun& run, int64_t outputs, int64_t blocks);
   /** Outputs side by side of one block, of which each channel is for itself. */
   void (*blocked_filter)(const BlockedRun& run, int64_t outputs);
+  /** Outputs side by side of one block: the largest that each reads. */
+  void (*blocked_largest)(const BlockedRun& run, int64_t outputs);
   /** So many multiplications with additions of vectors in registers; how many operations of floats they are. `sink` keeps them alive. */
   double (*exercise)(int64_t rounds, float* sink);
 };

@@ -129,7 +129,8 @@ bool is_plain(const View& v) { return compute_type(v.type) == v.type; }
 /** Long rows, a block at a time: what lies side by side is read and written in its place. */
 class LongRows {
  public:
-  LongRows(const Map& map, const Operands& inputs, const Operands& outputs, int64_t length) : map_(map), inputs_(inputs), outputs_(outputs), blocks_(map, length), results_(all_of(map, blocks_)) {
+  /** Inputs that do not move along a row repeat so many elements; none where there are no periods. */
+  LongRows(const Map& map, const Operands& inputs, const Operands& outputs, int64_t length, Dims periods) : map_(map), inputs_(inputs), outputs_(outputs), periods_(std::move(periods)), blocks_(map, length), results_(all_of(map, blocks_)) {
     // A result is written in its place where nothing that is read could lie there and be read later.
     in_place_ = map.outputs.size() == 1 && map.outputs[0] + 1 == map.instructions.size() && map.instructions.back().call && is_plain(*outputs[0].view);
   }
@@ -142,6 +143,12 @@ class LongRows {
 
  private:
   void repeat(size_t at, size_t input, int64_t offset, int64_t n) {
+    if (const int64_t period = periods_[input]; period > 1) {
+      const auto bytes = static_cast<size_t>(period) * bytes_of(map_.instructions[at].type);
+      transfer<true>(blocks_[at], 0, inputs_[input], offset, 1, std::min(period, n));
+      for (int64_t done = period; done < n; done += period) std::memcpy(blocks_[at] + static_cast<size_t>(done / period) * bytes, blocks_[at], bytes);
+      return;
+    }
     transfer<true>(blocks_[at], 0, inputs_[input], offset, 0, 1);
     uint64_t value = 0;
     std::memcpy(&value, blocks_[at], bytes_of(map_.instructions[at].type));
@@ -168,6 +175,7 @@ class LongRows {
 
   const Map& map_;
   const Operands &inputs_, &outputs_;
+  const Dims periods_;
   const Blocks blocks_;
   std::vector<std::byte*> results_;
   bool in_place_;
@@ -215,6 +223,31 @@ class ShortRows {
   int64_t filled_ = 0;
 };
 
+/**
+ * Short rows one after the other as one, where every view goes on from row to row or is an input that reads the same row again: gives how
+ * many elements each input repeats, 1 for those that do not.
+ */
+Dims join_repeated(Dims& shape, std::vector<Strided>& views, size_t inputs) {
+  Dims periods(inputs, 1);
+  const size_t rank = shape.size();
+  // Blocks of elements hold whole rows.
+  if (rank < 2 || shape[rank - 1] >= long_row || 64 % shape[rank - 1] != 0 || shape[rank - 1] * shape[rank - 2] < long_row) return periods;
+  const int64_t length = shape[rank - 1];
+  const auto goes_on = [&](const Strided& v) { return v.strides[rank - 2] == v.strides[rank - 1] * length; };
+  const auto repeats = [&](const Strided& v) { return v.strides[rank - 2] == 0 && v.strides[rank - 1] == 1; };
+  for (size_t k = 0; k < views.size(); k++)
+    if (!goes_on(views[k]) && !(k < inputs && repeats(views[k]))) return periods;
+  for (size_t k = 0; k < views.size(); k++) {
+    const bool again = !goes_on(views[k]);
+    if (again) periods[k] = length;
+    views[k].strides[rank - 2] = again ? 0 : views[k].strides[rank - 1];
+    views[k].strides.pop_back();
+  }
+  shape[rank - 2] *= length;
+  shape.pop_back();
+  return periods;
+}
+
 void map_part(const Map& map, const Operands& inputs, const Operands& outputs) {
   std::vector<Strided> views;
   for (const Operand& x : inputs) views.push_back(strided(*x.view));
@@ -222,8 +255,9 @@ void map_part(const Map& map, const Operands& inputs, const Operands& outputs) {
   Dims shape = outputs[0].view->shape;
   if (std::find(shape.begin(), shape.end(), 0) != shape.end()) return;
   merge_axes(shape, views);
+  const Dims periods = join_repeated(shape, views, inputs.size());
   if (!shape.empty() && shape.back() >= long_row) {
-    LongRows rows(map, inputs, outputs, shape.back());
+    LongRows rows(map, inputs, outputs, shape.back(), periods);
     for_each_row(shape, views, [&](const int64_t* offsets, int64_t length, const int64_t* steps) { rows.row(offsets, length, steps); });
   } else {
     ShortRows rows(map, inputs, outputs, product(shape));

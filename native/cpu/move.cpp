@@ -18,6 +18,34 @@ void copy_rows(const Dims& shape, const T* from, const Strided& x, T* to, const 
   });
 }
 
+/** Two axes of which one side lies in the order of the first and the other in that of the second, a square at a time: lines of a cache are read and written whole. */
+template <class T>
+void copy_turned(const T* from, T* to, int64_t rows, int64_t columns, int64_t from_step, int64_t to_step) {
+  constexpr int64_t square = 16;
+  for (int64_t i = 0; i < rows; i += square)
+    for (int64_t j = 0; j < columns; j += square) {
+      const int64_t rows_here = std::min(square, rows - i), columns_here = std::min(square, columns - j);
+      for (int64_t a = i; a < i + rows_here; a++)
+        for (int64_t b = j; b < j + columns_here; b++) to[a * to_step + b] = from[b * from_step + a];
+    }
+}
+
+/** Copies that go along one axis on one side and along another on the other; false where both go along the last, or neither. */
+template <class T>
+bool copy_across(Dims shape, const T* from, const Strided& x, T* to, const Strided& y) {
+  std::vector<Strided> views{x, y};
+  merge_axes(shape, views);
+  const auto along = [&](const Strided& v) { return std::find(v.strides.begin(), v.strides.end(), 1) - v.strides.begin(); };
+  const auto a = static_cast<size_t>(along(views[0])), b = static_cast<size_t>(along(views[1]));
+  if (a == b || a >= shape.size() || b >= shape.size() || shape[a] < 4 || shape[b] < 4) return false;
+  const int64_t rows = shape[a], columns = shape[b], from_step = views[0].strides[b], to_step = views[1].strides[a];
+  shape[a] = shape[b] = 1;
+  for_each_row(shape, views, [&](const int64_t* at, int64_t n, const int64_t* step) {
+    for (int64_t i = 0; i < n; i++) copy_turned(from + at[0] + i * step[0], to + at[1] + i * step[1], rows, columns, from_step, to_step);
+  });
+  return true;
+}
+
 template <class T>
 T element_of(uint64_t bits) {
   T value;
@@ -56,7 +84,7 @@ void run_copy(const Operand& x, const Operand& y) {
   const auto run = [&](const View& from, const View& to) {
     with_width(y.view->type, [&](auto* null) {
       using T = std::remove_pointer_t<decltype(null)>;
-      copy_rows(to.shape, x.as<T>(), strided(from), y.as<T>(), strided(to));
+      if (!copy_across(to.shape, x.as<T>(), strided(from), y.as<T>(), strided(to))) copy_rows(to.shape, x.as<T>(), strided(from), y.as<T>(), strided(to));
     });
   };
   const Dims& shape = y.view->shape;

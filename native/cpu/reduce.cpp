@@ -42,10 +42,32 @@ Total total_of(const T* from, int64_t n, Total start, Total neutral, Combine com
   return start;
 }
 
+/** Rows of a few elements one after the other, element by element into totals: those stay in registers. */
+constexpr int64_t few = 16;
+template <class Total, class Combine, class T>
+void add_rows(const T* from, int64_t rows, int64_t step, Total* to, Combine combine) {
+  Total totals[few];
+  std::copy_n(to, few, totals);
+  for (int64_t r = 0; r < rows; r++, from += step)
+    for (int64_t i = 0; i < few; i++) totals[i] = combine(totals[i], static_cast<Total>(from[i]));
+  std::copy_n(totals, few, to);
+}
+
 template <class Total, class Combine, class T>
 void accumulate(const Operand& x, std::vector<Total>& total, const Dims& strides, Total neutral, Combine combine, const T*) {
   const T* data = x.as<T>();
-  for_each_row(x.view->shape, {strided(*x.view), {0, strides}}, [&](const int64_t* at, int64_t n, const int64_t* step) {
+  Dims shape = x.view->shape;
+  std::vector<Strided> views{strided(*x.view), {0, strides}};
+  merge_axes(shape, views);
+  if (const size_t rank = shape.size(); rank >= 2 && shape[rank - 1] == few && views[0].strides[rank - 1] == 1 && views[1].strides[rank - 1] == 1 && views[1].strides[rank - 2] == 0) {
+    const int64_t rows = shape[rank - 2], step = views[0].strides[rank - 2];
+    shape[rank - 1] = shape[rank - 2] = 1;
+    for_each_row(shape, views, [&](const int64_t* at, int64_t n, const int64_t* apart) {
+      for (int64_t i = 0; i < n; i++) add_rows(data + at[0] + i * apart[0], rows, step, total.data() + at[1] + i * apart[1], combine);
+    });
+    return;
+  }
+  for_each_row(shape, views, [&](const int64_t* at, int64_t n, const int64_t* step) {
     const T* from = data + at[0];
     Total* to = total.data() + at[1];
     if (step[1] == 0 && step[0] == 1) {

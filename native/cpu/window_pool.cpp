@@ -2,6 +2,7 @@
 #include <cmath>
 #include <limits>
 
+#include "blocked.h"
 #include "conv.h"
 
 namespace omnix {
@@ -185,7 +186,7 @@ void pool(const Pool& kernel, const Operand& x, const Operand& y, const Operand*
   if (product(y.view->shape) == 0) return;
   if (kernel.by == PoolBy::Max && places) return pool_places<T>(kernel, window, x, y, *places);
   if constexpr (std::is_same_v<T, float>)
-    if (kernel.by == PoolBy::Max && pool_largest(window, x, y)) return;
+    if (kernel.by == PoolBy::Max && (pool_blocked(kernel, x, y) || pool_largest(window, x, y))) return;
   if (kernel.by == PoolBy::Max)
     return pool_values<T, Largest>(window, x, y, [](auto& plane) {
       if constexpr (std::is_integral_v<T>) std::replace(plane.begin(), plane.end(), Largest<T>::start, 0);

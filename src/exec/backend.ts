@@ -1,7 +1,7 @@
 // What a device must do. A backend sees kernels, element types, sizes and buffers; it never hears of a node or an operator.
 import type { Tensor } from '../ir/tensor.ts';
 import type { BoundPlan, BoundStep, Sizes } from './bind.ts';
-import type { Plan, Step } from './plan.ts';
+import type { Plan } from './plan.ts';
 import type { RowGroup } from './rows.ts';
 
 /** How far a plan is: the step that is about to run, and how many there are. */
@@ -57,9 +57,9 @@ export interface Backend {
   compile(plan: Plan): Promise<Executable>;
   /** Whether the backend takes this tensor as an input as it is, though it is not resident. */
   holds?(tensor: Tensor): boolean;
-  /** The order in which it runs the steps of a plan, and why the host runs those that it does not; for backends that share work with it. */
+  /** The plan as it runs it, its steps in order, and why the host runs those that it does not. */
   placement?(plan: Plan): Promise<{
-    readonly steps: readonly Step[];
+    readonly plan: Plan;
     readonly reasons: readonly (string | undefined)[];
     /** Steps that run together, some rows at a time. */
     readonly groups?: readonly RowGroup[];

@@ -53,27 +53,30 @@ function isFit({ kernel, inputs: [x, w], outputs: [y] }: Step, plan: Plan): bool
   return role === 'constant' && type === 'float32' && channelsOf(x) !== undefined && (kernel.group === 1 || isSingle);
 }
 
-/** Buffers that come to lie in blocks, and by which step. */
-function spreadFrom(convs: ReadonlySet<Step>, plan: Plan, writers: ReadonlyMap<number, readonly Step[]>): ReadonlySet<number> {
-  const blocked = new Set<number>();
+/** Images that come to lie in blocks, by their buffers. */
+type Images = ReadonlyMap<number, View>;
+
+function spreadFrom(convs: ReadonlySet<Step>, plan: Plan, writers: ReadonlyMap<number, readonly Step[]>): Images {
+  const blocked = new Map<number, View>();
   for (const step of plan.steps) {
     const [y] = step.outputs;
     if (step.outputs.length !== 1 || !isImage(y!, plan) || writers.get(y!.buffer)!.length !== 1) continue;
     if (step.kernel.kind === 'conv' ? convs.has(step) && mayConvolve(step, blocked, plan) : goesOn(step, blocked, plan))
-      blocked.add(y!.buffer);
+      blocked.set(y!.buffer, y!);
   }
   return blocked;
 }
 
-const isInBlocks = (v: View | undefined, blocked: ReadonlySet<number>, plan: Plan): v is View =>
-  v !== undefined && blocked.has(v.buffer) && isImage(v, plan);
+/** Whether a view is an image that lies in blocks, as it is. */
+const isInBlocks = (v: View | undefined, blocked: Images, plan: Plan): v is View =>
+  v !== undefined && isImage(v, plan) && sameShape(v.shape, blocked.get(v.buffer)?.shape ?? []);
 
 /** Channels for themselves are read in blocks alone. */
-const mayConvolve = ({ kernel, inputs: [x] }: Step, blocked: ReadonlySet<number>, plan: Plan): boolean =>
+const mayConvolve = ({ kernel, inputs: [x] }: Step, blocked: Images, plan: Plan): boolean =>
   isInBlocks(x, blocked, plan) || (kernel.kind === 'conv' && kernel.group === 1);
 
 /** Whether a step of another kind gives blocks where it gets some. */
-function goesOn({ kernel, inputs, outputs: [y] }: Step, blocked: ReadonlySet<number>, plan: Plan): boolean {
+function goesOn({ kernel, inputs, outputs: [y] }: Step, blocked: Images, plan: Plan): boolean {
   const [x] = inputs;
   if (kernel.kind === 'map') return inputs.some(v => isInBlocks(v, blocked, plan)) && inputs.every(v => v && mayRead(v));
   if (!isInBlocks(x, blocked, plan)) return false;
@@ -85,7 +88,7 @@ function goesOn({ kernel, inputs, outputs: [y] }: Step, blocked: ReadonlySet<num
 const mayRead = (v: View): boolean => v.type === 'float32' || v.strides[1] === 0;
 
 /** Convolutions that read blocks of another, or whose blocks another reads. */
-function linkedOf(convs: readonly Step[], blocked: ReadonlySet<number>, writers: ReadonlyMap<number, readonly Step[]>): Step[] {
+function linkedOf(convs: readonly Step[], blocked: Images, writers: ReadonlyMap<number, readonly Step[]>): Step[] {
   const linked = new Set<Step>();
   const isConv = new Set(convs);
   for (const conv of convs) {
@@ -111,7 +114,7 @@ const shapeInBlocks = ([n, c, ...spatial]: Shape): Shape => [n!, blocksOf(c as n
 /** Writes the plan anew. */
 class Blocking {
   readonly #plan: Plan;
-  readonly #blocked: ReadonlySet<number>;
+  readonly #blocked: Images;
   readonly #buffers: BufferFacts[];
   readonly #steps: Step[] = [];
   /** What was in a buffer, in blocks and plain; the plain form is there once somebody asked for it. */
@@ -120,7 +123,7 @@ class Blocking {
   /** What maps read in the place of views. */
   readonly #read = new Map<View, View>();
 
-  constructor(plan: Plan, blocked: ReadonlySet<number>) {
+  constructor(plan: Plan, blocked: Images) {
     this.#plan = plan;
     this.#blocked = blocked;
     this.#buffers = [...plan.buffers];
@@ -174,7 +177,7 @@ class Blocking {
     } else {
       const reads = inputs.map(v => this.#readable(v!));
       const before = this.#steps.at(-1);
-      const stays = step.joins && reads.some(v => before?.outputs[0]!.buffer === v.buffer);
+      const stays = step.joins && before?.kernel.kind === 'conv' && reads.some(v => before.outputs[0]!.buffer === v.buffer);
       this.#steps.push({ ...(stays ? step : withoutJoin(step)), inputs: reads, outputs: [y] });
     }
     this.#images.set(plain.buffer, { blocks: y, plain });

@@ -63,7 +63,7 @@ export function nativeBackend(load: LoadAddon, options: NativeOptions = {}): Bac
     claim: plan => claimProducts(plan, backend),
     async placement(plan) {
       const { plan: grouped, groups } = groupRows(blockChannels(plan));
-      return { steps: grouped.steps, reasons: [], groups };
+      return { plan: grouped, reasons: [], groups };
     },
     async compile(plan) {
       const addon = load();

@@ -18,6 +18,7 @@ import { float16 } from '../../src/kernels/storage.ts';
 import { wholeView } from '../../src/kernels/views.ts';
 import { cpuBackend, loadCpuAddon } from '../../src/node/addon.ts';
 import { type Builder, newBuilder } from '../../src/ops/builder.ts';
+import { shapeOf } from '../../src/ops/shapes.ts';
 import { lower } from '../../src/passes/lower.ts';
 import { rewriteAll } from '../../src/passes/rewrite.ts';
 
@@ -135,6 +136,135 @@ describe.skipIf(typeof addon === 'string')('phrases', () => {
       };
       await both(plan, inputs);
     }
+  });
+});
+
+describe.skipIf(typeof addon === 'string')('channels in blocks', () => {
+  /** Numbers without a pattern that a wrong place could repeat. */
+  const noise = (dims: readonly number[], seed = 1, size = 1): Tensor => {
+    let state = seed;
+    const next = (): number => {
+      state = (state * 1103515245 + 12345) % 2147483648;
+      return (state / 1073741824 - 1) * size;
+    };
+    return new Tensor('float32', Float32Array.from({ length: dims.reduce((n, d) => n * d, 1) }, next), dims);
+  };
+  const stepsInBlocks = async (plan: Plan): Promise<string[]> =>
+    (await cpuBackend().placement!(plan)).plan.steps.filter(s => s.outputs[0]!.shape.length === 5).map(s => s.kernel.kind);
+
+  const made = (b: Builder, op: string, inputs: readonly Value[], at: Readonly<Record<string, number | readonly number[]>>): Value =>
+    b.emit(op, inputs, at)[0]!;
+
+  interface Layer {
+    readonly m: number;
+    readonly k?: readonly [number, number];
+    readonly strides?: readonly number[];
+    readonly dilations?: readonly number[];
+    readonly pads?: readonly number[];
+    readonly single?: boolean;
+  }
+  const conv = (
+    b: Builder,
+    x: Value,
+    { m, k = [3, 3], strides = [1, 1], dilations = [1, 1], pads = [1, 1, 1, 1], single = false }: Layer,
+  ): Value => {
+    const channels = shapeOf(x)[1] as number;
+    const dims = [m, single ? 1 : channels, ...k];
+    const W = constantOf(b, noise(dims, m + channels, 1 / Math.sqrt(dims[1]! * dims[2]! * dims[3]!)));
+    return made(b, 'Conv', [x, W, constantOf(b, noise([m], m))], { strides, dilations, pads, group: single ? channels : 1 });
+  };
+
+  test.each<[string, readonly number[], readonly Layer[]]>([
+    ['one block', [1, 16, 9, 9], [{ m: 16 }, { m: 16 }]],
+    ['few channels in, blocks that are not full', [2, 3, 11, 13], [{ m: 24 }, { m: 40 }, { m: 9 }]],
+    ['many channels in', [1, 37, 6, 5], [{ m: 20 }, { m: 33, k: [1, 1], pads: [0, 0, 0, 0] }]],
+    [
+      'windows of one element',
+      [1, 20, 15, 17],
+      [
+        { m: 64, k: [1, 1], pads: [0, 0, 0, 0] },
+        { m: 8, k: [1, 1], pads: [0, 0, 0, 0] },
+      ],
+    ],
+    [
+      'strides',
+      [1, 4, 23, 24],
+      [
+        { m: 16, strides: [2, 2] },
+        { m: 24, strides: [2, 3] },
+        { m: 16, k: [1, 1], strides: [2, 2], pads: [0, 0, 0, 0] },
+      ],
+    ],
+    ['a stride of four over few channels', [1, 3, 40, 41], [{ m: 16, k: [11, 11], strides: [4, 4], pads: [2, 2, 2, 2] }, { m: 16 }]],
+    [
+      'dilations, uneven pads',
+      [1, 18, 20, 19],
+      [
+        { m: 16, dilations: [2, 3], pads: [2, 0, 1, 5] },
+        { m: 32, k: [5, 1], pads: [4, 0, 0, 0] },
+      ],
+    ],
+    [
+      'pads that are wider than the image',
+      [1, 16, 3, 2],
+      [
+        { m: 16, k: [1, 1], pads: [40, 60, 40, 60] },
+        { m: 16, k: [1, 3], pads: [0, 1, 0, 1] },
+      ],
+    ],
+    ['negative pads', [1, 16, 12, 12], [{ m: 16, pads: [-1, 1, 1, -2] }, { m: 16 }]],
+    [
+      'channels for themselves',
+      [2, 7, 14, 15],
+      [{ m: 40 }, { m: 40, single: true }, { m: 40, single: true, strides: [2, 2], k: [5, 5], pads: [2, 2, 2, 2] }, { m: 24 }],
+    ],
+    ['more weights than a cache', [1, 96, 8, 30], [{ m: 272 }, { m: 48 }]],
+  ])('%s', async (_, dims, layers) => {
+    const plan = planOf([argument('x', 'float32', dims)], (b, x) => [layers.reduce((v, layer) => conv(b, v, layer), x!)]);
+    expect(await stepsInBlocks(plan)).toContain('conv');
+    await both(plan, [noise(dims)]);
+  });
+
+  test('what follows, lies between and reads it otherwise', async () => {
+    for (const channels of [32, 40]) {
+      const plan = planOf(
+        [argument('x', 'float32', [symbol('n'), 3, 18, 20]), argument('s', 'float32', [1, channels, 1, 1])],
+        (b, x, s) => {
+          const first = b.Relu(conv(b, x!, { m: channels }));
+          const pooled = made(b, 'MaxPool', [first], { kernel_shape: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1] });
+          const second = b.Clip({
+            input: conv(b, pooled, { m: channels }),
+            min: b.constant(-0.5, 'float32'),
+            max: b.constant(0.75, 'float32'),
+          });
+          const scaled = b.Mul(b.Add(second, pooled), s!);
+          const mean = made(b, 'ReduceMean', [scaled, b.ints([2, 3])], {});
+          const gate = b.Sigmoid(
+            conv(b, conv(b, mean, { m: 8, k: [1, 1], pads: [0, 0, 0, 0] }), { m: channels, k: [1, 1], pads: [0, 0, 0, 0] }),
+          );
+          const third = b.Mul(conv(b, b.Mul(scaled, gate), { m: channels, single: true }), constantOf(b, noise([channels, 1, 1], 5)));
+          const last = b.Add(conv(b, third, { m: channels }), constantOf(b, noise([1, 1, 9, 10], 6)));
+          return [
+            last,
+            b.Concat([third, b.Slice(second, { axes: [1], starts: [3], ends: [7] })], 1),
+            b.Transpose(pooled, [0, 2, 3, 1]),
+            mean,
+          ];
+        },
+      );
+      expect(await stepsInBlocks(plan)).toEqual(expect.arrayContaining(['conv', 'map', 'reduce']));
+      for (const n of [1, 3]) await both(plan, [noise([n, 3, 18, 20]), noise([1, channels, 1, 1], 3)], new Map([['n', n]]));
+    }
+  });
+
+  test('NaN goes through maxima, and what a block holds beyond its channels goes nowhere', async () => {
+    const x = noise([1, 20, 8, 8]);
+    (x.data as Float32Array)[70] = Number.NaN;
+    const plan = planOf([argument('x', 'float32', [1, 20, 8, 8])], (b, v) => {
+      const first = b.Reciprocal(b.Relu(conv(b, v!, { m: 20, k: [1, 1], pads: [0, 0, 0, 0] })));
+      return [made(b, 'MaxPool', [conv(b, b.Min(first, b.constant(1, 'float32')), { m: 12 })], { kernel_shape: [2, 2] })];
+    });
+    await both(plan, [x]);
   });
 });
 

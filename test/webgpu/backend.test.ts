@@ -186,8 +186,8 @@ describe.skipIf(reason !== undefined)('the WebGPU backend', () => {
     const backend = nodeWebgpuBackend();
     await expectAsReference(model, { x: ramp([3, 4]) }, backend);
     const session = await Session.create(model, { backend });
-    const { reasons, steps } = (await backend.placement!(await session.plan({ x: ramp([3, 4]) })))!;
-    expect(steps.map((s, i) => [s.kernel.kind, reasons[i]])).toEqual([
+    const { reasons, plan } = (await backend.placement!(await session.plan({ x: ramp([3, 4]) })))!;
+    expect(plan.steps.map((s, i) => [s.kernel.kind, reasons[i]])).toEqual([
       ['map', 'WGSL lacks map (float64)'],
       ['map', 'WGSL lacks map (float64)'],
       ['matmul', undefined],

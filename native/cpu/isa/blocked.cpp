@@ -90,6 +90,18 @@ void filtered(const BlockedRun& r, int64_t first) {
   sums.end(r, r.y + first * channel_block);
 }
 
+/** The largest of what the taps of an output read, or NaN where one is. */
+void largest(const BlockedRun& r, int64_t output) {
+  for (int64_t at = 0; at < channel_block; at += lanes) {
+    Vector most = Vector{} - __builtin_inff();
+    for (int64_t t = 0; t < r.tap_count; t++) {
+      const Vector x = load(r.x + r.taps[t].x + output * r.step + at);
+      most = ((x > most) | (x != x)) ? x : most;
+    }
+    store(r.y + output * channel_block + at, most);
+  }
+}
+
 using Tile = void (*)(const BlockedRun&, int64_t);
 
 /** All outputs in tiles of about one size; `all` has those of each size, from 1 on. */
@@ -132,6 +144,10 @@ void blocked_sums(const BlockedRun& r, int64_t outputs, int64_t blocks) {
     if (blocks > 1) return with_step<blocks_at_once>(r, outputs);
   (void)blocks;
   with_step<1>(r, outputs);
+}
+
+void blocked_largest(const BlockedRun& r, int64_t outputs) {
+  for (int64_t at = 0; at < outputs; at++) largest(r, at);
 }
 
 void blocked_filter(const BlockedRun& r, int64_t outputs) {

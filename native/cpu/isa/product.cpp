@@ -208,7 +208,7 @@ double exercise(int64_t rounds, float* sink) {
 
 extern const Isa table;
 const Isa table = {OMNIX_NAME, tile_rows, tile_columns, column_block, multiply, multiply_direct, coded_rows, multiply_coded, decode, take, filter_block, filter, largest,
-                   blocks_at_once, blocked_sums, blocked_filter, exercise};
+                   blocks_at_once, blocked_sums, blocked_filter, blocked_largest, exercise};
 
 }  // namespace OMNIX_ISA
 }  // namespace omnix

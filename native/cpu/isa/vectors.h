@@ -87,6 +87,7 @@ constexpr int blocks_at_once = lanes >= 16 ? 2 : 1;
 // What files of this folder make for its table.
 void blocked_sums(const BlockedRun& run, int64_t outputs, int64_t blocks);
 void blocked_filter(const BlockedRun& run, int64_t outputs);
+void blocked_largest(const BlockedRun& run, int64_t outputs);
 void multiply_coded(const Product& product, const Part& part);
 void decode(float* to, const Coded& from, int64_t panel, int64_t first, int64_t count);
 

@@ -63,7 +63,7 @@ export function webgpuBackend({ device, gpu = pageGpu, memory, onNotice = consol
     async placement(plan) {
       const found = await open();
       const { reasons, plan: placed } = placeSteps(plan, step => lackOf(found, writtenOn(found, plan.buffers, step)));
-      return { steps: placed.steps, reasons };
+      return { plan: placed, reasons };
     },
   };
 }
