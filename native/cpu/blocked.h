@@ -22,6 +22,8 @@ struct BlockedWeights {
   Aligned<float> data;
 };
 std::shared_ptr<const BlockedWeights> pack_blocked(const View& w, const float* data);
+/** Of 3 x 3 taps: by the 36 numbers of a square, then blocks of outputs, then channels. */
+std::shared_ptr<const BlockedWeights> pack_winograd(const View& w, const float* data);
 
 /** x is in blocks or plain, y is in blocks. Groups are of one channel each, or there is one. */
 void conv_blocked(const Conv& kernel, const Operand& x, const Operand& w, const Operand* bias, const Operand& y, const Following* following);

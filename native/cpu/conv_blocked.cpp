@@ -15,6 +15,9 @@ constexpr int64_t outputs_at_once = 112;
 /** Bytes of the weights that are multiplied with one band after the other. */
 constexpr int64_t weight_bytes = 96 * 1024;
 
+/** Numbers that a square of outputs is made of, and how many squares are made at once: what is between stays in a cache. */
+constexpr int64_t numbers_of_square = 36, squares_at_once = 256;
+
 /** Two spatial axes. */
 struct Frame {
   int64_t high, wide;
@@ -114,8 +117,12 @@ class Convolution {
 
   void run() {
     for (int64_t n = 0; n < y_.view->shape[0]; n++) {
-      const Image image = image_of(n);
       if (following_ && !clamp_) matrix_.emplace(following_->at({n}, 0));
+      if (kernel_.winograd) {
+        squares(n);
+        continue;
+      }
+      const Image image = image_of(n);
       if (kernel_.group > 1) filters(n, image);
       else sums(n, image);
     }
@@ -142,12 +149,17 @@ class Convolution {
     if (!pays && !is_plain_) return as_it_is;
     Frame before = pads;
     if (!pays) whole = input_, before = {0, 0};
+    return copied(x, whole, before);
+  }
+
+  /** A copy that is `whole` and has the input from `before` on, zeros around it. */
+  Image copied(const float* x, Frame whole, Frame before) const {
     const int64_t width = is_plain_ && channels_ <= 4 ? 4 : channel_block, blocks = ceil_div(channels_, width), step = whole.high * whole.wide * width;
     float* const to = scratch(Scratch::Image, blocks * step);
     in_parts(blocks * whole.high, blocks * step, [&](int64_t from, int64_t count) {
       for (int64_t k = from; k < from + count; k++) fill_row(to + k * whole.wide * width, x, k / whole.high * width, k % whole.high - before.high, before.wide, whole.wide, width);
     });
-    return {to, whole, {pads.high - before.high, pads.wide - before.wide}, width, step};
+    return {to, whole, {kernel_.pads[0] - before.high, kernel_.pads[1] - before.wide}, width, step};
   }
 
   /** A row of a block of channels from `first` on; it begins `before` elements before the input's. */
@@ -240,6 +252,50 @@ class Convolution {
     });
   }
 
+  /** Squares of 4 x 4 outputs: 36 products of numbers made of the inputs and the weights, instead of 144. Some rows of squares at a time. */
+  void squares(int64_t n) const {
+    const int64_t high = ceil_div(output_.high, 4), wide = ceil_div(output_.wide, 4), at_once = std::clamp<int64_t>(squares_at_once / wide, 1, high);
+    const Image image = copied(x_.as<float>() + x_.view->offset + n * x_.view->strides[0], {4 * high + 2, 4 * wide + 2}, {kernel_.pads[0], kernel_.pads[1]});
+    const int64_t inputs = ceil_div(channels_, image.width), groups = ceil_div(blocks_, isa().blocks_at_once);
+    float* const numbers = scratch(Scratch::AllRows, numbers_of_square * inputs * at_once * wide * channel_block);
+    float* const made = scratch(Scratch::Weights, numbers_of_square * blocks_ * at_once * wide * channel_block);
+    const std::vector<float> nothing(static_cast<size_t>(2 * channel_block), 0.0f);
+    const BlockedTap tap{0, 0};
+    for (int64_t first = 0; first < high; first += at_once) {
+      const int64_t rows = std::min(at_once, high - first), count = rows * wide, block_size = count * channel_block;
+      in_parts(inputs * rows, numbers_of_square * inputs * block_size, [&](int64_t from, int64_t n_here) {
+        for (int64_t k = from; k < from + n_here; k++)
+          for (int64_t column = 0; column < wide; column++) {
+            const float* x = image.data + k / rows * image.block_step + ((first + k % rows) * 4 * image.size.wide + column * 4) * channel_block;
+            isa().winograd_in(x, image.size.wide * channel_block, numbers + k / rows * block_size + (k % rows * wide + column) * channel_block, inputs * block_size);
+          }
+      });
+      in_parts(numbers_of_square * groups, numbers_of_square * block_size * channels_, [&](int64_t from, int64_t n_here) {
+        for (int64_t k = from; k < from + n_here; k++) {
+          const int64_t number = k / groups, block = k % groups * isa().blocks_at_once;
+          BlockedRun r{};
+          r.x = numbers + number * inputs * block_size, r.step = channel_block;
+          r.taps = &tap, r.tap_count = 1;
+          r.channels = channels_, r.width = channel_block, r.block_step = block_size;
+          r.w_step = channels_ * channel_block, r.w = kernel_.blocked->data.get() + (number * blocks_ + block) * r.w_step;
+          r.y_step = block_size, r.y = made + (number * blocks_ + block) * block_size;
+          r.start = nothing.data();
+          isa().blocked_sums(r, count, std::min(isa().blocks_at_once, blocks_ - block));
+        }
+      });
+      in_parts(blocks_ * rows, numbers_of_square * blocks_ * block_size, [&](int64_t from, int64_t n_here) {
+        for (int64_t k = from; k < from + n_here; k++) {
+          const int64_t block = k / rows, row = (first + k % rows) * 4, rows_here = std::min<int64_t>(4, output_.high - row);
+          float* const y = run_of(image, n, block).y + row * output_.wide * channel_block;
+          for (int64_t column = 0; column < wide; column++)
+            isa().winograd_out(made + block * block_size + (k % rows * wide + column) * channel_block, blocks_ * block_size, start_.data() + block * channel_block, clamp_,
+                               y + column * 4 * channel_block, output_.wide * channel_block, rows_here, std::min<int64_t>(4, output_.wide - column * 4));
+          follow({row, rows_here, 0, output_.wide}, block, 1);
+        }
+      });
+    }
+  }
+
   void filters(int64_t n, const Image& image) const {
     const int64_t bands = bands_of(4 * outputs_at_once);
     in_parts(blocks_ * bands, blocks_ * output_.high * output_.wide * channel_block * taps_.high * taps_.wide, [&](int64_t from, int64_t count) {
@@ -316,6 +372,27 @@ std::shared_ptr<const BlockedWeights> pack_blocked(const View& w, const float* d
           const int64_t m = block * channel_block + i;
           *to++ = m < outputs ? data[w.offset + m * w.strides[0] + c * w.strides[1] + tap / w.shape[3] * w.strides[2] + tap % w.shape[3] * w.strides[3]] : 0.0f;
         }
+  return made;
+}
+
+std::shared_ptr<const BlockedWeights> pack_winograd(const View& w, const float* data) {
+  static constexpr double numbers[6][3] = {{1.0 / 4, 0, 0}, {-1.0 / 6, -1.0 / 6, -1.0 / 6}, {-1.0 / 6, 1.0 / 6, -1.0 / 6}, {1.0 / 24, 1.0 / 12, 1.0 / 6}, {1.0 / 24, -1.0 / 12, 1.0 / 6}, {0, 0, 1}};
+  const int64_t outputs = w.shape[0], channels = w.shape[1], blocks = ceil_div(outputs, channel_block), size = blocks * channels * channel_block;
+  auto made = std::make_shared<BlockedWeights>();
+  made->data = aligned<float>(numbers_of_square * size);
+  std::fill_n(made->data.get(), numbers_of_square * size, 0.0f);
+  for (int64_t m = 0; m < outputs; m++)
+    for (int64_t c = 0; c < channels; c++) {
+      const float* taps = data + w.offset + m * w.strides[0] + c * w.strides[1];
+      float* const to = made->data.get() + (m / channel_block * channels + c) * channel_block + m % channel_block;
+      for (int64_t i = 0; i < 6; i++)
+        for (int64_t j = 0; j < 6; j++) {
+          double sum = 0;
+          for (int64_t a = 0; a < 3; a++)
+            for (int64_t b = 0; b < 3; b++) sum += numbers[i][a] * numbers[j][b] * static_cast<double>(taps[a * w.strides[2] + b * w.strides[3]]);
+          to[(i * 6 + j) * size] = static_cast<float>(sum);
+        }
+    }
   return made;
 }
 

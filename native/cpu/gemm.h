@@ -161,6 +161,10 @@ struct Isa {
   void (*blocked_filter)(const BlockedRun& run, int64_t outputs);
   /** Outputs side by side of one block: the largest that each reads. */
   void (*blocked_largest)(const BlockedRun& run, int64_t outputs);
+  /** A square of 6 x 6 inputs of a block to its 36 numbers, `to_step` apart; rows of x are `row_step` apart. */
+  void (*winograd_in)(const float* x, int64_t row_step, float* to, int64_t to_step);
+  /** Sums of such numbers to so many rows and columns of 4 x 4 outputs, which begin with `start`. */
+  void (*winograd_out)(const float* from, int64_t from_step, const float* start, const Clamp* clamp, float* y, int64_t row_step, int64_t rows, int64_t columns);
   /** So many multiplications with additions of vectors in registers; how many operations of floats they are. `sink` keeps them alive. */
   double (*exercise)(int64_t rounds, float* sink);
 };

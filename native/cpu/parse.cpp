@@ -108,6 +108,7 @@ Conv conv(Words& w) {
   c.strides = w.list();
   c.dilations = w.list();
   c.pads = w.list();
+  c.winograd = w.flag();
   return c;
 }
 

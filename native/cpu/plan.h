@@ -97,6 +97,8 @@ struct Conv {
   std::vector<std::shared_ptr<const Packed>> packed{};
   bool is_direct = false;
   std::vector<std::shared_ptr<const PackedIntegers>> integers{};
+  /** In blocks of channels, with fewer multiplications that round more. */
+  bool winograd = false;
   /** Of one whose results are in blocks of channels. */
   std::shared_ptr<const BlockedWeights> blocked{};
 };

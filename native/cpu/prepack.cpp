@@ -84,7 +84,7 @@ void pack(const Plan& plan, Step& step, Conv& kernel) {
   if (!w && is_blocked(*step.inputs[1], step.outputs[0])) throw Refusal("E3008", "native check: weights of blocks are no constants");
   if (!w) return;
   if (is_blocked(*w, step.outputs[0])) {
-    kernel.blocked = once(plan.constants->blocked, *w, {}, [&] { return pack_blocked(*w, data_of(plan, *w)); });
+    kernel.blocked = once(plan.constants->blocked, *w, {kernel.winograd}, [&] { return kernel.winograd ? pack_winograd(*w, data_of(plan, *w)) : pack_blocked(*w, data_of(plan, *w)); });
     return;
   }
   kernel.is_direct = goes_direct(kernel, *step.inputs[0], *w, step.outputs[0]);

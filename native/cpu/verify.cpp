@@ -182,6 +182,8 @@ void check_blocked(const Conv& c, const Step& s) {
   require_small(c.strides, 1);
   require_small(c.dilations, 1);
   require_small(c.pads, -small);
+  const Dims ones{1, 1};
+  require(!c.winograd || (c.group == 1 && w.shape[2] == 3 && w.shape[3] == 3 && c.strides == ones && c.dilations == ones), "conv: not of the form that was asked for");
   if (s.inputs.size() < 3 || !s.inputs[2]) return;
   require(s.inputs[2]->type == y.type && s.inputs[2]->shape == Dims{w.shape[0]}, "conv: the bias does not match");
 }
@@ -189,6 +191,7 @@ void check_blocked(const Conv& c, const Step& s) {
 void check(const Conv& c, const Step& s) {
   if (s.inputs.size() > 1 && s.inputs[1] && s.outputs.size() == 1 && is_blocked(*s.inputs[1], s.outputs[0])) return check_blocked(c, s);
   require_arity(s, 2, 4);
+  require(!c.winograd, "conv: not of the form that was asked for");
   const View &x = operand(s, 0), &w = operand(s, 1), &y = s.outputs[0];
   const size_t rank = y.shape.size();
   const bool integers = are_integers(s, 3, "conv: the zero point does not match");

@@ -13,15 +13,15 @@ import type { BufferFacts, Plan, Step } from './plan.ts';
 /** native/cpu/blocked.h has the same. */
 export const channelBlock = 16;
 
-/** The same plan, with blocks where at least two convolutions in a row gain by it. */
-export function blockChannels(plan: Plan): Plan {
+/** The same plan, with blocks where at least two convolutions in a row gain by it, and by Winograd's way where that is asked for. */
+export function blockChannels(plan: Plan, { winograd = false } = {}): Plan {
   const writers = writersOf(plan);
   let convs = plan.steps.filter(s => isFit(s, plan));
   for (;;) {
     const blocked = spreadFrom(new Set(convs), plan, writers);
     const linked = linkedOf(convs, blocked, writers);
     if (linked.length === 0) return plan;
-    if (linked.length === convs.length) return new Blocking(plan, blocked).plan();
+    if (linked.length === convs.length) return new Blocking(plan, blocked, winograd).plan();
     convs = linked;
   }
 }
@@ -108,12 +108,24 @@ function linkedOf(convs: readonly Step[], blocked: Images, writers: ReadonlyMap<
   return convs.filter(c => linked.has(c));
 }
 
+/** Fewer squares of 4 x 4 outputs would read the larger weights once too often. */
+const leastSquares = 16;
+
+/** Whether a convolution of 3 x 3 taps has enough channels and outputs. */
+function gainsBySquares({ kernel, inputs: [x, w], outputs: [y] }: Step): boolean {
+  if (kernel.kind !== 'conv' || kernel.group !== 1 || !sameShape(w!.shape.slice(2), [3, 3])) return false;
+  const [, , h, wide] = y!.shape;
+  const isLarge = typeof h === 'number' && typeof wide === 'number' && Math.ceil(h / 4) * Math.ceil(wide / 4) >= leastSquares;
+  return isLarge && [...kernel.strides, ...kernel.dilations].every(n => n === 1) && channelsOf(x!)! >= channelBlock;
+}
+
 const blocksOf = (channels: number): number => Math.ceil(channels / channelBlock);
 const shapeInBlocks = ([n, c, ...spatial]: Shape): Shape => [n!, blocksOf(c as number), ...spatial, channelBlock];
 
 /** Writes the plan anew. */
 class Blocking {
   readonly #plan: Plan;
+  readonly #winograd: boolean;
   readonly #blocked: Images;
   readonly #buffers: BufferFacts[];
   readonly #steps: Step[] = [];
@@ -123,7 +135,8 @@ class Blocking {
   /** What maps read in the place of views. */
   readonly #read = new Map<View, View>();
 
-  constructor(plan: Plan, blocked: Images) {
+  constructor(plan: Plan, blocked: Images, winograd: boolean) {
+    this.#winograd = winograd;
     this.#plan = plan;
     this.#blocked = blocked;
     this.#buffers = [...plan.buffers];
@@ -171,7 +184,8 @@ class Blocking {
     if (kernel.kind === 'conv') {
       const from = isInBlocks(x, this.#blocked, this.#plan) ? this.#images.get(x.buffer)!.blocks : x;
       if (from === x && x && this.#blocked.has(x.buffer)) this.#toPlain(x.buffer);
-      this.#steps.push({ ...step, inputs: [from, ...inputs.slice(1)], outputs: [y] });
+      const made = this.#winograd && gainsBySquares(step) ? { ...kernel, winograd: true as const } : kernel;
+      this.#steps.push({ ...step, kernel: made, inputs: [from, ...inputs.slice(1)], outputs: [y] });
     } else if (kernel.kind === 'pool') {
       this.#steps.push({ ...step, inputs: [blocksAsImages(this.#images.get(x!.buffer)!.blocks)], outputs: [blocksAsImages(y)] });
     } else {

@@ -131,7 +131,7 @@ function parametersOf(k: Exclude<Kernel<number>, { kind: 'map' | 'fill' }>): rea
     case 'argreduce':
       return [reductions.indexOf(k.by), k.axis, k.last ? 1 : 0];
     case 'conv':
-      return [k.group, k.strides, k.dilations, k.pads];
+      return [k.group, k.strides, k.dilations, k.pads, k.winograd ? 1 : 0];
     case 'pool':
       return [pools.indexOf(k.by), k.countPads ? 1 : 0, k.p, k.kernel, k.strides, k.dilations, k.pads];
     case 'values':

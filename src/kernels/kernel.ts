@@ -26,13 +26,17 @@ export type Kernel<D = Dim> =
    * the place of floats, or with a `block` of whole numbers, whose scales [blocks,N] are a third input, one for so many steps of K.
    */
   | { readonly kind: 'matmul'; readonly block?: number }
-  /** x [N,C,spatial], w [M,C/group,taps], optional bias [M], to y [N,M,spatial]; `pads` are those at the beginning. */
+  /**
+   * x [N,C,spatial], w [M,C/group,taps], optional bias [M], to y [N,M,spatial]; `pads` are those at the beginning. A backend may keep channels
+   * in blocks, x or y then being [N,C/16,spatial,16], and there multiply less and round more, as Winograd says.
+   */
   | {
       readonly kind: 'conv';
       readonly strides: readonly number[];
       readonly dilations: readonly number[];
       readonly pads: readonly D[];
       readonly group: number;
+      readonly winograd?: true;
     }
   /** Windows over the spatial axes of [N,C,spatial]. A maximum may have a second output, its flat index in the input as int64. */
   | {

@@ -257,6 +257,26 @@ describe.skipIf(typeof addon === 'string')('channels in blocks', () => {
     }
   });
 
+  test.each<[string, readonly number[], readonly Layer[]]>([
+    ['whole squares', [1, 16, 16, 16], [{ m: 16 }, { m: 32 }]],
+    ['squares that are cut, channels that fill no block, a batch', [2, 20, 15, 22], [{ m: 24 }, { m: 40, pads: [0, 2, 1, 0] }, { m: 17 }]],
+    ['many squares from a plain image', [1, 40, 70, 66], [{ m: 16 }, { m: 16, k: [1, 1], pads: [0, 0, 0, 0] }]],
+  ])('Winograd: %s', async (_, dims, layers) => {
+    const plan = planOf([argument('x', 'float32', dims), argument('s', 'float32', [1, layers.at(-1)!.m, 1, 1])], (b, x, s) => {
+      const last = layers.reduce((v, layer, i) => (i > 0 ? conv(b, b.Relu(v), layer) : conv(b, v, layer)), x!);
+      return [b.Add(b.Mul(last, s!), last)];
+    });
+    const { steps } = (await cpuBackend({ winograd: true }).placement!(plan)).plan;
+    expect(steps.some(({ kernel }) => kernel.kind === 'conv' && kernel.winograd)).toBe(true);
+    const inputs = [noise(dims), noise([1, layers.at(-1)!.m, 1, 1], 4)];
+    const results = [];
+    for (const backend of [cpuBackend({ winograd: true }), referenceBackend()])
+      results.push((await (await (await backend.compile(plan)).bind(new Map())).run(inputs))[0]!.data as Float32Array);
+    const [made, expected] = results as [Float32Array, Float32Array];
+    const largest = expected.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+    expect(made.reduce((worst, v, i) => Math.max(worst, Math.abs(v - expected[i]!)), 0) / largest).toBeLessThan(1e-5);
+  });
+
   test('NaN goes through maxima, and what a block holds beyond its channels goes nowhere', async () => {
     const x = noise([1, 20, 8, 8]);
     (x.data as Float32Array)[70] = Number.NaN;

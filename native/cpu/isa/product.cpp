@@ -73,6 +73,33 @@ void tile(Left a, Right b, int64_t depth, const FloatTarget& t) {
   }
 }
 
+/** Panels of the right side that one row is multiplied with at once: memory is read in several places, and no sum waits for another. */
+constexpr int panels_at_once = 4;
+
+/** One row and some panels side by side, `panel_size` apart. */
+void row_tiles(const float* a, const float* b, int64_t panel_size, int64_t depth, const FloatTarget& t) {
+  Vector sums[panels_at_once][2];
+  const Vector start = Vector{} + (t.bias ? t.bias[0] : 0.0f);
+#pragma GCC unroll 4
+  for (int p = 0; p < panels_at_once; p++) {
+    const float* from = t.sums + p * tile_columns;
+    sums[p][0] = t.begins ? start : load(from);
+    sums[p][1] = t.begins ? start : load(from + lanes);
+  }
+  for (int64_t q = 0; q < depth; q++, b += tile_columns)
+#pragma GCC unroll 4
+    for (int p = 0; p < panels_at_once; p++) {
+      sums[p][0] += a[q * tile_rows] * load(b + p * panel_size);
+      sums[p][1] += a[q * tile_rows] * load(b + p * panel_size + lanes);
+    }
+#pragma GCC unroll 4
+  for (int p = 0; p < panels_at_once; p++) {
+    float* to = t.sums + p * tile_columns;
+    store(to, t.clamp ? clamped(sums[p][0], *t.clamp) : sums[p][0]);
+    store(to + lanes, t.clamp ? clamped(sums[p][1], *t.clamp) : sums[p][1]);
+  }
+}
+
 template <class Left, class Right, int... R>
 void tile_of(int rows, Left a, Right b, int64_t depth, const FloatTarget& t, std::integer_sequence<int, R...>) {
   constexpr void (*all[])(Left, Right, int64_t, const FloatTarget&) = {&tile<R + 1, Left, Right>...};
@@ -101,7 +128,14 @@ void multiply(const Product& p, const Part& part) {
           const int64_t rows = std::min(row_block, end - i), row_step = apart ? column_block : p.row_step;
           if (own_a) p.a->pack(own_a, part.row + i, rows, tile_rows, q, depth);
           float* const sums = apart ? apart + (i - first) * column_block : landing.row(part.row + i);
-          for (int64_t c = 0; c < columns; c += tile_columns)
+          int64_t together = 0;
+          if (part.rows == 1 && p.packed_b)
+            for (; together + panels_at_once * tile_columns <= columns; together += panels_at_once * tile_columns) {
+              const float* b = p.packed_b->at((part.column + j + together) / tile_columns, q);
+              const FloatTarget target{sums + together, row_step, q == 0, p.bias ? p.bias + part.row * p.bias_step : nullptr, p.bias_step, q + depth >= p.depth ? p.clamp : nullptr};
+              row_tiles(own_a ? own_a : p.packed_a->at(part.row / tile_rows, q), b, depth * tile_columns, depth, target);
+            }
+          for (int64_t c = together; c < columns; c += tile_columns)
             for (int64_t r = 0; r < rows; r += tile_rows) {
               const int64_t row = part.row + i + r, column = part.column + j + c;
               const PackedRows a{own_a ? own_a + r * depth : p.packed_a->at(row / tile_rows, q)};
@@ -208,7 +242,7 @@ double exercise(int64_t rounds, float* sink) {
 
 extern const Isa table;
 const Isa table = {OMNIX_NAME, tile_rows, tile_columns, column_block, multiply, multiply_direct, coded_rows, multiply_coded, decode, take, filter_block, filter, largest,
-                   blocks_at_once, blocked_sums, blocked_filter, blocked_largest, exercise};
+                   blocks_at_once, blocked_sums, blocked_filter, blocked_largest, winograd_in, winograd_out, exercise};
 
 }  // namespace OMNIX_ISA
 }  // namespace omnix

@@ -87,6 +87,8 @@ constexpr int blocks_at_once = lanes >= 16 ? 2 : 1;
 // What files of this folder make for its table.
 void blocked_sums(const BlockedRun& run, int64_t outputs, int64_t blocks);
 void blocked_filter(const BlockedRun& run, int64_t outputs);
+void winograd_in(const float* x, int64_t row_step, float* to, int64_t to_step);
+void winograd_out(const float* from, int64_t from_step, const float* start, const Clamp* clamp, float* y, int64_t row_step, int64_t rows, int64_t columns);
 void blocked_largest(const BlockedRun& run, int64_t outputs);
 void multiply_coded(const Product& product, const Part& part);
 void decode(float* to, const Coded& from, int64_t panel, int64_t first, int64_t count);
