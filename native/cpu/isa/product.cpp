@@ -73,33 +73,6 @@ void tile(Left a, Right b, int64_t depth, const FloatTarget& t) {
   }
 }
 
-/** Panels of the right side that one row is multiplied with at once: memory is read in several places, and no sum waits for another. */
-constexpr int panels_at_once = 4;
-
-/** One row and some panels side by side, `panel_size` apart. */
-void row_tiles(const float* a, const float* b, int64_t panel_size, int64_t depth, const FloatTarget& t) {
-  Vector sums[panels_at_once][2];
-  const Vector start = Vector{} + (t.bias ? t.bias[0] : 0.0f);
-#pragma GCC unroll 4
-  for (int p = 0; p < panels_at_once; p++) {
-    const float* from = t.sums + p * tile_columns;
-    sums[p][0] = t.begins ? start : load(from);
-    sums[p][1] = t.begins ? start : load(from + lanes);
-  }
-  for (int64_t q = 0; q < depth; q++, b += tile_columns)
-#pragma GCC unroll 4
-    for (int p = 0; p < panels_at_once; p++) {
-      sums[p][0] += a[q * tile_rows] * load(b + p * panel_size);
-      sums[p][1] += a[q * tile_rows] * load(b + p * panel_size + lanes);
-    }
-#pragma GCC unroll 4
-  for (int p = 0; p < panels_at_once; p++) {
-    float* to = t.sums + p * tile_columns;
-    store(to, t.clamp ? clamped(sums[p][0], *t.clamp) : sums[p][0]);
-    store(to + lanes, t.clamp ? clamped(sums[p][1], *t.clamp) : sums[p][1]);
-  }
-}
-
 template <class Left, class Right, int... R>
 void tile_of(int rows, Left a, Right b, int64_t depth, const FloatTarget& t, std::integer_sequence<int, R...>) {
   constexpr void (*all[])(Left, Right, int64_t, const FloatTarget&) = {&tile<R + 1, Left, Right>...};
@@ -107,11 +80,56 @@ void tile_of(int rows, Left a, Right b, int64_t depth, const FloatTarget& t, std
 }
 constexpr auto rows_of_tile = std::make_integer_sequence<int, tile_rows>{};
 
+/** Panels side by side that one row is multiplied with: memory is read in several places at once, and no sum waits for another. */
+template <int Panels>
+void row_tiles(const Product& p, const float* row, int64_t column, int64_t columns) {
+  Vector sums[Panels][2];
+  for (int k = 0; k < Panels; k++) sums[k][0] = sums[k][1] = Vector{} + (p.bias ? p.bias[0] : 0.0f);
+  for (int64_t q = 0; q < p.depth; q += depth_block) {
+    const int64_t depth = std::min(depth_block, p.depth - q), apart = depth * tile_columns;
+    const float* b = p.packed_b->at(column / tile_columns, q);
+    for (int64_t at = q; at < q + depth; at++, b += tile_columns)
+#pragma GCC unroll 4
+      for (int k = 0; k < Panels; k++) {
+        sums[k][0] += row[at] * load(b + k * apart);
+        sums[k][1] += row[at] * load(b + k * apart + lanes);
+      }
+  }
+  for (int k = 0; k < Panels; k++) {
+    if (p.clamp) sums[k][0] = clamped(sums[k][0], *p.clamp), sums[k][1] = clamped(sums[k][1], *p.clamp);
+    float* to = p.y + column + k * tile_columns;
+    if ((k + 1) * tile_columns <= columns) {
+      store(to, sums[k][0]);
+      store(to + lanes, sums[k][1]);
+    } else {
+      float last[tile_columns];
+      store(last, sums[k][0]);
+      store(last + lanes, sums[k][1]);
+      copy_run(to, last, columns - k * tile_columns);
+    }
+  }
+}
+
+/** The only row, with columns that were packed and lie side by side in y. */
+void multiply_row(const Product& p, const Part& part) {
+  float* const row = scratch(Scratch::Rows, p.depth);
+  p.a->pack(row, 0, 1, 1, 0, p.depth);
+  const int64_t end = part.column + part.columns;
+  for (int64_t column = part.column; column < end;) {
+    const int64_t panels = (end - column + tile_columns - 1) / tile_columns;
+    if (panels >= 4) row_tiles<4>(p, row, column, end - column), column += 4 * tile_columns;
+    else if (panels >= 2) row_tiles<2>(p, row, column, end - column), column += 2 * tile_columns;
+    else row_tiles<1>(p, row, column, end - column), column += tile_columns;
+  }
+  if (p.finish) p.finish->run(p.finish->context, part);
+}
+
 /**
  * A block of columns through the whole depth stays in the second-level cache with the part of y that it makes. Where its columns are no
  * whole tiles of y, it is summed up apart.
  */
 void multiply(const Product& p, const Part& part) {
+  if (p.rows == 1 && p.packed_b && p.depth > 0 && p.column_step == 1 && !p.places) return multiply_row(p, part);
   float* const own_a = p.packed_a ? nullptr : scratch(Scratch::Rows, row_block * depth_block);
   float* const own_b = p.packed_b || p.strips ? nullptr : scratch(Scratch::Columns, column_block * depth_block);
   for (int64_t j = 0; j < part.columns; j += column_block) {
@@ -128,14 +146,7 @@ void multiply(const Product& p, const Part& part) {
           const int64_t rows = std::min(row_block, end - i), row_step = apart ? column_block : p.row_step;
           if (own_a) p.a->pack(own_a, part.row + i, rows, tile_rows, q, depth);
           float* const sums = apart ? apart + (i - first) * column_block : landing.row(part.row + i);
-          int64_t together = 0;
-          if (part.rows == 1 && p.packed_b)
-            for (; together + panels_at_once * tile_columns <= columns; together += panels_at_once * tile_columns) {
-              const float* b = p.packed_b->at((part.column + j + together) / tile_columns, q);
-              const FloatTarget target{sums + together, row_step, q == 0, p.bias ? p.bias + part.row * p.bias_step : nullptr, p.bias_step, q + depth >= p.depth ? p.clamp : nullptr};
-              row_tiles(own_a ? own_a : p.packed_a->at(part.row / tile_rows, q), b, depth * tile_columns, depth, target);
-            }
-          for (int64_t c = together; c < columns; c += tile_columns)
+          for (int64_t c = 0; c < columns; c += tile_columns)
             for (int64_t r = 0; r < rows; r += tile_rows) {
               const int64_t row = part.row + i + r, column = part.column + j + c;
               const PackedRows a{own_a ? own_a + r * depth : p.packed_a->at(row / tile_rows, q)};
