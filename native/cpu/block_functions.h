@@ -9,7 +9,8 @@ namespace omnix {
 
 constexpr size_t most_operands = 6;
 using BlockFunction = void (*)(size_t n, void* y, const void* const* x);
-struct NamedBlockFunction { const char* name; Element result; size_t arity; Element operands[most_operands]; BlockFunction run; };
+/** `even` is for operands that are the same at every position, but for the first: only their first element is read. Null where there is no such form. */
+struct NamedBlockFunction { const char* name; Element result; size_t arity; Element operands[most_operands]; BlockFunction run, even; };
 
 struct BlockFunctions {
   const NamedBlockFunction* first;

@@ -104,14 +104,20 @@ class Blocks {
 };
 
 /** `results` is where each instruction puts or finds its block. */
-void compute(const Map& map, const std::vector<std::byte*>& results, int64_t n) {
+void compute(const Map& map, const std::vector<BlockFunction>& functions, const std::vector<std::byte*>& results, int64_t n) {
   for (size_t at = 0; at < map.instructions.size(); at++) {
     const Instruction& i = map.instructions[at];
     if (!i.call) continue;
     const void* args[most_operands] = {};
     for (size_t k = 0; k < i.args.size(); k++) args[k] = results[i.args[k]];
-    i.call->run(static_cast<size_t>(n), results[at], args);
+    functions[at](static_cast<size_t>(n), results[at], args);
   }
+}
+
+std::vector<BlockFunction> functions_of(const Map& map) {
+  std::vector<BlockFunction> all;
+  for (const Instruction& i : map.instructions) all.push_back(i.call ? i.call->run : nullptr);
+  return all;
 }
 
 std::vector<std::byte*> all_of(const Map& map, const Blocks& blocks) {
@@ -130,18 +136,38 @@ bool is_plain(const View& v) { return compute_type(v.type) == v.type; }
 class LongRows {
  public:
   /** Inputs that do not move along a row repeat so many elements; none where there are no periods. */
-  LongRows(const Map& map, const Operands& inputs, const Operands& outputs, int64_t length, Dims periods) : map_(map), inputs_(inputs), outputs_(outputs), periods_(std::move(periods)), blocks_(map, length), results_(all_of(map, blocks_)) {
+  LongRows(const Map& map, const Operands& inputs, const Operands& outputs, int64_t length, Dims periods) : map_(map), inputs_(inputs), outputs_(outputs), periods_(std::move(periods)), blocks_(map, length), results_(all_of(map, blocks_)), functions_(functions_of(map)), is_whole_(map.instructions.size(), true) {
     // A result is written in its place where nothing that is read could lie there and be read later.
     in_place_ = map.outputs.size() == 1 && map.outputs[0] + 1 == map.instructions.size() && map.instructions.back().call && is_plain(*outputs[0].view);
   }
 
   void row(const int64_t* offsets, int64_t length, const int64_t* steps) {
+    if (!is_chosen_) choose(steps);
     for (size_t at = 0; at < map_.instructions.size(); at++)
-      if (const auto k = map_.instructions[at].input; k && steps[*k] == 0) repeat(at, *k, offsets[*k], std::min(length, blocks_.length));
+      if (const auto k = map_.instructions[at].input; k && steps[*k] == 0) repeat(at, *k, offsets[*k], is_whole_[at] ? std::min(length, blocks_.length) : 1);
     for (int64_t done = 0; done < length; done += blocks_.length) block(offsets, steps, done, std::min(blocks_.length, length - done));
   }
 
  private:
+  /** Functions that read one element of what does not move along the rows; what others do not read as a whole is not filled as one. */
+  void choose(const int64_t* steps) {
+    is_chosen_ = true;
+    const auto is_still = [&](size_t at) {
+      const Instruction& i = map_.instructions[at];
+      return i.input ? steps[*i.input] == 0 && periods_[*i.input] == 1 : !i.call;
+    };
+    std::vector<bool> is_read(map_.instructions.size(), false);
+    for (size_t o : map_.outputs) is_read[o] = true;
+    for (size_t at = 0; at < map_.instructions.size(); at++) {
+      const Instruction& i = map_.instructions[at];
+      const bool even = i.call && i.call->even && std::all_of(i.args.begin() + 1, i.args.end(), is_still);
+      if (even) functions_[at] = i.call->even;
+      for (size_t k = 0; k < i.args.size(); k++)
+        if (!even || k == 0) is_read[i.args[k]] = true;
+    }
+    is_whole_ = std::move(is_read);
+  }
+
   void repeat(size_t at, size_t input, int64_t offset, int64_t n) {
     if (const int64_t period = periods_[input]; period > 1) {
       const auto bytes = static_cast<size_t>(period) * bytes_of(map_.instructions[at].type);
@@ -167,7 +193,7 @@ class LongRows {
     const size_t first = inputs_.size();
     const bool direct = in_place_ && steps[first] == 1;
     if (direct) results_.back() = outputs_[0].data + (offsets[first] + done) * static_cast<int64_t>(bytes_of(outputs_[0].view->type));
-    compute(map_, results_, n);
+    compute(map_, functions_, results_, n);
     if (direct) return;
     for (size_t k = 0; k < outputs_.size(); k++)
       transfer<false>(results_[map_.outputs[k]], 0, outputs_[k], offsets[first + k] + done * steps[first + k], steps[first + k], n);
@@ -178,13 +204,16 @@ class LongRows {
   const Dims periods_;
   const Blocks blocks_;
   std::vector<std::byte*> results_;
-  bool in_place_;
+  std::vector<BlockFunction> functions_;
+  /** Whether all elements of a block are read, and not the first alone. */
+  std::vector<bool> is_whole_;
+  bool in_place_, is_chosen_ = false;
 };
 
 /** Short rows are brought together until a block is full. */
 class ShortRows {
  public:
-  ShortRows(const Map& map, const Operands& inputs, const Operands& outputs, int64_t positions) : map_(map), inputs_(inputs), outputs_(outputs), blocks_(map, positions), results_(all_of(map, blocks_)) {}
+  ShortRows(const Map& map, const Operands& inputs, const Operands& outputs, int64_t positions) : map_(map), inputs_(inputs), outputs_(outputs), blocks_(map, positions), results_(all_of(map, blocks_)), functions_(functions_of(map)) {}
 
   void row(const int64_t* offsets, int64_t length, const int64_t* steps) {
     for (int64_t done = 0; done < length;) {
@@ -202,7 +231,7 @@ class ShortRows {
 
   void flush() {
     if (filled_ == 0) return;
-    compute(map_, results_, filled_);
+    compute(map_, functions_, results_, filled_);
     int64_t at = 0;
     for (size_t p = 0; p < pieces_.size(); p += 1 + 2 * outputs_.size()) {
       for (size_t k = 0; k < outputs_.size(); k++)
@@ -218,6 +247,7 @@ class ShortRows {
   const Operands &inputs_, &outputs_;
   const Blocks blocks_;
   const std::vector<std::byte*> results_;
+  const std::vector<BlockFunction> functions_;
   /** For each stretch of a block its length, then the offset and step of each output. */
   std::vector<int64_t> pieces_;
   int64_t filled_ = 0;

@@ -106,27 +106,51 @@ const size_t block_function_count = sizeof(block_functions) / sizeof(block_funct
 
 const cElement = (type: ScalarType): string => `Element::${type[0]!.toUpperCase()}${type.slice(1)}`;
 
-/** A function over blocks. `rest` stands before its loop, `text` is what it stores for each `i`, after `steps`. */
-function cBlock(name: string, result: ScalarType, operands: readonly ScalarType[], text: string, { rest = '', steps = '' } = {}): string {
-  const reads = operands.map((type, k) => `const auto* A${k} = static_cast<const ${scalarTypes[type].c}*>(x[${k}]);`);
-  const facts = `"${name}", ${cElement(result)}, ${operands.length}, {${operands.map(cElement).join(', ')}}`;
-  const loop = `for (size_t i = 0; i < n; i++) ${steps ? `{ ${steps} Y[i] = ${text}; }` : `Y[i] = ${text};`}`;
-  const body = `${reads.join(' ')}${rest} auto* Y = static_cast<${scalarTypes[result].c}*>(y); ${loop}`;
-  return `    {${facts}, [](size_t n, void* y, const void* const* x) { ${body} }},`;
+/**
+ * A row of the table of functions over blocks: the loop that stores, for each position, what `body` makes of the text of each operand. A
+ * second loop, where there is one, reads all but the first operand once.
+ */
+function cBlock(
+  name: string,
+  result: ScalarType,
+  operands: readonly { readonly type: ScalarType; readonly isConstant?: boolean }[],
+  body: (args: readonly string[]) => { readonly steps?: string; readonly value: string },
+  hasEven = false,
+): string {
+  const loop = (isOnce: (k: number) => boolean): string => {
+    const reads = operands.map(({ type }, k) => `const auto* A${k} = static_cast<const ${scalarTypes[type].c}*>(x[${k}]);`);
+    const once = operands.flatMap(({ type }, k) => (isOnce(k) ? [`const ${scalarTypes[type].c} F${k} = A${k}[0];`] : []));
+    const { steps, value } = body(operands.map((_, k) => (isOnce(k) ? `F${k}` : `A${k}[i]`)));
+    const store = steps ? `{ ${steps} Y[i] = ${value}; }` : `Y[i] = ${value};`;
+    const text = [...reads, ...once, `auto* Y = static_cast<${scalarTypes[result].c}*>(y); for (size_t i = 0; i < n; i++) ${store}`].join(
+      ' ',
+    );
+    return `[](size_t n, void* y, const void* const* x) { ${text} }`;
+  };
+  const facts = `"${name}", ${cElement(result)}, ${operands.length}, {${operands.map(o => cElement(o.type)).join(', ')}}`;
+  return `    {${facts}, ${loop(k => operands[k]!.isConstant === true)}, ${hasEven ? loop(k => k > 0) : 'nullptr'}},`;
 }
+
+/** What often has one operand that is the same along a row. */
+const evens: ReadonlySet<string> = new Set(['add', 'sub', 'mul', 'div', 'min', 'max']);
 
 function cLoop(op: Primitive, type: ScalarType): string {
   const row: PrimitiveRow = primitives[op];
-  const operands = ['a', 'b', 'c'].slice(0, row.arity).map((_, k) => (op === 'select' && k === 0 ? 'bool' : type));
-  const text = fillTemplate(
-    row.on[scalarTypes[type].class]!.c,
-    type,
-    operands.map((_, k) => `A${k}[i]`),
+  const operands = ['a', 'b', 'c']
+    .slice(0, row.arity)
+    .map((_, k): { type: ScalarType } => ({ type: op === 'select' && k === 0 ? 'bool' : type }));
+  const value = (args: readonly string[]): string => fillTemplate(row.on[scalarTypes[type].class]!.c, type, args);
+  return cBlock(
+    `${op}_${type}`,
+    row.result === 'bool' ? 'bool' : type,
+    operands,
+    args => ({ value: value(args) }),
+    type === 'float32' && evens.has(op),
   );
-  return cBlock(`${op}_${type}`, row.result === 'bool' ? 'bool' : type, operands, text);
 }
 
-const cCast = (from: ScalarType, to: ScalarType): string => cBlock(`${from}_${to}`, to, [from], cCastText(from, to, 'A0[i]'));
+const cCast = (from: ScalarType, to: ScalarType): string =>
+  cBlock(`${from}_${to}`, to, [{ type: from }], ([a]) => ({ value: cCastText(from, to, a!) }));
 
 function cCastText(from: ScalarType, to: ScalarType, value: string): string {
   const target = scalarTypes[to];
@@ -137,9 +161,9 @@ function cCastText(from: ScalarType, to: ScalarType, value: string): string {
 /** A phrase as one loop; what is constant is read before it. */
 function cPhrase({ name, program, arguments: args, c }: Phrase): string {
   const { instructions } = program;
-  const argument = (k: number): string => (args[k]!.isConstant ? `F${k}` : `A${k}[i]`);
-  const textOf = (i: Instruction): string => {
-    if (i.op === 'input') return argument(i.index);
+  const result = instructions[program.outputs[0]!]!.type;
+  const textOf = (i: Instruction, given: readonly string[]): string => {
+    if (i.op === 'input') return given[i.index]!;
     if (i.op === 'const') return cNumber(Number(i.value), i.type);
     const values = i.args.map(a => `v${a}`);
     const from = instructions[i.args.at(-1)!]!.type;
@@ -147,12 +171,17 @@ function cPhrase({ name, program, arguments: args, c }: Phrase): string {
     const row: PrimitiveRow = primitives[i.op];
     return fillTemplate(row.on[scalarTypes[from].class]!.c, from, values);
   };
-  const result = instructions[program.outputs[0]!]!.type;
-  const rest = args.map(({ type, isConstant }, k) => (isConstant ? ` const ${scalarTypes[type].c} F${k} = A${k}[0];` : '')).join('');
-  const steps = instructions.map((i, at) => `const ${i.type === 'bool' ? 'bool' : scalarTypes[i.type].c} v${at} = ${textOf(i)};`).join(' ');
-  const types = args.map(a => a.type);
-  if (c) return cBlock(name, result, types, c(...args.map((_, k) => argument(k))), { rest });
-  return cBlock(name, result, types, `v${program.outputs[0]}`, { rest, steps });
+  const stepsOf = (given: readonly string[]): string =>
+    instructions.map((i, at) => `const ${i.type === 'bool' ? 'bool' : scalarTypes[i.type].c} v${at} = ${textOf(i, given)};`).join(' ');
+  const body = (given: readonly string[]): { steps?: string; value: string } =>
+    c ? { value: c(...given) } : { steps: stepsOf(given), value: `v${program.outputs[0]}` };
+  return cBlock(
+    name,
+    result,
+    args,
+    body,
+    args.some((a, k) => k > 0 && !a.isConstant),
+  );
 }
 
 const cNumber = (value: number, type: ScalarType): string =>
