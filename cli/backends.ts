@@ -31,13 +31,14 @@ export async function backendNamed(name: string, options: NativeOptions = {}): P
 export interface BackendChoice {
   readonly backend: string;
   readonly threads?: number | undefined;
+  readonly winograd?: boolean | undefined;
   /** Bytes. */
   readonly maxMemory?: number | undefined;
 }
 
 /** The backend of a command: where there is no addon that can be used, a line says why, and the reference backend computes. */
-export async function backendFor({ backend: name, threads, maxMemory: memory }: BackendChoice, out: Output): Promise<Backend> {
-  const options = { threads, ...(memory !== undefined && { memory }) };
+export async function backendFor({ backend: name, threads, winograd, maxMemory: memory }: BackendChoice, out: Output): Promise<Backend> {
+  const options = { threads, winograd, ...(memory !== undefined && { memory }) };
   const usable = name === 'cpu' ? await (await backends.cpu()).available() : true;
   if (usable === true) return backendNamed(name, options);
   out.note(`backend cpu is not available: ${shown(usable, 400)}; the reference backend computes`);

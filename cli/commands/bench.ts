@@ -13,6 +13,7 @@ export interface BenchOptions extends LimitOptions {
   readonly inputs?: string;
   readonly inputShape?: readonly string[];
   readonly backend: string;
+  readonly winograd?: boolean;
   readonly threads?: number;
   readonly vs?: string;
   readonly warmUp: number;

@@ -15,6 +15,7 @@ export interface PlanOptions extends ReadLimitOptions {
   readonly inputs?: string;
   readonly inputShape?: readonly string[];
   readonly backend: string;
+  readonly winograd?: boolean;
   /** False after `--no-optimize`. */
   readonly optimize: boolean;
 }

@@ -15,6 +15,7 @@ export interface ProfileOptions extends LimitOptions {
   readonly inputs?: string;
   readonly inputShape?: readonly string[];
   readonly backend: string;
+  readonly winograd?: boolean;
   readonly threads?: number;
   readonly warmUp: number;
   readonly runs: number;

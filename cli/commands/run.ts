@@ -16,6 +16,7 @@ export interface RunOptions extends LimitOptions {
   readonly inputs: string;
   readonly output?: string;
   readonly backend: string;
+  readonly winograd?: boolean;
   readonly quantizedIo?: boolean;
   readonly overwrite?: boolean;
 }

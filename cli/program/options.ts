@@ -55,6 +55,8 @@ export const inputsOrRandom = (): Option =>
   new Option('--inputs <path>', 'an .npz with an array for each input, otherwise arrays at random with open sizes of 1');
 export const threads = (): Option =>
   new Option('--threads <number>', 'the most threads of a run, otherwise one for each processor').argParser(wholeNumber);
+export const winograd = (): Option =>
+  new Option('--winograd', 'convolutions of 3 x 3 with fewer multiplications, to about 1e-5 of the largest result; backend cpu');
 export const warmUp = (): Option => new Option('--warm-up <runs>', 'runs before those that count').argParser(wholeNumber).default(3);
 export const rtol = (): Option => new Option('--rtol <number>', 'relative tolerance').argParser(tolerance);
 export const atol = (): Option => new Option('--atol <number>', 'absolute tolerance').argParser(tolerance);

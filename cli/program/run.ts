@@ -1,7 +1,7 @@
 // Commands that run models.
 import { type Command, Option } from 'commander';
 import { withLimits, withReadLimits } from '../limits.ts';
-import { atol, backend, examples, inputShape, inputsOrRandom, lazily, rtol, threads, warmUp, wholeNumber } from './options.ts';
+import { atol, backend, examples, inputShape, inputsOrRandom, lazily, rtol, threads, warmUp, wholeNumber, winograd } from './options.ts';
 
 /** plan, bench, profile, run, compare, check-data. */
 export function runCommands(program: Command): void {
@@ -13,6 +13,7 @@ export function runCommands(program: Command): void {
       .option('--inputs <path>', 'an .npz with an array for each input, otherwise arrays at random')
       .addOption(inputShape())
       .addOption(backend('reference'))
+      .addOption(winograd())
       .option('--no-optimize', 'join and simplify nothing'),
   )
     .addHelpText('before', examples('plan model.onnx', 'plan model.onnx --input-shape x:8,3,224,224 --backend cpu'))
@@ -27,6 +28,7 @@ export function runCommands(program: Command): void {
       .addOption(inputShape())
       .addOption(backend('cpu'))
       .addOption(threads())
+      .addOption(winograd())
       .addOption(warmUp())
       .option('--seconds <number>', 'how long to go on', wholeNumber, 5)
       .addOption(new Option('--vs <engine>', 'measure beside it, run by run; needs onnxruntime-node').choices(['ort'])),
@@ -46,6 +48,7 @@ export function runCommands(program: Command): void {
       .addOption(inputShape())
       .addOption(backend('cpu'))
       .addOption(threads())
+      .addOption(winograd())
       .addOption(warmUp())
       .option('--runs <number>', 'runs that count; each step has the median of its times', wholeNumber, 10)
       .option('--top <number>', 'so many rows', wholeNumber, 20)
@@ -63,6 +66,7 @@ export function runCommands(program: Command): void {
       .requiredOption('--inputs <path>', 'an .npz with an array for each input, or an .npy for the only one')
       .option('-o, --output <path>', 'the .npz or .npy to write, or - for standard output')
       .addOption(backend('reference'))
+      .addOption(winograd())
       .option('--quantized-io', 'give and get the integers that a quantised model stores')
       .option('--overwrite', 'replace an existing file'),
   )
