@@ -171,6 +171,13 @@ class Blocking {
 
   /** A step that knows no blocks, on plain forms. One that joined what gives blocks is on its own. */
   #asItIs(step: Step): void {
+    const [x] = step.inputs;
+    // A copy, such as a part of what is put together, may as well be out of blocks, where they are full.
+    if (step.kernel.kind === 'copy' && isInBlocks(x, this.#blocked, this.#plan) && (x.shape[1] as number) % channelBlock === 0) {
+      const { blocks } = this.#images.get(x.buffer)!;
+      this.#steps.push({ ...step, inputs: [blocks], outputs: [inBlocks(step.outputs[0]!)] });
+      return;
+    }
     const before = this.#steps.length;
     for (const v of step.inputs) if (v && this.#blocked.has(v.buffer)) this.#toPlain(v.buffer);
     this.#steps.push(step.joins && this.#steps.length > before ? withoutJoin(step) : step);

@@ -138,6 +138,8 @@ export const windows = {
     lower({ X, W, B }, at, b) {
       const { kernel, strides, dilations, extra, ...window } = transposedWindow(shapeOf(X), shapeOf(W), at);
       const pads = window.pads();
+      if (at.group === 1 && doNotOverlap(kernel, strides) && [...pads, ...extra].every(n => n === 0))
+        return squares(X, W, B, kernel[0]!, b);
       const reach = kernel.map((k, d) => dilations[d]! * (k - 1));
       // A kernel that spreads each element is a kernel over the elements set apart, turned around.
       const margins = [
@@ -301,6 +303,17 @@ export function spread(
     const extent = addDims(mulDims(subDims(kernel[d]!, 1), dilations[d]!), 1);
     return subDims(addDims(mulDims(subDims(size, 1), strides[d]!), extent), pads[d]! + pads[rank + d]!);
   });
+}
+
+/** Whether each element becomes a square of its own. */
+const doNotOverlap = (kernel: readonly number[], strides: readonly number[]): boolean =>
+  kernel.length === 2 && kernel[0]! > 1 && [...kernel, ...strides].every(k => k === kernel[0]);
+
+/** Squares of `by` by `by` elements side by side: all elements of a square as channels, and then in their places. */
+function squares(x: Value, w: Value, bias: Value | undefined, by: number, b: Builder): Value {
+  const all = b.Unsqueeze(b.Transpose(b.Reshape(w, [0, -1]), [1, 0]), [2, 3]);
+  const each = bias && b.Reshape(b.Expand(b.Unsqueeze(bias, [1]), [b.dim(bias, 0), by * by]), [-1]);
+  return b.DepthToSpace({ input: b.Conv(x, all, each) }, { blocksize: by, mode: 'CRD' });
 }
 
 /** Each element followed by zeros, a stride from one to the next. */

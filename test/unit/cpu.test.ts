@@ -497,6 +497,34 @@ describe.skipIf(typeof addon === 'string')('native CPU', () => {
     await both(plan, [x]);
   });
 
+  test.each([2, 3])('transposed convolution whose squares of %i lie side by side', async k => {
+    const [n, c, m, h, w] = [2, 3, 5, 4, 6];
+    const [x, weights, bias] = [ramp('float32', [n, c, h, w], 0.25), ramp('float32', [c, m, k, k], 0.125), ramp('float32', [m])];
+    const plan = planOf([argument('x', 'float32', [symbol('n'), c, symbol('h'), symbol('w')])], (b, v) => [
+      b.emit('ConvTranspose', [v!, constantOf(b, weights), constantOf(b, bias)], { strides: [k, k] })[0]!,
+    ]);
+    const expected = new Float32Array(n * m * h * k * w * k);
+    for (let at = 0; at < expected.length; at++) {
+      const [column, row, to, image] = [
+        at % (w * k),
+        Math.floor(at / (w * k)) % (h * k),
+        Math.floor(at / (w * k * h * k)) % m,
+        Math.floor(at / (w * k * h * k * m)),
+      ];
+      let sum = bias.data[to] as number;
+      for (let from = 0; from < c; from++)
+        sum +=
+          (x.data[((image * c + from) * h + Math.floor(row / k)) * w + Math.floor(column / k)] as number) *
+          (weights.data[((from * m + to) * k + (row % k)) * k + (column % k)] as number);
+      expected[at] = sum;
+    }
+    for (const backend of [cpuBackend(), referenceBackend()]) {
+      const sizes = new Map(Object.entries({ n, h, w }));
+      const [y] = await (await (await backend.compile(plan)).bind(sizes)).run([x]);
+      expectClose(y!, new Tensor('float32', expected, [n, m, h * k, w * k]));
+    }
+  });
+
   test('conv with weights that are turned and come with the run, as gradients have them', async () => {
     const plan = planOf([argument('x', 'float32', [9, 8, 4, 3]), argument('w', 'float32', [8, 5, 3, 3])], (b, x, w) => [
       b.Relu(b.emit('ConvTranspose', [x!, w!], { pads: [1, 1, 1, 1] })[0]!),
