@@ -1,6 +1,7 @@
 // node bench/webgpu/run.mjs MODELS [NAME…]: models on WebGPU in one headless Chromium, by omnix and by onnxruntime-web, run by run. MODELS is what
 // bench/executor_models.py made; ORT_WEB names the folder of the package onnxruntime-web. CHROMIUM_ARGS are for the browser: without them
-// it computes in software, which says little of graphics processors, and the table says so.
+// it computes in software, which says little of graphics processors, and the table says so. Dispatches are those of one run, the peak is that
+// of the bytes of all buffers that an engine held.
 
 import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -71,7 +72,7 @@ console.log(
   `adapter: ${adapter}${process.env.CHROMIUM_ARGS ? '' : ' (software)'}; Chromium ${browser.version()}; ${runs} runs after the first`,
 );
 console.log(
-  `${'model'.padEnd(20)} ${'engine'.padEnd(16)} ${'first'.padStart(10)} ${'median'.padStart(10)} ${'fastest'.padStart(10)}  first elements`,
+  `${'model'.padEnd(20)} ${'engine'.padEnd(16)} ${'first'.padStart(10)} ${'median'.padStart(10)} ${'fastest'.padStart(10)} ${'dispatches'.padStart(10)} ${'pipelines'.padStart(9)} ${'peak'.padStart(8)}  first elements`,
 );
 for (const name of wanted)
   for (const engine of ['omnix', ...(ort ? ['ort'] : [])]) {
@@ -80,7 +81,7 @@ for (const name of wanted)
       const ms = x => `${x.toFixed(1)} ms`.padStart(10);
       const head = r.head.map(x => x.toPrecision(4)).join(' ');
       console.log(
-        `${name.padEnd(20)} ${(engine === 'ort' ? 'onnxruntime-web' : engine).padEnd(16)} ${ms(r.first)} ${ms(median(r.runs))} ${ms(Math.min(...r.runs))}  ${head}`,
+        `${name.padEnd(20)} ${(engine === 'ort' ? 'onnxruntime-web' : engine).padEnd(16)} ${ms(r.first)} ${ms(median(r.runs))} ${ms(Math.min(...r.runs))} ${String(r.dispatches).padStart(10)} ${String(r.pipelines).padStart(9)} ${`${(r.peak / 2 ** 20).toFixed(0)} MiB`.padStart(8)}  ${head}`,
       );
     } catch (error) {
       console.log(
