@@ -56,13 +56,18 @@ const browser = await chromium.launch({
   args,
   ignoreDefaultArgs: ['--disable-gpu'],
 });
-const page = await browser.newPage();
 const said = [];
-page.on('console', m => said.push(m.text()));
-page.on('pageerror', e => said.push(String(e)));
-await page.goto(`http://127.0.0.1:${server.address().port}/`);
-await page.waitForFunction(() => 'bench' in globalThis, undefined, { timeout: 30_000 });
-const adapter = await page.evaluate(async () => {
+/** A page of its own for each measurement: what an engine leaves behind is gone. */
+async function openPage() {
+  const page = await browser.newPage();
+  page.on('console', m => said.push(m.text()));
+  page.on('pageerror', e => said.push(String(e)));
+  await page.goto(`http://127.0.0.1:${server.address().port}/`);
+  await page.waitForFunction(() => 'bench' in globalThis, undefined, { timeout: 30_000 });
+  return page;
+}
+const first = await openPage();
+const adapter = await first.evaluate(async () => {
   const { info } = (await navigator.gpu.requestAdapter()) ?? {};
   return info ? `${info.vendor} ${info.architecture} ${info.description}`.trim() : 'none';
 });
@@ -76,6 +81,7 @@ console.log(
 );
 for (const name of wanted)
   for (const engine of ['omnix', ...(ort ? ['ort'] : [])]) {
+    const page = await openPage();
     try {
       const r = await page.evaluate(([e, n, k]) => globalThis.bench[e](n, k), [engine, name, runs]);
       const ms = x => `${x.toFixed(1)} ms`.padStart(10);
@@ -88,6 +94,7 @@ for (const name of wanted)
         `${name.padEnd(20)} ${engine.padEnd(16)} failed: ${String(error).slice(0, 300)}; ${said.slice(-2).join('; ').slice(0, 300)}`,
       );
     }
+    await page.close().catch(() => {});
   }
 await browser.close();
 server.close();
