@@ -83,13 +83,13 @@ tensorflow_ops() { "$python" test/interop/tf_ops.py --third "$third"; }
 shipped() { "$python" test/interop/shipped_models.py "$cache/shipped"; }
 tensorflow_models() { "$python" test/interop/tf_models.py; }
 tensorflow() { local names && names=$(open_cases tf) && judge tf "$names" saved_model,graphdef; }
-# Both corpora in every format through a backend; a third of the cases, of which a slow backend gets every third file.
+# Both corpora in every format through a backend: a third of the cases, or all.
 corpora() {
   local names
   names=$(open_cases torch),$(open_cases tf) && node dist/test/interop/corpora.js "$corpus/torch" "$corpus/tf" --only "$names" "$@"
 }
 corpora_cpu() { npm run build:native && corpora --backend cpu; }
-corpora_webgpu() { software_adapter && corpora --backend webgpu --third "$third"; }
+corpora_webgpu() { software_adapter && corpora --backend webgpu; }
 # TensorFlow.js graphs that the real converter writes, and those of the corpus.
 tfjs() { open_cases tf >/dev/null && "$python" test/interop/tfjs.py --corpus "$corpus/tf"; }
 # Every case instead of a third: three times as many, and no end after so many seconds.
