@@ -83,6 +83,13 @@ tensorflow_ops() { "$python" test/interop/tf_ops.py --third "$third"; }
 shipped() { "$python" test/interop/shipped_models.py "$cache/shipped"; }
 tensorflow_models() { "$python" test/interop/tf_models.py; }
 tensorflow() { local names && names=$(open_cases tf) && judge tf "$names" saved_model,graphdef; }
+# Both corpora in every format through a backend: a third of the cases, or all.
+corpora() {
+  local names
+  names=$(open_cases torch),$(open_cases tf) && node dist/test/interop/corpora.js "$corpus/torch" "$corpus/tf" --only "$names" "$@"
+}
+corpora_cpu() { npm run build:native && corpora --backend cpu; }
+corpora_webgpu() { software_adapter && corpora --backend webgpu; }
 # TensorFlow.js graphs that the real converter writes, and those of the corpus.
 tfjs() { open_cases tf >/dev/null && "$python" test/interop/tfjs.py --corpus "$corpus/tf"; }
 # Every case instead of a third: three times as many, and no end after so many seconds.
@@ -124,6 +131,13 @@ microsoft() { "$python" test/interop/microsoft.py; }
 # test/interop beside PyTorch's autograd.
 gradients() {
   for way in "" "--function --open" --second; do node dist/scripts/ops.js grad $way --third "$third" || return 1; done
+}
+# The same on the software adapter: gradients by what a shader computes, and the first steps of the recorded runs.
+autograd_webgpu() { software_adapter && "$python" test/interop/gradients.py --third "$third" --backend webgpu; }
+training_runs_webgpu() {
+  local part="--steps 2 --forms infer"
+  [ "$third" = all ] && part="--forms infer"
+  make_family training all --set open >&2 && software_adapter && "$python" test/interop/training_runs.py "$corpus/training" --backends webgpu --replay $part
 }
 autograd() { "$python" test/interop/gradients.py --third "$third"; }
 # Losses, optimizers and schedules beside PyTorch, networks trained beside it, and its recorded runs, replayed by us and by ONNX Runtime.
@@ -225,6 +239,8 @@ suite training_example 200 training_example
 suite training_digits 200 training_digits
 suite training_runs $((400 * whole)) training_runs
 suite autograd $((150 * whole)) autograd
+suite autograd_webgpu $((150 * whole)) autograd_webgpu
+suite training_runs_webgpu $((200 * whole)) training_runs_webgpu
 suite types 120 types
 suite fuzz 90 fuzz
 suite verdicts $((150 * whole)) verdicts
@@ -239,6 +255,8 @@ suite text_formats 200 text_formats
 suite data_sets 120 data_sets
 suite interop 240 interop
 suite programs 400 programs
+suite corpora_cpu $((60 * whole)) corpora_cpu
+suite corpora_webgpu $((150 * whole)) corpora_webgpu
 suite torchscript 400 torchscript
 suite tensorflow 400 tensorflow
 suite tensorflow_models 120 tensorflow_models

@@ -1,6 +1,7 @@
 // node bench/webgpu/run.mjs MODELS [NAME…]: models on WebGPU in one headless Chromium, by omnix and by onnxruntime-web, run by run. MODELS is what
 // bench/executor_models.py made; ORT_WEB names the folder of the package onnxruntime-web. CHROMIUM_ARGS are for the browser: without them
-// it computes in software, which says little of graphics processors, and the table says so.
+// it computes in software, which says little of graphics processors, and the table says so. Dispatches are those of one run, the peak is that
+// of the bytes of all buffers that an engine held.
 
 import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -55,13 +56,18 @@ const browser = await chromium.launch({
   args,
   ignoreDefaultArgs: ['--disable-gpu'],
 });
-const page = await browser.newPage();
 const said = [];
-page.on('console', m => said.push(m.text()));
-page.on('pageerror', e => said.push(String(e)));
-await page.goto(`http://127.0.0.1:${server.address().port}/`);
-await page.waitForFunction(() => 'bench' in globalThis, undefined, { timeout: 30_000 });
-const adapter = await page.evaluate(async () => {
+/** A page of its own for each measurement: what an engine leaves behind is gone. */
+async function openPage() {
+  const page = await browser.newPage();
+  page.on('console', m => said.push(m.text()));
+  page.on('pageerror', e => said.push(String(e)));
+  await page.goto(`http://127.0.0.1:${server.address().port}/`);
+  await page.waitForFunction(() => 'bench' in globalThis, undefined, { timeout: 30_000 });
+  return page;
+}
+const first = await openPage();
+const adapter = await first.evaluate(async () => {
   const { info } = (await navigator.gpu.requestAdapter()) ?? {};
   return info ? `${info.vendor} ${info.architecture} ${info.description}`.trim() : 'none';
 });
@@ -71,22 +77,24 @@ console.log(
   `adapter: ${adapter}${process.env.CHROMIUM_ARGS ? '' : ' (software)'}; Chromium ${browser.version()}; ${runs} runs after the first`,
 );
 console.log(
-  `${'model'.padEnd(20)} ${'engine'.padEnd(16)} ${'first'.padStart(10)} ${'median'.padStart(10)} ${'fastest'.padStart(10)}  first elements`,
+  `${'model'.padEnd(20)} ${'engine'.padEnd(16)} ${'first'.padStart(10)} ${'median'.padStart(10)} ${'fastest'.padStart(10)} ${'dispatches'.padStart(10)} ${'pipelines'.padStart(9)} ${'peak'.padStart(8)}  first elements`,
 );
 for (const name of wanted)
   for (const engine of ['omnix', ...(ort ? ['ort'] : [])]) {
+    const page = await openPage();
     try {
       const r = await page.evaluate(([e, n, k]) => globalThis.bench[e](n, k), [engine, name, runs]);
       const ms = x => `${x.toFixed(1)} ms`.padStart(10);
       const head = r.head.map(x => x.toPrecision(4)).join(' ');
       console.log(
-        `${name.padEnd(20)} ${(engine === 'ort' ? 'onnxruntime-web' : engine).padEnd(16)} ${ms(r.first)} ${ms(median(r.runs))} ${ms(Math.min(...r.runs))}  ${head}`,
+        `${name.padEnd(20)} ${(engine === 'ort' ? 'onnxruntime-web' : engine).padEnd(16)} ${ms(r.first)} ${ms(median(r.runs))} ${ms(Math.min(...r.runs))} ${String(r.dispatches).padStart(10)} ${String(r.pipelines).padStart(9)} ${`${(r.peak / 2 ** 20).toFixed(0)} MiB`.padStart(8)}  ${head}`,
       );
     } catch (error) {
       console.log(
         `${name.padEnd(20)} ${engine.padEnd(16)} failed: ${String(error).slice(0, 300)}; ${said.slice(-2).join('; ').slice(0, 300)}`,
       );
     }
+    await page.close().catch(() => {});
   }
 await browser.close();
 server.close();

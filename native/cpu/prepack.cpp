@@ -42,6 +42,14 @@ bool is_one_matrix(const View& b) {
   return true;
 }
 
+/** That matrix, whatever the batch: what is packed of it serves all of them. */
+View matrix_alone(const View& b) {
+  View m = b;
+  m.shape.erase(m.shape.begin(), m.shape.end() - 2);
+  m.strides.erase(m.strides.begin(), m.strides.end() - 2);
+  return m;
+}
+
 /** What is not of the type of the result is read in its coded form alone. */
 void code(const Plan& plan, const Step& step, MatMul& kernel) {
   const View* b = constant_of(plan, step.inputs[1]);
@@ -49,7 +57,7 @@ void code(const Plan& plan, const Step& step, MatMul& kernel) {
   if (!b || !is_one_matrix(*b) || (kernel.block > 0 && !scales)) throw Refusal("E3008", "native check: weights in a coded form are no constants");
   if (product(b->shape) == 0) return;
   const std::vector<int64_t> key = scales ? std::vector<int64_t>{kernel.block, static_cast<int64_t>(scales->buffer)} : std::vector<int64_t>{};
-  kernel.coded = once(plan.constants->coded, *b, key, [&] { return code_matmul(kernel, *b, bytes_of(plan, *b), scales ? data_of(plan, *scales) : nullptr); });
+  kernel.coded = once(plan.constants->coded, matrix_alone(*b), key, [&] { return code_matmul(kernel, *b, bytes_of(plan, *b), scales ? data_of(plan, *scales) : nullptr); });
 }
 
 /** Sums of integers of 8 bits are of constant weights. */
@@ -64,13 +72,13 @@ void pack(const Plan& plan, Step& step, MatMul& kernel) {
   if (are_integers(step)) {
     const View& w = integers_of(plan, step);
     if (!is_one_matrix(w)) throw Refusal("E3008", "native check: weights of 8 bits differ in a batch");
-    kernel.integers = once(plan.constants->integers, w, {}, [&] { return pack_integer_matmul(w, bytes_of(plan, w)); });
+    kernel.integers = once(plan.constants->integers, matrix_alone(w), {}, [&] { return pack_integer_matmul(w, bytes_of(plan, w)); });
     return;
   }
   if (step.inputs[1]->type != step.outputs[0].type) return code(plan, step, kernel);
   const View* b = floats_of(plan, step.inputs[1]);
   if (!b || !is_one_matrix(*b)) return;
-  kernel.packed = once(plan.constants->packed, *b, {}, [&] { return pack_matmul(*b, data_of(plan, *b)); });
+  kernel.packed = once(plan.constants->packed, matrix_alone(*b), {}, [&] { return pack_matmul(*b, data_of(plan, *b)); });
 }
 
 void pack(const Plan& plan, Step& step, Conv& kernel) {

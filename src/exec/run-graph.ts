@@ -177,8 +177,8 @@ export class GraphRunner {
   }
 
   /**
-   * The stage for inputs like these; where a plan for open sizes takes sizes for equal that are not, such as one that comes to 1 and is
-   * broadcast, the stage for these very sizes.
+   * The stage for inputs like these; for these very sizes where a plan for open ones takes sizes for equal that are not, such as one that
+   * comes to 1 and is broadcast, or must know a number, such as the step of a slice.
    */
   async #ready(graph: Graph, given: ReadonlyMap<Value, Datum>, known: ReadonlySet<Value>): Promise<Ready> {
     const fitting = async (sizes: 'open' | 'exact'): Promise<Ready> => {
@@ -195,7 +195,7 @@ export class GraphRunner {
       if (exact.stage.hosts.some(isLoop)) this.#unrolling.set(graph, new Set());
       return exact.stage.hosts.length < open.stage.hosts.length ? exact : open;
     } catch (error) {
-      if (!(error instanceof ModelError) || error.code !== 'E3005') throw error;
+      if (!(error instanceof ModelError && (error.code === 'E3005' || error.code === 'E3009'))) throw error;
       // Where these do not fit either, sizes contradict each other, which the first error says of the model as it is.
       return fitting('exact').catch(() => {
         throw error;
@@ -307,6 +307,8 @@ async function stageOf(
   const whole = optimize ? fusePlan((await backend.claim?.(planned)) ?? planned) : planned;
   // Rounds whose sizes the run decides are better left to the host, which knows them one by one.
   if (unrolled && (split.rest || isOpen(whole))) throw fail('E3009', 'sizes of rounds are not known before the run');
+  // Such as of a Range whose step is a size: planned for the very sizes, it has a length.
+  if (isOpen(whole)) throw fail('E3009', 'sizes are not decided by those of the inputs');
   const plan = optimize ? await precompute(whole, backend) : whole;
   const executable = await backend.compile(plan);
   return { ...split, plan: withoutContents(plan), typed, inputs, executable, bound: new Map() };

@@ -3,7 +3,7 @@
 operators of the standard alone and once with functions, and are compared with what PyTorch says in float64. Those of the models of models/
 are compared with how their outputs change.
 
-    python test/interop/gradients.py [--only 'Conv*'] [--third 0|1|2|all] [--folder FOLDER]
+    python test/interop/gradients.py [--only 'Conv*'] [--third 0|1|2|all] [--folder FOLDER] [--backend webgpu]
 """
 import argparse
 import fnmatch
@@ -84,7 +84,7 @@ def autograd(inputs, constant, wrt, reference):
     return made, seeds, {name: zero(t).numpy() for name, t in leaves.items()}
 
 
-def run(path, feeds):
+def run_ort(path, feeds):
     options = ort.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = 1
@@ -94,7 +94,25 @@ def run(path, feeds):
     return dict(zip(outputs, session.run(None, {k: v for k, v in feeds.items() if k in names})))
 
 
-def judge(at, inputs, constant, wrt, outputs, reference, rtol):
+def runner_on(backend):
+    """The same by a backend of ours, in a process of its own."""
+    process = subprocess.Popen(["node", str(ROOT / "dist/test/interop/run_lines.js"), backend], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def run(path, feeds):
+        names = {i.name for i in onnx.load(path).graph.input}
+        given, made = path.with_suffix(".inputs.npz"), path.with_suffix(".outputs.npz")
+        np.savez(given, **{k: v for k, v in feeds.items() if k in names})
+        process.stdin.write(json.dumps(dict(model=str(path), inputs=str(given), outputs=str(made))) + "\n")
+        process.stdin.flush()
+        answer = json.loads(process.stdout.readline())
+        if "error" in answer:
+            raise RuntimeError(answer["error"])
+        return dict(np.load(made))
+
+    return run
+
+
+def judge(run, at, inputs, constant, wrt, outputs, reference, rtol):
     """What is wrong, or nothing."""
     made, seeds, gradients = autograd(inputs, constant, wrt, reference)
     feeds = {f"x{i}": x for i, x in enumerate(inputs) if x is not None and i not in constant}
@@ -124,7 +142,7 @@ def write_models(folder, wanted):
     return names
 
 
-def judge_model(at):
+def judge_model(run, at):
     """Along its gradient the sum of a model's outputs grows by the gradient's length; what is wrong, or nothing."""
     stored = np.load(at / "inputs.npz")
     for form in ("plain", "functions"):
@@ -158,6 +176,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="*", default=["*"])
     parser.add_argument("--third", default="all")
+    parser.add_argument("--backend", help="run the gradients on this backend of ours instead of ONNX Runtime")
     parser.add_argument("--folder", type=Path, help="where the cases are written and kept")
     args = parser.parse_args()
     folder = args.folder or Path(tempfile.mkdtemp())
@@ -172,8 +191,9 @@ def main():
         importlib.import_module(f"gradient_cases.{family}").write(cases)
     models = write_models(folder, wanted)
     subprocess.run(["node", str(ROOT / "dist/test/interop/gradients.js"), str(folder)], check=True)
+    run = runner_on(args.backend) if args.backend else run_ort
     failed = 0
-    checks = [(name, lambda at, facts=facts: judge(at, *facts)) for name, facts in cases.expected.items()] + [(f"model_{name}", judge_model) for name in models]
+    checks = [(name, lambda at, facts=facts: judge(run, at, *facts)) for name, facts in cases.expected.items()] + [(f"model_{name}", lambda at: judge_model(run, at)) for name in models]
     for name, check in checks:
         try:
             wrong = check(folder / name)

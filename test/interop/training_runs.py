@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Recorded training runs of PyTorch, replayed by `omnix train` from a configuration and by ONNX Runtime on the graph of `omnix grad`.
 
-    python test/interop/training_runs.py FOLDER [--only mlp lstm] [--backends reference,cpu] [--steps N] [--forms infer,train,loss,pt2]
+    python test/interop/training_runs.py FOLDER [--only mlp lstm] [--backends reference,cpu] [--steps N] [--forms infer,train,loss,pt2] [--replay]
 
 FOLDER holds cases as make_training.py writes them: the gradients of the first step, each loss, and the last weights are compared.
 """
@@ -191,6 +191,12 @@ def judge_step(folder, case, form, inline, steps, temporary):
     return judge_losses(losses, folder) or (judge_weights(carried, folder, case, prefix) if count == case["steps"] else None)
 
 
+def in_onnx_runtime(folder, case, form, steps):
+    steps_of = lambda inline: lambda t: judge_step(folder, case, form, inline, steps, t)
+    jobs = [(f"{form} step in ONNX Runtime{' inline' if inline else ''}", steps_of(inline)) for inline in (False, True)]
+    return [(f"{form} gradients", lambda t: judge_gradients(folder, case, form, t)), *jobs]
+
+
 def main():
     ap = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     ap.add_argument("folder", type=Path)
@@ -198,6 +204,7 @@ def main():
     ap.add_argument("--backends", default="reference,cpu")
     ap.add_argument("--forms", default="infer,train,loss,pt2")
     ap.add_argument("--steps", type=int, help="stop each run after so many steps")
+    ap.add_argument("--replay", action="store_true", help="leave ONNX Runtime out, which has nothing to do with backends")
     a = ap.parse_args()
     passed = failed = 0
     for path in sorted(a.folder.glob("*/case.json")):
@@ -210,9 +217,8 @@ def main():
             # Every form on one backend; the first on all of them, and by ONNX Runtime.
             for backend in a.backends.split(",") if i == 0 else a.backends.split(",")[-1:]:
                 jobs.append((f"{form} on {backend}", lambda t, f=form, b=backend: replay(folder, case, f, b, a.steps, t)))
-        jobs.append((f"{forms[0]} gradients", lambda t: judge_gradients(folder, case, forms[0], t)))
-        for inline in (False, True):
-            jobs.append((f"{forms[0]} step in ONNX Runtime{' inline' if inline else ''}", lambda t, i=inline: judge_step(folder, case, forms[0], i, a.steps, t)))
+        if not a.replay:
+            jobs += in_onnx_runtime(folder, case, forms[0], a.steps)
         for what, job in jobs:
             with tempfile.TemporaryDirectory() as name:
                 try:

@@ -5,6 +5,7 @@ import { type BoundPlan, bindPlan } from '../../src/exec/bind.ts';
 import { bindNative, bytesOfConstants } from '../../src/exec/cpu.ts';
 import { compilePlan, fusePlan, type Plan } from '../../src/exec/plan.ts';
 import { referenceBackend } from '../../src/exec/reference.ts';
+import { symbol } from '../../src/ir/dims.ts';
 import { Graph, Value } from '../../src/ir/graph.ts';
 import { Tensor } from '../../src/ir/tensor.ts';
 import { type DataType, tensorType } from '../../src/ir/types.ts';
@@ -197,6 +198,24 @@ describe.skipIf(typeof addon === 'string')('halves', () => {
     );
     expect(typesOf(plan)).toEqual(['float32', 'float16']);
   });
+});
+
+test.skipIf(typeof addon === 'string')('a second batch reads what the first had packed', async () => {
+  const [depth, columns] = [40, 24];
+  const w = constant(new Tensor('float16', Uint16Array.from(scattered(depth * columns, 0x2fff)), [depth, columns]));
+  const b = newBuilder();
+  const input = new Value('x', tensorType('float32', [symbol('n'), 3, depth]));
+  const graph = new Graph('g', { inputs: [input], outputs: [{ name: 'y', value: b.MatMul(input, b.Cast(w, 'float32')) }], nodes: b.nodes });
+  rewriteAll(graph, [lower]);
+  const plan = compilePlan(graph, { fuse: false });
+  const made = await backend.claim!(plan);
+  expect(typesOf(made)).toEqual(['float32', 'float16']);
+  const executable = await backend.compile(made);
+  for (const batch of [2, 5]) {
+    const bound = await executable.bind(new Map([['n', batch]]));
+    expect((await bound.run([floats([batch, 3, depth])]))[0]!.dims).toEqual([batch, 3, columns]);
+  }
+  await executable.dispose();
 });
 
 describe.skipIf(typeof addon === 'string')('integers of 8 bits', () => {

@@ -143,6 +143,28 @@ describe('sizes', () => {
     expect((await s.run({ x: of(3) }))['y']!.data).toEqual(Float32Array.of(2, 3, 4, 5));
     expect((await s.run({ x: of(2) }))['y']!.data).toEqual(Float32Array.of(2, 3, 2, 3));
   });
+  test('a step that is a size of an input is the number it comes to', async () => {
+    const s = await session(
+      modelOf(
+        [input('x', ['n']), input('by', ['k'])],
+        (b, x, by) => b.emit('Slice', [x, b.ints([0]), b.ints([9]), b.ints([0]), b.Shape(by)])[0]!,
+      ),
+    );
+    expect((await s.run({ x: floats(1, 2, 3, 4, 5), by: floats(0, 0) }))['y']!.data).toEqual(Float32Array.of(1, 3, 5));
+    expect((await s.run({ x: floats(1, 2, 3, 4, 5), by: floats(0, 0, 0) }))['y']!.data).toEqual(Float32Array.of(1, 4));
+  });
+  test('a range whose step is a size of an input', async () => {
+    const s = await session(
+      modelOf([input('x', ['n', 'k'])], (b, x) => {
+        const one = (size: Value) => b.Squeeze(size, [0]);
+        const [n, k] = [b.dim(x, 0) as Value, b.dim(x, 1) as Value];
+        return b.Neg(b.Range({ start: b.constant(0, 'int64'), limit: one(b.Mul(n, k)), delta: one(k) }));
+      }),
+    );
+    const of = (n: number, k: number) => ({ x: new Tensor('float32', new Float32Array(n * k), [n, k]) });
+    expect((await s.run(of(2, 3)))['y']!.data).toEqual(BigInt64Array.of(0n, -3n));
+    expect((await s.run(of(3, 2)))['y']!.data).toEqual(BigInt64Array.of(0n, -2n, -4n));
+  });
   test('an input of unknown rank takes the rank it is given', async () => {
     const x = new Value('x', tensorType('float32'));
     const s = await session(modelOf([x], (b, v) => b.Softmax({ input: v })));

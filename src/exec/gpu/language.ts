@@ -57,6 +57,8 @@ export interface Language {
   /** An index that is not negative as int64. */
   fromIndex(text: string): string;
   declare(name: string, type: ScalarType | 'index', text: string, isVariable: boolean): string;
+  /** Scalars of one invocation, all of them zeros or anything. */
+  declareArray(name: string, type: ScalarType, length: number): string;
   /** The element of `type` at an index, in the type in which it is computed. */
   load(slot: Slot, type: DataType, index: string): string;
   /** A statement. */

@@ -60,6 +60,8 @@ export interface Written {
   readonly partsOf?: (buffer: number) => number;
   /** Bytes of one binding. */
   readonly partBytes?: number;
+  /** Whether memory of a workgroup is nearer than that of the device; it is where this says nothing. */
+  readonly sharesMemory?: boolean;
   /** The map that joins the step, whose outputs and further inputs are then the step's. */
   readonly joined?: Joined | undefined;
 }
@@ -144,6 +146,12 @@ export class Writer {
   variable(type: ScalarType | 'index', text: string): string {
     const name = this.name();
     this.emit(this.language.declare(name, type, text, true));
+    return name;
+  }
+  /** Scalars of this invocation that an index chooses from. */
+  array(type: ScalarType, length: number): string {
+    const name = this.name();
+    this.emit(this.language.declareArray(name, type, length));
     return name;
   }
   set(name: string, text: string): void {

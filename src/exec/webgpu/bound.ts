@@ -34,6 +34,7 @@ export const writtenOn = (device: Device, buffers: readonly BufferFacts[], step:
   joined,
   isConstant: at => buffers[at]!.role === 'constant',
   partBytes: device.mostBytes,
+  sharesMemory: device.sharesMemory,
   partsOf: at => {
     const { type, size } = buffers[at]!;
     return typeof size === 'number' ? Math.max(1, Math.ceil(memoryLength(type, size) / device.mostBytes)) : 1;

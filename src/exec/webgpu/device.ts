@@ -56,6 +56,11 @@ export class Device {
     });
   }
 
+  /** An adapter that computes in software keeps the memory of a workgroup where it keeps everything, and its barriers cost most. */
+  get sharesMemory(): boolean {
+    return this.gpu.adapterInfo?.isFallbackAdapter !== true;
+  }
+
   /** Bytes that one binding holds; all places in memory are multiples of 256. */
   get mostBytes(): number {
     return Math.min(this.gpu.limits.maxStorageBufferBindingSize, this.gpu.limits.maxBufferSize) & ~255;

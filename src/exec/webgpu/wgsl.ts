@@ -13,7 +13,7 @@ const typeName = (type: Parameters<typeof wgslType>[0] | 'index'): string => (ty
 export const wgsl: Language = {
   name: 'WGSL',
   has: type => wgslType(type) !== undefined,
-  parameter: at => `p[${at >> 2}].${'xyzw'[at & 3]}`,
+  parameter: at => `p${at}`,
   constant: (type, words) => wgslOfWords(type, words)!,
   call: (op, type, args) => {
     const text = wgslCall(op, type, args);
@@ -28,6 +28,7 @@ export const wgsl: Language = {
   },
   fromIndex: text => `vec2<u32>(u32(${text}), 0u)`,
   declare: (name, type, text, isVariable) => `${isVariable ? 'var' : 'let'} ${name}: ${typeName(type)} = ${text};`,
+  declareArray: (name, type, length) => `var ${name}: array<${typeName(type)}, ${length}>;`,
   load(slot, type, index) {
     slot.isRead = true;
     return `load_${slot.name}_${type}(${index})`;
@@ -58,6 +59,7 @@ function print({ slots, shared, parameters, body }: Module): string {
 fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) many: vec3<u32>, @builtin(local_invocation_index) local: u32) {
 let group = i32(id.x + id.y * many.x);
 let lane = i32(local);
+${Array.from({ length: parameters }, (_, at) => `let p${at} = ${inMemory(`p${at}`)};`).join('\n')}
 ${body.join('\n')}
 }
 `;
@@ -70,6 +72,12 @@ ${body.join('\n')}
     ...indexFunctions.flatMap(([name, text]) => (main.includes(`${name}(`) ? [text] : [])),
   ].join('\n');
   return `${wgslDeclarations(own + main)}${own}\n${main}`;
+}
+
+/** Where the parameter of a name is, for what stands outside of the kernel; inside they are read once, for not every compiler does that. */
+function inMemory(name: string): string {
+  const at = Number(name.slice(1));
+  return `p[${at >> 2}].${'xyzw'[at & 3]}`;
 }
 
 const isAtomic = (slot: Slot): boolean => slot.isAtomic || (slot.isWritten && slot.bits < 32);
@@ -87,9 +95,10 @@ function accessors(slots: readonly Slot[], text: string): string[] {
     const [, verb, slotName, type] = /^(load|store)_(b\d+)_(\w+)$/.exec(name)! as unknown as [string, Verb, string, DataType];
     const slot = slots.find(s => s.name === slotName)!;
     if (slot.parts === 1) return [accessor(verb, slot, type)];
+    const partLength = inMemory(slot.partLength);
     const places = Array.from({ length: slot.parts }, (_, k) => {
-      const call = `${verb}_${slot.name}p${k}_${type}(i - ${k} * ${slot.partLength}${verb === 'store' ? ', v' : ''});`;
-      const inside = k === slot.parts - 1 ? '' : `if (i < ${k + 1} * ${slot.partLength}) `;
+      const call = `${verb}_${slot.name}p${k}_${type}(i - ${k} * ${partLength}${verb === 'store' ? ', v' : ''});`;
+      const inside = k === slot.parts - 1 ? '' : `if (i < ${k + 1} * ${partLength}) `;
       return verb === 'load' ? `${inside}{ return ${call} }` : `${inside}{ ${call} return; }`;
     });
     return [...piecesOf(slot).map(piece => accessor(verb, piece, type)), `${headOf(verb, slot, type)} { ${places.join(' ')} }`];

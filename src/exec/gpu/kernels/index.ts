@@ -2,11 +2,11 @@
 import type { Dim } from '../../../ir/dims.ts';
 import type { BoundStep } from '../../bind.ts';
 import type { Language } from '../language.ts';
-import { Lack, type Pass, Writer, type Written } from '../writer.ts';
-import { narrowConv, tiledConv } from './conv.ts';
+import { countOf, Lack, type Pass, Writer, type Written } from '../writer.ts';
+import { blockConv, narrowConv, tiledConv } from './conv.ts';
 import { gather } from './gather.ts';
 import { copy, fill, map, values } from './map.ts';
-import { narrowMatmul, tiledMatmul } from './matmul.ts';
+import { blockMatmul, narrowMatmul, tiledMatmul } from './matmul.ts';
 import { pool } from './pool.ts';
 import { isWide } from './product.ts';
 import { argreduce, reduce } from './reduce.ts';
@@ -31,6 +31,9 @@ export function programOf(written: Written, language: Language): Program | strin
   }
 }
 
+/** Results that an invocation computes at once. */
+const square = { rows: 8, columns: 8 };
+
 const always = (): boolean => true;
 
 function waysOf(written: Written, language: Language): Program {
@@ -53,21 +56,28 @@ function waysOf(written: Written, language: Language): Program {
     case 'matmul': {
       const [rows, columns] = step.outputs[0]!.shape.slice(-2) as [Dim, Dim];
       const isTiled = (s: BoundStep): boolean => isWide(...(s.outputs[0]!.shape.slice(-2) as [number, number]));
+      // A row or a few by many columns: enough invocations without sharing.
+      const isLong = written.sharesMemory === false && known([rows, columns], (r, c) => r < square.rows && c >= 256) === true;
+      const wide = written.sharesMemory === false ? (w: Writer) => blockMatmul(w, square) : tiledMatmul;
       return either(
         known([rows, columns], isWide),
         isTiled,
-        () => one(tiledMatmul),
-        () => one(narrowMatmul),
+        () => one(wide),
+        () => one(isLong ? w => blockMatmul(w, { ...square, rows: rows as number }) : narrowMatmul),
       );
     }
     case 'conv': {
-      const filters = (shape: readonly Dim[]): Dim[] => [shape[0]!];
-      const isTiled = (s: BoundStep): boolean => isWide(s.inputs[1]!.shape[0]! / kernel.group, s.outputs[0]!.shape[0]! * 8);
-      const decided = known(filters(step.inputs[1]!.shape), rows => isWide(rows / kernel.group, 8));
+      const positions = <D extends Dim>(shape: readonly D[]): D[] => [shape[0]!, ...shape.slice(2)];
+      const areMany = (...sizes: number[]): boolean => countOf(sizes) >= square.columns;
+      // A batch has one image at least.
+      const inImage = known(step.outputs[0]!.shape.slice(2), areMany);
+      const rows = known([step.inputs[1]!.shape[0]!], n => n / kernel.group);
+      const block = { ...square, rows: Math.min(rows ?? square.rows, square.rows) };
+      const isTiled = written.sharesMemory !== false && block.rows === square.rows;
       return either(
-        decided,
-        isTiled,
-        () => one(w => tiledConv(w, kernel)),
+        inImage || known(positions(step.outputs[0]!.shape), areMany),
+        s => areMany(...positions(s.outputs[0]!.shape)),
+        () => one(w => (isTiled ? tiledConv(w, kernel) : blockConv(w, kernel, block))),
         () => one(w => narrowConv(w, kernel)),
       );
     }
@@ -95,7 +105,7 @@ function waysOf(written: Written, language: Language): Program {
 }
 
 /** What a test says where all of its sizes are known before binding. */
-const known = <T extends number[]>(sizes: readonly Dim[], test: (...sizes: T) => boolean): boolean | undefined =>
+const known = <T extends number[], R>(sizes: readonly Dim[], test: (...sizes: T) => R): R | undefined =>
   sizes.every(d => typeof d === 'number') ? test(...(sizes as unknown as T)) : undefined;
 
 /** One way where it is decided, otherwise both. */

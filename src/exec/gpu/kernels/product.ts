@@ -1,8 +1,10 @@
 // Sums of products, which matmul and conv share: tiles of results that a workgroup computes from tiles of both factors in its own
-// memory, or, where one side is narrow, results that invocations share.
+// memory; blocks that each invocation computes from factors where they lie; or, where one side is narrow, results that invocations share.
+
 import type { ScalarType } from '../../../expr/primitives.ts';
+import type { Dim } from '../../../ir/dims.ts';
 import { workgroupSize } from '../language.ts';
-import type { Pass, Size, Writer } from '../writer.ts';
+import { groupsFor, type Pass, type Size, type Writer } from '../writer.ts';
 import { sharedResults } from './lanes.ts';
 
 /** Gives the text of an element of a factor at a place along the summed axis. */
@@ -24,8 +26,13 @@ export interface Product {
 export interface Sides {
   readonly left: (row: string) => Line;
   readonly right: (column: string) => Line;
+  /** Walks the summed axis for so many rows and columns at once: each element is read once for all of the others. */
+  readonly walk: (rows: readonly string[], columns: readonly string[], take: Take) => void;
   readonly finish: (row: string, column: string, sum: string) => void;
 }
+
+/** Takes a term of each row and of each column. */
+export type Take = (left: readonly string[], right: readonly string[]) => void;
 
 /** Results of a tile along each side, terms that are taken at once, and results along each side of an invocation's own. */
 const tile = 32;
@@ -72,6 +79,76 @@ export function narrowProduct(w: Writer, p: Product): Pass {
       },
     },
   );
+}
+
+/** Terms that one round of a loop takes, where it can. */
+const step = 4;
+/** Taps along the last axis that are no loop. */
+export const mostUnrolled = 8;
+
+/** A loop to `to`, whose rounds take several terms where its length is known to divide so. */
+export function inSteps(w: Writer, to: string, length: Dim | undefined, body: (k: string) => void): void {
+  if (typeof length !== 'number' || length % step !== 0) {
+    w.loop(to, body);
+    return;
+  }
+  w.loop(
+    to,
+    k => {
+      for (let own = 0; own < step; own++) body(own === 0 ? k : w.let('index', `${k} + ${own}`));
+    },
+    { by: String(step) },
+  );
+}
+
+export interface Block {
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/** Invocations whose columns lie side by side; those of one invocation are so far apart, so that neighbours read neighbours. */
+const neighbours = 8;
+
+/** Blocks of results, in registers: no invocation waits for another. */
+export function blockProduct(w: Writer, p: Product, block: Block): Pass {
+  const { type } = p;
+  const [rows, columns] = [w.parameter('rows', p.rows), w.parameter('columns', p.columns)];
+  const down: Size = s => Math.ceil(p.rows(s) / block.rows);
+  const across: Size = s => Math.ceil(p.columns(s) / (block.columns * neighbours)) * neighbours;
+  const blocks: Size = s => p.batches(s) * down(s) * across(s);
+  const at = w.let('index', `group * ${workgroupSize} + lane`);
+  w.emit(`if (${at} >= ${w.parameter('blocks', blocks)}) { return; }`);
+  const line = w.let('index', `${at} / ${w.parameter('blocks across', across)}`);
+  const side = w.let('index', `${at} % ${w.parameter('blocks across', across)}`);
+  const sides = p.inBatch(w.let('index', `${line} / ${w.parameter('blocks down', down)}`));
+  const firstRow = w.let('index', `(${line} % ${w.parameter('blocks down', down)}) * ${block.rows}`);
+  const firstColumn = w.let('index', `(${side} / ${neighbours}) * ${block.columns * neighbours} + ${side} % ${neighbours}`);
+  // What is beyond the end reads the last line, and is not stored.
+  const within = (count: number, text: (k: number) => string, end: string): string[] =>
+    Array.from({ length: count }, (_, k) => {
+      const index = w.let('index', text(k));
+      return w.let('index', w.language.choose(`${index} < ${end}`, index, `${end} - 1`));
+    });
+  const ownRows = within(block.rows, k => `${firstRow} + ${k}`, rows);
+  const ownColumns = within(block.columns, k => `${firstColumn} + ${k * neighbours}`, columns);
+  const zero = w.constant(0, type);
+  const sums = Array.from({ length: block.rows * block.columns }, () => w.variable(type, zero));
+  sides.walk(ownRows, ownColumns, (left, right) => {
+    for (const [i, a] of left.entries())
+      for (const [j, b] of right.entries()) {
+        const sum = sums[i * block.columns + j]!;
+        w.set(sum, sumOf(w, type, sum, a, b));
+      }
+  });
+  // The end is written once, so sums must be where an index finds them.
+  const results = w.array(type, sums.length);
+  for (const [k, sum] of sums.entries()) w.set(`${results}[${k}]`, sum);
+  w.loop(String(sums.length), k => {
+    const row = w.let('index', `${firstRow} + ${k} / ${block.columns}`);
+    const column = w.let('index', `${firstColumn} + (${k} % ${block.columns}) * ${neighbours}`);
+    w.if(`${row} < ${rows} && ${column} < ${columns}`, () => sides.finish(row, column, w.let(type, `${results}[${k}]`)));
+  });
+  return w.finish(s => groupsFor(blocks(s)));
 }
 
 /** Tiles of results. */

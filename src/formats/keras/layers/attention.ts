@@ -110,7 +110,9 @@ function multiHeadAttention(x: LayerCall, b: Builder): Made {
   if (x.config.has('attention_axes') && x.config.numbers('attention_axes').join() !== '1')
     throw unsupported('attention over other axes than the second');
   const [heads, keySize] = [x.config.number('num_heads'), x.config.number('key_dim')];
-  return multiHead(x, b, given, heads, heads, keySize, x.config.number('value_dim', keySize));
+  // Attributes had another name before version 3.
+  const prefix = x.reader.reading.version < 3 ? '_' : '';
+  return multiHead(x, b, given, heads, heads, keySize, x.config.number('value_dim', keySize), prefix);
 }
 
 function groupedAttention(x: LayerCall, b: Builder): Made {
