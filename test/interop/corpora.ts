@@ -141,7 +141,7 @@ function countingHostSteps(of: Backend): Backend {
       const placed = await placement(plan);
       for (const [i, reason] of placed.reasons.entries()) {
         if (reason === undefined) continue;
-        const key = `${placed.steps[i]!.label}: ${reason}`;
+        const key = `${placed.plan.steps[i]!.label}: ${reason}`;
         onHost.set(key, (onHost.get(key) ?? 0) + 1);
       }
       return of.compile(plan);
