@@ -71,7 +71,9 @@ export class FileSource implements Source {
       kept = opened.isFile();
       if (regular && !kept) throw fail('E5004', `${path} is a pipe, expected a file`, { file: path });
       if (kept) return new FileSource(path, { descriptor, opened });
-      return new FileSource(path, await collect(createReadStream(path, { fd: descriptor, autoClose: false }), path, limit));
+      // The stream closes it, after the last read: one that is still under way would take from whatever gets its number next.
+      kept = true;
+      return new FileSource(path, await collect(createReadStream(path, { fd: descriptor }), path, limit));
     } catch (cause) {
       throw systemError(cause, path, 'read');
     } finally {
