@@ -15,6 +15,8 @@ interface BackendState {
   readonly reason?: string;
   /** The file that it was loaded from. */
   readonly file?: string;
+  /** What it computes on and how. */
+  readonly device?: string;
 }
 
 export async function doctor(_args: readonly string[], _options: object, out: Output): Promise<Outcome> {
@@ -44,7 +46,9 @@ export async function doctor(_args: readonly string[], _options: object, out: Ou
     ['terminal', `output ${terminal.stdoutIsTerminal ? 'yes' : 'no'}, colour ${terminal.colour ? 'on' : 'off'}`],
     ...results.backends.map(b => [
       `backend ${b.name}`,
-      b.available ? `${out.paint('green', 'available')}${b.file ? `, ${shown(b.file, 200)}` : ''}` : shown(`no: ${b.reason}`, 200),
+      b.available
+        ? `${out.paint('green', 'available')}${[b.file, b.device].map(fact => (fact ? `, ${shown(fact, 400)}` : '')).join('')}`
+        : shown(`no: ${b.reason}`, 200),
     ]),
   ]);
   return { results, text: facts };
@@ -52,10 +56,12 @@ export async function doctor(_args: readonly string[], _options: object, out: Ou
 
 async function stateOf(name: string, create: (typeof backends)[keyof typeof backends]): Promise<BackendState> {
   try {
-    const usable = await (await create()).available();
+    const backend = await create();
+    const usable = await backend.available();
     if (usable !== true) return { name, available: false, reason: usable };
     const file = name === 'cpu' ? findCpuAddon() : undefined;
-    return { name, available: true, ...(file && { file }) };
+    const device = await backend.describe?.();
+    return { name, available: true, ...(file && { file }), ...(device && { device }) };
   } catch (error) {
     // The doctor reports what is broken, whatever it is.
     return { name, available: false, reason: error instanceof Error ? error.message : String(error) };

@@ -51,6 +51,8 @@ export interface Backend {
   readonly name: string;
   /** True, or why it cannot be used here. */
   available(): Promise<true | string>;
+  /** What it computes on and how, for people. */
+  describe?(): Promise<string>;
   /** The same plan with steps that only this backend has in the place of some; before maps are joined. */
   claim?(plan: Plan): Promise<Plan>;
   /** @throws ModelError E3008 naming every kernel kind and element type it lacks */

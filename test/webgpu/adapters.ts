@@ -24,6 +24,8 @@ export interface Made {
 export interface Changes {
   /** Limits that the device says it has. */
   readonly limits?: Readonly<Record<string, number>>;
+  /** Features that the adapter says it has; those of the machine otherwise. */
+  readonly features?: readonly GPUFeatureName[];
   /** Counts what is made. */
   readonly made?: Made;
   /** Told of each device. */
@@ -32,12 +34,13 @@ export interface Changes {
 
 /** The machine's WebGPU with devices that are changed so. */
 export const changedGpu =
-  ({ limits = {}, made, onDevice }: Changes): LoadGpu =>
+  ({ limits = {}, features, made, onDevice }: Changes): LoadGpu =>
   async () => {
     const gpu = await nodeGpu();
     if (typeof gpu === 'string') return gpu;
     const requestDevice = async (adapter: GPUAdapter, wanted: GPUDeviceDescriptor): Promise<GPUDevice> => {
       const device = await adapter.requestDevice({
+        requiredFeatures: wanted.requiredFeatures ?? [],
         requiredLimits: Object.fromEntries(Object.entries(wanted.requiredLimits ?? {}).filter(([name]) => !(name in limits))),
       });
       const own = device.limits as unknown as Record<string, number>;
@@ -52,6 +55,7 @@ export const changedGpu =
         const adapter = await gpu.requestAdapter();
         if (!adapter) return null;
         return {
+          features: features ? new Set(features) : adapter.features,
           limits: { ...copyOf(adapter.limits), ...limits },
           requestDevice: (wanted: GPUDeviceDescriptor) => requestDevice(adapter, wanted),
         };

@@ -1,15 +1,15 @@
-// Products on both kinds of adapters beside the reference: those whose workgroups have memory of their own, and those that compute in
-// software. The adapter of the tests is of one kind, so the other is said; sizes are no multiples of anything.
+// Products in both ways, tiles and blocks, beside the reference, whichever of them this adapter is faster at; sizes are no multiples of
+// anything.
 import { describe, expect, test } from 'vitest';
 import { referenceBackend } from '../../src/exec/reference.ts';
 import { Session } from '../../src/exec/session.ts';
-import { webgpuBackend } from '../../src/exec/webgpu/backend.ts';
 import { Graph, Model, Value } from '../../src/ir/graph.ts';
 import { Tensor } from '../../src/ir/tensor.ts';
 import { tensorType } from '../../src/ir/types.ts';
+import { nodeWebgpuBackend } from '../../src/node/webgpu.ts';
 import { type Builder, newBuilder } from '../../src/ops/builder.ts';
 import { compareTensors } from '../../src/validate/compare.ts';
-import { changedGpu, whyNot } from './adapters.ts';
+import { whyNot } from './adapters.ts';
 
 const reason = await whyNot();
 const noise = (dims: readonly number[], salt: number): Tensor =>
@@ -45,12 +45,9 @@ const cases = {
 };
 
 describe.skipIf(reason !== undefined)('products', () => {
-  for (const isFallbackAdapter of [true, false]) {
-    const onDevice = (device: GPUDevice): void => {
-      Object.defineProperty(device, 'adapterInfo', { value: { isFallbackAdapter } });
-    };
-    const backend = webgpuBackend({ gpu: changedGpu({ onDevice }) });
-    test.each(Object.entries(cases))(`%s on ${isFallbackAdapter ? 'software' : 'hardware'}`, async (_, { inputs, build }) => {
+  for (const products of ['blocks', 'tiles'] as const) {
+    const backend = nodeWebgpuBackend({ ways: { products } });
+    test.each(Object.entries(cases))(`%s by ${products}`, async (_, { inputs, build }) => {
       const b = newBuilder();
       const values = inputs.map((dims, i) => new Value(`x${i}`, tensorType('float32', dims)));
       const graph = new Graph('g', { inputs: values, outputs: [{ name: 'y', value: build(b, values) }], nodes: b.nodes });

@@ -14,7 +14,9 @@ import { bindOn, type Compiled, writtenOn } from './bound.ts';
 import { Device, type LoadGpu, openDevice, pageGpu, usage } from './device.ts';
 import { contentOn } from './kept.ts';
 import { type Range, Segments, upload } from './memory.ts';
+import { chooseWays, describeDevice, questionsOf } from './probe.ts';
 import { recovering } from './recovery.ts';
+import type { Ways } from './ways.ts';
 import { wgsl } from './wgsl.ts';
 
 export interface WebGpuOptions {
@@ -24,15 +26,17 @@ export interface WebGpuOptions {
   readonly gpu?: LoadGpu | undefined;
   /** Most bytes that a bound plan may take. */
   readonly memory?: number | undefined;
+  /** How the device does what can be done in several ways; measured otherwise, once on a device. */
+  readonly ways?: Partial<Ways> | undefined;
   /** Told that the device was lost and is made anew; a warning on the console otherwise. */
   readonly onNotice?: ((message: string) => void) | undefined;
 }
 
 /** Kernels in WGSL; what no shader can do runs on the host. */
-export function webgpuBackend({ device, gpu = pageGpu, memory, onNotice = console.warn }: WebGpuOptions = {}): Backend {
+export function webgpuBackend({ device, gpu = pageGpu, memory, ways, onNotice = console.warn }: WebGpuOptions = {}): Backend {
   let opened: Promise<Device | string> | undefined;
   const find = (): Promise<Device | string> => {
-    opened ??= device ? Promise.resolve(new Device(device)) : openDevice(gpu);
+    opened ??= device ? Promise.resolve(new Device(device, ways)) : openDevice(gpu, ways);
     return opened;
   };
   let current: Device | undefined;
@@ -59,9 +63,11 @@ export function webgpuBackend({ device, gpu = pageGpu, memory, onNotice = consol
       return typeof found === 'string' ? found : true;
     },
     compile: async plan => recovering(await open(), reopen, on => compileOn(on, plan, memory)),
+    describe: async () => describeDevice(await open()),
     holds: tensor => contentOn(current, tensor) !== undefined,
     async placement(plan) {
       const found = await open();
+      await chooseWays(found, questionsOf(plan));
       const { reasons, plan: placed } = placeSteps(plan, step => lackOf(found, writtenOn(found, plan.buffers, step)));
       return { plan: placed, reasons };
     },
@@ -78,6 +84,7 @@ function lackOf(device: Device, written: Written): string | undefined {
 }
 
 async function compileOn(device: Device, plan: Plan, memory: number | undefined): Promise<Executable> {
+  await chooseWays(device, questionsOf(plan));
   const placement = placeSteps(plan, step => lackOf(device, writtenOn(device, plan.buffers, step)));
   const { programs, joined } = programsOf(device, placement);
   const segments = new Segments(device, usage.storage | usage.copyTarget);

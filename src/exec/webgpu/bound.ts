@@ -12,6 +12,7 @@ import type { BufferFacts, Step } from '../plan.ts';
 import { type Device, type Pipeline, usage } from './device.ts';
 import { alignment, type Range, Segments, write } from './memory.ts';
 import { type Dispatch, outputsOf, Runner, stagedLength, statusLength } from './runner.ts';
+import type { Ways } from './ways.ts';
 import { statusWords, wgsl } from './wgsl.ts';
 
 /** A plan on a device before its sizes are bound. */
@@ -29,12 +30,18 @@ export interface Compiled {
 }
 
 /** A step as kernels are written for it: buffers whose size is known to exceed a binding are bound in parts. */
-export const writtenOn = (device: Device, buffers: readonly BufferFacts[], step: Step, joined?: Joined): Written => ({
+export const writtenOn = (
+  device: Device,
+  buffers: readonly BufferFacts[],
+  step: Step,
+  joined?: Joined,
+  ways: Ways = device.ways,
+): Written => ({
   step,
   joined,
   isConstant: at => buffers[at]!.role === 'constant',
   partBytes: device.mostBytes,
-  sharesMemory: device.sharesMemory,
+  sharesMemory: ways.products === 'tiles',
   partsOf: at => {
     const { type, size } = buffers[at]!;
     return typeof size === 'number' ? Math.max(1, Math.ceil(memoryLength(type, size) / device.mostBytes)) : 1;
@@ -124,7 +131,12 @@ async function inParts(compiled: Compiled, plan: BoundPlan): Promise<Compiled> {
   return { ...compiled, programs, pipelines };
 }
 
-function planStep({ device, programs, pipelines }: Compiled, step: BoundStep, at: number, facts: Segments): Planned[] {
+export function planStep(
+  { device, programs, pipelines }: Pick<Compiled, 'device' | 'programs' | 'pipelines'>,
+  step: BoundStep,
+  at: number,
+  facts: Segments,
+): Planned[] {
   const program = programs[at];
   if (!program || step.outputs[0]!.shape.some(d => d === 0)) return [];
   const way = program.findIndex(w => w.fits(step));
@@ -174,7 +186,7 @@ function placeBuffers({ placement }: Compiled, plan: BoundPlan, all: Segments): 
   return places;
 }
 
-function dispatchOf(
+export function dispatchOf(
   device: Device,
   { pass, pipeline, groups, parameters, words, lists }: Planned,
   rangesOf: (buffer: number) => readonly Range[],

@@ -1,9 +1,10 @@
 // A WebGPU device as the backend uses it: opened with all that its adapter allows, with one pipeline for each text of a shader.
 import { fail } from '../../errors.ts';
 import type { Pass } from '../gpu/writer.ts';
+import { likelyWays, type Measured, type Question, type Ways } from './ways.ts';
 
 // The standard's numbers; the objects that name them exist only where WebGPU does.
-export const usage = { mapRead: 0x1, copySource: 0x4, copyTarget: 0x8, uniform: 0x40, storage: 0x80 };
+export const usage = { mapRead: 0x1, copySource: 0x4, copyTarget: 0x8, uniform: 0x40, storage: 0x80, queryResolve: 0x200 };
 const computeStage = 4;
 
 export interface Pipeline {
@@ -20,14 +21,21 @@ export const pageGpu: LoadGpu = async () =>
 /** Limits that are asked for as high as the adapter goes. */
 const wanted = ['maxStorageBuffersPerShaderStage', 'maxStorageBufferBindingSize', 'maxBufferSize'] as const;
 
-export async function openDevice(load: LoadGpu): Promise<Device | string> {
+/** Features that are asked for where the adapter has them. */
+const useful = ['timestamp-query'] as const;
+
+export async function openDevice(load: LoadGpu, ways?: Partial<Ways>): Promise<Device | string> {
   const gpu = await load();
   if (typeof gpu === 'string') return gpu;
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
   if (!adapter) return 'no WebGPU adapter was found';
   try {
     return new Device(
-      await adapter.requestDevice({ requiredLimits: Object.fromEntries(wanted.map(name => [name, adapter.limits[name]])) }),
+      await adapter.requestDevice({
+        requiredLimits: Object.fromEntries(wanted.map(name => [name, adapter.limits[name]])),
+        requiredFeatures: useful.filter(name => adapter.features.has(name)),
+      }),
+      ways,
     );
   } catch (error) {
     return `the WebGPU adapter gives no device: ${String(error)}`;
@@ -41,24 +49,27 @@ export class Device {
   readonly gpu: GPUDevice;
   /** Why the device is gone. */
   lost: string | undefined;
+  /** How it does what can be done in several ways. */
+  ways: Ways;
+  /** What the caller said of that, which nothing changes. */
+  readonly said: Partial<Ways>;
+  /** What was found, or is being found, by measuring. */
+  readonly measured = new Map<Question, Promise<Measured | undefined>>();
   readonly #pipelines = new Map<string, Promise<Pipeline>>();
   #defect: string | undefined;
   /** Memory that kept tensors had, by its size. */
   readonly #spare = new Map<number, GPUBuffer[]>();
 
-  constructor(gpu: GPUDevice) {
+  constructor(gpu: GPUDevice, said: Partial<Ways> = {}) {
     this.gpu = gpu;
+    this.said = said;
+    this.ways = { ...likelyWays(gpu), ...said };
     void gpu.lost.then(({ message, reason }) => {
       this.lost = message || String(reason);
     });
     gpu.addEventListener('uncapturederror', e => {
       this.#defect ??= (e as GPUUncapturedErrorEvent).error.message;
     });
-  }
-
-  /** An adapter that computes in software keeps the memory of a workgroup where it keeps everything, and its barriers cost most. */
-  get sharesMemory(): boolean {
-    return this.gpu.adapterInfo?.isFallbackAdapter !== true;
   }
 
   /** Bytes that one binding holds; all places in memory are multiples of 256. */
