@@ -75,7 +75,7 @@ export function bindPlan(plan: Plan, sizes: Sizes, options: BindOptions = {}): B
     label: s.label,
     joins: grouped.has(at) ? undefined : s.joins,
     rows: begun.get(at),
-    kernel: bindDims(s.kernel, sizes) as Kernel<number>,
+    kernel: bindKernel(s.kernel, sizes),
     inputs: s.inputs.map(v => v && bindView(v, sizes)),
     outputs: s.outputs.map(v => bindView(v, sizes)),
   }));
@@ -114,12 +114,34 @@ function bindSize(d: Dim, sizes: Sizes): number {
   throw fail('E3005', `a size comes to ${n}`);
 }
 
-const bindView = (v: View, sizes: Sizes): View<number> => ({
-  ...v,
-  offset: bindDim(v.offset, sizes),
-  shape: v.shape.map(d => bindSize(d, sizes)),
-  strides: v.strides.map(d => bindDim(d, sizes)),
-});
+/** Views and kernels without symbols: binding gives them as they are. */
+const fixed = new WeakSet<object>();
+
+function bindView(v: View, sizes: Sizes): View<number> {
+  // The cast: every size of it was found to be a number.
+  if (fixed.has(v)) return v as View<number>;
+  const shape = v.shape.map(d => bindSize(d, sizes));
+  if ([v.offset, ...v.shape, ...v.strides].every(d => typeof d === 'number')) {
+    fixed.add(v);
+    return v as View<number>;
+  }
+  return { ...v, offset: bindDim(v.offset, sizes), shape, strides: v.strides.map(d => bindDim(d, sizes)) };
+}
+
+function bindKernel(kernel: Kernel, sizes: Sizes): Kernel<number> {
+  // The cast: as above.
+  if (fixed.has(kernel)) return kernel as Kernel<number>;
+  if (hasSymbols(kernel)) return bindDims(kernel, sizes) as Kernel<number>;
+  fixed.add(kernel);
+  return kernel as Kernel<number>;
+}
+
+/** Whether plain data has a size that only binding knows; programs have none. */
+function hasSymbols(data: unknown): boolean {
+  if (data instanceof SymbolicDim) return true;
+  if (Array.isArray(data)) return data.some(hasSymbols);
+  return isData(data) && Object.entries(data).some(([k, v]) => k !== 'program' && hasSymbols(v));
+}
 
 /** Every size inside plain data becomes a number. */
 function bindDims(data: unknown, sizes: Sizes): unknown {
