@@ -169,7 +169,7 @@ async function shadersOf(bytes: Uint8Array): Promise<{ readonly text: string; re
   const plan = compilePlan(graph);
   const bound = bindPlan(plan, new Map(plan.inputs.flatMap(p => p.view.shape.flatMap(d => (typeof d === 'number' ? [] : [[d.key, 2]])))));
   const passes = plan.steps.flatMap((step, i) => {
-    const found = programOf({ step, isConstant: () => false }, wgslOf({ halves: 'bits' }));
+    const found = programOf({ step, isConstant: () => false }, wgslOf({ halves: 'bits', sums: 'memory' }));
     if (typeof found === 'string') return expect.fail(found);
     return found.flatMap(way => way.passes.map(pass => ({ pass, step: bound.steps[i]! })));
   });

@@ -72,7 +72,7 @@ describe.skipIf(reason !== undefined)('halves', () => {
       };
       const [want, got] = await Promise.all([
         run(referenceBackend()),
-        run(webgpuBackend({ gpu: changedGpu({ onDevice }), ways: { products, halves: by } })),
+        run(webgpuBackend({ gpu: changedGpu({ onDevice }), ways: { products, halves: by, sums: 'memory' } })),
       ]);
       for (const [name, tolerance] of [
         ['y', 1e-5],
@@ -95,7 +95,7 @@ describe.skipIf(reason !== undefined)('halves', () => {
     const w = b.constant(halves(length * columns), 'float16', [length, columns], 'w');
     const outputs = [{ name: 'y', value: b.Relu(b.MatMul(x, b.Cast(w, 'float32'))) }];
     const of = new Model(new Graph('g', { inputs: [x], outputs, nodes: b.nodes }), { irVersion: 10, opsets: new Map([['', 22]]) });
-    const session = await Session.create(of, { backend: nodeWebgpuBackend({ ways: { products: 'blocks', halves: by } }) });
+    const session = await Session.create(of, { backend: nodeWebgpuBackend({ ways: { products: 'blocks', halves: by, sums: 'memory' } }) });
     const plan = await session.plan({ x: new Tensor('float32', new Float32Array(rows * length), [rows, length]) });
     expect(plan.steps.map(s => s.kernel.kind)).toEqual(kinds);
   });
@@ -135,9 +135,11 @@ test.skipIf(!checking)('shaders that load f16 compile, and no half goes through 
   for (const products of ['blocks', 'tiles'] as const) {
     shaders.length = 0;
     const { model: of, feeds } = model();
-    await (await Session.create(of, { backend: webgpuBackend({ gpu: async () => checking!, ways: { products, halves: 'f16' } }) })).plan(
-      feeds,
-    );
+    await (
+      await Session.create(of, {
+        backend: webgpuBackend({ gpu: async () => checking!, ways: { products, halves: 'f16', sums: 'memory' } }),
+      })
+    ).plan(feeds);
     const half = shaders.filter(code => /\bf16\b/.test(code));
     expect(half.length).toBeGreaterThan(0);
     for (const code of half) expect(code.startsWith('enable f16;\n')).toBe(true);

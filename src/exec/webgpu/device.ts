@@ -24,7 +24,7 @@ export const pageGpu: LoadGpu = async () =>
 const wanted = ['maxStorageBuffersPerShaderStage', 'maxStorageBufferBindingSize', 'maxBufferSize'] as const;
 
 /** Features that are asked for where the adapter has them. */
-const useful = ['timestamp-query', 'shader-f16'] as const;
+const useful = ['timestamp-query', 'shader-f16', 'subgroups'] as const;
 
 export async function openDevice(load: LoadGpu, ways?: Partial<Ways>): Promise<Device | string> {
   const gpu = await load();

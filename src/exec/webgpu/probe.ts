@@ -42,7 +42,13 @@ export async function chooseWays(device: Device, questions: readonly Question[],
 export function questionsOf({ steps, buffers }: Plan): readonly Question[] {
   const hasProducts = steps.some(s => s.kernel.kind === 'matmul' || s.kernel.kind === 'conv');
   const hasHalves = hasProducts && buffers.some(b => b.type === 'float16');
-  return [...(hasProducts ? (['products'] as const) : []), ...(hasHalves ? (['halves'] as const) : [])];
+  // Of products, those of few rows or columns are such sums.
+  const hasSums = hasProducts || steps.some(s => s.kernel.kind === 'reduce' || s.kernel.kind === 'argreduce');
+  return [
+    ...(hasProducts ? (['products'] as const) : []),
+    ...(hasHalves ? (['halves'] as const) : []),
+    ...(hasSums ? (['sums'] as const) : []),
+  ];
 }
 
 /** The device and its ways, for people: milliseconds where they were measured. */

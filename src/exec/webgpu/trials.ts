@@ -7,7 +7,7 @@ import type { BufferFacts, Plan, Step } from '../plan.ts';
 import type { Question } from './ways.ts';
 
 /** What is timed for each question, at a size. Sizes are data of kernels, so that pipelines serve all of them. */
-export const plans: { readonly [Q in Question]: (size: number, way: string) => Plan } = { products, halves };
+export const plans: { readonly [Q in Question]: (size: number, way: string) => Plan } = { products, halves, sums };
 
 const terms = 256;
 
@@ -51,7 +51,11 @@ export interface Example {
   readonly given: TypedArray;
   readonly result: ArrayLike<number>;
 }
-export const examples: { readonly [Q in Question]: (() => Example) | undefined } = { products: undefined, halves: everyHalf };
+export const examples: { readonly [Q in Question]: (() => Example) | undefined } = {
+  products: undefined,
+  halves: everyHalf,
+  sums: sumsOfIntegers,
+};
 
 function everyHalf(): Example {
   const size = 2 ** 16;
@@ -68,4 +72,32 @@ function everyHalf(): Example {
   };
   const given = Uint16Array.from({ length: size }, (_, half) => half);
   return { plan, given, result: Float32Array.from(given, half => Number(decodeElement('float16', half))) };
+}
+
+/** Lines of so many elements, which all invocations of a workgroup share where there are few. */
+const lineLength = 1024;
+
+/** Sums of lines that lie in memory one after the other. */
+function sums(n: number): Plan {
+  const [x, y] = [wholeView(0, 'float32', [n, lineLength]), wholeView(1, 'float32', [n, 1])];
+  return {
+    inputs: [{ name: 'x', view: x }],
+    outputs: [{ name: 'y', view: y }],
+    buffers: [
+      { type: 'float32', size: n * lineLength, role: 'input' },
+      { type: 'float32', size: n, role: 'output' },
+    ],
+    steps: [{ kernel: { kind: 'reduce', by: 'sum' }, inputs: [x], outputs: [y], label: 'probe' }],
+    guards: [],
+  };
+}
+
+/** Of integers that float32 adds exactly: all are taken once, or the numbers of invocations are not as they are taken to be. */
+function sumsOfIntegers(): Example {
+  const lines = 16;
+  const given = Float32Array.from({ length: lines * lineLength }, (_, i) => (i * 7919) % 1013);
+  const result = Array.from({ length: lines }, (_, line) =>
+    given.subarray(line * lineLength, (line + 1) * lineLength).reduce((a, b) => a + b, 0),
+  );
+  return { plan: sums(lines), given, result };
 }

@@ -9,6 +9,8 @@ export interface Ways {
    * arithmetic, products read weights of float16 as they are stored. Sums are of float32 in any case.
    */
   readonly halves: 'bits' | 'unpacked' | 'f16';
+  /** Invocations that share a result join what they have in the memory of a workgroup, or those of a subgroup among themselves first. */
+  readonly sums: 'memory' | 'subgroups';
 }
 
 export type Question = keyof Ways;
@@ -25,9 +27,14 @@ export const possible: { readonly [Q in Question]: (gpu: GPUDevice) => readonly 
   products: gpu => (gpu.adapterInfo?.isFallbackAdapter === true ? ['blocks', 'tiles'] : ['tiles', 'blocks']),
   // Devices may take small numbers for zeros in the others; measuring looks at that too.
   halves: gpu => ['bits', 'unpacked', ...(gpu.features.has('shader-f16') ? (['f16'] as const) : [])],
+  sums: gpu => ['memory', ...(gpu.features.has('subgroups') ? (['subgroups'] as const) : [])],
 };
 
-export const likelyWays = (gpu: GPUDevice): Ways => ({ products: possible.products(gpu)[0]!, halves: possible.halves(gpu)[0]! });
+export const likelyWays = (gpu: GPUDevice): Ways => ({
+  products: possible.products(gpu)[0]!,
+  halves: possible.halves(gpu)[0]!,
+  sums: possible.sums(gpu)[0]!,
+});
 
 /** The same with another answer to one question, which is one of `possible`. */
 export const answered = (ways: Ways, question: Question, way: string): Ways => ({ ...ways, ...({ [question]: way } as Partial<Ways>) });

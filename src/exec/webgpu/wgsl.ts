@@ -14,7 +14,7 @@ type Slot = Memory & { readonly isHalf?: boolean };
 
 const typeName = (type: Parameters<typeof wgslType>[0] | 'index'): string => (type === 'index' ? 'i32' : wgslType(type)!);
 
-const words: Omit<Language, 'print'> = {
+const words: Omit<Language, 'print' | 'subgroup'> = {
   name: 'WGSL',
   has: type => wgslType(type) !== undefined,
   parameter: at => `p${at}`,
@@ -48,13 +48,22 @@ const words: Omit<Language, 'print'> = {
   },
   barrier: 'workgroupBarrier();',
   loop: (name, from, to, step) => `for (var ${name}: i32 = ${from}; ${name} < ${to}; ${name} += ${step}) {`,
-  halving: (name, from) => `for (var ${name}: i32 = ${from}; ${name} > 0; ${name} = ${name} / 2) {`,
+  halving: (name, from, least) => `for (var ${name}: i32 = ${from}; ${name} >= ${least}; ${name} = ${name} / 2) {`,
 };
 
 /** What of a device's ways its text says. */
-type Dialect = Pick<Ways, 'halves'>;
+type Dialect = Pick<Ways, 'halves' | 'sums'>;
 
-export const wgslOf = (dialect: Dialect): Language => ({ ...words, print: module => print(module, dialect) });
+export const wgslOf = (dialect: Dialect): Language => ({
+  ...words,
+  print: module => print(module, dialect),
+  subgroup:
+    dialect.sums === 'subgroups'
+      ? { size: `i32(${laneCount})`, other: (text, xor) => `subgroupShuffleXor(${text}, u32(${xor}))` }
+      : undefined,
+});
+
+const laneCount = 'lanes';
 
 function print({ slots: all, shared, parameters, body }: Module, dialect: Dialect): string {
   const slots = dialect.halves === 'f16' ? all.map(slot => ({ ...slot, isHalf: isHalf(slot, body) })) : all;
@@ -63,9 +72,10 @@ function print({ slots: all, shared, parameters, body }: Module, dialect: Dialec
     const access = slot.isConstant ? 'read' : 'read_write';
     return `@group(0) @binding(${i + 1}) var<storage, ${access}> ${slot.name}: array<${wordType(slot)}>;`;
   });
+  const usesLanes = body.some(line => line.includes('subgroup'));
   const memory = shared.map(s => `var<workgroup> ${s.name}: array<${typeName(s.type)}, ${s.length}>;`);
   const main = `@compute @workgroup_size(${workgroupSize})
-fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) many: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) many: vec3<u32>, @builtin(local_invocation_index) local: u32${usesLanes ? `, @builtin(subgroup_size) ${laneCount}: u32` : ''}) {
 let group = i32(id.x + id.y * many.x);
 let lane = i32(local);
 ${Array.from({ length: parameters }, (_, at) => `let p${at} = ${inMemory(`p${at}`)};`).join('\n')}
@@ -81,7 +91,7 @@ ${body.join('\n')}
     ...indexFunctions.flatMap(([name, text]) => (main.includes(`${name}(`) ? [text] : [])),
   ].join('\n');
   const text = `${wgslDeclarations(own + main)}${own}\n${main}`;
-  return `${/\bf16\b/.test(text) ? 'enable f16;\n' : ''}${text}`;
+  return `${/\bf16\b/.test(text) ? 'enable f16;\n' : ''}${usesLanes ? 'enable subgroups;\n' : ''}${text}`;
 }
 
 /** Where the parameter of a name is, for what stands outside of the kernel; inside they are read once, for not every compiler does that. */
