@@ -12,7 +12,7 @@ import { programOf } from '../../src/exec/gpu/kernels/index.ts';
 import { stepNumber } from '../../src/exec/gpu/writer.ts';
 import { compilePlan } from '../../src/exec/plan.ts';
 import { referenceBackend } from '../../src/exec/reference.ts';
-import { wgsl } from '../../src/exec/webgpu/wgsl.ts';
+import { wgslOf } from '../../src/exec/webgpu/wgsl.ts';
 import { constant, wordsOf } from '../../src/expr/expr.ts';
 import { resident } from '../../src/ir/tensor.ts';
 import { cpuBackend } from '../../src/node/addon.ts';
@@ -169,7 +169,7 @@ async function shadersOf(bytes: Uint8Array): Promise<{ readonly text: string; re
   const plan = compilePlan(graph);
   const bound = bindPlan(plan, new Map(plan.inputs.flatMap(p => p.view.shape.flatMap(d => (typeof d === 'number' ? [] : [[d.key, 2]])))));
   const passes = plan.steps.flatMap((step, i) => {
-    const found = programOf({ step, isConstant: () => false }, wgsl);
+    const found = programOf({ step, isConstant: () => false }, wgslOf({ halves: 'bits', sums: 'memory' }));
     if (typeof found === 'string') return expect.fail(found);
     return found.flatMap(way => way.passes.map(pass => ({ pass, step: bound.steps[i]! })));
   });

@@ -14,6 +14,36 @@ export async function whyNot(): Promise<string | undefined> {
   return (await gpu.requestAdapter()) ? undefined : 'no WebGPU adapter was found';
 }
 
+/** Dawn's adapter that computes nothing, but has every feature and checks every shader; undefined where the package is not there. */
+export async function checkingGpu(onShader: (code: string) => void): Promise<GPU | undefined> {
+  let gpu: GPU;
+  try {
+    const name = 'webgpu';
+    gpu = ((await import(name)) as { create(options: readonly string[]): GPU }).create(['backend=null']);
+  } catch {
+    return undefined;
+  }
+  // An adapter gives one device.
+  const requestDevice = async (adapter: GPUAdapter, wanted: GPUDeviceDescriptor): Promise<GPUDevice> => {
+    const device = await adapter.requestDevice(wanted);
+    const { createShaderModule } = device;
+    Object.defineProperty(device, 'createShaderModule', {
+      value: (descriptor: GPUShaderModuleDescriptor) => {
+        onShader(descriptor.code);
+        return createShaderModule.call(device, descriptor);
+      },
+    });
+    return device;
+  };
+  // What the package makes ends with the instance that made it, which nothing else holds.
+  const requestAdapter = async (): Promise<unknown> => {
+    const adapter = (await gpu.requestAdapter())!;
+    const { features, limits } = adapter;
+    return { features, limits, requestDevice: (wanted: GPUDeviceDescriptor) => requestDevice(adapter, wanted) };
+  };
+  return { instance: gpu, requestAdapter } as unknown as GPU;
+}
+
 /** What a device was asked to make. */
 export interface Made {
   pipelines: number;

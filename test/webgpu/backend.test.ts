@@ -19,7 +19,7 @@ const reason = await whyNot();
 if (reason) console.log(`the WebGPU backend is not tested: ${reason}`);
 
 /** Said, so that nothing that measuring makes is counted here. */
-const ways: Ways = { products: 'blocks' };
+const ways: Ways = { products: 'blocks', halves: 'bits', sums: 'memory' };
 
 type Inputs = Readonly<Record<string, readonly [DataType, ...(number | string)[]]>>;
 

@@ -46,7 +46,7 @@ const cases = {
 
 describe.skipIf(reason !== undefined)('products', () => {
   for (const products of ['blocks', 'tiles'] as const) {
-    const backend = nodeWebgpuBackend({ ways: { products } });
+    const backend = nodeWebgpuBackend({ ways: { products, sums: 'memory' } });
     test.each(Object.entries(cases))(`%s by ${products}`, async (_, { inputs, build }) => {
       const b = newBuilder();
       const values = inputs.map((dims, i) => new Value(`x${i}`, tensorType('float32', dims)));

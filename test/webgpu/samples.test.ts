@@ -36,6 +36,6 @@ describe.skipIf(reason !== undefined)('samples', () => {
     await expectAsReference(sample, whole, true);
   });
   const limits = { maxStorageBufferBindingSize: 256, maxBufferSize: 2 ** 20 };
-  const narrow = webgpuBackend({ gpu: changedGpu({ limits }), ways: { products: 'tiles' } });
+  const narrow = webgpuBackend({ gpu: changedGpu({ limits }), ways: { products: 'tiles', halves: 'bits', sums: 'memory' } });
   test.each(rows.filter((_, i) => i % 3 === 0))('%s with bindings of 256 bytes', (_, sample) => expectAsReference(sample, narrow));
 });

@@ -12,18 +12,18 @@ import { scaled } from './scaled.ts';
 export type Claim = (step: Step, draft: Draft) => Promise<readonly Step[] | string | undefined>;
 
 /** The first that takes a product has it. */
-const claims: readonly Claim[] = [integers, halves, scaled];
+const all: readonly Claim[] = [integers, halves, scaled];
 
-/** The same plan with products claimed; the others of these kinds say why they are not. */
-export async function claimProducts(plan: Plan, backend: Backend): Promise<Plan> {
+/** The same plan with products claimed by those that a backend has; the others of these kinds say why they are not. */
+export async function claimProducts(plan: Plan, backend: Backend, claims = all): Promise<Plan> {
   const draft = new Draft(plan, backend);
   const steps: Step[] = [];
   for (const step of plan.steps)
-    steps.push(...(step.kernel.kind === 'matmul' || step.kernel.kind === 'conv' ? await claimed(step, draft) : [step]));
+    steps.push(...(step.kernel.kind === 'matmul' || step.kernel.kind === 'conv' ? await claimed(step, draft, claims) : [step]));
   return withoutUnread({ ...plan, buffers: draft.buffers, steps });
 }
 
-async function claimed(step: Step, draft: Draft): Promise<readonly Step[]> {
+async function claimed(step: Step, draft: Draft, claims: readonly Claim[]): Promise<readonly Step[]> {
   const reasons: string[] = [];
   for (const claim of claims) {
     const found = await claim(step, draft);

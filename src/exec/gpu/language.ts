@@ -70,7 +70,9 @@ export interface Language {
   readonly barrier: string;
   /** The head of a loop over `name` from `from` below `to`. */
   loop(name: string, from: string, to: string, step: string): string;
-  /** The head of a loop that halves `name` from `from` on while it is above 0. */
-  halving(name: string, from: string): string;
+  /** The head of a loop that halves `name` from `from` on while it is at least `least`, which is above 0. */
+  halving(name: string, from: string, least: string): string;
+  /** Where invocations of a subgroup see each other's scalars: how many they are, and the scalar of the one whose number differs by `xor`. */
+  readonly subgroup?: { readonly size: string; other(text: string, xor: string): string } | undefined;
   print(module: Module): string;
 }

@@ -5,6 +5,8 @@ import type { TypedArray } from '../../ir/tensor.ts';
 import { resident } from '../../ir/tensor.ts';
 import { elementsOf, memoryLength } from '../../kernels/memory.ts';
 import type { Backend, Bound, Executable } from '../backend.ts';
+import { halves } from '../claims/halves.ts';
+import { claimProducts } from '../claims/index.ts';
 import { isJoined, joinedBy, joinSteps } from '../gpu/joined.ts';
 import { type Program, programOf } from '../gpu/kernels/index.ts';
 import { type Placement, placeSteps, touchedBy } from '../gpu/placement.ts';
@@ -17,7 +19,6 @@ import { type Range, Segments, upload } from './memory.ts';
 import { chooseWays, describeDevice, questionsOf } from './probe.ts';
 import { recovering } from './recovery.ts';
 import type { Ways } from './ways.ts';
-import { wgsl } from './wgsl.ts';
 
 export interface WebGpuOptions {
   /** The device to run on; one of the default adapter otherwise. It stays the caller's. */
@@ -56,7 +57,7 @@ export function webgpuBackend({ device, gpu = pageGpu, memory, ways, onNotice = 
     }
     return open();
   };
-  return {
+  const backend: Backend = {
     name: 'webgpu',
     async available() {
       const found = await find();
@@ -71,12 +72,18 @@ export function webgpuBackend({ device, gpu = pageGpu, memory, ways, onNotice = 
       const { reasons, plan: placed } = placeSteps(plan, step => lackOf(found, writtenOn(found, plan.buffers, step)));
       return { plan: placed, reasons };
     },
+    async claim(plan) {
+      const on = await open();
+      await chooseWays(on, questionsOf(plan));
+      return on.ways.halves === 'bits' ? plan : claimProducts(plan, backend, [halves]);
+    },
   };
+  return backend;
 }
 
 /** What of a step the device cannot do. */
 function lackOf(device: Device, written: Written): string | undefined {
-  const program = programOf(written, wgsl);
+  const program = programOf(written, device.language);
   if (typeof program === 'string') return `WGSL lacks ${program}`;
   const most = device.gpu.limits.maxStorageBuffersPerShaderStage;
   const bound = Math.max(...program.flatMap(way => way.passes.map(p => p.slots.reduce((n, s) => n + s.parts, 0))));
@@ -124,10 +131,10 @@ function programsOf(device: Device, { plan, reasons }: Placement): Pick<Compiled
       const written = writtenOn(device, plan.buffers, joinSteps(step, map), joinedBy(step, map));
       if (lackOf(device, written) === undefined) {
         joined.add(i);
-        return programOf(written, wgsl) as Program;
+        return programOf(written, device.language) as Program;
       }
     }
-    return programOf(writtenOn(device, plan.buffers, step), wgsl) as Program;
+    return programOf(writtenOn(device, plan.buffers, step), device.language) as Program;
   });
   return { programs, joined };
 }

@@ -13,7 +13,7 @@ import { type Device, type Pipeline, usage } from './device.ts';
 import { alignment, type Range, Segments, write } from './memory.ts';
 import { type Dispatch, outputsOf, Runner, stagedLength, statusLength } from './runner.ts';
 import type { Ways } from './ways.ts';
-import { statusWords, wgsl } from './wgsl.ts';
+import { statusWords } from './wgsl.ts';
 
 /** A plan on a device before its sizes are bound. */
 export interface Compiled {
@@ -124,7 +124,7 @@ async function inParts(compiled: Compiled, plan: BoundPlan): Promise<Compiled> {
     const map = compiled.joined.has(i) ? placement.plan.steps[i + 1]! : undefined;
     const whole = map ? joinSteps(step, map) : step;
     if (!programs[i] || ![...whole.inputs, ...whole.outputs].some(v => v && isLarge[v.buffer])) continue;
-    const program = programOf(writtenOn(device, plan.buffers, whole, map && joinedBy(step, map)), wgsl) as Program;
+    const program = programOf(writtenOn(device, plan.buffers, whole, map && joinedBy(step, map)), device.language) as Program;
     programs[i] = program;
     pipelines[i] = await Promise.all(program.map(way => Promise.all(way.passes.map(pass => device.pipeline(pass)))));
   }

@@ -1,7 +1,9 @@
 // A WebGPU device as the backend uses it: opened with all that its adapter allows, with one pipeline for each text of a shader.
 import { fail } from '../../errors.ts';
+import type { Language } from '../gpu/language.ts';
 import type { Pass } from '../gpu/writer.ts';
 import { likelyWays, type Measured, type Question, type Ways } from './ways.ts';
+import { wgslOf } from './wgsl.ts';
 
 // The standard's numbers; the objects that name them exist only where WebGPU does.
 export const usage = { mapRead: 0x1, copySource: 0x4, copyTarget: 0x8, uniform: 0x40, storage: 0x80, queryResolve: 0x200 };
@@ -22,7 +24,7 @@ export const pageGpu: LoadGpu = async () =>
 const wanted = ['maxStorageBuffersPerShaderStage', 'maxStorageBufferBindingSize', 'maxBufferSize'] as const;
 
 /** Features that are asked for where the adapter has them. */
-const useful = ['timestamp-query'] as const;
+const useful = ['timestamp-query', 'shader-f16', 'subgroups'] as const;
 
 export async function openDevice(load: LoadGpu, ways?: Partial<Ways>): Promise<Device | string> {
   const gpu = await load();
@@ -70,6 +72,11 @@ export class Device {
     gpu.addEventListener('uncapturederror', e => {
       this.#defect ??= (e as GPUUncapturedErrorEvent).error.message;
     });
+  }
+
+  /** The language that kernels for it are written in. */
+  get language(): Language {
+    return wgslOf(this.ways);
   }
 
   /** Bytes that one binding holds; all places in memory are multiples of 256. */

@@ -77,15 +77,15 @@ export class Segments {
 /** Bytes that are written at once, so that a large weight never lies in memory whole. */
 const chunk = 2 ** 24;
 
-/** Put a tensor's elements where kernels read them. */
-export async function upload(device: Device, tensor: Tensor, to: readonly Range[]): Promise<void> {
+/** Put a tensor's elements where kernels read them, at most `piece` bytes at once, a multiple of 4. */
+export async function upload(device: Device, tensor: Tensor, to: readonly Range[], piece = chunk): Promise<void> {
   const { content } = tensor;
   if (elementTypes[tensor.type].bits < 8 || content instanceof Uint8Array || !('read' in content)) {
     write(device, to, bytesOf(elementsOf(await resident(tensor)) as TypedArray));
     return;
   }
   const stored: Stored = content;
-  for (let at = 0; at < stored.length; at += chunk) write(device, to, await stored.read(at, Math.min(chunk, stored.length - at)), at);
+  for (let at = 0; at < stored.length; at += piece) write(device, to, await stored.read(at, Math.min(piece, stored.length - at)), at);
 }
 
 /** Put bytes into memory, from byte `from` of the ranges on, which is a multiple of 4. */

@@ -1,16 +1,17 @@
 // Measures which way of several a device takes least time for: small plans, by the very kernels that models run, timed by the device's
 // own clock. A question is asked once on a device, when the first plan comes that the answer matters to.
+import { bytesOf } from '../../ir/tensor.ts';
 import { memoryLength } from '../../kernels/memory.ts';
-import { wholeView } from '../../kernels/views.ts';
 import { bindPlan } from '../bind.ts';
 import { type Program, programOf } from '../gpu/kernels/index.ts';
 import type { Plan } from '../plan.ts';
 import { dispatchOf, planStep, writtenOn } from './bound.ts';
 import { type Device, type Pipeline, usage } from './device.ts';
-import { Segments } from './memory.ts';
+import { type Range, Segments, write } from './memory.ts';
 import type { Dispatch } from './runner.ts';
-import { answered, fastestOf, type Measured, possible, type Question } from './ways.ts';
-import { statusWords, wgsl } from './wgsl.ts';
+import { examples, plans } from './trials.ts';
+import { answered, fastestOf, type Measured, possible, type Question, type Ways } from './ways.ts';
+import { statusWords, wgslOf } from './wgsl.ts';
 
 /** Work of one way at one size, and how often it is done. */
 export interface Trial {
@@ -38,8 +39,17 @@ export async function chooseWays(device: Device, questions: readonly Question[],
 }
 
 /** Questions whose answers matter to a plan. */
-export const questionsOf = (plan: Plan): readonly Question[] =>
-  plan.steps.some(s => s.kernel.kind === 'matmul' || s.kernel.kind === 'conv') ? ['products'] : [];
+export function questionsOf({ steps, buffers }: Plan): readonly Question[] {
+  const hasProducts = steps.some(s => s.kernel.kind === 'matmul' || s.kernel.kind === 'conv');
+  const hasHalves = hasProducts && buffers.some(b => b.type === 'float16');
+  // Of products, those of few rows or columns are such sums.
+  const hasSums = hasProducts || steps.some(s => s.kernel.kind === 'reduce' || s.kernel.kind === 'argreduce');
+  return [
+    ...(hasProducts ? (['products'] as const) : []),
+    ...(hasHalves ? (['halves'] as const) : []),
+    ...(hasSums ? (['sums'] as const) : []),
+  ];
+}
 
 /** The device and its ways, for people: milliseconds where they were measured. */
 export async function describeDevice(device: Device): Promise<string> {
@@ -52,29 +62,40 @@ export async function describeDevice(device: Device): Promise<string> {
   return [[vendor, architecture, description].filter(Boolean).join(' '), ...(await Promise.all(ways))].filter(Boolean).join('; ');
 }
 
-/** What is timed for each question, at a size. Sizes are data of kernels, so that pipelines serve all of them. */
-const plans: { readonly [Q in Question]: (size: number) => Plan } = { products };
+async function isExact(device: Device, question: Question, way: string): Promise<boolean> {
+  const example = examples[question]?.();
+  if (!example) return true;
+  const { plan, given, result } = example;
+  const bound = await bindWay(device, answered(device.ways, question, way), way, plan);
+  if (!bound) return false;
+  const [x, y] = bound.places as readonly [Range, Range];
+  const staging = device.gpu.createBuffer({ size: y.size, usage: usage.mapRead | usage.copyTarget });
+  write(device, [x], bytesOf(given));
+  const encoder = device.gpu.createCommandEncoder();
+  const pass = encoder.beginComputePass();
+  encode(pass, bound.dispatches);
+  pass.end();
+  encoder.copyBufferToBuffer(y.buffer, y.offset, staging, 0, y.size);
+  device.gpu.queue.submit([encoder.finish()]);
+  try {
+    await staging.mapAsync(1);
+    const got = new Float32Array(staging.getMappedRange());
+    return Array.prototype.every.call(result, (n: number, i) => Object.is(n, got[i]));
+  } catch {
+    // The device is lost, which the plan of the model meets too.
+    return false;
+  } finally {
+    staging.destroy();
+    bound.destroy();
+  }
+}
 
-const termsOfProduct = 256;
-
-/** A product with as many rows as columns. */
-function products(n: number): Plan {
-  const [a, b, y] = [
-    wholeView(0, 'float32', [n, termsOfProduct]),
-    wholeView(1, 'float32', [termsOfProduct, n]),
-    wholeView(2, 'float32', [n, n]),
-  ];
-  return {
-    inputs: [{ name: 'a', view: a }],
-    outputs: [{ name: 'y', view: y }],
-    buffers: [
-      { type: 'float32', size: n * termsOfProduct, role: 'input' },
-      { type: 'float32', size: n * termsOfProduct, role: 'constant' },
-      { type: 'float32', size: n * n, role: 'output' },
-    ],
-    steps: [{ kernel: { kind: 'matmul' }, inputs: [a, b], outputs: [y], label: 'probe' }],
-    guards: [],
-  };
+function encode(pass: GPUComputePassEncoder, dispatches: readonly Dispatch[]): void {
+  for (const d of dispatches) {
+    pass.setPipeline(d.pipeline);
+    pass.setBindGroup(0, d.group);
+    pass.dispatchWorkgroups(...d.groups);
+  }
 }
 
 /** Sizes grow until the fastest way takes so many milliseconds: browsers round times to a tenth of one. */
@@ -87,12 +108,16 @@ const rounds = 3;
 
 /** Nothing where there is one way, or no clock. */
 async function measure(device: Device, question: Question, clock: Clock | undefined): Promise<Measured | undefined> {
-  const ways: readonly string[] = possible[question](device.gpu);
-  if (ways.length < 2 || !clock) return undefined;
+  const all: readonly string[] = possible[question](device.gpu);
+  if (all.length < 2 || !clock) return undefined;
+  const exact = await Promise.all(all.map((way, k) => k === 0 || isExact(device, question, way)));
+  const ways = all.filter((_, k) => exact[k]);
   let names: readonly string[] = [];
   let times: readonly number[] | undefined;
   for (let [size, repeats] = [firstSize, 1]; ; size < mostSize ? (size *= 2) : (repeats *= 2)) {
-    const bound = (await Promise.all(ways.map(way => bindWay(device, question, way, size)))).filter(b => b !== undefined);
+    const bound = (
+      await Promise.all(ways.map(way => bindWay(device, answered(device.ways, question, way), way, plans[question](size, way))))
+    ).filter(b => b !== undefined);
     names = bound.map(b => b.way);
     const trials = bound.map(({ way, dispatches }) => ({ way, size, repeats, dispatches }));
     const run = (): ReturnType<Clock> => clock(device, trials);
@@ -117,15 +142,15 @@ async function measure(device: Device, question: Question, clock: Clock | undefi
 interface BoundWay {
   readonly way: string;
   readonly dispatches: readonly Dispatch[];
+  /** Where the buffers of its plan are. */
+  readonly places: readonly Range[];
   destroy(): void;
 }
 
 /** Nothing where the device does not compile it. */
-async function bindWay(device: Device, question: Question, way: string, size: number): Promise<BoundWay | undefined> {
-  const plan = plans[question](size);
+async function bindWay(device: Device, ways: Ways, way: string, plan: Plan): Promise<BoundWay | undefined> {
   const bound = bindPlan(plan, new Map(), {});
-  const ways = answered(device.ways, question, way);
-  const programs = plan.steps.map(step => programOf(writtenOn(device, plan.buffers, step, undefined, ways), wgsl) as Program);
+  const programs = plan.steps.map(step => programOf(writtenOn(device, plan.buffers, step, undefined, ways), wgslOf(ways)) as Program);
   let pipelines: (readonly (readonly Pipeline[])[])[];
   try {
     pipelines = await Promise.all(
@@ -136,7 +161,10 @@ async function bindWay(device: Device, question: Question, way: string, size: nu
     return undefined;
   }
   // What is never written lies apart: one buffer is not bound both ways in a pass.
-  const [data, constants] = [new Segments(device, usage.storage), new Segments(device, usage.storage)];
+  const [data, constants] = [usage.storage | usage.copySource | usage.copyTarget, usage.storage].map(u => new Segments(device, u)) as [
+    Segments,
+    Segments,
+  ];
   const facts = new Segments(device, usage.storage | usage.uniform | usage.copyTarget);
   const all = [data, constants, facts];
   const planned = bound.steps.flatMap((step, i) => planStep({ device, programs, pipelines }, step, i, facts));
@@ -146,6 +174,7 @@ async function bindWay(device: Device, question: Question, way: string, size: nu
   return {
     way,
     dispatches: planned.map(p => dispatchOf(device, p, buffer => [places[buffer]!()], status(), status())),
+    places: places.map(place => place()),
     destroy() {
       for (const segments of all) segments.destroy();
     },
@@ -171,12 +200,7 @@ const timestamps: Clock = async ({ gpu }, trials) => {
     const pass = encoder.beginComputePass({
       timestampWrites: { querySet, beginningOfPassWriteIndex: 2 * i, endOfPassWriteIndex: 2 * i + 1 },
     });
-    for (let n = 0; n < repeats; n++)
-      for (const d of dispatches) {
-        pass.setPipeline(d.pipeline);
-        pass.setBindGroup(0, d.group);
-        pass.dispatchWorkgroups(...d.groups);
-      }
+    for (let n = 0; n < repeats; n++) encode(pass, dispatches);
     pass.end();
   }
   encoder.resolveQuerySet(querySet, 0, count, resolved, 0);

@@ -6,11 +6,15 @@ import type { DataType } from '../../ir/types.ts';
 import { elementTypes } from '../../ir/types.ts';
 import { type SmallFloat, smallFloats } from '../../kernels/small-types.ts';
 import { computeType } from '../../kernels/storage.ts';
-import { type Language, type Module, type Slot, workgroupSize } from '../gpu/language.ts';
+import { type Language, type Slot as Memory, type Module, workgroupSize } from '../gpu/language.ts';
+import type { Ways } from './ways.ts';
+
+/** A slot, and whether it is bound as an array of f16. */
+type Slot = Memory & { readonly isHalf?: boolean };
 
 const typeName = (type: Parameters<typeof wgslType>[0] | 'index'): string => (type === 'index' ? 'i32' : wgslType(type)!);
 
-export const wgsl: Language = {
+const words: Omit<Language, 'print' | 'subgroup'> = {
   name: 'WGSL',
   has: type => wgslType(type) !== undefined,
   parameter: at => `p${at}`,
@@ -44,19 +48,34 @@ export const wgsl: Language = {
   },
   barrier: 'workgroupBarrier();',
   loop: (name, from, to, step) => `for (var ${name}: i32 = ${from}; ${name} < ${to}; ${name} += ${step}) {`,
-  halving: (name, from) => `for (var ${name}: i32 = ${from}; ${name} > 0; ${name} = ${name} / 2) {`,
-  print,
+  halving: (name, from, least) => `for (var ${name}: i32 = ${from}; ${name} >= ${least}; ${name} = ${name} / 2) {`,
 };
 
-function print({ slots, shared, parameters, body }: Module): string {
+/** What of a device's ways its text says. */
+type Dialect = Pick<Ways, 'halves' | 'sums'>;
+
+export const wgslOf = (dialect: Dialect): Language => ({
+  ...words,
+  print: module => print(module, dialect),
+  subgroup:
+    dialect.sums === 'subgroups'
+      ? { size: `i32(${laneCount})`, other: (text, xor) => `subgroupShuffleXor(${text}, u32(${xor}))` }
+      : undefined,
+});
+
+const laneCount = 'lanes';
+
+function print({ slots: all, shared, parameters, body }: Module, dialect: Dialect): string {
+  const slots = dialect.halves === 'f16' ? all.map(slot => ({ ...slot, isHalf: isHalf(slot, body) })) : all;
   const pieces = slots.flatMap(piecesOf);
   const bindings = pieces.map((slot, i) => {
     const access = slot.isConstant ? 'read' : 'read_write';
     return `@group(0) @binding(${i + 1}) var<storage, ${access}> ${slot.name}: array<${wordType(slot)}>;`;
   });
+  const usesLanes = body.some(line => line.includes('subgroup'));
   const memory = shared.map(s => `var<workgroup> ${s.name}: array<${typeName(s.type)}, ${s.length}>;`);
   const main = `@compute @workgroup_size(${workgroupSize})
-fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) many: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) many: vec3<u32>, @builtin(local_invocation_index) local: u32${usesLanes ? `, @builtin(subgroup_size) ${laneCount}: u32` : ''}) {
 let group = i32(id.x + id.y * many.x);
 let lane = i32(local);
 ${Array.from({ length: parameters }, (_, at) => `let p${at} = ${inMemory(`p${at}`)};`).join('\n')}
@@ -67,11 +86,12 @@ ${body.join('\n')}
     `@group(0) @binding(0) var<uniform> p: array<vec4<i32>, ${Math.max(1, Math.ceil(parameters / 4))}>;`,
     ...bindings,
     ...memory,
-    ...accessors(slots, main),
+    ...accessors(slots, main, dialect),
     ...(main.includes('report(') ? [reportText] : []),
     ...indexFunctions.flatMap(([name, text]) => (main.includes(`${name}(`) ? [text] : [])),
   ].join('\n');
-  return `${wgslDeclarations(own + main)}${own}\n${main}`;
+  const text = `${wgslDeclarations(own + main)}${own}\n${main}`;
+  return `${/\bf16\b/.test(text) ? 'enable f16;\n' : ''}${usesLanes ? 'enable subgroups;\n' : ''}${text}`;
 }
 
 /** Where the parameter of a name is, for what stands outside of the kernel; inside they are read once, for not every compiler does that. */
@@ -82,26 +102,33 @@ function inMemory(name: string): string {
 
 const isAtomic = (slot: Slot): boolean => slot.isAtomic || (slot.isWritten && slot.bits < 32);
 
-const wordType = (slot: Slot): string => (slot.bits === 64 ? 'vec2<u32>' : isAtomic(slot) ? 'atomic<u32>' : 'u32');
+/** Whether a kernel does nothing but load elements of float16 from a slot. */
+function isHalf(slot: Slot, body: readonly string[]): boolean {
+  if (slot.bits !== 16 || slot.isWritten || isAtomic(slot)) return false;
+  const loads = body.join('\n').match(new RegExp(`\\bload_${slot.name}_\\w+(?=\\()`, 'g')) ?? [];
+  return loads.every(name => name.endsWith('_float16'));
+}
+
+const wordType = (slot: Slot): string => (slot.isHalf ? 'f16' : slot.bits === 64 ? 'vec2<u32>' : isAtomic(slot) ? 'atomic<u32>' : 'u32');
 
 /** The bindings of a slot. */
 const piecesOf = (slot: Slot): readonly Slot[] =>
   slot.parts === 1 ? [slot] : Array.from({ length: slot.parts }, (_, k) => ({ ...slot, name: `${slot.name}p${k}`, parts: 1 }));
 
 /** Functions that read and write elements, those that the text calls. */
-function accessors(slots: readonly Slot[], text: string): string[] {
+function accessors(slots: readonly Slot[], text: string, dialect: Dialect): string[] {
   const calls = new Set(text.match(/\b(?:load|store)_b\d+_\w+(?=\()/g));
   return [...calls].flatMap(name => {
     const [, verb, slotName, type] = /^(load|store)_(b\d+)_(\w+)$/.exec(name)! as unknown as [string, Verb, string, DataType];
     const slot = slots.find(s => s.name === slotName)!;
-    if (slot.parts === 1) return [accessor(verb, slot, type)];
+    if (slot.parts === 1) return [accessor(verb, slot, type, dialect)];
     const partLength = inMemory(slot.partLength);
     const places = Array.from({ length: slot.parts }, (_, k) => {
       const call = `${verb}_${slot.name}p${k}_${type}(i - ${k} * ${partLength}${verb === 'store' ? ', v' : ''});`;
       const inside = k === slot.parts - 1 ? '' : `if (i < ${k + 1} * ${partLength}) `;
       return verb === 'load' ? `${inside}{ return ${call} }` : `${inside}{ ${call} return; }`;
     });
-    return [...piecesOf(slot).map(piece => accessor(verb, piece, type)), `${headOf(verb, slot, type)} { ${places.join(' ')} }`];
+    return [...piecesOf(slot).map(piece => accessor(verb, piece, type, dialect)), `${headOf(verb, slot, type)} { ${places.join(' ')} }`];
   });
 }
 
@@ -112,16 +139,24 @@ function headOf(verb: Verb, slot: Slot, type: DataType): string {
   return `fn ${verb}_${slot.name}_${type}(i: i32${verb === 'store' ? `, v: ${scalar})` : `) -> ${scalar}`}`;
 }
 
-const accessor = (verb: Verb, slot: Slot, type: DataType): string =>
-  `${headOf(verb, slot, type)} { ${verb === 'load' ? loadText(slot, type) : storeText(slot, type)} }`;
+const accessor = (verb: Verb, slot: Slot, type: DataType, dialect: Dialect): string =>
+  `${headOf(verb, slot, type)} { ${verb === 'load' ? loadText(slot, type, dialect) : storeText(slot, type)} }`;
 
-function loadText(slot: Slot, type: DataType): string {
+function loadText(slot: Slot, type: DataType, { halves }: Dialect): string {
+  if (slot.isHalf) return `return f32(${slot.name}[i]);`;
   if (slot.bits === 64) return `return ${slot.name}[i];`;
   const word = (at: string): string => (isAtomic(slot) ? `atomicLoad(&${slot.name}[${at}])` : `${slot.name}[${at}]`);
   if (slot.bits === 32) return `return ${decodeText(type, word('i'))};`;
   const [shift, mask] = laneOf(slot);
+  if (type === 'float16' && halves !== 'bits') return `return ${halfText[halves](word(`u32(i) >> ${shift}u`), `u32(i) & ${mask}u`)};`;
   return `let w = (${word(`u32(i) >> ${shift}u`)} >> ((u32(i) & ${mask}u) * ${slot.bits}u)) & ${2 ** slot.bits - 1}u; return ${decodeText(type, 'w')};`;
 }
+
+/** The half of a word, as float32. */
+const halfText: Readonly<Record<Exclude<Ways['halves'], 'bits'>, (word: string, lane: string) => string>> = {
+  unpacked: (word, lane) => `unpack2x16float(${word})[${lane}]`,
+  f16: (word, lane) => `f32(bitcast<vec2<f16>>(${word})[${lane}])`,
+};
 
 /** Elements below 32 bits share a word with others, whose bits stay. */
 function storeText(slot: Slot, type: DataType): string {

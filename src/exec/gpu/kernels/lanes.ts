@@ -49,10 +49,11 @@ export function sharedResults(w: Writer, sharing: Sharing, { parts, start, terms
     const take = terms(at);
     w.loop(w.parameter('terms', sharing.length), r => take(r, partial), { from: own, by: many });
   });
+  const near = joinNear(w, { parts, partial, join, many, laneStep });
   const memory = parts.map(type => w.shared(type, workgroupSize));
   for (const [k, name] of memory.entries()) w.emit(`${name}[lane] = ${partial[k]};`);
   const half = w.name();
-  w.emit(w.language.halving(half, `${many} / 2`));
+  w.emit(w.language.halving(half, `${many} / 2`, near));
   w.emit(w.language.barrier);
   w.if(`${own} < ${half}`, () => {
     const other = memory.map((name, k) => w.let(parts[k]!, `${name}[lane + ${half} * ${laneStep}]`));
@@ -62,4 +63,29 @@ export function sharedResults(w: Writer, sharing: Sharing, { parts, start, terms
   w.emit('}');
   w.if(`${isOne} == 1 && ${own} == 0`, () => end(at, partial));
   return w.finish(s => Math.ceil(sharing.count(s) / others(s)));
+}
+
+interface Near extends Pick<Partial, 'parts' | 'join'> {
+  readonly partial: readonly string[];
+  readonly many: string;
+  readonly laneStep: string;
+}
+
+/**
+ * Where neighbours share a result, those of a subgroup join what they have without memory or barriers. Gives how many have the same then:
+ * 1 where they stand apart, or the language knows no subgroups.
+ */
+function joinNear(w: Writer, { parts, partial, join, many, laneStep }: Near): string {
+  const { subgroup, choose } = w.language;
+  if (!subgroup) return '1';
+  const size = w.let('index', subgroup.size);
+  const near = w.let('index', choose(`${laneStep} == 1`, choose(`${many} < ${size}`, many, size), '1'));
+  const by = w.name();
+  w.emit(w.language.halving(by, `${near} / 2`, '1'));
+  join(
+    partial,
+    partial.map((name, k) => w.let(parts[k]!, subgroup.other(name, by))),
+  );
+  w.emit('}');
+  return near;
 }
