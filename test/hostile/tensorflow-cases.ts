@@ -258,7 +258,7 @@ const functions: Case[] = [
     'T03',
     'functions that each call the next one ten times',
     () => calling(...chain(12, 10, 'late')),
-    [error('E1009', `calls of functions come to more than ${8192 + 16 * 123} nodes`, 'library.function[11].node[8]', 'late')],
+    [error('E1009', `calls of functions come to more than ${4096 + 16 * 123} nodes`, 'library.function[11].node[8]', 'late')],
     limit,
   ),
   graph('T03', 'two functions of one name', () => calling(...chain(1, 1), fn('f0', ['a'], { r: 'a' })), [

@@ -39,7 +39,7 @@ export interface TranslateOptions {
 
 /** What functions may come to, unless a limit says it: nodes for each that is stored, and some for any file. */
 const growth = 16;
-const leastNodes = 8192;
+const leastNodes = 4096;
 
 /**
  * The model, in the newest opset.
