@@ -76,7 +76,12 @@ export const reductions = {
   ReduceProd: reduction('prod'),
   ReduceMax: reduction('max'),
   ReduceMin: reduction('min'),
-  ReduceMean: body((x, at, b) => b.Div(b.ReduceSum(x, at), b.count(x, at.axes))),
+  ReduceMean: body((x, at, b) => {
+    const sum = b.ReduceSum(x, at);
+    const mean = b.Div(sum, b.count(x, at.axes));
+    // A count that only the run knows has an axis, which a scalar does not get.
+    return sum.shape?.length === 0 && mean.shape?.length === 1 ? b.Squeeze(mean, [0]) : mean;
+  }),
   ReduceL1: body((x, at, b) => b.ReduceSum(b.Abs(x), at)),
   ReduceL2: body((x, at, b) => {
     const squares = b.ReduceSum(b.Mul(x, x), at);
