@@ -13,6 +13,8 @@ struct Clamp;
 class Following;
 
 constexpr int64_t channel_block = 16;
+/** Taps of a window along an axis; src/exec/blocks.ts has the same. */
+constexpr int64_t longest_window = 64;
 
 /** Whether a convolution of these writes blocks. */
 inline bool is_blocked(const View& w, const View& y) { return y.shape.size() == w.shape.size() + 1; }

@@ -182,8 +182,9 @@ void check_blocked(const Conv& c, const Step& s) {
   require_small(c.strides, 1);
   require_small(c.dilations, 1);
   require_small(c.pads, -small);
+  for (size_t axis : {2, 3}) require(w.shape[axis] > 0 && w.shape[axis] <= longest_window, "conv: windows of blocks are too short or too long");
   const Dims ones{1, 1};
-  require(!c.winograd || (c.group == 1 && w.shape[2] == 3 && w.shape[3] == 3 && c.strides == ones && c.dilations == ones), "conv: not of the form that was asked for");
+  require(!c.winograd || (c.group == 1 && w.shape[1] >= channel_block && w.shape[2] == 3 && w.shape[3] == 3 && c.strides == ones && c.dilations == ones), "conv: not of the form that was asked for");
   if (s.inputs.size() < 3 || !s.inputs[2]) return;
   require(s.inputs[2]->type == y.type && s.inputs[2]->shape == Dims{w.shape[0]}, "conv: the bias does not match");
 }

@@ -45,12 +45,16 @@ const isImage = (v: View, plan: Plan): boolean =>
 /** Fewer outputs would leave most of their block empty. */
 const leastOutputs = 8;
 
+/** Beside the borders of longer windows every output would have taps of its own. native/cpu/blocked.h has the same. */
+const longestWindow = 64;
+
 /** Whether a convolution has a form for blocks: of two axes, with constant weights, without groups or of each channel for itself. */
 function isFit({ kernel, inputs: [x, w], outputs: [y] }: Step, plan: Plan): boolean {
   if (kernel.kind !== 'conv' || !x || !w || x.type !== 'float32' || !isImage(y!, plan) || channelsOf(y!)! < leastOutputs) return false;
   const { role, type } = plan.buffers[w.buffer]!;
   const isSingle = kernel.group > 1 && w.shape[1] === 1 && w.shape[0] === kernel.group;
-  return role === 'constant' && type === 'float32' && channelsOf(x) !== undefined && (kernel.group === 1 || isSingle);
+  const isShort = w.shape.slice(2).every(taps => typeof taps === 'number' && taps > 0 && taps <= longestWindow);
+  return isShort && role === 'constant' && type === 'float32' && channelsOf(x) !== undefined && (kernel.group === 1 || isSingle);
 }
 
 /** Images that come to lie in blocks, by their buffers. */

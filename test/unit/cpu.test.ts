@@ -53,6 +53,16 @@ function unitsBetween(value: number, exact: number): number {
   return Math.abs(value - exact) / unit;
 }
 
+/** Numbers without a pattern that a wrong place could repeat. */
+const noise = (dims: readonly number[], seed = 1, size = 1): Tensor => {
+  let state = seed;
+  const next = (): number => {
+    state = (state * 1103515245 + 12345) % 2147483648;
+    return (state / 1073741824 - 1) * size;
+  };
+  return new Tensor('float32', Float32Array.from({ length: dims.reduce((n, d) => n * d, 1) }, next), dims);
+};
+
 const constantOf = (b: Builder, t: Tensor): Value => b.constant(t.data as Float32Array, 'float32', t.dims, 'w');
 
 /** Floats around every power of two that small types come near, their halves, and what is no number. */
@@ -140,15 +150,6 @@ describe.skipIf(typeof addon === 'string')('phrases', () => {
 });
 
 describe.skipIf(typeof addon === 'string')('channels in blocks', () => {
-  /** Numbers without a pattern that a wrong place could repeat. */
-  const noise = (dims: readonly number[], seed = 1, size = 1): Tensor => {
-    let state = seed;
-    const next = (): number => {
-      state = (state * 1103515245 + 12345) % 2147483648;
-      return (state / 1073741824 - 1) * size;
-    };
-    return new Tensor('float32', Float32Array.from({ length: dims.reduce((n, d) => n * d, 1) }, next), dims);
-  };
   const stepsInBlocks = async (plan: Plan): Promise<string[]> =>
     (await cpuBackend().placement!(plan)).plan.steps.filter(s => s.outputs[0]!.shape.length === 5).map(s => s.kernel.kind);
 
@@ -210,6 +211,14 @@ describe.skipIf(typeof addon === 'string')('channels in blocks', () => {
       [
         { m: 16, k: [1, 1], pads: [40, 60, 40, 60] },
         { m: 16, k: [1, 3], pads: [0, 1, 0, 1] },
+      ],
+    ],
+    [
+      'a window that is nearly as long as may be',
+      [1, 16, 5, 70],
+      [
+        { m: 16, k: [1, 63], pads: [0, 31, 0, 31] },
+        { m: 16, single: true, k: [3, 63], pads: [1, 31, 1, 31] },
       ],
     ],
     ['negative pads', [1, 16, 12, 12], [{ m: 16, pads: [-1, 1, 1, -2] }, { m: 16 }]],
@@ -753,6 +762,38 @@ describe.skipIf(typeof addon === 'string')('the native check', () => {
   test.each(Object.keys(spoilt))('refuses %s', async name => {
     const [code, spoil] = spoilt[name]!;
     await expect(bound1(spoil(soundPlan()))).rejects.toMatchObject({ code });
+  });
+  test.each([
+    ['takes Winograd of a whole block of channels', true, 16, [3, 3], true],
+    ['refuses Winograd of fewer channels', false, 3, [3, 3], true],
+    ['refuses Winograd of other windows', false, 16, [1, 3], true],
+    ['takes a window of 64', true, 16, [1, 64], false],
+    ['refuses a longer window of blocks', false, 16, [1, 65], false],
+    ['refuses a window of nothing', false, 16, [0, 3], false],
+  ] as const)('%s', async (_, isSound, channels, taps, winograd) => {
+    const [x, w, y] = [
+      wholeView(0, 'float32', [1, channels, 4, 4]),
+      wholeView(1, 'float32', [16, channels, ...taps]),
+      wholeView(2, 'float32', [1, 1, 4, 4, 16]),
+    ];
+    const weights = new Tensor('float32', new Float32Array(16 * channels * taps[0] * taps[1]), [...w.shape] as number[]);
+    const kernel = { kind: 'conv', strides: [1, 1], dilations: [1, 1], pads: [1, 1], group: 1, ...(winograd && { winograd }) } as const;
+    const plan: Plan = {
+      inputs: [{ name: 'x', view: x }],
+      outputs: [{ name: 'y', view: y }],
+      buffers: [
+        { type: 'float32', size: channels * 16, role: 'input' },
+        { type: 'float32', size: weights.size, role: 'constant', tensor: weights },
+        { type: 'float32', size: 256, role: 'output' },
+      ],
+      steps: [{ kernel, inputs: [x, w], outputs: [y], label: 'conv' }],
+      guards: [],
+    };
+    const binding = cpuBackend()
+      .compile(plan)
+      .then(executable => executable.bind(new Map()));
+    if (isSound) expect((await (await binding).run([noise([1, channels, 4, 4])]))[0]!.dims).toEqual([1, 1, 4, 4, 16]);
+    else await expect(binding).rejects.toMatchObject({ code: 'E3008' });
   });
   test('a run that is stopped says why', async () => {
     const bound = await bound1(soundPlan());
