@@ -242,7 +242,8 @@ export function fuseMaps(plan: Plan): Plan {
       dead.add(before);
       const joined = join(before, step, i);
       step = once(joined);
-      for (const v of joined.inputs) if (v && !step.inputs.includes(v)) reads.set(v.buffer, reads.get(v.buffer)! - 1);
+      for (const v of joined.inputs) if (v) reads.set(v.buffer, reads.get(v.buffer)! - 1);
+      for (const v of step.inputs) if (v) reads.set(v.buffer, reads.get(v.buffer)! + 1);
       i = -1;
     }
     for (const v of step.outputs) writer.set(v.buffer, step);

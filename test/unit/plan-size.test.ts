@@ -63,6 +63,17 @@ test('a chain of maps is joined to steps of bounded length', () => {
   expect(steps.length).toBeLessThan(40);
 });
 
+test('what a map reads more than once joins it, where nothing else reads it', () => {
+  const stepsOf = (alsoRead: boolean): number => {
+    const b = newBuilder();
+    const shifted = b.Add(x, x);
+    const outputs = [{ name: 'y', value: b.Mul(shifted, b.Sigmoid(shifted)) }];
+    if (alsoRead) outputs.push({ name: 'z', value: b.Transpose(shifted, [1, 0]) });
+    return compilePlan(new Graph('g', { inputs: [x], outputs, nodes: b.nodes })).steps.filter(s => s.kernel.kind === 'map').length;
+  };
+  expect([stepsOf(false), stepsOf(true)]).toEqual([1, 2]);
+});
+
 describe('memory of temporaries', () => {
   /** Some values of different sizes, each read at random later on. */
   function plan(seed: number): BoundPlan {
