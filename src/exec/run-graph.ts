@@ -222,7 +222,9 @@ export class GraphRunner {
     if (!stage) {
       stage = compileStage(graph, bindings, this.#settings, this.#nested);
       this.#stages.set(full, stage);
-      void stage.catch(() => this.#stages.delete(full));
+      // What has no plan for types and open sizes like these has none the next time either.
+      const isFinal = (error: unknown): boolean => error instanceof ModelError && error.code === 'E3009';
+      void stage.catch(error => isFinal(error) || this.#stages.delete(full));
     }
     return stage;
   }
