@@ -26,12 +26,9 @@ export async function checkingGpu(onShader: (code: string) => void): Promise<GPU
   // An adapter gives one device.
   const requestDevice = async (adapter: GPUAdapter, wanted: GPUDeviceDescriptor): Promise<GPUDevice> => {
     const device = await adapter.requestDevice(wanted);
-    const { createShaderModule } = device;
-    Object.defineProperty(device, 'createShaderModule', {
-      value: (descriptor: GPUShaderModuleDescriptor) => {
-        onShader(descriptor.code);
-        return createShaderModule.call(device, descriptor);
-      },
+    changeShaders(device, code => {
+      onShader(code);
+      return code;
     });
     return device;
   };
@@ -42,6 +39,14 @@ export async function checkingGpu(onShader: (code: string) => void): Promise<GPU
     return { features, limits, requestDevice: (wanted: GPUDeviceDescriptor) => requestDevice(adapter, wanted) };
   };
   return { instance: gpu, requestAdapter } as unknown as GPU;
+}
+
+/** Compiles other text than it is given. */
+function changeShaders(device: GPUDevice, changed: (code: string) => string): void {
+  const { createShaderModule } = device;
+  Object.defineProperty(device, 'createShaderModule', {
+    value: (descriptor: GPUShaderModuleDescriptor) => createShaderModule.call(device, { ...descriptor, code: changed(descriptor.code) }),
+  });
 }
 
 /** What a device was asked to make. */
@@ -58,13 +63,15 @@ export interface Changes {
   readonly features?: readonly GPUFeatureName[];
   /** Counts what is made. */
   readonly made?: Made;
+  /** Gives the text that is compiled in the place of that of a shader. */
+  readonly shader?: (code: string) => string;
   /** Told of each device. */
   readonly onDevice?: (device: GPUDevice) => void;
 }
 
 /** The machine's WebGPU with devices that are changed so. */
 export const changedGpu =
-  ({ limits = {}, features, made, onDevice }: Changes): LoadGpu =>
+  ({ limits = {}, features, made, shader, onDevice }: Changes): LoadGpu =>
   async () => {
     const gpu = await nodeGpu();
     if (typeof gpu === 'string') return gpu;
@@ -77,6 +84,7 @@ export const changedGpu =
       const said = new Proxy(own, { get: (_, name) => limits[String(name)] ?? own[String(name)] });
       Object.defineProperty(device, 'limits', { value: said });
       if (made) count(device, made);
+      if (shader) changeShaders(device, shader);
       onDevice?.(device);
       return device;
     };

@@ -83,14 +83,8 @@ describe.skipIf(reason !== undefined)('ways of a device', () => {
   });
 
   test('a way that does not compile is not taken', async () => {
-    const onDevice = (device: GPUDevice): void => {
-      const { createShaderModule } = device;
-      Object.defineProperty(device, 'createShaderModule', {
-        value: ({ code }: GPUShaderModuleDescriptor) =>
-          createShaderModule.call(device, { code: code.includes('var<workgroup>') ? code : code.replace('fn main(', 'fn main(,') }),
-      });
-    };
-    const device = await open({ onDevice });
+    const shader = (code: string): string => (code.includes('var<workgroup>') ? code : code.replace('fn main(', 'fn main(,'));
+    const device = await open({ shader });
     await chooseWays(device, ['products'], clockOf({ tiles: 9, blocks: 1 }).clock);
     expect(device.ways.products).toBe('tiles');
   });
