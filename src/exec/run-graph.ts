@@ -116,7 +116,9 @@ export class GraphRunner {
   }
 
   async dispose(): Promise<void> {
-    for (const stage of this.#stages.values()) await (await stage).executable.dispose();
+    // A stage that has no plan holds nothing.
+    for (const made of await Promise.allSettled(this.#stages.values()))
+      if (made.status === 'fulfilled') await made.value.executable.dispose();
     for (const { runner } of this.#inner.values()) await runner.dispose();
     this.#stages.clear();
     this.#inner.clear();
@@ -342,7 +344,9 @@ async function forgetOldest(bound: Map<string, Promise<Bound>>): Promise<void> {
   const [oldest] = bound;
   if (bound.size <= maxBound || !oldest) return;
   bound.delete(oldest[0]);
-  await (await oldest[1]).dispose();
+  // One that could not be made failed in the run that asked for it.
+  const [old] = await Promise.allSettled([oldest[1]]);
+  if (old.status === 'fulfilled') await old.value.dispose();
 }
 
 /** Values of the symbols in the plan's input shapes. */

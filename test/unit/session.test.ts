@@ -164,6 +164,7 @@ describe('sizes', () => {
     const of = (n: number, k: number) => ({ x: new Tensor('float32', new Float32Array(n * k), [n, k]) });
     expect((await s.run(of(2, 3)))['y']!.data).toEqual(BigInt64Array.of(0n, -3n));
     expect((await s.run(of(3, 2)))['y']!.data).toEqual(BigInt64Array.of(0n, -2n, -4n));
+    await expect(s.dispose()).resolves.toBeUndefined();
   });
   test('an input of unknown rank takes the rank it is given', async () => {
     const x = new Value('x', tensorType('float32'));
