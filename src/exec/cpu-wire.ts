@@ -1,11 +1,13 @@
 // The words in which a bound plan goes to the native addon: doubles that hold integers, counts before lists, in the order that
 // native/cpu/parse.cpp reads. Block functions are named in a list beside the words.
 import { type Phrased, phrased } from '../expr/phrases.ts';
+import type { Dim } from '../ir/dims.ts';
 import { arrayFor } from '../ir/tensor.ts';
 import { type DataType, elementTypes } from '../ir/types.ts';
 import type { Kernel, KernelKind, View } from '../kernels/kernel.ts';
 import { encodeElement } from '../kernels/storage.ts';
-import type { BoundPlan, BoundStep } from './bind.ts';
+import { type BoundPlan, Numbers, type PlannedStep, type Sizes } from './bind.ts';
+import type { BufferFacts } from './plan.ts';
 
 export interface EncodedPlan {
   readonly words: Float64Array;
@@ -35,25 +37,79 @@ const reductions = ['sum', 'prod', 'max', 'min'] as const;
 const pools = ['max', 'average', 'lp'] as const;
 const scatters = ['none', 'add', 'mul', 'max', 'min'] as const;
 
+/** A plan whose sizes may be open. */
+interface Open {
+  readonly inputs: readonly { readonly view: View }[];
+  readonly outputs: readonly { readonly view: View }[];
+  readonly buffers: readonly BufferFacts[];
+  readonly steps: readonly PlannedStep[];
+}
+
 /** A bound plan as words. Constants are not part of it. */
-export function encodePlan(plan: BoundPlan): EncodedPlan {
-  const e = new Encoder();
-  e.put(wireVersion, plan.arena);
-  e.each(plan.buffers, b => e.put(elementTypes[b.type].code, b.size, roles.indexOf(b.role), b.offset ?? -1));
-  e.each(plan.inputs, p => e.view(p.view));
-  e.each(plan.outputs, p => e.view(p.view));
-  e.each(plan.steps, s => e.step(s));
-  return { words: Float64Array.from(e.words), names: [...e.names.keys()] };
+export const encodePlan = (plan: BoundPlan): EncodedPlan => new WordsOf(plan).of(plan, new Map());
+
+/** The words of a plan: all but the sizes that binding knows are put down once. */
+export class WordsOf {
+  readonly #names: readonly string[];
+  readonly #words: Float64Array;
+  readonly #numbers = new Numbers();
+  /** Words that are sizes, each by its place among the words and among the numbers. */
+  readonly #open: readonly number[];
+
+  constructor(plan: Open) {
+    const e = new Encoder(this.#numbers);
+    e.put(wireVersion, 0);
+    e.each(plan.buffers, b => {
+      e.put(elementTypes[b.type].code, b.size);
+      e.put(roles.indexOf(b.role), -1);
+    });
+    e.each(plan.inputs, p => e.view(p.view));
+    e.each(plan.outputs, p => e.view(p.view));
+    e.each(plan.steps, s => e.step(s));
+    this.#words = e.taken();
+    this.#open = e.open;
+    this.#names = [...e.names.keys()];
+  }
+
+  /** For the plan as it was bound with these sizes. */
+  of({ arena, buffers }: BoundPlan, sizes: Sizes): EncodedPlan {
+    const words = this.#words.slice();
+    const numbers = this.#numbers.valuesFor(sizes);
+    for (let i = 0; i < this.#open.length; i += 2) words[this.#open[i]!] = numbers[this.#open[i + 1]!]!;
+    words[1] = arena;
+    // Version, arena and the number of buffers come first, and the place of a buffer is the last of its four words.
+    for (const [i, { offset = -1 }] of buffers.entries()) words[3 + 4 * i + 3] = offset;
+    return { words, names: this.#names };
+  }
 }
 
 class Encoder {
-  readonly words: number[] = [];
   readonly names = new Map<string, number>();
+  readonly open: number[] = [];
+  readonly #numbers: Numbers;
+  #words = new Float64Array(1024);
+  #length = 0;
 
-  put(...words: readonly number[]): void {
-    for (const w of words) this.words.push(w);
+  constructor(numbers: Numbers) {
+    this.#numbers = numbers;
   }
-  list(numbers: readonly number[]): void {
+
+  taken(): Float64Array {
+    return this.#words.slice(0, this.#length);
+  }
+
+  put(word: Dim, ...others: readonly Dim[]): void {
+    if (this.#length === this.#words.length) {
+      const longer = new Float64Array(2 * this.#length);
+      longer.set(this.#words);
+      this.#words = longer;
+    }
+    if (typeof word === 'number') this.#words[this.#length] = word;
+    else this.open.push(this.#length, this.#numbers.placeOf(word));
+    this.#length++;
+    for (const other of others) this.put(other);
+  }
+  list(numbers: readonly Dim[]): void {
     this.each(numbers, n => this.put(n));
   }
   each<T>(items: readonly T[], put: (item: T) => void): void {
@@ -61,11 +117,13 @@ class Encoder {
     for (const item of items) put(item);
   }
 
-  view(v: View<number>): void {
-    this.put(v.buffer, elementTypes[v.type].code, v.offset, v.shape.length, ...v.shape, ...v.strides);
+  view(v: View): void {
+    this.put(v.buffer, elementTypes[v.type].code, v.offset, v.shape.length);
+    for (const d of v.shape) this.put(d);
+    for (const d of v.strides) this.put(d);
   }
 
-  step(s: BoundStep): void {
+  step(s: PlannedStep): void {
     const { kernel } = s;
     this.put(kinds.indexOf(kernel.kind));
     this.#kernel(kernel, s.outputs[0]!.type);
@@ -77,13 +135,13 @@ class Encoder {
     this.put(s.joins ? 1 : 0, s.rows?.count ?? 0, s.rows?.axes ?? 0);
   }
 
-  #kernel(k: Kernel<number>, type: DataType): void {
+  #kernel(k: Kernel, type: DataType): void {
     if (k.kind === 'map') this.#program(phrased(k.program));
     else if (k.kind === 'fill') this.#bits(k.value, type);
     else
       for (const word of parametersOf(k)) {
-        if (typeof word === 'number') this.put(word);
-        else this.list(word);
+        if (Array.isArray(word)) this.list(word);
+        else this.put(word as Dim);
       }
   }
 
@@ -124,7 +182,7 @@ function nameOf(i: Extract<Phrased['instructions'][number], { readonly args: rea
 }
 
 /** Words, and lists that go with their length. */
-function parametersOf(k: Exclude<Kernel<number>, { kind: 'map' | 'fill' }>): readonly (number | readonly number[])[] {
+function parametersOf(k: Exclude<Kernel, { kind: 'map' | 'fill' }>): readonly (Dim | readonly Dim[])[] {
   switch (k.kind) {
     case 'reduce':
       return [reductions.indexOf(k.by)];

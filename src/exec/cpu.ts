@@ -8,10 +8,10 @@ import type { KernelKind } from '../kernels/kernel.ts';
 import { elementsOf, fromElements, memoryLength } from '../kernels/memory.ts';
 import { computeType } from '../kernels/storage.ts';
 import type { Backend, Bound, Places, Watch } from './backend.ts';
-import { type BindOptions, type BoundPlan, type BoundPort, bindPlan } from './bind.ts';
+import { Binding, type BindOptions, type BoundPlan, type BoundPort } from './bind.ts';
 import { blockChannels } from './blocks.ts';
 import { claimProducts } from './claims/index.ts';
-import { encodePlan } from './cpu-wire.ts';
+import { encodePlan, WordsOf } from './cpu-wire.ts';
 import { onTypes, refuseLacking } from './lacking.ts';
 import { type Plan, type Step, withoutContents } from './plan.ts';
 import { groupRows } from './rows.ts';
@@ -80,8 +80,13 @@ export function nativeBackend(load: LoadAddon, options: NativeOptions = {}): Bac
       const constants = addon.constants(await bytesOfConstants(blocked));
       const { plan: grouped, groups: rows } = groupRows(blocked);
       const bare = withoutContents(grouped);
+      const binding = new Binding(bare, { rows, ...options });
+      const words = new WordsOf({ ...bare, steps: binding.steps });
       return {
-        bind: async sizes => bindNative(addon, bindPlan(bare, sizes, { rows, ...options }), constants, options),
+        async bind(sizes) {
+          const bound = binding.bind(sizes);
+          return bindNative(addon, bound, constants, options, words.of(bound, sizes));
+        },
         dispose: async () => {},
       };
     },
@@ -103,8 +108,8 @@ export function bindNative(
   plan: BoundPlan,
   constants: object,
   { threads = 0, memory = mostMemory }: NativeOptions = {},
+  { words, names } = encodePlan(plan),
 ): Bound {
-  const { words, names } = encodePlan(plan);
   let handle: object;
   try {
     handle = addon.bind(words, names, constants, threads, Math.min(memory, mostMemory));

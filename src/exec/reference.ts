@@ -7,7 +7,7 @@ import { runKernel } from '../kernels/index.ts';
 import type { Operand, View } from '../kernels/kernel.ts';
 import { elementsOf, fromElements } from '../kernels/memory.ts';
 import type { Backend, Bound, Watch } from './backend.ts';
-import { type BindOptions, type BoundBuffer, type BoundPlan, bindPlan } from './bind.ts';
+import { Binding, type BindOptions, type BoundBuffer, type BoundPlan } from './bind.ts';
 import type { Plan } from './plan.ts';
 
 /** Most bytes a run may take unless told: what one typed array can hold. */
@@ -20,9 +20,10 @@ export function referenceBackend(options: BindOptions = {}): Backend {
     available: async () => true,
     async compile(plan) {
       const constants = await loadConstants(plan);
+      const binding = new Binding(plan, { memory: defaultMemory, ...options });
       return {
         bind: async sizes => {
-          const bound = bindPlan(plan, sizes, { memory: defaultMemory, ...options });
+          const bound = binding.bind(sizes);
           return {
             plan: bound,
             run: async (inputs, watch) => execute(bound, constants, inputs, watch),
