@@ -1,6 +1,7 @@
 // What a device must do. A backend sees kernels, element types, sizes and buffers; it never hears of a node or an operator.
 import type { Tensor } from '../ir/tensor.ts';
-import type { BoundPlan, BoundStep, Sizes } from './bind.ts';
+import type { BoundPlan, BoundStep } from './bind.ts';
+import type { Sizes } from './numbers.ts';
 import type { Plan } from './plan.ts';
 import type { RowGroup } from './rows.ts';
 

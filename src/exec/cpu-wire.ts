@@ -6,7 +6,8 @@ import { arrayFor } from '../ir/tensor.ts';
 import { type DataType, elementTypes } from '../ir/types.ts';
 import type { Kernel, KernelKind, View } from '../kernels/kernel.ts';
 import { encodeElement } from '../kernels/storage.ts';
-import { type BoundPlan, Numbers, type PlannedStep, type Sizes } from './bind.ts';
+import type { BoundPlan, PlannedStep } from './bind.ts';
+import { Numbers, type Sizes } from './numbers.ts';
 import type { BufferFacts } from './plan.ts';
 
 export interface EncodedPlan {

@@ -1,6 +1,6 @@
 // What a lost device costs: everything that was on it is made again once, on another, and the run that met the loss begins anew.
 import type { Bound, Executable } from '../backend.ts';
-import type { Sizes } from '../bind.ts';
+import type { Sizes } from '../numbers.ts';
 import type { Device } from './device.ts';
 
 interface Made {
