@@ -1,4 +1,4 @@
-// The border to JavaScript: the functions `constants`, `bind`, `run` and `measure`. Exceptions of the kernels stop here and become
+// The border to JavaScript: the functions `constants`, `bind`, `run`, `release` and `measure`. Exceptions of the kernels stop here and become
 // errors with a code and the number of the step.
 #include <napi.h>
 
@@ -58,6 +58,7 @@ std::shared_ptr<const T> unwrap(const Napi::Value& value, const napi_type_tag& t
   if (!value.IsExternal()) throw Refusal("E9001", "native: a handle is expected");
   const auto external = value.As<Napi::External<std::shared_ptr<const T>>>();
   if (!external.CheckTypeTag(&tag)) throw Refusal("E9001", "native: a handle of another kind is expected");
+  if (!*external.Data()) throw Refusal("E9001", "native: a handle that was released");
   return *external.Data();
 }
 
@@ -84,6 +85,7 @@ Napi::Value keep_constants(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const Napi::Array given = array_at(info, 0);
     auto constants = std::make_shared<Constants>();
+    constants->arenas = std::make_shared<Arenas>();
     constants->bytes.resize(given.Length());
     constants->released.resize(given.Length());
     for (uint32_t i = 0; i < given.Length(); i++)
@@ -111,7 +113,6 @@ Napi::Value bind_plan(const Napi::CallbackInfo& info) {
     }
     auto plan = std::make_shared<Plan>(parse_plan(words.Data(), words.ElementLength(), names));
     plan->constants = unwrap<Constants>(info[2], constants_tag);
-    plan->arenas = std::make_shared<Arenas>();
     plan->threads = count_at(info, 3);
     verify_plan(*plan);
     verify_memory(*plan, count_at(info, 4));
@@ -127,7 +128,7 @@ Napi::Value bind_plan(const Napi::CallbackInfo& info) {
 class Run : public Napi::AsyncWorker {
  public:
   Run(Napi::Env env, SharedPlan plan, const Napi::Array& inputs, const Napi::Uint8Array& lent, const Napi::Array& outputs, const Napi::Value& stop, const Napi::Value& times)
-      : Napi::AsyncWorker(env, "omnix.run"), plan_(std::move(plan)), memory_(*plan_->arenas, memory_of(*plan_)), done_(Napi::Promise::Deferred::New(env)) {
+      : Napi::AsyncWorker(env, "omnix.run"), plan_(std::move(plan)), memory_(*plan_->constants->arenas, memory_of(*plan_)), done_(Napi::Promise::Deferred::New(env)) {
     int64_t at = round_up(plan_->arena);
     for (uint32_t i = 0; i < inputs.Length(); i++) {
       const Napi::Uint8Array given = bytes_of(inputs[i]);
@@ -226,6 +227,15 @@ Napi::Value run(const Napi::CallbackInfo& info) {
   });
 }
 
+/** release(plan): its memory is free at once, or when its last run ends; the collector knows nothing of how much that is. */
+Napi::Value release(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    unwrap<Plan>(info[0], plan_tag);
+    info[0].As<Napi::External<SharedPlan>>().Data()->reset();
+    return info.Env().Undefined();
+  });
+}
+
 /** measure(most threads or 0): operations of floats and bytes from memory in a second. */
 Napi::Value measure_limits(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
@@ -242,6 +252,7 @@ Napi::Object exports_of(Napi::Env env, Napi::Object exports) {
   exports.Set("bind", Napi::Function::New(env, bind_plan));
   exports.Set("version", static_cast<double>(wire_version));
   exports.Set("run", Napi::Function::New(env, run));
+  exports.Set("release", Napi::Function::New(env, release));
   exports.Set("measure", Napi::Function::New(env, measure_limits));
   return exports;
 }

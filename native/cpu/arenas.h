@@ -1,15 +1,19 @@
-// Memory that the runs of a plan use one after the other.
+// Memory that the runs of an executable, with whatever sizes, use one after the other.
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <mutex>
-#include <vector>
+#include <utility>
 
 #include "aligned.h"
 
 namespace omnix {
 
 class Arenas {
-  using Memory = Aligned<std::byte>;
+  struct Memory {
+    Aligned<std::byte> data;
+    int64_t bytes = 0;
+  };
 
  public:
   /** Memory for one run; what it held before is anything. */
@@ -18,20 +22,19 @@ class Arenas {
     Lent(Arenas& from, int64_t bytes) : from_(from) {
       {
         const std::lock_guard<std::mutex> hold(from.lock_);
-        if (!from.idle_.empty()) {
-          memory_ = std::move(from.idle_.back());
-          from.idle_.pop_back();
-        }
+        if (from.idle_.bytes >= bytes) std::swap(memory_, from.idle_);
       }
-      if (!memory_) memory_ = aligned<std::byte>(bytes);
+      if (memory_.data) return;
+      memory_.data = aligned<std::byte>(bytes);
+      memory_.bytes = bytes;
     }
     ~Lent() {
       const std::lock_guard<std::mutex> hold(from_.lock_);
-      // Runs side by side are rare: one is kept.
-      if (from_.idle_.empty()) from_.idle_.push_back(std::move(memory_));
+      // Runs side by side are rare: one is kept, which is the largest.
+      if (memory_.bytes > from_.idle_.bytes) std::swap(memory_, from_.idle_);
     }
     Lent(const Lent&) = delete;
-    std::byte* get() const { return memory_.get(); }
+    std::byte* get() const { return memory_.data.get(); }
 
    private:
     Arenas& from_;
@@ -40,7 +43,7 @@ class Arenas {
 
  private:
   std::mutex lock_;
-  std::vector<Memory> idle_;
+  Memory idle_;
 };
 
 }  // namespace omnix

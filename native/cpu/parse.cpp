@@ -67,6 +67,16 @@ class Words {
   std::vector<const NamedBlockFunction*> functions_;
 };
 
+/** So many things, as the next word says, each read by `read`. */
+template <class Read>
+auto many(Words& w, Read read) {
+  std::vector<decltype(read(w))> all;
+  const size_t n = w.count();
+  all.reserve(n);
+  for (size_t k = 0; k < n; k++) all.push_back(read(w));
+  return all;
+}
+
 View view(Words& w) {
   View v;
   v.buffer = static_cast<size_t>(w.within(0, INT32_MAX));
@@ -76,6 +86,11 @@ View view(Words& w) {
   v.shape = w.dims(rank);
   v.strides = w.dims(rank);
   return v;
+}
+
+std::optional<View> optional_view(Words& w) {
+  if (w.flag()) return view(w);
+  return std::nullopt;
 }
 
 Instruction instruction(Words& w) {
@@ -97,7 +112,7 @@ Instruction instruction(Words& w) {
 
 Map map(Words& w) {
   Map m;
-  for (size_t n = w.count(); n > 0; n--) m.instructions.push_back(instruction(w));
+  m.instructions = many(w, instruction);
   for (int64_t o : w.list()) m.outputs.push_back(static_cast<size_t>(o));
   return m;
 }
@@ -163,8 +178,8 @@ Kernel kernel(Words& w) {
 Step step(Words& w) {
   Step s;
   s.kernel = kernel(w);
-  for (size_t n = w.count(); n > 0; n--) s.inputs.push_back(w.flag() ? std::optional<View>(view(w)) : std::nullopt);
-  for (size_t n = w.count(); n > 0; n--) s.outputs.push_back(view(w));
+  s.inputs = many(w, optional_view);
+  s.outputs = many(w, view);
   s.joins = w.flag();
   s.rows = static_cast<size_t>(w.within(0, INT32_MAX));
   s.row_axes = static_cast<size_t>(w.within(0, INT32_MAX));
@@ -187,10 +202,10 @@ Plan parse_plan(const double* words, size_t count, const std::vector<std::string
   if (w.integer() != wire_version) throw Refusal("E3008", "the native addon is of another version: run npm run build:native");
   Plan plan;
   plan.arena = w.within(0, static_cast<int64_t>(largest));
-  for (size_t n = w.count(); n > 0; n--) plan.buffers.push_back(buffer(w));
-  for (size_t n = w.count(); n > 0; n--) plan.inputs.push_back(view(w));
-  for (size_t n = w.count(); n > 0; n--) plan.outputs.push_back(view(w));
-  for (size_t n = w.count(); n > 0; n--) plan.steps.push_back(step(w));
+  plan.buffers = many(w, buffer);
+  plan.inputs = many(w, view);
+  plan.outputs = many(w, view);
+  plan.steps = many(w, step);
   w.end();
   return plan;
 }

@@ -125,6 +125,9 @@ struct Step {
   size_t rows = 0, row_axes = 0;
 };
 
+/** Memory for temporaries that runs leave to the next ones: new memory costs more to touch than to compute with. */
+class Arenas;
+
 /** Shared by all bindings of an executable. */
 struct Constants {
   /** The bytes of each constant buffer, at the buffer's index. */
@@ -136,10 +139,8 @@ struct Constants {
   mutable std::map<std::vector<int64_t>, std::shared_ptr<const Coded>> coded;
   mutable std::map<std::vector<int64_t>, std::shared_ptr<const PackedIntegers>> integers;
   mutable std::map<std::vector<int64_t>, std::shared_ptr<const BlockedWeights>> blocked;
+  std::shared_ptr<Arenas> arenas;
 };
-
-/** Memory for temporaries that runs leave to the next ones: new memory costs more to touch than to compute with. */
-class Arenas;
 
 struct Plan {
   std::vector<Buffer> buffers;
@@ -151,7 +152,6 @@ struct Plan {
   /** The most threads that a run takes; 0 for all. */
   int64_t threads = 0;
   std::shared_ptr<const Constants> constants;
-  std::shared_ptr<Arenas> arenas;
 };
 
 /** @throws Refusal E9001 where the words are not a plan */

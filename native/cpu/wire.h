@@ -4,6 +4,6 @@
 
 namespace omnix {
 
-constexpr int64_t wire_version = 7;
+constexpr int64_t wire_version = 8;
 
 }  // namespace omnix

@@ -17,7 +17,7 @@ export interface EncodedPlan {
 }
 
 /** native/cpu/wire.h has the same. */
-export const wireVersion = 7;
+export const wireVersion = 8;
 /** In the order of the addon's own list. */
 const kinds = [
   'map',
@@ -72,9 +72,9 @@ export class WordsOf {
     this.#names = [...e.names.keys()];
   }
 
-  /** For the plan as it was bound with these sizes. */
+  /** For the plan as it was bound with these sizes. The words are the same memory every time, good until the next call. */
   of({ arena, buffers }: BoundPlan, sizes: Sizes): EncodedPlan {
-    const words = this.#words.slice();
+    const words = this.#words;
     const numbers = this.#numbers.valuesFor(sizes);
     for (let i = 0; i < this.#open.length; i += 2) words[this.#open[i]!] = numbers[this.#open[i + 1]!]!;
     words[1] = arena;

@@ -37,6 +37,8 @@ export interface CpuAddon {
     stop?: Int32Array,
     times?: Float64Array,
   ): Promise<void>;
+  /** Forgets a plan, which is not run again. */
+  release(plan: object): void;
   /** What so many threads reach at best, 0 for all: multiplications and additions, and bytes read from memory, in a second. */
   measure(threads: number): { readonly flops: number; readonly bytes: number };
 }
@@ -85,7 +87,7 @@ export function nativeBackend(load: LoadAddon, options: NativeOptions = {}): Bac
       return {
         async bind(sizes) {
           const bound = binding.bind(sizes);
-          return bindNative(addon, bound, constants, options, words.of(bound, sizes));
+          return bindNative(addon, bound, constants, options, () => words.of(bound, sizes));
         },
         dispose: async () => {},
       };
@@ -108,14 +110,17 @@ export function bindNative(
   plan: BoundPlan,
   constants: object,
   { threads = 0, memory = mostMemory }: NativeOptions = {},
-  { words, names } = encodePlan(plan),
+  encode = () => encodePlan(plan),
 ): Bound {
-  let handle: object;
-  try {
-    handle = addon.bind(words, names, constants, threads, Math.min(memory, mostMemory));
-  } catch (error) {
-    throw toModelError(error, plan);
-  }
+  const bind = (): object => {
+    const { words, names } = encode();
+    try {
+      return addon.bind(words, names, constants, threads, Math.min(memory, mostMemory));
+    } catch (error) {
+      throw toModelError(error, plan);
+    }
+  };
+  let handle: object | undefined = bind();
   return {
     plan,
     async run(inputs, { proceed, stop, record }: Watch = {}, places: Places = {}) {
@@ -127,6 +132,8 @@ export function bindNative(
       try {
         const outputs = plan.outputs.map((port, i) => memoryFor(plan, port, places.into?.get(i)));
         const given = inputs.map((t, i) => inputOf(plan, t, i, outputs));
+        // A run may have been on its way here when another one needed the place for its sizes.
+        handle ??= bind();
         await addon.run(
           handle,
           given.map(input => input.bytes),
@@ -148,8 +155,10 @@ export function bindNative(
         stop?.removeEventListener('abort', end);
       }
     },
-    // The handle goes with its last reference.
-    dispose: async () => {},
+    async dispose() {
+      if (handle) addon.release(handle);
+      handle = undefined;
+    },
   };
 }
 

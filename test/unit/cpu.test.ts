@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { type BoundPlan, bindPlan } from '../../src/exec/bind.ts';
 import { bindNative, bytesOfConstants, nativeBackend } from '../../src/exec/cpu.ts';
+import { encodePlan } from '../../src/exec/cpu-wire.ts';
 import { compilePlan, type Plan } from '../../src/exec/plan.ts';
 import { referenceBackend } from '../../src/exec/reference.ts';
 import { groupRows } from '../../src/exec/rows.ts';
@@ -834,6 +835,38 @@ describe.skipIf(typeof addon === 'string')('the native check', () => {
     await bound.run([new Tensor('float32', [1, 2, 3, 4, 5, 6], [2, 3])], { record: (_, ms) => times.push(ms) });
     expect(times).toHaveLength(bound.plan.steps.length);
     expect(Math.min(...times)).toBeGreaterThanOrEqual(0);
+  });
+  test('runs again after it was disposed of, also while it ran', async () => {
+    const bound = await bound1(soundPlan());
+    const x = new Tensor('float32', [1, 2, 3, 4, 5, 6], [2, 3]);
+    const [first] = await bound.run([x]);
+    const running = bound.run([x]);
+    await bound.dispose();
+    await bound.dispose();
+    expect((await running)[0]!.data).toEqual(first!.data);
+    expect((await bound.run([x]))[0]!.data).toEqual(first!.data);
+  });
+  test('a plan that was released is refused', async () => {
+    if (typeof addon === 'string') throw new Error(addon);
+    const plan = soundPlan();
+    const { words, names } = encodePlan(plan);
+    const handle = addon.bind(words, names, addon.constants(await bytesOfConstants(plan)), 1, 2 ** 40);
+    addon.release(handle);
+    const refused = expect.objectContaining({ code: 'E9001', message: 'native: a handle that was released' });
+    expect(() => addon.release(handle)).toThrow(refused);
+    expect(() => addon.run(handle, [], new Uint8Array(), [])).toThrow(refused);
+    expect(() => addon.release({})).toThrow(expect.objectContaining({ code: 'E9001' }));
+  });
+  test('bindings of one executable take their memory from each other', async () => {
+    const plan = planOf([argument('x', 'float32', [symbol('n'), 3])], (b, x) => [b.MatMul(b.Exp(x!), b.Transpose(b.Neg(x!), [1, 0]))]);
+    const executable = await cpuBackend().compile(plan);
+    const sizes = [4, 900, 30, 1, 900];
+    const bound = await Promise.all(sizes.map(n => executable.bind(new Map([['n', n]]))));
+    const made = await Promise.all(sizes.map((n, i) => bound[i]!.run([new Tensor('float32', new Float32Array(3 * n).fill(1), [n, 3])])));
+    for (const [i, [t]] of made.entries()) {
+      expect(t!.dims).toEqual([sizes[i], sizes[i]]);
+      expect([...(t!.data as Float32Array)].every(v => Math.abs(v + 3 * Math.E) < 1e-5)).toBe(true);
+    }
   });
   test('refuses an input that is too short', async () => {
     const bound = await bound1(soundPlan());

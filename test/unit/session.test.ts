@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Backend } from '../../src/exec/backend.ts';
-import { bindPlan } from '../../src/exec/bind.ts';
+import { Binding, bindPlan } from '../../src/exec/bind.ts';
 import { compilePlan } from '../../src/exec/plan.ts';
 import { referenceBackend } from '../../src/exec/reference.ts';
 import { Session } from '../../src/exec/session.ts';
@@ -244,6 +244,32 @@ describe('plans', () => {
     const bind = (reuse: boolean) => bindPlan(compilePlan(graph, { fuse: false }), new Map([['n', 64]]), { reuse }).arena;
     expect(bind(false)).toBe(3 * 64 * 8 * 4);
     expect(bind(true)).toBe(64 * 8 * 4);
+  });
+  test('are bound for one size after the other as each would be alone', () => {
+    const x = input('x', ['n', 'k']);
+    const b = newBuilder();
+    const sum = b.Add(b.Exp(x), b.emit('ReduceMax', [x, b.ints([1])], { keepdims: 1 })[0]!);
+    const y = b.MatMul(b.Relu(sum), b.Transpose(x, [1, 0]));
+    const graph = new Graph('g', { inputs: [x], outputs: [{ name: 'y', value: y }], nodes: b.nodes });
+    const compiled = compilePlan(graph);
+    const binding = new Binding(compiled);
+    const sizes = (n: number, k: number) =>
+      new Map([
+        ['n', n],
+        ['k', k],
+      ]);
+    for (const [n, k] of [
+      [2, 3],
+      [5, 1],
+      [1, 7],
+      [0, 4],
+      [2, 3],
+    ] as const) {
+      const again = binding.bind(sizes(n, k));
+      expect({ ...again }).toEqual({ ...bindPlan(compiled, sizes(n, k)) });
+      expect(again.outputs[0]!.view.shape).toEqual([n, n]);
+    }
+    expect(() => binding.bind(sizes(-1, 3))).toThrow('a size comes to -1');
   });
   test('refuse what exceeds the memory limit before allocating', () => {
     const { x, b, y } = plan();
