@@ -6,7 +6,7 @@ import type { Kernel, View } from '../kernels/kernel.ts';
 import { memoryLength } from '../kernels/memory.ts';
 import { Places } from './arena.ts';
 import { type Geometries, type Geometry, Numbers, Patterns, type Sizes } from './numbers.ts';
-import type { BufferFacts, Plan, Port, Step } from './plan.ts';
+import type { BufferFacts, Plan, Step } from './plan.ts';
 import type { RowGroup } from './rows.ts';
 
 export interface BoundBuffer extends Omit<BufferFacts, 'size'> {
@@ -72,9 +72,8 @@ export class Binding {
   readonly #options: BindOptions;
   readonly #numbers = new Numbers();
   readonly #patterns = new Patterns(this.#numbers);
-  readonly #binders: readonly ((found: Found) => BoundStep)[];
-  readonly #inputs: readonly ((found: Found) => BoundPort)[];
-  readonly #outputs: readonly ((found: Found) => BoundPort)[];
+  /** By step, kernels that only binding knows whole. */
+  readonly #kernels: ReadonlyMap<number, (numbers: readonly number[]) => Kernel<number>>;
   /** Of buffers and guards, the places of their sizes. */
   readonly #sizes: readonly number[];
   readonly #guards: readonly (readonly [number, number])[];
@@ -98,14 +97,11 @@ export class Binding {
       outputs,
     }));
     const numbers = this.#numbers;
-    const viewOf = (v: View): ((found: Found) => View<number>) => viewBinder(v, this.#patterns.placeOf(v));
-    const portOf = ({ name, view }: Port): ((found: Found) => BoundPort) => {
-      const bind = viewOf(view);
-      return found => ({ name, view: bind(found) });
-    };
-    this.#binders = this.steps.map(s => stepBinder(s, viewOf, numbers));
-    this.#inputs = plan.inputs.map(portOf);
-    this.#outputs = plan.outputs.map(portOf);
+    this.#kernels = new Map(
+      plan.steps.flatMap(({ kernel }, at) => (hasSymbols(kernel) ? [[at, kernelBinder(kernel, numbers)] as const] : [])),
+    );
+    // Ports add to the patterns, and have none that binding proves.
+    for (const { view } of [...plan.inputs, ...plan.outputs]) this.#patterns.placeOf(view);
     this.#sizes = plan.buffers.map(b => numbers.sizeOf(b.size));
     this.#guards = plan.guards.map(({ sizes: [a, b] }) => [numbers.placeOf(a), numbers.placeOf(b)]);
     this.#claims = claimsOf(this.steps, v => [this.#patterns.placeOf(v), this.#sizes[v.buffer]!]);
@@ -127,22 +123,42 @@ export class Binding {
     this.#numbers.proveSizes(numbers);
     const geometries = this.#patterns.boundFor(numbers);
     for (const { geometry, size, label } of this.#claims) checkInside(geometries[geometry]!, numbers[size]!, label);
-    const found = { numbers, geometries };
     const lengths = Float64Array.from(plan.buffers, (b, i) => memoryLength(b.type, numbers[this.#sizes[i]!]!));
     const { bytes, offsets } = this.#places.placed(lengths, geometries);
     this.#limit(bytes, lengths, offsets);
-    const binders = this.#binders;
+    const viewOf = (v: View): View<number> => this.#viewOf(v, geometries);
+    const stepsFor = (): readonly BoundStep[] => this.steps.map((s, at) => this.#stepOf(s, this.#kernels.get(at)?.(numbers), viewOf));
     let steps: readonly BoundStep[] | undefined;
     return {
-      inputs: this.#inputs.map(bind => bind(found)),
-      outputs: this.#outputs.map(bind => bind(found)),
+      inputs: plan.inputs.map(({ name, view }) => ({ name, view: viewOf(view) })),
+      outputs: plan.outputs.map(({ name, view }) => ({ name, view: viewOf(view) })),
       buffers: plan.buffers.map(({ type, role, tensor }, i) => boundBuffer(type, role, tensor, numbers[this.#sizes[i]!]!, offsets[i]!)),
       arena: bytes,
       // The addon needs none of them, and a growing cache binds anew for every token.
       get steps() {
-        steps ??= binders.map(bind => bind(found));
+        steps ??= stepsFor();
         return steps;
       },
+    };
+  }
+
+  /** What has no symbols is bound as it is. */
+  #viewOf(v: View, geometries: Geometries): View<number> {
+    // The cast: every size of it was found to be a number.
+    return isFixed(v) ? (v as View<number>) : { buffer: v.buffer, type: v.type, ...geometries[this.#patterns.placeOf(v)]! };
+  }
+
+  #stepOf(s: PlannedStep, kernel: Kernel<number> | undefined, viewOf: (v: View) => View<number>): BoundStep {
+    const { label, joins, rows, inputs, outputs } = s;
+    // The casts: as above.
+    if (!kernel && [...inputs, ...outputs].every(v => !v || isFixed(v))) return s as BoundStep;
+    return {
+      label,
+      joins,
+      rows,
+      kernel: kernel ?? (s.kernel as Kernel<number>),
+      inputs: inputs.map(v => v && viewOf(v)),
+      outputs: outputs.map(viewOf),
     };
   }
 
@@ -154,12 +170,6 @@ export class Binding {
     const most = `the largest tensor, ${nameOf(this.#plan, largest)}, takes ${lengths[largest]}`;
     throw fail('E3007', `the run needs ${total} bytes, the limit is ${memory}; ${most}`, { limit: { name: 'memory', value: memory } });
   }
-}
-
-/** What sizes come to. */
-interface Found {
-  readonly numbers: readonly number[];
-  readonly geometries: Geometries;
 }
 
 /** That views of a pattern lie in a buffer of a size, both by their places; of many equal ones the first says whose it is. */
@@ -188,7 +198,8 @@ function boundBuffer(
   size: number,
   offset: number,
 ): BoundBuffer {
-  return { type, role, size, ...(tensor && { tensor }), ...(offset >= 0 && { offset }) };
+  if (tensor) return { type, role, size, tensor };
+  return offset >= 0 ? { type, role, size, offset } : { type, role, size };
 }
 
 /** What people know a buffer by. */
@@ -209,36 +220,9 @@ function hasSymbols(data: unknown): boolean {
 const isFixed = ({ offset, shape, strides }: View): boolean =>
   typeof offset === 'number' && shape.every(d => typeof d === 'number') && strides.every(d => typeof d === 'number');
 
-/** What has no symbols is bound as it is. */
-function viewBinder(v: View, geometry: number): (found: Found) => View<number> {
-  // The cast: every size of it was found to be a number.
-  if (isFixed(v)) return () => v as View<number>;
-  const { buffer, type } = v;
-  return ({ geometries }) => ({ buffer, type, ...geometries[geometry]! });
-}
-
-function stepBinder(s: PlannedStep, viewOf: (v: View) => (found: Found) => View<number>, numbers: Numbers): (found: Found) => BoundStep {
-  const { label, joins, rows } = s;
-  const kernel = kernelBinder(s.kernel, numbers);
-  const inputs = s.inputs.map(v => v && viewOf(v));
-  const outputs = s.outputs.map(viewOf);
-  const isOpen = hasSymbols(s.kernel) || [...s.inputs, ...s.outputs].some(v => v && !isFixed(v));
-  // The cast: as above.
-  if (!isOpen) return () => s as BoundStep;
-  return found => ({
-    label,
-    joins,
-    rows,
-    kernel: kernel(found.numbers),
-    inputs: inputs.map(bind => bind?.(found)),
-    outputs: outputs.map(bind => bind(found)),
-  });
-}
-
 function kernelBinder(kernel: Kernel, numbers: Numbers): (found: readonly number[]) => Kernel<number> {
-  // The casts: every size inside becomes a number.
-  if (!hasSymbols(kernel)) return () => kernel as Kernel<number>;
   const bind = dataBinder(kernel, numbers);
+  // The cast: every size inside becomes a number.
   return found => bind(found) as Kernel<number>;
 }
 

@@ -65,6 +65,7 @@ export type Geometries = readonly Geometry<number>[];
 export class Patterns {
   readonly #numbers: Numbers;
   readonly #places = new Map<string, number>();
+  readonly #seen = new Map<View, number>();
   readonly #all: Geometry<number>[] = [];
 
   constructor(numbers: Numbers) {
@@ -72,6 +73,12 @@ export class Patterns {
   }
 
   placeOf(v: View): number {
+    const seen = this.#seen.get(v) ?? this.#newPlace(v);
+    this.#seen.set(v, seen);
+    return seen;
+  }
+
+  #newPlace(v: View): number {
     const shape = v.shape.map(d => this.#numbers.sizeOf(d));
     const strides = v.strides.map(d => this.#numbers.placeOf(d));
     const offset = this.#numbers.placeOf(v.offset);
