@@ -1,4 +1,4 @@
-// The border to JavaScript: the functions `constants`, `bind`, `run`, `release` and `measure`. Exceptions of the kernels stop here and become
+// The border to JavaScript: the functions `constants`, `constant`, `bind`, `run`, `release` and `measure`. Exceptions of the kernels stop here and become
 // errors with a code and the number of the step.
 #include <napi.h>
 
@@ -80,22 +80,31 @@ Napi::Array array_at(const Napi::CallbackInfo& info, size_t at) {
   return info[at].As<Napi::Array>();
 }
 
-/** constants(bytes of each buffer, undefined where it is not a constant): a handle that owns copies. */
-Napi::Value keep_constants(const Napi::CallbackInfo& info) {
+int64_t count_at(const Napi::CallbackInfo& info, size_t at) {
+  return info.Length() > at && info[at].IsNumber() ? std::max<int64_t>(0, info[at].As<Napi::Number>().Int64Value()) : 0;
+}
+
+/** constants(number of buffers): a handle that `constant` fills. */
+Napi::Value begin_constants(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
-    const Napi::Array given = array_at(info, 0);
+    const auto count = static_cast<size_t>(std::min<int64_t>(count_at(info, 0), INT32_MAX));
     auto constants = std::make_shared<Constants>();
     constants->arenas = std::make_shared<Arenas>();
-    constants->bytes.resize(given.Length());
-    constants->released.resize(given.Length());
-    for (uint32_t i = 0; i < given.Length(); i++)
-      if (const Napi::Value value = given[i]; !value.IsUndefined()) constants->bytes[i] = copy_of(value);
+    constants->bytes.resize(count);
+    constants->released.resize(count);
     return wrap<Constants>(info.Env(), std::move(constants), constants_tag);
   });
 }
 
-int64_t count_at(const Napi::CallbackInfo& info, size_t at) {
-  return info.Length() > at && info[at].IsNumber() ? std::max<int64_t>(0, info[at].As<Napi::Number>().Int64Value()) : 0;
+/** constant(constants, buffer, bytes), before the first binding: the handle owns a copy. */
+Napi::Value keep_constant(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const SharedConstants constants = unwrap<Constants>(info[0], constants_tag);
+    const auto at = static_cast<size_t>(count_at(info, 1));
+    if (at >= constants->bytes.size() || constants->released[at]) throw Refusal("E9001", "native: there is no such constant");
+    constants->bytes[at] = copy_of(info[2]);
+    return info.Env().Undefined();
+  });
 }
 
 /** bind(words, names of block functions, constants, most threads or 0, most bytes): a handle on a plan that has been proved. */
@@ -248,7 +257,8 @@ Napi::Value measure_limits(const Napi::CallbackInfo& info) {
 }
 
 Napi::Object exports_of(Napi::Env env, Napi::Object exports) {
-  exports.Set("constants", Napi::Function::New(env, keep_constants));
+  exports.Set("constants", Napi::Function::New(env, begin_constants));
+  exports.Set("constant", Napi::Function::New(env, keep_constant));
   exports.Set("bind", Napi::Function::New(env, bind_plan));
   exports.Set("version", static_cast<double>(wire_version));
   exports.Set("run", Napi::Function::New(env, run));

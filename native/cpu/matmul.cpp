@@ -165,8 +165,10 @@ void for_each_product(const Operand& a, const Operand& b, const Operand& y, cons
 }
 
 void matmul_floats(const MatMul& kernel, const Operand& a, const Operand& b, const Operand& y, const Following* following) {
+  // Its bytes may be gone.
+  const bool is_elsewhere = kernel.packed || kernel.coded;
   for_each_product(a, b, y, following, [&](const One& one) {
-    const MatrixPanels rows = rows_of(a.as<float>() + one.at_a, one.left), columns = columns_of(kernel.coded ? nullptr : b.as<float>() + one.at_b, one.right);
+    const MatrixPanels rows = rows_of(a.as<float>() + one.at_a, one.left), columns = columns_of(is_elsewhere ? nullptr : b.as<float>() + one.at_b, one.right);
     Product product;
     product.rows = one.result.rows, product.columns = one.result.columns, product.depth = one.left.columns;
     product.a = &rows, product.b = &columns;

@@ -10,11 +10,16 @@ namespace omnix {
 namespace {
 
 template <class T>
+void copy_row(const T* from, int64_t from_step, T* to, int64_t to_step, int64_t n) {
+  if (from_step == 1 && to_step == 1 && n > 8) std::memmove(to, from, static_cast<size_t>(n) * sizeof(T));
+  else
+    for (int64_t i = 0; i < n; i++) to[i * to_step] = from[i * from_step];
+}
+
+template <class T>
 void copy_rows(const Dims& shape, const T* from, const Strided& x, T* to, const Strided& y) {
   for_each_row(shape, {x, y}, [&](const int64_t* at, int64_t n, const int64_t* step) {
-    if (step[0] == 1 && step[1] == 1) std::memmove(to + at[1], from + at[0], static_cast<size_t>(n) * sizeof(T));
-    else
-      for (int64_t i = 0; i < n; i++) to[at[1] + i * step[1]] = from[at[0] + i * step[0]];
+    copy_row(from + at[0], step[0], to + at[1], step[1], n);
   });
 }
 
@@ -68,10 +73,19 @@ void gather(int64_t kernel_axis, const Operand& x, const Operand& indices, const
   const Dims& ys = y.view->strides;
   const Strided target{y.view->offset, Dims(ys.begin() + kernel_axis, ys.begin() + static_cast<std::ptrdiff_t>(axis + rank))};
   const Dims from = without(x.view->strides, axis, 1), to = without(ys, axis, rank);
+  // What an index chooses is mostly one row, and may be of two elements.
+  Dims merged = rest;
+  std::vector<Strided> sides{{0, from}, {0, to}};
+  merge_axes(merged, sides);
+  const bool is_row = merged.size() <= 1;
+  const int64_t count = merged.empty() ? 1 : merged[0];
+  const int64_t from_step = merged.empty() ? 1 : sides[0].strides[0], to_step = merged.empty() ? 1 : sides[1].strides[0];
   for_each_row(indices.view->shape, {strided(*indices.view), target}, [&](const int64_t* at, int64_t n, const int64_t* step) {
     for (int64_t i = 0; i < n; i++) {
       const int64_t place = place_of(indices.as<Index>()[at[0] + i * step[0]], x.view->shape[axis], kernel_axis);
-      copy_rows(rest, x.as<T>(), {x.view->offset + place * x.view->strides[axis], from}, y.as<T>(), {at[1] + i * step[1], to});
+      const int64_t begin = x.view->offset + place * x.view->strides[axis], target_begin = at[1] + i * step[1];
+      if (is_row) copy_row(x.as<T>() + begin, from_step, y.as<T>() + target_begin, to_step, count);
+      else copy_rows(rest, x.as<T>(), {begin, from}, y.as<T>(), {target_begin, to});
     }
   });
 }

@@ -110,28 +110,34 @@ void pack(const Plan&, Step&, Other&) {}
 bool is_read_packed(const Step& step) {
   const auto* matmul = std::get_if<MatMul>(&step.kernel);
   const auto* conv = std::get_if<Conv>(&step.kernel);
-  return (matmul && (matmul->coded || matmul->integers)) || (conv && conv->blocked);
+  return (matmul && (matmul->packed || matmul->coded || matmul->integers)) || (conv && conv->blocked);
 }
 
-/** Bytes that nothing reads any more. The first binding packs what all others read. */
-void release(const Plan& plan) {
-  std::vector<bool> packed(plan.buffers.size()), read(plan.buffers.size());
+/** How many operands of steps read each constant. */
+std::vector<size_t> readers_of(const Plan& plan) {
+  std::vector<size_t> readers(plan.buffers.size());
   for (const Step& step : plan.steps)
-    for (size_t k = 0; k < step.inputs.size(); k++)
-      if (const auto& v = step.inputs[k]) (k == 1 && is_read_packed(step) ? packed : read)[v->buffer] = true;
-  for (size_t at = 0; at < packed.size(); at++) {
-    if (read[at] && plan.buffers[at].role == Role::Constant && plan.constants->released[at]) throw gone();
-    if (!packed[at] || read[at]) continue;
-    plan.constants->bytes[at] = {};
-    plan.constants->released[at] = true;
-  }
+    for (const auto& v : step.inputs)
+      if (constant_of(plan, v)) readers[v->buffer]++;
+  return readers;
 }
 
 }  // namespace
 
 void pack_constants(Plan& plan) {
-  for (Step& step : plan.steps) std::visit([&](auto& kernel) { pack(plan, step, kernel); }, step.kernel);
-  release(plan);
+  const Constants& constants = *plan.constants;
+  std::vector<size_t> readers = readers_of(plan);
+  for (Step& step : plan.steps) {
+    std::visit([&](auto& kernel) { pack(plan, step, kernel); }, step.kernel);
+    if (!is_read_packed(step) || !constant_of(plan, step.inputs[1])) continue;
+    const size_t at = step.inputs[1]->buffer;
+    if (--readers[at] > 0) continue;
+    // By swapping, since assigning nothing would keep the memory; at once, so that both forms of all weights are never there together. The first binding packs what all others read.
+    std::vector<std::byte>().swap(constants.bytes[at]);
+    constants.released[at] = true;
+  }
+  for (size_t at = 0; at < readers.size(); at++)
+    if (readers[at] > 0 && constants.released[at]) throw gone();
 }
 
 }  // namespace omnix

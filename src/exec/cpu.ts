@@ -21,8 +21,10 @@ import { mayShare } from './sharing.ts';
 export interface CpuAddon {
   /** Of the words of a plan. */
   readonly version?: number;
-  /** Copies of the bytes of constant buffers, at their indexes. */
-  constants(bytes: readonly (Uint8Array | undefined)[]): object;
+  /** A place for the constants among so many buffers, which `constant` fills. */
+  constants(buffers: number): object;
+  /** Copies the bytes of a constant buffer, before anything is bound. */
+  constant(constants: object, buffer: number, bytes: Uint8Array): void;
   /** A plan, after every view, type and count in it has been checked; it runs on at most so many threads, 0 for all, in so many bytes. */
   bind(words: Float64Array, names: readonly string[], constants: object, threads: number, memory: number): object;
   /**
@@ -79,7 +81,7 @@ export function nativeBackend(load: LoadAddon, options: NativeOptions = {}): Bac
       const odd = plan.inputs.find(p => !isComputed(p.view.type));
       if (odd) throw fail('E3008', `backend cpu lacks ${odd.view.type} (input ${odd.name})`);
       const blocked = blockChannels(plan, options);
-      const constants = addon.constants(await bytesOfConstants(blocked));
+      const constants = await constantsOf(addon, blocked);
       const { plan: grouped, groups: rows } = groupRows(blocked);
       const bare = withoutContents(grouped);
       const binding = new Binding(bare, { rows, ...options });
@@ -100,9 +102,12 @@ export function nativeBackend(load: LoadAddon, options: NativeOptions = {}): Bac
 /** What kernels compute with: one entry an element, booleans as 0 and 1. */
 const computedBytes = (t: Tensor): Uint8Array => bytesOf(elementsOf(t) as TypedArray);
 
-/** Bytes of each constant of a plan, at its buffer's index. */
-export const bytesOfConstants = (plan: Pick<Plan, 'buffers'>): Promise<readonly (Uint8Array | undefined)[]> =>
-  Promise.all(plan.buffers.map(async b => b.tensor && computedBytes(await resident(b.tensor))));
+/** The constants of a plan, as the addon keeps them. They are read one by one, so that only one is here and there. */
+export async function constantsOf(addon: CpuAddon, { buffers }: Pick<Plan, 'buffers'>): Promise<object> {
+  const constants = addon.constants(buffers.length);
+  for (const [at, { tensor }] of buffers.entries()) if (tensor) addon.constant(constants, at, computedBytes(await resident(tensor)));
+  return constants;
+}
 
 /** @throws ModelError E3005 or E3008 where the addon's own check refuses the plan */
 export function bindNative(

@@ -2,7 +2,7 @@
 // what the plan said before.
 import { describe, expect, test } from 'vitest';
 import { type BoundPlan, bindPlan } from '../../src/exec/bind.ts';
-import { bindNative, bytesOfConstants } from '../../src/exec/cpu.ts';
+import { bindNative, constantsOf } from '../../src/exec/cpu.ts';
 import { compilePlan, fusePlan, type Plan } from '../../src/exec/plan.ts';
 import { referenceBackend } from '../../src/exec/reference.ts';
 import { symbol } from '../../src/ir/dims.ts';
@@ -374,7 +374,7 @@ describe.skipIf(typeof addon === 'string')('the native check of claimed products
     );
     const changed = change(bindPlan(fusePlan(await backend.claim!(plan)), new Map()));
     if (typeof addon === 'string') throw new Error(addon);
-    return bindNative(addon, changed, addon.constants(await bytesOfConstants({ buffers: changed.buffers })));
+    return bindNative(addon, changed, await constantsOf(addon, changed));
   }
   const step =
     (change: (s: BoundPlan['steps'][number]) => BoundPlan['steps'][number]) =>

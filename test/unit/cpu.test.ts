@@ -1,7 +1,7 @@
 // The native CPU addon against the reference kernels, and its own check of what it is given.
 import { describe, expect, test } from 'vitest';
 import { type BoundPlan, bindPlan } from '../../src/exec/bind.ts';
-import { bindNative, bytesOfConstants, nativeBackend } from '../../src/exec/cpu.ts';
+import { bindNative, constantsOf, nativeBackend } from '../../src/exec/cpu.ts';
 import { encodePlan } from '../../src/exec/cpu-wire.ts';
 import { compilePlan, type Plan } from '../../src/exec/plan.ts';
 import { referenceBackend } from '../../src/exec/reference.ts';
@@ -850,7 +850,7 @@ describe.skipIf(typeof addon === 'string')('the native check', () => {
     if (typeof addon === 'string') throw new Error(addon);
     const plan = soundPlan();
     const { words, names } = encodePlan(plan);
-    const handle = addon.bind(words, names, addon.constants(await bytesOfConstants(plan)), 1, 2 ** 40);
+    const handle = addon.bind(words, names, await constantsOf(addon, plan), 1, 2 ** 40);
     addon.release(handle);
     const refused = expect.objectContaining({ code: 'E9001', message: 'native: a handle that was released' });
     expect(() => addon.release(handle)).toThrow(refused);
@@ -875,6 +875,6 @@ describe.skipIf(typeof addon === 'string')('the native check', () => {
 
   async function bound1(plan: BoundPlan) {
     if (typeof addon === 'string') throw new Error(addon);
-    return bindNative(addon, plan, addon.constants(await bytesOfConstants({ buffers: plan.buffers })));
+    return bindNative(addon, plan, await constantsOf(addon, plan));
   }
 });
