@@ -19,6 +19,9 @@ export interface Operation {
   readonly inputs: readonly View[];
 }
 
+/** Elements of what is kept as long as claims are made. */
+const few = 2 ** 16;
+
 export class Draft {
   readonly plan: Plan;
   readonly buffers: BufferFacts[];
@@ -26,7 +29,9 @@ export class Draft {
   /** The one step that writes a buffer; nothing where several do. */
   readonly #writers = new Map<number, Step | undefined>();
   readonly #known: ReadonlySet<Step>;
-  readonly #contents = new Map<number, Promise<Memory>>();
+  readonly #contents = new Map<number, Memory>();
+  /** The last content that is too long to be kept beside others. */
+  #latest: { readonly buffer: number; readonly content: Memory } | undefined;
 
   constructor(plan: Plan, backend: Backend) {
     this.plan = plan;
@@ -60,9 +65,14 @@ export class Draft {
   }
 
   /** What the elements of a buffer are, where these are known. */
-  contentOf(buffer: number): Promise<Memory> {
-    const content = this.#contents.get(buffer) ?? this.#evaluate(buffer);
-    this.#contents.set(buffer, content);
+  async contentOf(buffer: number): Promise<Memory> {
+    const known = this.#contents.get(buffer) ?? (this.#latest?.buffer === buffer ? this.#latest.content : undefined);
+    if (known) return known;
+    // Weights are asked for by one claim after the other, and all of them as floats would take many times what they take as they are stored.
+    this.#latest = undefined;
+    const content = await this.#evaluate(buffer);
+    if (content.length <= few) this.#contents.set(buffer, content);
+    else this.#latest = { buffer, content };
     return content;
   }
   async #evaluate(buffer: number): Promise<Memory> {
