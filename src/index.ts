@@ -34,6 +34,7 @@ export {
 } from './edit/weights.ts';
 export { type Code, codes, exitCodes, type Finding, ModelError } from './errors.ts';
 export type { Backend, Bound, Executable } from './exec/backend.ts';
+export { Cache, type CacheOptions } from './exec/cache.ts';
 export { compilePlan, type Plan, printPlan } from './exec/plan.ts';
 export { referenceBackend } from './exec/reference.ts';
 export { type WebGpuOptions, webgpuBackend } from './exec/webgpu/backend.ts';

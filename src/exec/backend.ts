@@ -58,6 +58,8 @@ export interface Backend {
   claim?(plan: Plan): Promise<Plan>;
   /** @throws ModelError E3008 naming every kernel kind and element type it lacks */
   compile(plan: Plan): Promise<Executable>;
+  /** Whether inputs and outputs may lie in memory with room for more, as those of a cache that grows: ports whose views have gaps. */
+  readonly takesRoom?: true;
   /** Whether the backend takes this tensor as an input as it is, though it is not resident. */
   holds?(tensor: Tensor): boolean;
   /** The plan as it runs it, its steps in order, and why the host runs those that it does not. */

@@ -10,6 +10,7 @@ import { computeType } from '../kernels/storage.ts';
 import type { Backend, Bound, Places, Watch } from './backend.ts';
 import { Binding, type BindOptions, type BoundPlan, type BoundPort } from './bind.ts';
 import { blockChannels } from './blocks.ts';
+import { RoomContent } from './cache.ts';
 import { claimProducts } from './claims/index.ts';
 import { encodePlan, WordsOf } from './cpu-wire.ts';
 import { onTypes, refuseLacking } from './lacking.ts';
@@ -94,7 +95,8 @@ export function nativeBackend(load: LoadAddon, options: NativeOptions = {}): Bac
         dispose: async () => {},
       };
     },
-    holds: ({ content }) => content instanceof NativeContent,
+    takesRoom: true,
+    holds: ({ content }) => content instanceof NativeContent || content instanceof RoomContent,
   };
   return backend;
 }
@@ -173,7 +175,7 @@ const isWhole = ({ view }: BoundPort): boolean => elementTypes[view.type].bits >
 /** Where an output is written: memory of the caller, which fits, or new memory. */
 function memoryFor({ buffers }: BoundPlan, port: BoundPort, target: Tensor | undefined): Uint8Array {
   const { type, buffer } = port.view;
-  if (target && isWhole(port)) return target.bytes();
+  if (target && isWhole(port)) return target.content instanceof RoomContent ? target.content.room.bytes : target.bytes();
   const bytes = memoryLength(type, buffers[buffer]!.size);
   try {
     return new Uint8Array(bytes);
@@ -185,7 +187,7 @@ function memoryFor({ buffers }: BoundPlan, port: BoundPort, target: Tensor | und
 /** The bytes of an input. What stays as it is while the run lasts is lent, and so is what an output may be written over. */
 function inputOf(plan: BoundPlan, tensor: Tensor, input: number, outputs: readonly Uint8Array[]): { bytes: Uint8Array; isLent: boolean } {
   if (tensor.content instanceof NativeContent) return { bytes: tensor.content.bytes, isLent: true };
-  const bytes = computedBytes(tensor);
+  const bytes = tensor.content instanceof RoomContent ? tensor.content.room.bytes : computedBytes(tensor);
   const over = outputs.flatMap((memory, i) => (memory.buffer === bytes.buffer ? [i] : []));
   const isLent = over.length === 1 && outputs[over[0]!]!.byteOffset === bytes.byteOffset && mayShare(plan, input, over[0]!);
   return { bytes, isLent };

@@ -39,7 +39,7 @@ export interface Step {
   readonly unclaimed?: string;
 }
 
-/** A named array at the border of a plan, row-major over the whole of its buffer. */
+/** A named array at the border of a plan, row-major over the whole of its buffer, or of a part of it where there is room for more. */
 export interface Port {
   readonly name: string;
   readonly view: View;
@@ -63,14 +63,19 @@ export interface Guard {
 export interface PlanOptions {
   /** Join maps that feed only one other map. Off for the oracle. */
   readonly fuse?: boolean;
+  /** Inputs and outputs that lie in memory with room for more along an axis. */
+  readonly roomy?: Roomy;
 }
+
+/** For each such value the axis, and how many positions there is room for. */
+export type Roomy = ReadonlyMap<Value, { readonly axis: number; readonly capacity: Dim }>;
 
 /**
  * Compile a graph of core operators whose types are all known.
  * @throws ModelError E3004 with the operator that has no meaning, E3009 where a type or rank is not known
  */
-export function compilePlan(graph: Graph, { fuse = true }: PlanOptions = {}): Plan {
-  const plan = new Planner(graph).compile();
+export function compilePlan(graph: Graph, { fuse = true, roomy = new Map() }: PlanOptions = {}): Plan {
+  const plan = new Planner(graph, roomy).compile();
   return fuse ? fusePlan(plan) : plan;
 }
 
@@ -109,15 +114,19 @@ class Planner {
   readonly #guards: Guard[] = [];
   readonly #views = new Map<Value, View>();
   readonly #constants = new Map<Tensor, number>();
+  readonly #roomy: Roomy;
   #label = '';
+  /** Roomy outputs of the node that is planned, which take the place of what would be allocated for them. */
+  #awaited: Value[] = [];
 
-  constructor(graph: Graph) {
+  constructor(graph: Graph, roomy: Roomy) {
     this.#graph = graph;
+    this.#roomy = roomy;
   }
 
   compile(): Plan {
     const inputs = this.#graph.inputs.map((v): Port => {
-      const view = wholeView(this.#buffer(elementOf(v), shapeOf(v), 'input'), elementOf(v), shapeOf(v));
+      const view = this.#border(v, 'input');
       this.#views.set(v, view);
       return { name: v.name, view };
     });
@@ -127,7 +136,11 @@ class Planner {
   }
 
   readonly #emitter: Emitter = {
-    alloc: (type, shape) => wholeView(this.#buffer(type, shape, 'temporary'), type, shape),
+    alloc: (type, shape) => {
+      const at = this.#awaited.findIndex(v => elementOf(v) === type && sameShape(shapeOf(v), shape));
+      const [v] = at < 0 ? [] : this.#awaited.splice(at, 1);
+      return v ? this.#border(v, 'output') : wholeView(this.#buffer(type, shape, 'temporary'), type, shape);
+    },
     equal: (a, b) => {
       requireEqual(a, b);
       if (!sameDim(a, b)) this.#guards.push({ sizes: [a, b], label: this.#label });
@@ -154,14 +167,23 @@ class Planner {
     return this.#buffers.push({ type, size: productOf(shape), role, ...(tensor && { tensor }) }) - 1;
   }
 
+  /** An input or output with the room that it may have. */
+  #border(v: Value, role: 'input' | 'output'): View {
+    const [type, shape, room] = [elementOf(v), shapeOf(v), this.#roomy.get(v)];
+    const whole = room ? shape.with(room.axis, room.capacity) : shape;
+    return { ...wholeView(this.#buffer(type, whole, role), type, whole), shape };
+  }
+
   #plan(node: Node): void {
     const { row, schema } = meaningOf(node);
+    this.#awaited = node.outputs.filter((v): v is Value => v !== undefined && this.#roomy.has(v));
     this.#label = node.name ? `${node.op} ${node.name}` : node.op;
     const views = node.inputs.map((v, i) => (v && !isKnownInput(row, schema, i) ? this.#view(v) : undefined));
     planNode(row, schema, node, views, this.#emitter).forEach((view, i) => {
       const v = node.outputs[i];
       if (v && view) this.#views.set(v, view);
     });
+    this.#awaited = [];
   }
 
   #view(v: Value): View {
@@ -192,12 +214,21 @@ class Planner {
   /** Outputs are whole buffers of their own. */
   #output(v: Value): View {
     this.#label = 'output';
+    if (this.#roomy.has(v)) return this.#roomyOutput(v);
     const view = contiguous(this.#emitter, this.#view(v));
     const facts = this.#buffers[view.buffer]!;
     const whole = view.offset === 0 && facts.role === 'temporary' && sameShape([productOf(view.shape)], [facts.size]);
     const own = whole ? view : this.#emitter.alloc(view.type, view.shape);
     if (!whole) this.#emitter.step({ kind: 'copy' }, [view], [own]);
     this.#buffers[own.buffer] = { ...this.#buffers[own.buffer]!, role: 'output' };
+    return own;
+  }
+
+  #roomyOutput(v: Value): View {
+    const view = this.#view(v);
+    if (this.#buffers[view.buffer]!.role === 'output' && view.offset === 0) return view;
+    const own = this.#border(v, 'output');
+    this.#emitter.step({ kind: 'copy' }, [view], [own]);
     return own;
   }
 }

@@ -11,11 +11,15 @@ import { rowOf } from '../ops/index.ts';
 import { fold, lower, rewriteAll, simplify, unrollWith } from '../passes/index.ts';
 import { type Bindings, rebuild } from '../passes/rebuild.ts';
 import type { Backend, Bound, Executable, Places, Progress, Watch } from './backend.ts';
+import type { BoundPlan } from './bind.ts';
+import { type Room, RoomContent } from './cache.ts';
 import { capturesOf, evaluateNode, hasKernels, readsOf } from './host.ts';
+import { bindDim } from './numbers.ts';
 import { writableBytes, writeInto } from './places.ts';
-import { compilePlan, fusePlan, type Plan, withoutContents } from './plan.ts';
+import { compilePlan, fusePlan, type Plan, type Roomy, withoutContents } from './plan.ts';
 import { precompute } from './precompute.ts';
 import { hostEvent, type ProfileEvent, stepEvent } from './profile.ts';
+import { mayShare } from './sharing.ts';
 import { type Split, splitAtUnknown } from './stages.ts';
 
 /** What all graphs of a session share. */
@@ -37,6 +41,20 @@ export interface RunControl {
   reserve(bytes: number): void;
 }
 
+/** Where outputs of a graph go. */
+export interface Destinations extends Places {
+  /** Outputs that go where an input lies, in memory with room for more. */
+  readonly grown?: readonly Grown[];
+}
+interface Grown {
+  readonly input: Value;
+  readonly output: number;
+  readonly room: Room;
+}
+
+/** The capacity of all rooms of a run, which are of one cache. */
+const capacity = symbol('capacity');
+
 /** A compiled part of a graph. */
 interface Stage extends Split {
   readonly plan: Plan;
@@ -46,6 +64,8 @@ interface Stage extends Split {
   /** Inputs of the graph that the stage was made from and what stands for them in the typed one. */
   readonly inputs: readonly (readonly [Value, Value])[];
   readonly bound: Map<string, Promise<Bound>>;
+  /** Whether what grows is read and written in place. */
+  readonly isRoomy: boolean;
 }
 
 /** A stage with its plan bound, where it has one, and what that reads. */
@@ -81,17 +101,17 @@ export class GraphRunner {
 
   /** The plan of the first stage. */
   async firstPlan(inputs: ReadonlyMap<Value, Datum>): Promise<Plan> {
-    return (await this.#stage(this.#graph, inputs, new Set(), 'open')).plan;
+    return (await this.#stage(this.#graph, inputs, new Set(), { sizes: 'open', grown: [] })).plan;
   }
 
   /** Run the graph on what its inputs hold; what its outputs hold, in their order, which `places` count. */
-  async run(inputs: ReadonlyMap<Value, Datum>, control: RunControl, places: Places = {}): Promise<Datum[]> {
+  async run(inputs: ReadonlyMap<Value, Datum>, control: RunControl, places: Destinations = {}): Promise<Datum[]> {
     const results: Datum[] = [];
     let graph = this.#graph;
     let given = inputs;
     let known: ReadonlySet<Value> = new Set();
     for (;;) {
-      const ready: Ready = await this.#ready(graph, given, known);
+      const ready: Ready = await this.#ready(graph, given, known, (graph === this.#graph && places.grown) || []);
       const { stage } = ready;
       const scope = await this.#runStage(ready, given, { control, results, places });
       const hold = (v: Value): Datum => {
@@ -109,7 +129,9 @@ export class GraphRunner {
     }
   }
 
-  async #placed(output: number, datum: Datum, { kept, into }: Places): Promise<Datum> {
+  async #placed(output: number, datum: Datum, { kept, into, grown }: Destinations): Promise<Datum> {
+    const room = grown?.find(g => g.output === output)?.room;
+    if (room && datum instanceof Tensor) return room.holding(datum);
     const target = into?.get(output);
     if (target) return writeInto(this.#names[output]!, target, await loaded(datum));
     return kept?.has(output) ? datum : loaded(datum);
@@ -128,12 +150,12 @@ export class GraphRunner {
   async #runStage(
     { stage, bound, tensors }: Ready,
     given: ReadonlyMap<Value, Datum>,
-    { control, results, places }: { readonly control: RunControl; readonly results: Datum[]; readonly places: Places },
+    { control, results, places }: { readonly control: RunControl; readonly results: Datum[]; readonly places: Destinations },
   ): Promise<Map<Value, Datum>> {
     const scope = new Map<Value, Datum>();
     for (const [before, now] of stage.inputs) scope.set(now, given.get(before)!);
     if (bound) {
-      const here = placesIn(stage, places);
+      const here = placesIn(stage, bound.plan, places);
       for (const [i, target] of here.into) {
         const { name, view } = bound.plan.outputs[i]!;
         writableBytes(this.#names[Number(name)]!, target, view.type, view.shape);
@@ -182,12 +204,16 @@ export class GraphRunner {
    * The stage for inputs like these; for these very sizes where a plan for open ones takes sizes for equal that are not, such as one that
    * comes to 1 and is broadcast, or must know a number, such as the step of a slice.
    */
-  async #ready(graph: Graph, given: ReadonlyMap<Value, Datum>, known: ReadonlySet<Value>): Promise<Ready> {
-    const fitting = async (sizes: 'open' | 'exact'): Promise<Ready> => {
-      const stage = await this.#stage(graph, given, known, sizes);
+  async #ready(graph: Graph, given: ReadonlyMap<Value, Datum>, known: ReadonlySet<Value>, grown: readonly Grown[]): Promise<Ready> {
+    const fitting = async (sizes: 'open' | 'exact', grows = grown): Promise<Ready> => {
+      const stage = await this.#stage(graph, given, known, { sizes, grown: grows });
       const here = new Map(stage.inputs.map(([before, now]) => [now, given.get(before)]));
-      const tensors = stage.ready.inputs.map(v => here.get(v) as Tensor);
-      return { stage, tensors, bound: stage.plan.outputs.length > 0 ? await boundFor(stage, tensors) : undefined };
+      const inputs = stage.ready.inputs.map(v => here.get(v) as Tensor);
+      const tensors = stage.isRoomy ? inputs : await Promise.all(inputs.map(t => (t.content instanceof RoomContent ? resident(t) : t)));
+      const bound = stage.plan.outputs.length > 0 ? await boundFor(stage, tensors, grows) : undefined;
+      // Memory with gaps that is copied in every run costs more than what is row-major.
+      if (stage.isRoomy && !growsInPlace(stage, bound!.plan, grows)) return fitting(sizes, []);
+      return { stage, tensors, bound };
     };
     try {
       const open = await fitting('open');
@@ -215,14 +241,20 @@ export class GraphRunner {
     return seen.has(sizes);
   }
 
-  #stage(graph: Graph, inputs: ReadonlyMap<Value, Datum>, known: ReadonlySet<Value>, sizes: 'open' | 'exact'): Promise<Stage> {
+  #stage(
+    graph: Graph,
+    inputs: ReadonlyMap<Value, Datum>,
+    known: ReadonlySet<Value>,
+    { sizes, grown }: { readonly sizes: 'open' | 'exact'; readonly grown: readonly Grown[] },
+  ): Promise<Stage> {
     const id = this.#graphIds.get(graph) ?? this.#graphIds.size;
     this.#graphIds.set(graph, id);
     const { key, bindings } = signatureOf(inputs, known, sizes);
-    const full = `${id} ${key}`;
+    const places = grown.map(g => `${graph.inputs.indexOf(g.input)}>${g.output}:${g.room.axis}`);
+    const full = `${id} ${key} ${places}`;
     let stage = this.#stages.get(full);
     if (!stage) {
-      stage = compileStage(graph, bindings, this.#settings, this.#nested);
+      stage = compileStage(graph, bindings, this.#settings, { nested: this.#nested, grown });
       this.#stages.set(full, stage);
       // What has no plan for types and open sizes like these has none the next time either.
       const isFinal = (error: unknown): boolean => error instanceof ModelError && error.code === 'E3009';
@@ -233,14 +265,22 @@ export class GraphRunner {
 }
 
 /** Where outputs of a stage's plan go. What nobody on the host reads stays where it is made. */
-function placesIn({ plan, handed, hosts, known }: Stage, { kept, into }: Places): Required<Places> {
+function placesIn(
+  { plan, handed, hosts, known, isRoomy }: Stage,
+  bound: BoundPlan,
+  { kept, into, grown = [] }: Destinations,
+): Required<Places> {
   const read = new Set(hosts.flatMap(readsOf));
   const stays = (name: string): boolean => {
     if (!name.startsWith('\u0000')) return kept?.has(Number(name)) ?? false;
     const v = handed[Number(name.slice(1))]!;
     return !read.has(v) && !known.has(v);
   };
-  const targets = plan.outputs.map(p => (p.name.startsWith('\u0000') ? undefined : into?.get(Number(p.name))));
+  const rooms = new Map(isRoomy ? grown.map(g => [g.output, g.room]) : []);
+  const targets = bound.outputs.map(p => {
+    if (p.name.startsWith('\u0000')) return undefined;
+    return rooms.get(Number(p.name))?.tensor(p.view.shape) ?? into?.get(Number(p.name));
+  });
   return {
     kept: new Set(plan.outputs.flatMap((p, i) => (stays(p.name) ? [i] : []))),
     into: new Map(targets.flatMap((t, i) => (t ? [[i, t] as const] : []))),
@@ -276,8 +316,13 @@ const shortLoops = unrollWith({
   },
 });
 
-async function compileStage(graph: Graph, bindings: Bindings, settings: RunSettings, nested: boolean): Promise<Stage> {
-  const compiled = (unrolled: boolean): Promise<Stage> => stageOf(graph, bindings, settings, { nested, unrolled });
+interface StageOptions {
+  readonly nested: boolean;
+  readonly grown: readonly Grown[];
+}
+
+async function compileStage(graph: Graph, bindings: Bindings, settings: RunSettings, options: StageOptions): Promise<Stage> {
+  const compiled = (unrolled: boolean): Promise<Stage> => stageOf(graph, bindings, settings, { ...options, unrolled });
   if (!settings.optimize) return compiled(false);
   try {
     return await compiled(true);
@@ -292,7 +337,7 @@ async function stageOf(
   graph: Graph,
   bindings: Bindings,
   { backend, optimize }: RunSettings,
-  { nested, unrolled }: { readonly nested: boolean; readonly unrolled: boolean },
+  { nested, grown, unrolled }: StageOptions & { readonly unrolled: boolean },
 ): Promise<Stage> {
   const typed = rebuild(graph, bindings, undefined, undefined, { choose: takenBranch });
   const open = graph.inputs.filter(v => !v.tensor);
@@ -307,7 +352,8 @@ async function stageOf(
   rewriteAll(typed, optimize ? [fold, simplify, lower] : [lower]);
   if (unrolled && typed.nodes.some(isLoop)) rewriteAll(typed, [shortLoops, fold, simplify, lower]);
   const split = splitAtUnknown(typed, { evaluateLate: nested });
-  const planned = compilePlan(split.ready, { fuse: false });
+  const roomy = backend.takesRoom ? roomyOf(split, typed, inputs, grown) : new Map();
+  const planned = compilePlan(split.ready, { fuse: false, roomy });
   const whole = optimize ? fusePlan((await backend.claim?.(planned)) ?? planned) : planned;
   // Rounds whose sizes the run decides are better left to the host, which knows them one by one.
   if (unrolled && (split.rest || isOpen(whole))) throw fail('E3009', 'sizes of rounds are not known before the run');
@@ -315,15 +361,50 @@ async function stageOf(
   if (isOpen(whole)) throw fail('E3009', 'sizes are not decided by those of the inputs');
   const plan = optimize ? await precompute(whole, backend) : whole;
   const executable = await backend.compile(plan);
-  return { ...split, plan: withoutContents(plan), typed, inputs, executable, bound: new Map() };
+  return { ...split, plan: withoutContents(plan), typed, inputs, executable, bound: new Map(), isRoomy: roomy.size > 0 };
+}
+
+/** What grows in place, where all of it is planned; nothing otherwise. */
+function roomyOf({ ready }: Split, typed: Graph, inputs: Stage['inputs'], grown: readonly Grown[]): Roomy {
+  const roomy = new Map<Value, { readonly axis: number; readonly capacity: Dim }>();
+  for (const { input, output, room } of grown) {
+    const past = inputs.find(([before]) => before === input)?.[1];
+    const present = typed.outputs.find(o => Number(o.name) === output)?.value;
+    // A result that is given back as a whole as well is no part of a room.
+    const isAlone = typed.outputs.filter(o => o.value === present).length === 1;
+    if (!past || !present || !isAlone || !ready.inputs.includes(past) || !ready.outputs.some(o => o.value === present)) return new Map();
+    if (past.element !== present.element || past.shape?.length !== present.shape?.length) return new Map();
+    for (const v of [past, present]) roomy.set(v, { axis: room.axis, capacity });
+  }
+  return roomy;
 }
 
 /** Whether sizes that the inputs do not decide occur in a plan. */
 const isOpen = ({ buffers, guards }: Plan): boolean => buffers.some(b => hasUnknown(b.size)) || guards.some(g => g.sizes.some(hasUnknown));
 
+/** Whether nothing of what grows is copied. */
+function growsInPlace({ inputs, ready }: Stage, plan: BoundPlan, grown: readonly Grown[]): boolean {
+  return grown.every(({ input, output }) => {
+    const past = ready.inputs.indexOf(inputs.find(([before]) => before === input)![1]);
+    return mayShare(
+      plan,
+      past,
+      plan.outputs.findIndex(p => p.name === String(output)),
+    );
+  });
+}
+
 /** The stage's plan with its memory laid out for inputs of these sizes. */
-async function boundFor(stage: Stage, tensors: readonly Tensor[]): Promise<Bound> {
+async function boundFor(stage: Stage, tensors: readonly Tensor[], grown: readonly Grown[]): Promise<Bound> {
   const sizes = sizesOf(stage.plan, tensors);
+  if (stage.isRoomy) {
+    sizes.set(String(capacity), grown[0]!.room.capacity);
+    for (const { output, room } of grown) {
+      const made = stage.plan.outputs.find(p => p.name === String(output))!;
+      // Refuses what there is no room for.
+      room.tensor(made.view.shape.map(d => bindDim(d, sizes)));
+    }
+  }
   const key = [...sizes].join(';');
   let bound = stage.bound.get(key);
   if (!bound) {

@@ -14,6 +14,7 @@ import { fold, rewriteAll } from '../passes/index.ts';
 import { inline } from '../passes/inline.ts';
 import { rebuild } from '../passes/rebuild.ts';
 import type { Backend, Progress } from './backend.ts';
+import type { Cache } from './cache.ts';
 import type { Plan } from './plan.ts';
 import type { ProfileEvent } from './profile.ts';
 import { GraphRunner, type RunControl } from './run-graph.ts';
@@ -42,6 +43,11 @@ export interface RunOptions {
    * updates. Their memory belongs to the run until it ends.
    */
   readonly outputs?: Readonly<Record<string, Tensor>> | undefined;
+  /**
+   * What inputs hold of the runs before, and where outputs go on. The first run is given those inputs; later ones that are given begin anew.
+   * Outputs that a cache holds are not resident: `resident` copies them.
+   */
+  readonly cache?: Cache | undefined;
 }
 
 export interface SessionOptions {
@@ -143,10 +149,35 @@ export class Session {
   }
 
   async #evaluate(feeds: Data, options: RunOptions, record?: RunControl['record']): Promise<readonly Datum[]> {
+    const { cache } = options;
+    if (!cache) return this.#started(feeds, options, record);
+    for (const input of cache.pairs.keys()) this.#inputOf(input);
+    const held = await cache.begin(feeds);
+    let made: readonly Datum[] = [];
+    try {
+      made = await this.#started({ ...feeds, ...held }, options, record);
+      return made;
+    } finally {
+      cache.end(Object.fromEntries(this.outputNames.map((name, i) => [name, made[i]])));
+    }
+  }
+
+  async #started(feeds: Data, options: RunOptions, record?: RunControl['record']): Promise<readonly Datum[]> {
     const inputs = await checkFeeds(this.#graph, { ...this.defaults, ...feeds }, this.backend);
     const kept = new Set(options.keep?.map(name => this.#indexOf(name)));
     const into = new Map(Object.entries(options.outputs ?? {}).map(([name, target]) => [this.#indexOf(name), target]));
-    return this.#runner.run(inputs, { seed: options.seed ?? 0, ...limits(options), ...(record && { record }) }, { kept, into });
+    const grown = [...(options.cache?.pairs ?? [])].flatMap(([input, output]) => {
+      const room = options.cache!.roomOf(input);
+      return room ? [{ input: this.#inputOf(input), output: this.#indexOf(output), room }] : [];
+    });
+    return this.#runner.run(inputs, { seed: options.seed ?? 0, ...limits(options), ...(record && { record }) }, { kept, into, grown });
+  }
+
+  #inputOf(name: string): Value {
+    const found = this.#graph.inputs.find(v => v.name === name);
+    if (found) return found;
+    const near = nearestName(name, this.inputNames);
+    throw fail('E3001', `the model has no input ${name}${near ? `; nearest name: ${near}` : ''}`);
   }
 
   #indexOf(output: string): number {
