@@ -1,6 +1,6 @@
 // Caches that grow in place, such as keys and values of the tokens before: what a run makes of them lies where the next run reads it, in
 // memory with room for more along one axis.
-import { fail } from '../errors.ts';
+import { fail, type ModelError } from '../errors.ts';
 import { resident, type Stored, Tensor } from '../ir/tensor.ts';
 import { type DataType, elementTypes, formatShape } from '../ir/types.ts';
 
@@ -10,6 +10,9 @@ export interface CacheOptions {
   /** The axis along which it grows; -2 otherwise, as in [batch, heads, tokens, head size]. */
   readonly axis?: number | undefined;
 }
+
+const exceeded = (dims: readonly number[], capacity: number): ModelError =>
+  fail('E3007', `${formatShape(dims)} exceeds a cache for ${capacity}`, { limit: { name: 'capacity', value: capacity } });
 
 /** Memory of a tensor that may grow along an axis. */
 export class Room {
@@ -47,8 +50,7 @@ export class Room {
     const { axis, capacity } = this;
     if (dims.length !== this.dims.length || dims.some((d, k) => k !== axis && d !== this.dims[k]))
       throw fail('E3003', `${formatShape(dims)} does not go on in a cache of ${formatShape(this.dims)}`);
-    if (dims[axis]! > capacity)
-      throw fail('E3007', `${formatShape(dims)} exceeds a cache for ${capacity}`, { limit: { name: 'capacity', value: capacity } });
+    if (dims[axis]! > capacity) throw exceeded(dims, capacity);
     return new Tensor(this.type, new RoomContent(this, dims), dims);
   }
 
@@ -94,7 +96,7 @@ export class Cache {
   readonly pairs: ReadonlyMap<string, string>;
   readonly capacity: number;
   readonly axis: number;
-  readonly #held = new Map<string, { readonly room: Room; readonly tensor: Tensor }>();
+  readonly #held = new Map<string, { readonly room?: Room | undefined; readonly tensor: Tensor }>();
   #isInUse = false;
 
   /**
@@ -112,7 +114,7 @@ export class Cache {
   /** Positions that it holds along its axis. */
   get length(): number {
     const [first] = this.#held.values();
-    return first ? first.tensor.dims[first.room.axis]! : 0;
+    return first?.tensor.dims.at(this.axis) ?? 0;
   }
 
   /** Forget what it holds. The next run must be given the inputs. */
@@ -122,17 +124,19 @@ export class Cache {
 
   /**
    * What its inputs hold in the next run: those that are given begin it anew.
-   * @throws ModelError E3002 where another run has it
+   * @param inRooms whether they lie in memory with room for more; tensors are handed from run to run otherwise
+   * @throws ModelError E3002 where another run has it, and what `Room` throws
    */
-  async begin(given: Readonly<Record<string, unknown>>): Promise<Record<string, Tensor>> {
+  async begin(given: Readonly<Record<string, unknown>>, inRooms: boolean): Promise<Record<string, Tensor>> {
     if (this.#isInUse) throw fail('E3002', 'a cache serves one run at a time');
     this.#isInUse = true;
     try {
       for (const name of this.pairs.keys()) {
         const like = Object.hasOwn(given, name) ? given[name] : undefined;
         if (!(like instanceof Tensor)) continue;
-        const room = new Room(like, this.capacity, this.axis);
-        this.#held.set(name, { room, tensor: await room.holding(like) });
+        const room = inRooms ? new Room(like, this.capacity, this.axis) : undefined;
+        this.#prove(like);
+        this.#held.set(name, { room, tensor: room ? await room.holding(like) : like });
       }
       return Object.fromEntries([...this.#held].map(([name, { tensor }]) => [name, tensor]));
     } catch (error) {
@@ -145,12 +149,23 @@ export class Cache {
     return this.#held.get(input)?.room;
   }
 
-  /** The run has ended: what it made is held. */
+  /**
+   * The run has ended: what it made is held.
+   * @throws ModelError E3007 where that is more than there is room for
+   */
   end(made: Readonly<Record<string, unknown>> = {}): void {
     this.#isInUse = false;
-    for (const [input, output] of this.pairs) {
-      const [held, tensor] = [this.#held.get(input), made[output]];
-      if (held && tensor instanceof Tensor) this.#held.set(input, { ...held, tensor });
-    }
+    const held = [...this.pairs].flatMap(([input, output]) => {
+      const tensor = made[output];
+      return tensor instanceof Tensor && this.#held.has(input) ? [{ input, tensor }] : [];
+    });
+    for (const { tensor } of held) this.#prove(tensor);
+    for (const { input, tensor } of held) this.#held.set(input, { ...this.#held.get(input)!, tensor });
+  }
+
+  #prove({ dims }: Tensor): void {
+    const size = dims.at(this.axis);
+    if (size === undefined) throw fail('E3003', `${formatShape(dims)} has no axis ${this.axis}`);
+    if (size > this.capacity) throw exceeded(dims, this.capacity);
   }
 }

@@ -152,19 +152,19 @@ export class Session {
     const { cache } = options;
     if (!cache) return this.#started(feeds, options, record);
     for (const input of cache.pairs.keys()) this.#inputOf(input);
-    const held = await cache.begin(feeds);
+    const held = await cache.begin(feeds, this.backend.takesRoom === true);
     let made: readonly Datum[] = [];
     try {
       made = await this.#started({ ...feeds, ...held }, options, record);
-      return made;
     } finally {
       cache.end(Object.fromEntries(this.outputNames.map((name, i) => [name, made[i]])));
     }
+    return made;
   }
 
   async #started(feeds: Data, options: RunOptions, record?: RunControl['record']): Promise<readonly Datum[]> {
     const inputs = await checkFeeds(this.#graph, { ...this.defaults, ...feeds }, this.backend);
-    const kept = new Set(options.keep?.map(name => this.#indexOf(name)));
+    const kept = new Set([...(options.keep ?? []), ...(options.cache?.pairs.values() ?? [])].map(name => this.#indexOf(name)));
     const into = new Map(Object.entries(options.outputs ?? {}).map(([name, target]) => [this.#indexOf(name), target]));
     const grown = [...(options.cache?.pairs ?? [])].flatMap(([input, output]) => {
       const room = options.cache!.roomOf(input);
