@@ -22,8 +22,17 @@ export interface GroupedPlan {
   readonly groups: readonly RowGroup[];
 }
 
-/** Groups of at least two steps, one of them a reduction. Steps between those of a group that need none of it come before it. */
-export function groupRows(plan: Plan): GroupedPlan {
+/** Steps from the first to before the last. */
+export interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
+/**
+ * Groups of at least two steps, one of them a reduction, each within one of the spans, which follow each other; without them the plan is one.
+ * Steps between those of a group that need none of it come before it.
+ */
+export function groupRows(plan: Plan, spans: readonly Span[] = [{ from: 0, to: plan.steps.length }]): GroupedPlan {
   const groups: Omit<RowGroup, 'inside'>[] = [];
   const steps: Step[] = [];
   const order = (given: readonly Step[]): void => {
@@ -39,10 +48,10 @@ export function groupRows(plan: Plan): GroupedPlan {
       left = left.slice(isGroup ? hoisted.length + members.length : 1);
     }
   };
-  order(plan.steps);
+  for (const { from, to } of spans) order(plan.steps.slice(from, to));
   const ordered = { ...plan, steps: steps.map((s, at) => (s.joins && !follows(s, steps[at - 1]) ? withoutJoin(s) : s)) };
-  const [begun, last] = [firstWriters(ordered), lastReaders(ordered)];
-  return { plan: ordered, groups: groups.map(g => ({ ...g, inside: insideOf(ordered, g, begun, last) })) };
+  const inside = insideOf(ordered);
+  return { plan: ordered, groups: groups.map(g => ({ ...g, inside: inside(g.first, g.count) })) };
 }
 
 const follows = (map: Step, before: Step | undefined): boolean =>
@@ -62,17 +71,15 @@ function firstWriters({ steps }: Plan): ReadonlyMap<number, number> {
   return begun;
 }
 
-/** What only steps of the group write and read. */
-function insideOf(
-  plan: Plan,
-  { first, count }: Omit<RowGroup, 'inside'>,
-  begun: ReadonlyMap<number, number>,
-  last: ReadonlyMap<number, number>,
-): ReadonlySet<number> {
-  const made = plan.steps.slice(first, first + count).flatMap(s => s.outputs.map(y => y.buffer));
-  return new Set(
-    made.filter(b => plan.buffers[b]!.role === 'temporary' && begun.get(b)! >= first && last.has(b) && last.get(b)! < first + count),
-  );
+/** Tells of so many steps from one on what only these write and read. */
+export function insideOf(plan: Plan): (first: number, count: number) => ReadonlySet<number> {
+  const [begun, last] = [firstWriters(plan), lastReaders(plan)];
+  return (first, count) => {
+    const made = plan.steps.slice(first, first + count).flatMap(s => s.outputs.map(y => y.buffer));
+    return new Set(
+      made.filter(b => plan.buffers[b]!.role === 'temporary' && begun.get(b)! >= first && last.has(b) && last.get(b)! < first + count),
+    );
+  };
 }
 
 interface Growth {

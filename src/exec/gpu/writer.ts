@@ -9,7 +9,7 @@ import type { View } from '../../kernels/kernel.ts';
 import { computeType } from '../../kernels/storage.ts';
 import type { BoundStep } from '../bind.ts';
 import type { Step } from '../plan.ts';
-import type { Joined } from './joined.ts';
+import type { Chain, Joined } from './fused.ts';
 import { type Language, type Shared, type Slot, workgroupSize } from './language.ts';
 
 /** A number that is known once sizes are bound. */
@@ -64,6 +64,8 @@ export interface Written {
   readonly sharesMemory?: boolean;
   /** The map that joins the step, whose outputs and further inputs are then the step's. */
   readonly joined?: Joined | undefined;
+  /** The members whose views the step has. */
+  readonly chain?: Chain | undefined;
 }
 
 export class Writer {

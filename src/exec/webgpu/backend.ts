@@ -7,17 +7,15 @@ import { elementsOf, memoryLength } from '../../kernels/memory.ts';
 import type { Backend, Bound, Executable } from '../backend.ts';
 import { halves } from '../claims/halves.ts';
 import { claimProducts } from '../claims/index.ts';
-import { isJoined, joinedBy, joinSteps } from '../gpu/joined.ts';
-import { type Program, programOf } from '../gpu/kernels/index.ts';
 import { type Placement, placeSteps, touchedBy } from '../gpu/placement.ts';
-import type { Written } from '../gpu/writer.ts';
 import type { Plan } from '../plan.ts';
-import { bindOn, type Compiled, writtenOn } from './bound.ts';
+import { bindOn, type Compiled } from './bound.ts';
 import { Device, type LoadGpu, openDevice, pageGpu, usage } from './device.ts';
 import { contentOn } from './kept.ts';
 import { type Range, Segments, upload } from './memory.ts';
 import { chooseWays, describeDevice, questionsOf } from './probe.ts';
 import { recovering } from './recovery.ts';
+import { groupsOf, programOn, type Unit, type Units, unitsOn, writtenOn } from './units.ts';
 import type { Ways } from './ways.ts';
 
 export interface WebGpuOptions {
@@ -69,8 +67,8 @@ export function webgpuBackend({ device, gpu = pageGpu, memory, ways, onNotice = 
     async placement(plan) {
       const found = await open();
       await chooseWays(found, questionsOf(plan));
-      const { reasons, plan: placed } = placeSteps(plan, step => lackOf(found, writtenOn(found, plan.buffers, step)));
-      return { plan: placed, reasons };
+      const { placement, units } = placeOn(found, plan);
+      return { plan: placement.plan, reasons: placement.reasons, groups: groupsOf(placement, units) };
     },
     async claim(plan) {
       const on = await open();
@@ -81,19 +79,19 @@ export function webgpuBackend({ device, gpu = pageGpu, memory, ways, onNotice = 
   return backend;
 }
 
-/** What of a step the device cannot do. */
-function lackOf(device: Device, written: Written): string | undefined {
-  const program = programOf(written, device.language);
-  if (typeof program === 'string') return `WGSL lacks ${program}`;
-  const most = device.gpu.limits.maxStorageBuffersPerShaderStage;
-  const bound = Math.max(...program.flatMap(way => way.passes.map(p => p.slots.reduce((n, s) => n + s.parts, 0))));
-  return bound <= most ? undefined : `${bound} buffers, the device binds ${most}`;
-}
+/** Where each step runs, and what the device runs as one. */
+const placeOn = (device: Device, plan: Plan): ReturnType<typeof unitsOn> =>
+  unitsOn(
+    device,
+    placeSteps(plan, step => {
+      const program = programOn(device, writtenOn(device, plan.buffers, step));
+      return typeof program === 'string' ? program : undefined;
+    }),
+  );
 
 async function compileOn(device: Device, plan: Plan, memory: number | undefined): Promise<Executable> {
   await chooseWays(device, questionsOf(plan));
-  const placement = placeSteps(plan, step => lackOf(device, writtenOn(device, plan.buffers, step)));
-  const { programs, joined } = programsOf(device, placement);
+  const { placement, units } = placeOn(device, plan);
   const segments = new Segments(device, usage.storage | usage.copyTarget);
   const bounds = new Set<Bound>();
   const dispose = async (): Promise<void> => {
@@ -101,12 +99,12 @@ async function compileOn(device: Device, plan: Plan, memory: number | undefined)
     segments.destroy();
   };
   try {
-    const [pipelines, constants, hostConstants] = await Promise.all([
-      makePipelines(device, placement, programs),
+    const [, constants, hostConstants] = await Promise.all([
+      makePipelines(device, units),
       uploadConstants(device, placement, segments),
       loadConstants(placement),
     ]);
-    const compiled: Compiled = { device, placement, programs, joined, pipelines, constants, hostConstants };
+    const compiled: Compiled = { device, placement, units, constants, hostConstants };
     return {
       async bind(sizes) {
         const bound = await bindOn(compiled, sizes, memory);
@@ -121,35 +119,16 @@ async function compileOn(device: Device, plan: Plan, memory: number | undefined)
   }
 }
 
-/** Programs of the device's steps. A product and the map that joins it are one, unless together they bind too much. */
-function programsOf(device: Device, { plan, reasons }: Placement): Pick<Compiled, 'programs' | 'joined'> {
-  const joined = new Set<number>();
-  const programs = plan.steps.map((step, i) => {
-    if (reasons[i] !== undefined || joined.has(i - 1)) return undefined;
-    const map = plan.steps[i + 1];
-    if (isJoined(step, map) && reasons[i + 1] === undefined) {
-      const written = writtenOn(device, plan.buffers, joinSteps(step, map), joinedBy(step, map));
-      if (lackOf(device, written) === undefined) {
-        joined.add(i);
-        return programOf(written, device.language) as Program;
-      }
-    }
-    return programOf(writtenOn(device, plan.buffers, step), device.language) as Program;
-  });
-  return { programs, joined };
-}
-
 /** Pipelines for every pass, all at the same time; an error names the step. */
-function makePipelines(device: Device, { plan }: Placement, programs: Compiled['programs']): Promise<Compiled['pipelines']> {
-  return Promise.all(
-    programs.map(async (program, i) => {
-      try {
-        return program && (await Promise.all(program.map(way => Promise.all(way.passes.map(pass => device.pipeline(pass))))));
-      } catch (error) {
-        throw error instanceof ModelError ? error.within({ node: { op: plan.steps[i]!.label } }) : error;
-      }
-    }),
-  );
+async function makePipelines(device: Device, units: Units): Promise<void> {
+  const make = async ({ step, program }: Unit): Promise<void> => {
+    try {
+      await device.pipelines(program);
+    } catch (error) {
+      throw error instanceof ModelError ? error.within({ node: { op: step.label } }) : error;
+    }
+  };
+  await Promise.all([...units.values()].flat().map(make));
 }
 
 async function uploadConstants(device: Device, placement: Placement, segments: Segments): Promise<ReadonlyMap<number, readonly Range[]>> {

@@ -4,50 +4,24 @@ import type { TypedArray } from '../../ir/tensor.ts';
 import { memoryLength } from '../../kernels/memory.ts';
 import type { Bound } from '../backend.ts';
 import { type BoundPlan, type BoundStep, bindPlan } from '../bind.ts';
-import { type Joined, joinedBy, joinSteps } from '../gpu/joined.ts';
-import { type Program, programOf } from '../gpu/kernels/index.ts';
+import type { Program } from '../gpu/kernels/index.ts';
 import { type Placement, touchedBy } from '../gpu/placement.ts';
-import { type Pass, stepNumber, type Written } from '../gpu/writer.ts';
+import { type Pass, stepNumber } from '../gpu/writer.ts';
 import type { Sizes } from '../numbers.ts';
-import type { BufferFacts, Step } from '../plan.ts';
 import { type Device, type Pipeline, usage } from './device.ts';
 import { alignment, type Range, Segments, write } from './memory.ts';
 import { type Dispatch, outputsOf, Runner, stagedLength, statusLength } from './runner.ts';
-import type { Ways } from './ways.ts';
+import { type Chosen, chooseUnits, type Unit, type Units } from './units.ts';
 import { statusWords } from './wgsl.ts';
 
-/** A plan on a device before its sizes are bound. */
+/** A plan on a device before its sizes are bound. Pipelines of its units are made. */
 export interface Compiled {
   readonly device: Device;
   readonly placement: Placement;
-  /** Nothing for steps of the host, and for maps that join the step before. */
-  readonly programs: readonly (Program | undefined)[];
-  /** In the order of the ways and passes of each step. */
-  readonly pipelines: readonly (readonly (readonly Pipeline[])[] | undefined)[];
-  /** Steps that the next one joins. */
-  readonly joined: ReadonlySet<number>;
+  readonly units: Units;
   readonly constants: ReadonlyMap<number, readonly Range[]>;
   readonly hostConstants: ReadonlyMap<number, TypedArray>;
 }
-
-/** A step as kernels are written for it: buffers whose size is known to exceed a binding are bound in parts. */
-export const writtenOn = (
-  device: Device,
-  buffers: readonly BufferFacts[],
-  step: Step,
-  joined?: Joined,
-  ways: Ways = device.ways,
-): Written => ({
-  step,
-  joined,
-  isConstant: at => buffers[at]!.role === 'constant',
-  partBytes: device.mostBytes,
-  sharesMemory: ways.products === 'tiles',
-  partsOf: at => {
-    const { type, size } = buffers[at]!;
-    return typeof size === 'number' ? Math.max(1, Math.ceil(memoryLength(type, size) / device.mostBytes)) : 1;
-  },
-});
 
 /** A dispatch as it is before there is memory. */
 interface Planned {
@@ -61,9 +35,13 @@ interface Planned {
 }
 
 export async function bindOn(compiled: Compiled, sizes: Sizes, memory: number | undefined): Promise<Bound> {
-  const { device, placement } = compiled;
+  const { device, placement, units } = compiled;
   const segment = device.gpu.limits.maxBufferSize;
+  // Sizes come first: what is run as one depends on them, and takes memory as one.
+  const sized = bindPlan(placement.plan, sizes, { inPlace: false });
+  const chosen = chooseUnits(device, placement, units, sized);
   const plan = bindPlan(placement.plan, sizes, {
+    rows: chosen.flatMap(({ unit: { first, fused, inside } }) => (fused.count > 1 ? [{ first, count: fused.count, axes: 0, inside }] : [])),
     alignment,
     segment,
     largest: device.mostBytes,
@@ -72,11 +50,10 @@ export async function bindOn(compiled: Compiled, sizes: Sizes, memory: number | 
   });
   const all = new Segments(device, usage.storage | usage.copyTarget | usage.copySource);
   const facts = new Segments(device, usage.storage | usage.uniform | usage.copyTarget);
-  const ready = await inParts(compiled, plan);
-  const stepAt = (i: number): BoundStep => (compiled.joined.has(i) ? joinSteps(plan.steps[i]!, plan.steps[i + 1]!) : plan.steps[i]!);
-  const planned = plan.steps.map((_, i) => planStep(ready, stepAt(i), i, facts));
-  const buffers = placeBuffers(compiled, plan, all);
-  const scratch = all.place(4 * scratchWords(planned.flat()));
+  const planned = new Map<number, Planned[]>();
+  for (const { unit, step } of chosen) planned.set(unit.first, planStep(device, await readyUnit(device, unit), step, unit.first, facts));
+  const buffers = placeBuffers(chosen, plan, outputsOf(placement, plan), all);
+  const scratch = all.place(4 * scratchWords([...planned.values()].flat()));
   const status = all.place(4 * statusWords);
   const readings = [...placement.phases.filter(p => p.on === 'host').map(p => p.fetched), outputsOf(placement, plan)];
   const longest = Math.max(...readings.map(list => statusLength + list.reduce((n, b) => n + stagedLength(plan, b), 0)));
@@ -92,7 +69,7 @@ export async function bindOn(compiled: Compiled, sizes: Sizes, memory: number | 
 
   const rangesOf = (buffer: number): readonly Range[] => compiled.constants.get(buffer) ?? buffers.get(buffer)?.() ?? [];
   const readByHost = new Set([...touchedBy(placement, 'host'), ...plan.outputs.map(p => p.view.buffer)]);
-  const dispatches = planned.map(list => list.map(p => dispatchOf(device, p, rangesOf, scratch(), status())));
+  const dispatches = plan.steps.map((_, i) => (planned.get(i) ?? []).map(p => dispatchOf(device, p, rangesOf, scratch(), status())));
   const run = new Runner({ compiled, plan, dispatches, rangesOf, readByHost, staging, status: status() });
   let last: Promise<unknown> = Promise.resolve();
   return {
@@ -112,34 +89,16 @@ export async function bindOn(compiled: Compiled, sizes: Sizes, memory: number | 
   };
 }
 
-/** Kernels for steps whose buffers turn out to be larger than a binding. */
-async function inParts(compiled: Compiled, plan: BoundPlan): Promise<Compiled> {
-  const { device, placement } = compiled;
-  const isLarge = plan.buffers.map(
-    (b, i) => typeof placement.plan.buffers[i]!.size !== 'number' && memoryLength(b.type, b.size) > device.mostBytes,
-  );
-  if (!isLarge.includes(true)) return compiled;
-  const programs = [...compiled.programs];
-  const pipelines = [...compiled.pipelines];
-  for (const [i, step] of placement.plan.steps.entries()) {
-    const map = compiled.joined.has(i) ? placement.plan.steps[i + 1]! : undefined;
-    const whole = map ? joinSteps(step, map) : step;
-    if (!programs[i] || ![...whole.inputs, ...whole.outputs].some(v => v && isLarge[v.buffer])) continue;
-    const program = programOf(writtenOn(device, plan.buffers, whole, map && joinedBy(step, map)), device.language) as Program;
-    programs[i] = program;
-    pipelines[i] = await Promise.all(program.map(way => Promise.all(way.passes.map(pass => device.pipeline(pass)))));
-  }
-  return { ...compiled, programs, pipelines };
+/** A program whose pipelines are made. */
+interface Ready {
+  readonly program: Program;
+  readonly pipelines: readonly (readonly Pipeline[])[];
 }
 
-export function planStep(
-  { device, programs, pipelines }: Pick<Compiled, 'device' | 'programs' | 'pipelines'>,
-  step: BoundStep,
-  at: number,
-  facts: Segments,
-): Planned[] {
-  const program = programs[at];
-  if (!program || step.outputs[0]!.shape.some(d => d === 0)) return [];
+const readyUnit = async (device: Device, { program }: Unit): Promise<Ready> => ({ program, pipelines: await device.pipelines(program) });
+
+export function planStep(device: Device, { program, pipelines }: Ready, step: BoundStep, at: number, facts: Segments): Planned[] {
+  if (step.outputs.every(y => y.shape.includes(0))) return [];
   const way = program.findIndex(w => w.fits(step));
   return program[way]!.passes.flatMap((pass, k) => {
     const groups = pass.groups(step);
@@ -154,7 +113,7 @@ export function planStep(
       return [{ words, place: facts.place(words.byteLength) }];
     });
     const words = Int32Array.from(numbers);
-    return [{ pass, step, groups, words, lists, pipeline: pipelines[at]![way]![k]!, parameters: facts.place(words.byteLength) }];
+    return [{ pass, step, groups, words, lists, pipeline: pipelines[way]![k]!, parameters: facts.place(words.byteLength) }];
   });
 }
 
@@ -170,12 +129,15 @@ const scratchWords = (planned: readonly Planned[]): number =>
   );
 
 /** Places for inputs, outputs and temporaries that device steps touch or that are read back. */
-function placeBuffers({ placement }: Compiled, plan: BoundPlan, all: Segments): ReadonlyMap<number, () => readonly Range[]> {
+function placeBuffers(
+  chosen: readonly Chosen[],
+  plan: BoundPlan,
+  outputs: readonly number[],
+  all: Segments,
+): ReadonlyMap<number, () => readonly Range[]> {
   const places = new Map<number, () => readonly Range[]>();
-  const needed = new Set(outputsOf(placement, plan));
-  for (const { on, from, to } of placement.phases)
-    if (on === 'device')
-      for (const s of plan.steps.slice(from, to)) for (const v of [...s.inputs, ...s.outputs]) if (v) needed.add(v.buffer);
+  const needed = new Set(outputs);
+  for (const { step } of chosen) for (const v of [...step.inputs, ...step.outputs]) if (v) needed.add(v.buffer);
   const arena = plan.arena > 0 ? all.placeArena(plan.arena) : undefined;
   for (const at of needed) {
     const { role, type, size, offset } = plan.buffers[at]!;

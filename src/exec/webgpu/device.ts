@@ -1,5 +1,6 @@
 // A WebGPU device as the backend uses it: opened with all that its adapter allows, with one pipeline for each text of a shader.
 import { fail } from '../../errors.ts';
+import type { Program } from '../gpu/kernels/index.ts';
 import type { Language } from '../gpu/language.ts';
 import type { Pass } from '../gpu/writer.ts';
 import { likelyWays, type Measured, type Question, type Ways } from './ways.ts';
@@ -104,6 +105,11 @@ export class Device {
       this.#pipelines.set(pass.text, made);
     }
     return made;
+  }
+
+  /** Those of a program, in the order of its ways and passes. */
+  pipelines(program: Program): Promise<readonly (readonly Pipeline[])[]> {
+    return Promise.all(program.map(way => Promise.all(way.passes.map(pass => this.pipeline(pass)))));
   }
 
   async #make({ text, slots }: Pass): Promise<Pipeline> {

@@ -5,11 +5,12 @@ import { memoryLength } from '../../kernels/memory.ts';
 import { bindPlan } from '../bind.ts';
 import { type Program, programOf } from '../gpu/kernels/index.ts';
 import type { Plan } from '../plan.ts';
-import { dispatchOf, planStep, writtenOn } from './bound.ts';
+import { dispatchOf, planStep } from './bound.ts';
 import { type Device, type Pipeline, usage } from './device.ts';
 import { type Range, Segments, write } from './memory.ts';
 import type { Dispatch } from './runner.ts';
 import { examples, plans } from './trials.ts';
+import { writtenOn } from './units.ts';
 import { answered, fastestOf, type Measured, possible, type Question, type Ways } from './ways.ts';
 import { statusWords, wgslOf } from './wgsl.ts';
 
@@ -150,12 +151,10 @@ interface BoundWay {
 /** Nothing where the device does not compile it. */
 async function bindWay(device: Device, ways: Ways, way: string, plan: Plan): Promise<BoundWay | undefined> {
   const bound = bindPlan(plan, new Map(), {});
-  const programs = plan.steps.map(step => programOf(writtenOn(device, plan.buffers, step, undefined, ways), wgslOf(ways)) as Program);
-  let pipelines: (readonly (readonly Pipeline[])[])[];
+  const programs = plan.steps.map(step => programOf(writtenOn(device, plan.buffers, step, {}, ways), wgslOf(ways)) as Program);
+  let ready: { readonly program: Program; readonly pipelines: readonly (readonly Pipeline[])[] }[];
   try {
-    pipelines = await Promise.all(
-      programs.map(program => Promise.all(program.map(w => Promise.all(w.passes.map(pass => device.pipeline(pass)))))),
-    );
+    ready = await Promise.all(programs.map(async program => ({ program, pipelines: await device.pipelines(program) })));
   } catch {
     // Another way compiles, or the plan of the model says what is wrong.
     return undefined;
@@ -167,7 +166,7 @@ async function bindWay(device: Device, ways: Ways, way: string, plan: Plan): Pro
   ];
   const facts = new Segments(device, usage.storage | usage.uniform | usage.copyTarget);
   const all = [data, constants, facts];
-  const planned = bound.steps.flatMap((step, i) => planStep({ device, programs, pipelines }, step, i, facts));
+  const planned = bound.steps.flatMap((step, i) => planStep(device, ready[i]!, step, i, facts));
   const places = bound.buffers.map(({ type, size, role }) => (role === 'constant' ? constants : data).place(memoryLength(type, size)));
   const status = data.place(4 * statusWords);
   for (const segments of all) segments.allocate();

@@ -181,7 +181,7 @@ export class Runner {
   async #readBack(buffers: readonly number[], { proceed }: Watch): Promise<void> {
     const { compiled, plan, rangesOf, staging, status } = this.#work;
     const { device } = compiled;
-    if (!compiled.programs.some(Boolean)) return;
+    if (!compiled.placement.phases.some(p => p.on === 'device')) return;
     const encoder = device.gpu.createCommandEncoder();
     encoder.copyBufferToBuffer(status.buffer, status.offset, staging, 0, statusWords * 4);
     let at = statusLength;

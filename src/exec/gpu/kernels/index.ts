@@ -1,8 +1,10 @@
 // The kernels of a device, by kind: the passes of a step, and where two ways may serve it, which one does once sizes are bound.
 import type { Dim } from '../../../ir/dims.ts';
 import type { BoundStep } from '../../bind.ts';
+import type { Chain } from '../fused.ts';
 import type { Language } from '../language.ts';
 import { countOf, Lack, type Pass, Writer, type Written } from '../writer.ts';
+import { chainedProducts, isKept, sidesOf } from './chained.ts';
 import { blockConv, narrowConv, tiledConv } from './conv.ts';
 import { gather } from './gather.ts';
 import { copy, fill, map, values } from './map.ts';
@@ -10,10 +12,11 @@ import { blockMatmul, narrowMatmul, tiledMatmul } from './matmul.ts';
 import { pool } from './pool.ts';
 import { isWide } from './product.ts';
 import { argreduce, reduce } from './reduce.ts';
+import { mostInRow, rows } from './rows.ts';
 import { scatter } from './scatter.ts';
 import { areFew, countingTopk, roundsTopk } from './topk.ts';
 
-/** The ways to run a step; the first that fits the sizes is taken, and the last fits all. */
+/** The ways to run a step; the first that fits the sizes is taken. Only where several steps are run as one, none may fit. */
 export type Program = readonly Way[];
 
 export interface Way {
@@ -36,10 +39,43 @@ const square = { rows: 8, columns: 8 };
 
 const always = (): boolean => true;
 
+/** Whether a program fits sizes of any kind. */
+export const fitsAll = (program: Program): boolean => program.some(way => way.fits === always);
+
+/** The way that is known to fit, to fit not, or to be asked about once sizes are bound. */
+const onlyWhere = (decided: boolean | undefined, fits: (s: BoundStep) => boolean, way: () => Program): Program =>
+  decided === undefined ? way().map(w => ({ ...w, fits: s => fits(s) && w.fits(s) })) : decided ? way() : [];
+
+function chainWays(written: Written, chain: Chain, language: Language): Program {
+  const { step } = written;
+  const one = (write: (w: Writer) => Pass) => (): Program => [{ fits: always, passes: [write(new Writer(language, written))] }];
+  const { whole, reduced } = chain;
+  if (chain.products) {
+    // Rows lie in the memory of a workgroup, or in none.
+    if (written.sharesMemory === false) return [];
+    const rowsOf = ({ outputs }: { readonly outputs: readonly { readonly shape: readonly Dim[] }[] }): Dim => outputs[0]!.shape.at(-2)!;
+    const isOne = (rows: number): boolean => rows === 1;
+    const blocks = (rows: number, columns: number): (() => Program) => one(w => chainedProducts(w, chain, { rows, columns }));
+    return onlyWhere(
+      known(sidesOf(chain, step.inputs), isKept),
+      s => isKept(...(sidesOf(chain, s.inputs) as [number, number])),
+      () => either(known([rowsOf(step)], isOne), s => isOne(rowsOf(s) as number), blocks(1, 1), blocks(4, 4)),
+    );
+  }
+  const along = <D extends Dim>(shape: readonly D[]): D[] => reduced.map(axis => shape[axis]!);
+  const isShort = (...sizes: number[]): boolean => countOf(sizes) <= mostInRow;
+  return onlyWhere(
+    known(along(step.inputs[whole]!.shape), isShort),
+    s => isShort(...along(s.inputs[whole]!.shape)),
+    one(w => rows(w, chain)),
+  );
+}
+
 function waysOf(written: Written, language: Language): Program {
   const { step } = written;
   const { kernel } = step;
   const one = (write: (w: Writer) => Pass): Program => [{ fits: always, passes: [write(new Writer(language, written))] }];
+  if (written.chain) return chainWays(written, written.chain, language);
   switch (kernel.kind) {
     case 'map':
       return one(w => map(w, kernel.program));

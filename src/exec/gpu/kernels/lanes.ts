@@ -34,7 +34,21 @@ export interface Partial {
   readonly end: (at: string, result: readonly string[]) => void;
 }
 
-export function sharedResults(w: Writer, sharing: Sharing, { parts, start, terms, join, end }: Partial): Pass {
+/** Which of the results that a workgroup has is an invocation's own, and which of its terms. */
+export interface Lanes {
+  /** How many share a result. */
+  readonly many: string;
+  /** The number of the invocation among these; its terms are every so many from there on. */
+  readonly own: string;
+  readonly result: string;
+  /** Whether there is such a result, as a condition. */
+  readonly isOne: string;
+  readonly laneStep: string;
+  readonly groups: Size;
+}
+
+/** Divides the results among invocations. */
+export function shareLanes(w: Writer, sharing: Sharing): Lanes {
   const share: Size = s => shareOf(s, sharing);
   const others: Size = s => workgroupSize / share(s);
   const many = w.parameter('share', share);
@@ -42,14 +56,17 @@ export function sharedResults(w: Writer, sharing: Sharing, { parts, start, terms
   const laneStep = w.parameter('lane step', s => (sharing.isDense(s) ? 1 : others(s)));
   const resultStep = w.parameter('result step', s => (sharing.isDense(s) ? share(s) : 1));
   const own = w.let('index', `(lane / ${laneStep}) % ${many}`);
-  const at = w.let('index', `group * ${results} + (lane / ${resultStep}) % ${results}`);
-  const isOne = w.let('index', w.language.choose(`${at} < ${w.parameter('results in all', sharing.count)}`, '1', '0'));
-  const partial = start.map((text, k) => w.variable(parts[k]!, text));
-  w.if(`${isOne} == 1`, () => {
-    const take = terms(at);
-    w.loop(w.parameter('terms', sharing.length), r => take(r, partial), { from: own, by: many });
-  });
-  const near = joinNear(w, { parts, partial, join, many, laneStep });
+  const result = w.let('index', `group * ${results} + (lane / ${resultStep}) % ${results}`);
+  const isOne = w.let('index', w.language.choose(`${result} < ${w.parameter('results in all', sharing.count)}`, '1', '0'));
+  return { many, own, result, isOne: `${isOne} == 1`, laneStep, groups: s => Math.ceil(sharing.count(s) / others(s)) };
+}
+
+type Joining = Pick<Partial, 'parts' | 'join'> & { readonly partial: readonly string[] };
+
+/** Joins what those that share a result have found: the first of them has all of it then, in the memory that is given too. */
+export function joinLanes(w: Writer, { many, own, laneStep }: Pick<Lanes, 'many' | 'own' | 'laneStep'>, joining: Joining): string[] {
+  const { parts, partial, join } = joining;
+  const near = joinNear(w, { ...joining, many, laneStep });
   const memory = parts.map(type => w.shared(type, workgroupSize));
   for (const [k, name] of memory.entries()) w.emit(`${name}[lane] = ${partial[k]};`);
   const half = w.name();
@@ -61,15 +78,32 @@ export function sharedResults(w: Writer, sharing: Sharing, { parts, start, terms
     for (const [k, name] of memory.entries()) w.emit(`${name}[lane] = ${partial[k]};`);
   });
   w.emit('}');
-  w.if(`${isOne} == 1 && ${own} == 0`, () => end(at, partial));
-  return w.finish(s => Math.ceil(sharing.count(s) / others(s)));
+  return memory;
 }
 
-interface Near extends Pick<Partial, 'parts' | 'join'> {
-  readonly partial: readonly string[];
-  readonly many: string;
-  readonly laneStep: string;
+/** The same, and all of them have it. */
+export function joinForAll(w: Writer, lanes: Pick<Lanes, 'many' | 'own' | 'laneStep'>, joining: Joining): void {
+  const memory = joinLanes(w, lanes, joining);
+  w.if(`${lanes.many} > 1`, () => {
+    w.emit(w.language.barrier);
+    for (const [k, name] of memory.entries()) w.set(joining.partial[k]!, `${name}[lane - ${lanes.own} * ${lanes.laneStep}]`);
+  });
 }
+
+export function sharedResults(w: Writer, sharing: Sharing, { parts, start, terms, join, end }: Partial): Pass {
+  const lanes = shareLanes(w, sharing);
+  const { result, own, many, isOne } = lanes;
+  const partial = start.map((text, k) => w.variable(parts[k]!, text));
+  w.if(isOne, () => {
+    const take = terms(result);
+    w.loop(w.parameter('terms', sharing.length), r => take(r, partial), { from: own, by: many });
+  });
+  joinLanes(w, lanes, { parts, partial, join });
+  w.if(`${isOne} && ${own} == 0`, () => end(result, partial));
+  return w.finish(lanes.groups);
+}
+
+interface Near extends Joining, Pick<Lanes, 'many' | 'laneStep'> {}
 
 /**
  * Where neighbours share a result, those of a subgroup join what they have without memory or barriers. Gives how many have the same then:

@@ -40,7 +40,7 @@ const depth = 16;
 const own = 4;
 const across = tile / own;
 
-const sumOf = (w: Writer, type: ScalarType, total: string, a: string, b: string): string =>
+export const sumOf = (w: Writer, type: ScalarType, total: string, a: string, b: string): string =>
   w.call('add', type, total, w.call('mul', type, a, b));
 
 /** Whether tiles are not mostly empty. */

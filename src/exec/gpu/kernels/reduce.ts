@@ -8,7 +8,7 @@ import { everyAxis, placesAt, type Walked } from '../walk.ts';
 import { countOf, Lack, type Operand, type Pass, type Writer } from '../writer.ts';
 import { sharedResults } from './lanes.ts';
 
-const combine: Readonly<Record<ReduceBy, Primitive>> = { sum: 'add', prod: 'mul', max: 'max', min: 'min' };
+export const combine: Readonly<Record<ReduceBy, Primitive>> = { sum: 'add', prod: 'mul', max: 'max', min: 'min' };
 
 export function reduce(w: Writer, by: ReduceBy): Pass {
   const [x, y] = [w.input(0)!, w.output(0)];
