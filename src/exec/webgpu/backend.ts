@@ -9,10 +9,10 @@ import { halves } from '../claims/halves.ts';
 import { claimProducts } from '../claims/index.ts';
 import { type Placement, placeSteps, touchedBy } from '../gpu/placement.ts';
 import type { Plan } from '../plan.ts';
-import { bindOn, type Compiled } from './bound.ts';
+import { Bindings, bindOn, type Compiled } from './bound.ts';
 import { Device, type LoadGpu, openDevice, pageGpu, usage } from './device.ts';
 import { contentOn } from './kept.ts';
-import { type Range, Segments, upload } from './memory.ts';
+import { alignment, type Range, Segments, upload } from './memory.ts';
 import { chooseWays, describeDevice, questionsOf } from './probe.ts';
 import { recovering } from './recovery.ts';
 import { groupsOf, programOn, type Unit, type Units, unitsOn, writtenOn } from './units.ts';
@@ -104,10 +104,16 @@ async function compileOn(device: Device, plan: Plan, memory: number | undefined)
       uploadConstants(device, placement, segments),
       loadConstants(placement),
     ]);
-    const compiled: Compiled = { device, placement, units, constants, hostConstants };
+    const bindings = new Bindings(placement, {
+      alignment,
+      segment: device.gpu.limits.maxBufferSize,
+      largest: device.mostBytes,
+      ...(memory !== undefined && { memory }),
+    });
+    const compiled: Compiled = { device, placement, units, constants, hostConstants, bindings };
     return {
       async bind(sizes) {
-        const bound = await bindOn(compiled, sizes, memory);
+        const bound = await bindOn(compiled, sizes);
         bounds.add(bound);
         return bound;
       },

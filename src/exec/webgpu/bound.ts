@@ -3,13 +3,13 @@ import { fail } from '../../errors.ts';
 import type { TypedArray } from '../../ir/tensor.ts';
 import { memoryLength } from '../../kernels/memory.ts';
 import type { Bound } from '../backend.ts';
-import { type BoundPlan, type BoundStep, bindPlan } from '../bind.ts';
+import { Binding, type BindOptions, type BoundPlan, type BoundStep } from '../bind.ts';
 import type { Program } from '../gpu/kernels/index.ts';
 import { type Placement, touchedBy } from '../gpu/placement.ts';
 import { type Pass, stepNumber } from '../gpu/writer.ts';
 import type { Sizes } from '../numbers.ts';
 import { type Device, type Pipeline, usage } from './device.ts';
-import { alignment, type Range, Segments, write } from './memory.ts';
+import { type Range, Segments, write } from './memory.ts';
 import { type Dispatch, outputsOf, Runner, stagedLength, statusLength } from './runner.ts';
 import { type Chosen, chooseUnits, type Unit, type Units } from './units.ts';
 import { statusWords } from './wgsl.ts';
@@ -21,6 +21,32 @@ export interface Compiled {
   readonly units: Units;
   readonly constants: ReadonlyMap<number, readonly Range[]>;
   readonly hostConstants: ReadonlyMap<number, TypedArray>;
+  /** Memory is laid out for what runs as one, which sizes decide. */
+  readonly bindings: Bindings;
+}
+
+/** The plan as it is bound: for its sizes alone, and for each choice of units that these lead to. */
+export class Bindings {
+  readonly sizes: Binding;
+  readonly #placement: Placement;
+  readonly #options: BindOptions;
+  readonly #byUnits = new Map<string, Binding>();
+
+  constructor(placement: Placement, options: BindOptions) {
+    this.#placement = placement;
+    this.#options = { ...options, inPlace: false };
+    this.sizes = new Binding(placement.plan, { inPlace: false });
+  }
+
+  of(chosen: readonly Chosen[]): Binding {
+    const rows = chosen.flatMap(({ unit: { first, fused, inside } }) =>
+      fused.count > 1 ? [{ first, count: fused.count, axes: 0, inside }] : [],
+    );
+    const key = rows.map(({ first, count }) => `${first}+${count}`).join();
+    const binding = this.#byUnits.get(key) ?? new Binding(this.#placement.plan, { ...this.#options, rows });
+    this.#byUnits.set(key, binding);
+    return binding;
+  }
 }
 
 /** A dispatch as it is before there is memory. */
@@ -34,20 +60,12 @@ interface Planned {
   readonly lists: readonly { readonly place: () => Range; readonly words: Int32Array<ArrayBuffer> }[];
 }
 
-export async function bindOn(compiled: Compiled, sizes: Sizes, memory: number | undefined): Promise<Bound> {
-  const { device, placement, units } = compiled;
+export async function bindOn(compiled: Compiled, sizes: Sizes): Promise<Bound> {
+  const { device, placement, units, bindings } = compiled;
   const segment = device.gpu.limits.maxBufferSize;
   // Sizes come first: what is run as one depends on them, and takes memory as one.
-  const sized = bindPlan(placement.plan, sizes, { inPlace: false });
-  const chosen = chooseUnits(device, placement, units, sized);
-  const plan = bindPlan(placement.plan, sizes, {
-    rows: chosen.flatMap(({ unit: { first, fused, inside } }) => (fused.count > 1 ? [{ first, count: fused.count, axes: 0, inside }] : [])),
-    alignment,
-    segment,
-    largest: device.mostBytes,
-    inPlace: false,
-    ...(memory !== undefined && { memory }),
-  });
+  const chosen = chooseUnits(device, placement, units, bindings.sizes.bind(sizes));
+  const plan = bindings.of(chosen).bind(sizes);
   const all = new Segments(device, usage.storage | usage.copyTarget | usage.copySource);
   const facts = new Segments(device, usage.storage | usage.uniform | usage.copyTarget);
   const planned = new Map<number, Planned[]>();
