@@ -125,7 +125,7 @@ Napi::Value bind_plan(const Napi::CallbackInfo& info) {
     plan->threads = count_at(info, 3);
     verify_plan(*plan);
     verify_memory(*plan, count_at(info, 4));
-    pack_constants(*plan);
+    prepare_plan(*plan);
     return wrap<Plan>(info.Env(), std::move(plan), plan_tag);
   });
 }

@@ -128,8 +128,8 @@ struct Direct {
 };
 
 /** What memory of a thread is for. */
-enum class Scratch : uint8_t { Rows, Columns, AllRows, Weights, Image, Part, Sums };
-constexpr size_t scratch_purposes = 7;
+enum class Scratch : uint8_t { Rows, Columns, AllRows, Weights, Image, Part, Sums, Blocks };
+constexpr size_t scratch_purposes = 8;
 /** Memory of this thread for so many floats; what it held for the same purpose is lost. */
 float* scratch(Scratch purpose, int64_t floats);
 

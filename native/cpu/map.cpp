@@ -46,20 +46,20 @@ void transfer(std::byte* block, int64_t at, const Operand& x, int64_t offset, in
   if (!with_codec(x.view->type, coded)) with_type(x.view->type, whole);
 }
 
-/** Memory for results: a block each, those of calls in the blocks of calls that no other reads any more. */
+/** Memory for results, as `lay_blocks` has divided it. */
 class Blocks {
  public:
   /** Blocks hold at most so many elements. */
-  Blocks(const Map& map, int64_t most) : blocks_(map.instructions.size()) {
-    const size_t width = lay(map);
-    length = std::clamp<int64_t>(std::min(static_cast<int64_t>(cache_bytes / std::max<size_t>(width, 1)), round_up(most, int64_t{64})) & ~int64_t{63}, 64, 1024);
-    memory_ = aligned<std::byte>(static_cast<int64_t>(width) * length);
-    for (size_t at = 0; at < blocks_.size(); at++) {
+  Blocks(const Map& map, int64_t most) : begins_(map.blocks) {
+    const size_t width = std::max<size_t>(map.block_bytes, 1);
+    length = std::clamp<int64_t>(std::min(static_cast<int64_t>(cache_bytes / width), round_up(most, int64_t{64})) & ~int64_t{63}, 64, 1024);
+    memory_ = reinterpret_cast<std::byte*>(scratch(Scratch::Blocks, (static_cast<int64_t>(width) * length + 3) / 4));
+    for (size_t at = 0; at < begins_.size(); at++) {
       const Instruction& i = map.instructions[at];
       if (!i.input && !i.call) fill((*this)[at], i.type, &i.constant, length);
     }
   }
-  std::byte* operator[](size_t at) const { return memory_.get() + blocks_[at] * static_cast<size_t>(length); }
+  std::byte* operator[](size_t at) const { return memory_ + begins_[at] * static_cast<size_t>(length); }
   static void fill(std::byte* block, Element type, const void* value, int64_t n) {
     with_width(type, [&](auto* null) {
       using T = std::remove_pointer_t<decltype(null)>;
@@ -71,36 +71,8 @@ class Blocks {
   int64_t length;
 
  private:
-  /** Where blocks begin, in bytes for each element of a block; gives what all take. */
-  size_t lay(const Map& map) {
-    std::vector<size_t> last(blocks_.size());
-    for (size_t at = 0; at < blocks_.size(); at++)
-      for (size_t a : map.instructions[at].args) last[a] = at;
-    for (size_t o : map.outputs) last[o] = blocks_.size();
-    std::array<std::vector<size_t>, 9> free;
-    size_t width = 0;
-    for (size_t at = 0; at < blocks_.size(); at++) {
-      const Instruction& i = map.instructions[at];
-      const size_t bytes = bytes_of(i.type);
-      if (i.call && !free[bytes].empty()) {
-        blocks_[at] = free[bytes].back();
-        free[bytes].pop_back();
-      } else {
-        blocks_[at] = width;
-        width += bytes;
-      }
-      // A block is free after the call, not for its result: loops whose memory may be the same are no vectors.
-      for (size_t a : i.args)
-        if (map.instructions[a].call && last[a] == at) {
-          free[bytes_of(map.instructions[a].type)].push_back(blocks_[a]);
-          last[a] = blocks_.size();
-        }
-    }
-    return width;
-  }
-
-  std::vector<size_t> blocks_;
-  Aligned<std::byte> memory_;
+  const std::vector<size_t>& begins_;
+  std::byte* memory_;
 };
 
 /** `results` is where each instruction puts or finds its block. */
@@ -297,6 +269,34 @@ void map_part(const Map& map, const Operands& inputs, const Operands& outputs) {
 }
 
 }  // namespace
+
+void lay_blocks(Map& map) {
+  const size_t count = map.instructions.size();
+  map.blocks.assign(count, 0);
+  std::vector<size_t> last(count);
+  for (size_t at = 0; at < count; at++)
+    for (size_t a : map.instructions[at].args) last[a] = at;
+  for (size_t o : map.outputs) last[o] = count;
+  std::array<std::vector<size_t>, 9> free;
+  map.block_bytes = 0;
+  for (size_t at = 0; at < count; at++) {
+    const Instruction& i = map.instructions[at];
+    const size_t bytes = bytes_of(i.type);
+    if (i.call && !free[bytes].empty()) {
+      map.blocks[at] = free[bytes].back();
+      free[bytes].pop_back();
+    } else {
+      map.blocks[at] = map.block_bytes;
+      map.block_bytes += bytes;
+    }
+    // A block is free after the call, not for its result: loops whose memory may be the same are no vectors.
+    for (size_t a : i.args)
+      if (map.instructions[a].call && last[a] == at) {
+        free[bytes_of(map.instructions[a].type)].push_back(map.blocks[a]);
+        last[a] = count;
+      }
+  }
+}
 
 std::optional<Clamp> clamp_of(const Map& map) {
   const float infinity = std::numeric_limits<float>::infinity();

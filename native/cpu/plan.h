@@ -74,9 +74,12 @@ struct Instruction {
   std::vector<size_t> args;
 };
 
+/** `blocks` is where the block of each instruction begins, in bytes for each element of a block, of `block_bytes` for all of them. */
 struct Map {
   std::vector<Instruction> instructions;
   std::vector<size_t> outputs;
+  std::vector<size_t> blocks{};
+  size_t block_bytes = 0;
 };
 enum class By : uint8_t { Sum, Prod, Max, Min };
 struct Reduce { By by; };
@@ -160,8 +163,8 @@ Plan parse_plan(const double* words, size_t count, const std::vector<std::string
 /** @throws Refusal E3005 where a view leaves its buffer, E3008 where a kernel does not take its operands */
 void verify_plan(const Plan& plan);
 
-/** Pack the constant sides of products, once for all bindings. To be called on one thread at a time. */
-void pack_constants(Plan& plan);
+/** Make a proved plan ready to run: constant sides of products are packed, once for all bindings. To be called on one thread at a time. */
+void prepare_plan(Plan& plan);
 
 /** What goes with a run. */
 struct Watch {
@@ -183,6 +186,8 @@ struct Limits { double flops, bytes; };
 Limits measure(int64_t threads);
 
 using Operands = std::vector<Operand>;
+/** A block for each result of a map that was proved, those of calls in the blocks of calls that no other reads any more. */
+void lay_blocks(Map& map);
 void run_map(const Map& kernel, const Operands& inputs, const Operands& outputs);
 void run_reduce(const Reduce& kernel, const Operand& x, const Operand& y);
 void run_argreduce(const ArgReduce& kernel, const Operand& x, const Operand& y);

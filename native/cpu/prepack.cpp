@@ -103,6 +103,8 @@ void pack(const Plan& plan, Step& step, Conv& kernel) {
   }
 }
 
+void pack(const Plan&, Step&, Map& kernel) { lay_blocks(kernel); }
+
 template <class Other>
 void pack(const Plan&, Step&, Other&) {}
 
@@ -124,7 +126,7 @@ std::vector<size_t> readers_of(const Plan& plan) {
 
 }  // namespace
 
-void pack_constants(Plan& plan) {
+void prepare_plan(Plan& plan) {
   const Constants& constants = *plan.constants;
   std::vector<size_t> readers = readers_of(plan);
   for (Step& step : plan.steps) {
