@@ -32,6 +32,7 @@ class Following {
   Following(const Map& map, Clamp clamp) : map_(map), inputs_(0), clamp_(clamp) {}
   /** Rows are the axes from `row_axis` to before `column_axis`, columns those from there on. */
   Following(const Map& map, const Operands& inputs, const Operands& outputs, size_t row_axis, size_t column_axis) : map_(map), inputs_(inputs.size()) {
+    sides_.reserve(inputs.size() + outputs.size());
     for (const Operands* operands : {&inputs, &outputs})
       for (const Operand& x : *operands) {
         const auto row = even_step(*x.view, row_axis, column_axis), column = even_step(*x.view, column_axis);
@@ -52,6 +53,7 @@ class Following {
       std::vector<View> views;
       views.reserve(all_.sides_.size());
       Operands in, out;
+      in.reserve(all_.inputs_), out.reserve(all_.sides_.size() - all_.inputs_);
       for (size_t k = 0; k < all_.sides_.size(); k++) {
         const Side& side = all_.sides_[k];
         const int64_t offset = offsets_[k] + row * side.row_step + column * side.column_step;
@@ -71,6 +73,7 @@ class Following {
   /** The matrix at these positions of the axes before the rows, from a row on. */
   Matrix at(const Dims& leading, int64_t row) const {
     Matrix m(*this);
+    m.offsets_.reserve(sides_.size());
     for (const Side& side : sides_) {
       const View& v = *side.operand.view;
       int64_t offset = v.offset + row * side.row_step;

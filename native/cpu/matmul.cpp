@@ -2,6 +2,8 @@
 // through one inner loop.
 #include <algorithm>
 #include <array>
+#include <functional>
+#include <numeric>
 #include <type_traits>
 
 #include "coded.h"
@@ -140,12 +142,14 @@ template <class Run>
 void for_each_product(const Operand& a, const Operand& b, const Operand& y, const Following* following, Run&& run) {
   Matrix left = matrix_of(*a.view), result = matrix_of(*y.view);
   const Matrix right = matrix_of(*b.view);
-  auto starts = batches_of(*a.view, *b.view, *y.view);
+  const Dims& shape = y.view->shape;
+  const int64_t batch = std::accumulate(shape.begin(), shape.end() - 2, int64_t{1}, std::multiplies<>());
   const size_t batch_axes = first_row_axis(*a.view, *b.view, *y.view);
-  if (batch_axes == 0 && !starts.empty()) {
-    left.rows = result.rows = result.rows * static_cast<int64_t>(starts.size());
+  const bool is_one = batch > 0 && (batch_axes == 0 || batch == 1);
+  const auto starts = is_one ? std::vector{std::array{a.view->offset, b.view->offset, y.view->offset}} : batches_of(*a.view, *b.view, *y.view);
+  if (batch_axes == 0 && is_one) {
+    left.rows = result.rows = result.rows * batch;
     left.row_step = *even_step(*a.view, 0, a.view->shape.size() - 1), result.row_step = *even_step(*y.view, 0, y.view->shape.size() - 1);
-    starts.resize(1);
   }
   const auto one = [&](int64_t k) {
     const auto [at_a, at_b, at_y] = starts[static_cast<size_t>(k)];

@@ -19,6 +19,7 @@ Overloaded(F...) -> Overloaded<F...>;
 struct Bound {
   Operands in, out;
   Bound(const Step& step, const std::vector<std::byte*>& memory) {
+    in.reserve(step.inputs.size()), out.reserve(step.outputs.size());
     for (const auto& v : step.inputs) in.push_back(v ? Operand{&*v, memory[v->buffer]} : Operand{nullptr, nullptr});
     for (const View& v : step.outputs) out.push_back({&v, memory[v.buffer]});
   }
