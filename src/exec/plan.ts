@@ -262,25 +262,28 @@ function neededNodes(graph: Graph): Node[] {
 export function fuseMaps(plan: Plan): Plan {
   const reads = new Map<number, number>();
   for (const step of plan.steps) for (const v of step.inputs) if (v) reads.set(v.buffer, (reads.get(v.buffer) ?? 0) + 1);
-  const writer = new Map<number, Step>();
-  const dead = new Set<Step>();
-  const steps = plan.steps.map(original => {
+  /** By buffer, the position of the last step that writes it. */
+  const writer = new Map<number, number>();
+  /** Nothing where a step was joined: programs on the way to a long one would take many times what that takes. */
+  const steps: (Step | undefined)[] = [];
+  for (const original of plan.steps) {
     let step = original;
     for (let i = 0; i < step.inputs.length; i++) {
       const view = step.inputs[i]!;
-      const before = view && writer.get(view.buffer);
-      if (!before || reads.get(view.buffer) !== 1 || !canJoin(before, step, view, plan)) continue;
-      dead.add(before);
+      const at = view && writer.get(view.buffer);
+      const before = at === undefined ? undefined : steps[at];
+      if (!before || reads.get(view!.buffer) !== 1 || !canJoin(before, step, view!, plan)) continue;
+      steps[at!] = undefined;
       const joined = join(before, step, i);
-      step = once(joined);
+      step = shareInputs(before, step) ? once(joined) : joined;
       for (const v of joined.inputs) if (v) reads.set(v.buffer, reads.get(v.buffer)! - 1);
       for (const v of step.inputs) if (v) reads.set(v.buffer, reads.get(v.buffer)! + 1);
       i = -1;
     }
-    for (const v of step.outputs) writer.set(v.buffer, step);
-    return step;
-  });
-  return { ...plan, steps: steps.filter(step => !dead.has(step)) };
+    for (const v of step.outputs) writer.set(v.buffer, steps.length);
+    steps.push(step);
+  }
+  return { ...plan, steps: steps.filter(step => step !== undefined) };
 }
 
 const maxFusedInputs = 8;
@@ -309,24 +312,30 @@ function join(before: Step, after: Step, at: number): Step {
   const outer = (after.kernel as { program: Program }).program;
   const kept = after.inputs.filter((_, i) => i !== at);
   const moved: Instruction[] = [...inner.instructions];
-  const place = new Map<number, number>();
-  for (const [k, i] of outer.instructions.entries()) {
+  const places: number[] = [];
+  for (const i of outer.instructions) {
     if (i.op === 'input' && i.index === at) {
-      place.set(k, inner.outputs[0]!);
+      places.push(inner.outputs[0]!);
       continue;
     }
     if (i.op === 'input') moved.push({ ...i, index: before.inputs.length + i.index - (i.index > at ? 1 : 0) });
-    else if (i.op === 'const') moved.push(i);
-    else moved.push({ ...i, args: i.args.map(a => place.get(a)!) });
-    place.set(k, moved.length - 1);
+    else if (i.op === 'const') {
+      const same = moved.findIndex(m => m.op === 'const' && m.type === i.type && Object.is(m.value, i.value));
+      places.push(same >= 0 ? same : moved.push(i) - 1);
+      continue;
+    } else moved.push({ ...i, args: i.args.map(a => places[a]!) });
+    places.push(moved.length - 1);
   }
   return {
-    kernel: { kind: 'map', program: { instructions: moved, outputs: outer.outputs.map(o => place.get(o)!) } },
+    kernel: { kind: 'map', program: { instructions: moved, outputs: outer.outputs.map(o => places[o]!) } },
     inputs: [...before.inputs, ...kept],
     outputs: after.outputs,
     label: `${before.label}; ${after.label}`,
   };
 }
+
+/** Whether two maps read the same, and so may compute the same. */
+const shareInputs = (a: Step, b: Step): boolean => a.inputs.some(v => v && b.inputs.some(w => w?.buffer === v.buffer));
 
 /** The same map with no input or result twice. */
 function once(step: Step): Step {

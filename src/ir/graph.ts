@@ -236,12 +236,17 @@ export class Model {
   }
 }
 
-/** The graphs that a node's attributes hold, with the attribute's name. */
-export function* subgraphs(node: Node): Generator<readonly [string, Graph]> {
+type NamedGraph = readonly [string, Graph];
+const noGraphs: readonly NamedGraph[] = [];
+
+/** The graphs that a node's attributes hold, with the attribute's name. Every pass asks every node, and few have any. */
+export function subgraphs(node: Node): readonly NamedGraph[] {
+  let found: NamedGraph[] | undefined;
   for (const [name, attribute] of node.attributes) {
-    if (attribute.kind === 'graph') yield [name, attribute.value];
-    else if (attribute.kind === 'graphs') for (const graph of attribute.value) yield [name, graph];
+    if (attribute.kind === 'graph') (found ??= []).push([name, attribute.value]);
+    else if (attribute.kind === 'graphs') for (const graph of attribute.value) (found ??= []).push([name, graph]);
   }
+  return found ?? noGraphs;
 }
 
 /** The graphs that a node's attributes hold, with the step that leads there in the file, such as `attribute[0].g`. */

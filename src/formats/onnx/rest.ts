@@ -81,8 +81,14 @@ export function sameMessage(a: unknown, b: unknown): boolean {
   if (ArrayBuffer.isView(a) || ArrayBuffer.isView(b)) return false;
   const [x, y] = [a as Record<string | symbol, unknown>, b as Record<string | symbol, unknown>];
   if (x[unknownFields] !== y[unknownFields]) return false;
-  const keys = Object.keys(x).filter(key => x[key] !== undefined);
-  return keys.length === Object.keys(y).filter(key => y[key] !== undefined).length && keys.every(key => sameMessage(x[key], y[key]));
+  let more = 0;
+  for (const key of Object.keys(x)) {
+    if (x[key] === undefined) continue;
+    if (!sameMessage(x[key], y[key])) return false;
+    more++;
+  }
+  for (const key of Object.keys(y)) if (y[key] !== undefined) more--;
+  return more === 0;
 }
 
 /** Key, in the rest of a graph, of its `value_info` in the order of the file. */
