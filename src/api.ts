@@ -1,6 +1,6 @@
 // The library's verbs over sources and models, for browsers and Node alike.
 import { BlobSource, MemorySource, type Source } from './codec/source.ts';
-import { type Half, type Narrowed, narrow } from './edit/narrow.ts';
+import type { Half, Narrowed } from './edit/narrow.ts';
 import { markNodes, type Whereabouts, whereabouts as whereaboutsOf } from './edit/provenance.ts';
 import { type InputShapes, shapeBindings } from './edit/set-shapes.ts';
 import { weightsOf } from './edit/weights.ts';
@@ -12,7 +12,6 @@ import { contentDigest } from './formats/digest.ts';
 import type { Format, OutputFile, ReadOptions, Reference, TargetNames } from './formats/format.ts';
 import { detect, formatNamed, formatOfName, writable } from './formats/index.ts';
 import { readDatum } from './formats/onnx/index.ts';
-import { readWeights as weightsIn } from './formats/weights/index.ts';
 import { type Datum, kindOfDatum } from './ir/datum.ts';
 import type { Meta, Model } from './ir/graph.ts';
 import { Tensor } from './ir/tensor.ts';
@@ -21,8 +20,6 @@ import type { Weights } from './ir/weights.ts';
 import { newestFor, type Runtime, runtimeNamed } from './opset/runtimes.ts';
 import { retarget, target } from './opset/target.ts';
 import { upgrade } from './opset/upgrade.ts';
-import { fuse as fuseWeights } from './passes/fuse.ts';
-import { settleLayout } from './passes/layout/index.ts';
 import { rebuild } from './passes/rebuild.ts';
 import { type Comparison, compareArrays, matchArrays, type Tolerance } from './validate/compare.ts';
 import { compareData } from './validate/compare-data.ts';
@@ -91,6 +88,8 @@ export interface LoadedWeights extends Weights {
 export async function readWeights(input: Input, options: ReadOptions = {}): Promise<LoadedWeights> {
   const source = toSource(input);
   try {
+    // Readers of weights are many, and few commands need one.
+    const { readWeights: weightsIn } = await import('./formats/weights/index.ts');
     const found = await weightsIn(source, options);
     if (found) return { ...found, title: found.format.title };
   } catch (error) {
@@ -151,12 +150,13 @@ export async function write(
   if (!format?.write) throw fail('E2003', `${format ? format.title : (wanted ?? name)} cannot be written; written are ${writable()}`);
   if (source) markNodes(source);
   const versions = format.spelling ? { opset, runtime: runtime === undefined ? undefined : runtimeNamed(runtime) } : {};
-  const ready = inOpset(model, { ...versions, fuse });
+  const ready = await inOpset(model, { ...versions, fuse });
   const findings: Finding[] = [];
   const warn = (finding: Finding): void => void findings.push(finding);
   const named: { weights: [Tensor, string][]; nodes: [Meta, string][] } = { weights: [], nodes: [] };
   const names: TargetNames = { weight: (...entry) => void named.weights.push(entry), node: (...entry) => void named.nodes.push(entry) };
-  const { model: made, ...narrowed } = dtype === undefined ? { model: ready } : await narrow(ready, { type: dtype, keepIoTypes });
+  const { model: made, ...narrowed } =
+    dtype === undefined ? { model: ready } : await (await import('./edit/narrow.ts')).narrow(ready, { type: dtype, keepIoTypes });
   const reference = format.hasReference ? await storedNumbers(made, warn) : undefined;
   const files = await format.write(made, { name, ...options, ...(source && { names }), warn, reference });
   const whereabouts = source && (await whereaboutsOf(source, named, contentDigest));
@@ -178,7 +178,7 @@ interface Wanted {
 }
 
 /** The model in the opset it is written in. */
-function inOpset(model: Model, { opset, runtime, fuse }: Wanted): Model {
+async function inOpset(model: Model, { opset, runtime, fuse }: Wanted): Promise<Model> {
   const atMost = runtime && newestFor(runtime, model);
   if (opset !== undefined && atMost !== undefined && opset > atMost)
     throw fail('E4001', `opset ${opset} is newer than ${atMost}, the newest in which the target reads this model`);
@@ -188,6 +188,7 @@ function inOpset(model: Model, { opset, runtime, fuse }: Wanted): Model {
   if (isKept && wanted === own && model.irVersion <= (runtime?.irVersion ?? Infinity)) return model;
   const copy = upgrade(model);
   if (fuse && !isKept) {
+    const [{ settleLayout }, { fuse: fuseWeights }] = await Promise.all([import('./passes/layout/index.ts'), import('./passes/fuse.ts')]);
     settleLayout(copy.graph);
     fuseWeights(copy.graph);
   }

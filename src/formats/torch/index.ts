@@ -5,8 +5,7 @@ import { writeZip, type ZipInput, zipLength } from '../../codec/zip-write.ts';
 import { ModelError } from '../../errors.ts';
 import type { Format, OutputFile } from '../format.ts';
 import { isPt2, openArchive, recordNames } from './pt2.ts';
-import { isArchive } from './saved.ts';
-import { openScript, scriptRecords, scriptRoot } from './script/archive.ts';
+import { isArchive, scriptRoot } from './saved.ts';
 import { patchRecords } from './write/patch.ts';
 
 /** Programs of `torch.export.save`. */
@@ -40,8 +39,8 @@ export const torchscript: Format = {
   takesValues: true,
   detect: (head, source) => isArchive(head, source, torchscript.extensions, zip => scriptRoot(zip) !== undefined),
   async read(source, { allowCustom = false, inputShapes = {}, inputTypes = {}, inputValues = {}, limits }) {
+    const [{ openScript }, { translateScript }] = await Promise.all([import('./script/archive.ts'), import('./script/translate.ts')]);
     const archive = await openScript(source);
-    const { translateScript } = await import('./script/translate.ts');
     const given = { inputShapes, inputTypes, inputValues };
     const { model, findings } = translateScript(archive, stemOf(source), { allowCustom, ...given, steps: limits?.steps });
     return { model, findings: [...archive.findings, ...findings] };
@@ -52,7 +51,10 @@ export const torchscript: Format = {
     tellNames(program, names, scriptNames(program));
     return [archive(name, scriptEntries(program, rootOf(name)))];
   },
-  patch: async (source, tensors) => patchRecords(source, await scriptRecords(source), tensors),
+  async patch(source, tensors) {
+    const { scriptRecords } = await import('./script/archive.ts');
+    return patchRecords(source, await scriptRecords(source), tensors);
+  },
 };
 
 /** Folders that people read and train on: the module as Python, its weights, and inputs with the outputs that are expected for them. */

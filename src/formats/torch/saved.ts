@@ -218,3 +218,12 @@ async function storagesAfter(
     },
   };
 }
+
+/** The folder of the archive, with its slash. */
+export function scriptRoot(zip: Zip): string | undefined {
+  for (const name of zip.entries.keys()) {
+    const root = /^([^/]+\/)(?:constants\.pkl|bytecode\.pkl)$/.exec(name)?.[1];
+    if (root !== undefined && zip.entries.has(`${root}data.pkl`)) return root;
+  }
+  return undefined;
+}

@@ -5,7 +5,7 @@ import { openZip, type Zip } from '../../../codec/zip.ts';
 import { type Finding, fail } from '../../../errors.ts';
 import { type TensorType, tensorType } from '../../../ir/types.ts';
 import { Rebuilder, SavedObject, type SavedValue, storageId } from '../rebuild.ts';
-import { oddPickles, readWholePickle, recordsOf, requireLittle, wordIn } from '../saved.ts';
+import { oddPickles, readWholePickle, recordsOf, requireLittle, scriptRoot, wordIn } from '../saved.ts';
 import { parseSource, type SourceFile } from './parse.ts';
 
 export interface ScriptArchive {
@@ -26,15 +26,6 @@ const newestVersion = 10;
 const scriptPickles = ['data.pkl', 'constants.pkl', 'traced_inputs.pkl', 'bytecode.pkl', 'mobile_debug_handles.pkl'];
 /** Most bytes of code in one archive. */
 const maxCode = 256 * 1024 * 1024;
-
-/** The folder of the archive, with its slash. */
-export function scriptRoot(zip: Zip): string | undefined {
-  for (const name of zip.entries.keys()) {
-    const root = /^([^/]+\/)(?:constants\.pkl|bytecode\.pkl)$/.exec(name)?.[1];
-    if (root !== undefined && zip.entries.has(`${root}data.pkl`)) return root;
-  }
-  return undefined;
-}
 
 /**
  * Read what an archive holds; weights stay ranges of it, code is parsed when it is asked for.
