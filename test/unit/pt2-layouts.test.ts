@@ -8,7 +8,7 @@ import { MemorySource } from '../../src/codec/source.ts';
 import { openZip } from '../../src/codec/zip.ts';
 import { writeZip } from '../../src/codec/zip-write.ts';
 import { ModelError } from '../../src/errors.ts';
-import { flatProgram } from '../../src/formats/torch/legacy.ts';
+import { flatProgram } from '../../src/formats/torch/marks.ts';
 import { parseExpression } from '../../src/formats/torch/sizes.ts';
 import { formatDim } from '../../src/ir/dims.ts';
 import { bytesOfFile, load, loadArrays, read, Session, Tensor, write } from '../../src/node/index.ts';

@@ -10,8 +10,9 @@ import { quoted } from '../../ir/text.ts';
 import type { Weights } from '../../ir/weights.ts';
 import { contiguousStrides } from '../../kernels/kernel.ts';
 import type { WeightFormat, WeightsRead } from '../weights/weights.ts';
+import { isArchive } from './marks.ts';
 import { type SavedValue, storageOf, torchNameOf } from './rebuild.ts';
-import { isArchive, isStream, readSaved } from './saved.ts';
+import { isStream, readSaved } from './saved.ts';
 
 export const checkpoint: WeightFormat = {
   name: 'torch',

@@ -4,8 +4,7 @@ import { openZip } from '../../codec/zip.ts';
 import { writeZip, type ZipInput, zipLength } from '../../codec/zip-write.ts';
 import { ModelError } from '../../errors.ts';
 import type { Format, OutputFile } from '../format.ts';
-import { isPt2, openArchive, recordNames } from './pt2.ts';
-import { isArchive, scriptRoot } from './saved.ts';
+import { isArchive, isPt2, scriptRoot } from './marks.ts';
 import { patchRecords } from './write/patch.ts';
 
 /** Programs of `torch.export.save`. */
@@ -15,10 +14,10 @@ export const pt2: Format = {
   extensions: ['.pt2'],
   detect: (head: Uint8Array, source: Source): Promise<boolean> => isArchive(head, source, pt2.extensions, isPt2),
   async read(source, { allowCustom = false }) {
+    const [{ openArchive }, { translate }] = await Promise.all([import('./pt2.ts'), import('./translate.ts')]);
     const archive = await openArchive(source);
     const errors = archive.findings.filter(f => f.severity === 'error');
     if (errors.length > 0) throw new ModelError(errors);
-    const { translate } = await import('./translate.ts');
     const { model, findings } = translate(archive, stemOf(source), { allowCustom });
     return { model, findings: [...archive.findings, ...findings] };
   },
@@ -28,7 +27,10 @@ export const pt2: Format = {
     tellNames(program, names);
     return [archive(name, programEntries(program, rootOf(name)))];
   },
-  patch: async (source, tensors) => patchRecords(source, await recordNames(await openZip(source)), tensors),
+  async patch(source, tensors) {
+    const { recordNames } = await import('./pt2.ts');
+    return patchRecords(source, await recordNames(await openZip(source)), tensors);
+  },
 };
 
 /** Programs of `torch.jit.save`, traced, scripted or frozen. */

@@ -2,13 +2,10 @@
 // them; and what the JSON of older schemas says otherwise than that of today.
 // Source: torch/export/__init__.py and torch/_export/serde/schema.py of these versions.
 import { isJsonArray, isJsonObject, type Json, type JsonObject } from '../../codec/json.ts';
-import { entrySource, type Zip, type ZipEntry } from '../../codec/zip.ts';
+import { entrySource, type ZipEntry } from '../../codec/zip.ts';
 import { type Finding, fail } from '../../errors.ts';
 import { Tensor } from '../../ir/tensor.ts';
 import { readSaved, type SavedValue } from './saved.ts';
-
-/** The entry of a flat archive that holds the program. */
-export const flatProgram = 'serialized_exported_program.json';
 
 /** Entries with tensors by name: the state dict, then constants. The first versions called them JSON, which they never were. */
 export const flatTensors: readonly string[] = [
@@ -34,9 +31,6 @@ export async function readSavedTensors(
     if (typeof key === 'string' && item instanceof Tensor) tensors.set(key, item);
   return { tensors, findings };
 }
-
-/** Whether an archive is of the flat layout. */
-export const isFlat = (zip: Zip): boolean => zip.entries.has(flatProgram);
 
 /** The same program in the schema of today. `major` is that of its own; from 6 on readers see no difference. */
 export function upgradeProgram(program: JsonObject, major: number): JsonObject {

@@ -5,7 +5,8 @@ import { openZip, type Zip } from '../../codec/zip.ts';
 import { type Finding, fail, ModelError } from '../../errors.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import { Cursor } from './json.ts';
-import { flatProgram, flatTensors, isFlat, readSavedTensors, upgradeProgram } from './legacy.ts';
+import { flatTensors, readSavedTensors, upgradeProgram } from './legacy.ts';
+import { exportRoot, flatProgram, isFlat } from './marks.ts';
 import { requireLittle, wordIn } from './saved.ts';
 import { readPayload } from './weights.ts';
 
@@ -20,18 +21,6 @@ export interface Archive {
 /** The newest schema that is read; older ones are upgraded. */
 const schemaMajor = 8;
 
-/** Whether an archive has the marks of torch.export. */
-export const isPt2 = (zip: Zip): boolean => isFlat(zip) || rootOf(zip) !== undefined;
-
-/** The folder of an archive as PyTorch writes it since 2.8. */
-function rootOf(zip: Zip): string | undefined {
-  for (const name of zip.entries.keys()) {
-    const found = /^([^/]+)\/models\/[^/]+\.json$/.exec(name);
-    if (found && zip.entries.has(`${found[1]}/archive_format`)) return found[1];
-  }
-  return undefined;
-}
-
 /**
  * Read what an archive holds; weights stay ranges of it.
  * @throws ModelError E1013 for missing parts, E1006 for malformed ones, E2002 for a schema from the future
@@ -44,7 +33,7 @@ export async function openArchive(source: Source): Promise<Archive> {
     for (const name of flatTensors) await readPickled(zip, name, source.name, found);
     return { program, ...found };
   }
-  const root = rootOf(zip);
+  const root = exportRoot(zip);
   if (root === undefined) throw fail('E1013', 'the archive has no models/*.json of torch.export');
   const kind = (await wordIn(zip, `${root}/archive_format`)) ?? '';
   if (kind !== 'pt2')
@@ -122,7 +111,7 @@ async function readTensors(zip: Zip, root: string, folder: string, config: strin
 
 /** The entry of each tensor that a configuration of the archive names. */
 export async function recordNames(zip: Zip): Promise<Map<string, string>> {
-  const root = rootOf(zip);
+  const root = exportRoot(zip);
   const records = new Map<string, string>();
   if (root === undefined) return records;
   const stem = /([^/]+)\.json$/.exec(nameOfProgram(zip, root))![1]!;

@@ -46,27 +46,6 @@ export function readWholePickle(bytes: Uint8Array, file: string, path: string): 
   return pickle;
 }
 
-/**
- * Whether a file is an archive with the marks of a format. One that cannot be opened is of the format that its name says, so that its reader
- * says what is wrong; something before the archive is looked past where the name is of the format.
- */
-export async function isArchive(
-  head: Uint8Array,
-  source: Source,
-  extensions: readonly string[],
-  hasMarks: (zip: Zip) => boolean,
-): Promise<boolean> {
-  const isNamed = extensions.some(extension => source.name.toLowerCase().endsWith(extension));
-  const isZip = head[0] === 0x50 && head[1] === 0x4b;
-  if (!isZip && !isNamed) return false;
-  try {
-    return hasMarks(await openZip(source));
-  } catch (error) {
-    if (error instanceof ModelError) return isZip && isNamed;
-    throw error;
-  }
-}
-
 /** The storages of a pickle: entries of the archive in a folder of the pickle's name. */
 export const recordsOf = (zip: Zip, root: string, file: string, folder = 'data'): Records => ({
   async storage(key, element, count) {
@@ -217,13 +196,4 @@ async function storagesAfter(
       return range;
     },
   };
-}
-
-/** The folder of the archive, with its slash. */
-export function scriptRoot(zip: Zip): string | undefined {
-  for (const name of zip.entries.keys()) {
-    const root = /^([^/]+\/)(?:constants\.pkl|bytecode\.pkl)$/.exec(name)?.[1];
-    if (root !== undefined && zip.entries.has(`${root}data.pkl`)) return root;
-  }
-  return undefined;
 }

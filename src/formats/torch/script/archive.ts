@@ -4,8 +4,9 @@ import type { Source } from '../../../codec/source.ts';
 import { openZip, type Zip } from '../../../codec/zip.ts';
 import { type Finding, fail } from '../../../errors.ts';
 import { type TensorType, tensorType } from '../../../ir/types.ts';
+import { scriptRoot } from '../marks.ts';
 import { Rebuilder, SavedObject, type SavedValue, storageId } from '../rebuild.ts';
-import { oddPickles, readWholePickle, recordsOf, requireLittle, scriptRoot, wordIn } from '../saved.ts';
+import { oddPickles, readWholePickle, recordsOf, requireLittle, wordIn } from '../saved.ts';
 import { parseSource, type SourceFile } from './parse.ts';
 
 export interface ScriptArchive {
