@@ -275,7 +275,7 @@ export function fuseMaps(plan: Plan): Plan {
       if (!before || reads.get(view!.buffer) !== 1 || !canJoin(before, step, view!, plan)) continue;
       steps[at!] = undefined;
       const joined = join(before, step, i);
-      step = shareInputs(before, step) ? once(joined) : joined;
+      step = readsTwice(joined) ? once(joined) : joined;
       for (const v of joined.inputs) if (v) reads.set(v.buffer, reads.get(v.buffer)! - 1);
       for (const v of step.inputs) if (v) reads.set(v.buffer, reads.get(v.buffer)! + 1);
       i = -1;
@@ -334,8 +334,8 @@ function join(before: Step, after: Step, at: number): Step {
   };
 }
 
-/** Whether two maps read the same, and so may compute the same. */
-const shareInputs = (a: Step, b: Step): boolean => a.inputs.some(v => v && b.inputs.some(w => w?.buffer === v.buffer));
+/** Whether a map reads a buffer more than once, and so may compute the same twice. */
+const readsTwice = ({ inputs }: Step): boolean => new Set(inputs.map(v => v?.buffer)).size < inputs.length;
 
 /** The same map with no input or result twice. */
 function once(step: Step): Step {

@@ -4,6 +4,7 @@ import { Binding, bindPlan } from '../../src/exec/bind.ts';
 import { compilePlan } from '../../src/exec/plan.ts';
 import { referenceBackend } from '../../src/exec/reference.ts';
 import { Session } from '../../src/exec/session.ts';
+import type { Program } from '../../src/expr/expr.ts';
 import { symbol } from '../../src/ir/dims.ts';
 import { Graph, Model, Value } from '../../src/ir/graph.ts';
 import { Tensor } from '../../src/ir/tensor.ts';
@@ -237,6 +238,19 @@ describe('plans', () => {
     const graph = new Graph('g', { inputs: [x], outputs: [{ name: 'y', value: y }], nodes: b.nodes });
     expect(compilePlan(graph).steps.map(s => s.label)).toEqual(['Relu; Neg; Exp; Add']);
     expect(compilePlan(graph, { fuse: false }).steps.length).toBe(4);
+  });
+  test('join a map that another reads twice, and compute what both need once', () => {
+    const x = input('x', ['n']);
+    const b = newBuilder();
+    const square = b.Mul(x, x);
+    const y = b.Add(b.Sqrt(b.Add(square, square)), b.Mul(x, b.Add(x, b.constant(1, 'float32'))));
+    const z = b.Add(y, b.constant(1, 'float32'));
+    const graph = new Graph('g', { inputs: [x], outputs: [{ name: 'z', value: z }], nodes: b.nodes });
+    const { steps } = compilePlan(graph);
+    expect(steps).toHaveLength(1);
+    expect(steps[0]!.inputs).toHaveLength(1);
+    const { program } = steps[0]!.kernel as { readonly program: Program };
+    expect(program.instructions.filter(i => i.op === 'const' || i.op === 'input')).toHaveLength(2);
   });
   test('reuse memory of values that nothing reads any more', () => {
     const { x, b, y } = plan();
