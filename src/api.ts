@@ -8,7 +8,6 @@ import { type Finding, fail, ModelError, warning } from './errors.ts';
 import type { Backend } from './exec/backend.ts';
 import { referenceBackend } from './exec/reference.ts';
 import { Session as CoreSession, type RunOptions, type ValueInfo } from './exec/session.ts';
-import { contentDigest } from './formats/digest.ts';
 import type { Format, OutputFile, ReadOptions, Reference, TargetNames } from './formats/format.ts';
 import { detect, formatNamed, formatOfName, writable } from './formats/index.ts';
 import { readDatum } from './formats/onnx/index.ts';
@@ -23,7 +22,6 @@ import { upgrade } from './opset/upgrade.ts';
 import { rebuild } from './passes/rebuild.ts';
 import { type Comparison, compareArrays, matchArrays, type Tolerance } from './validate/compare.ts';
 import { compareData } from './validate/compare-data.ts';
-import { referenceOf } from './validate/reference.ts';
 
 export type Input = Source | Uint8Array | Blob;
 
@@ -159,12 +157,13 @@ export async function write(
     dtype === undefined ? { model: ready } : await (await import('./edit/narrow.ts')).narrow(ready, { type: dtype, keepIoTypes });
   const reference = format.hasReference ? await storedNumbers(made, warn) : undefined;
   const files = await format.write(made, { name, ...options, ...(source && { names }), warn, reference });
-  const whereabouts = source && (await whereaboutsOf(source, named, contentDigest));
+  const whereabouts = source && (await whereaboutsOf(source, named, (await import('./formats/digest.ts')).contentDigest));
   return { format, model: made, files, findings, ...('kept' in narrowed && { narrowed }), ...(whereabouts && { whereabouts }) };
 }
 
 /** Inputs and outputs that are written beside a model. */
 async function storedNumbers(model: Model, warn: (finding: Finding) => void): Promise<Reference | undefined> {
+  const { referenceOf } = await import('./validate/reference.ts');
   const made = await referenceOf(model);
   if (!('reason' in made)) return made;
   warn(warning('E2009', `no inputs and outputs are written to compare with: ${made.reason}`));

@@ -1,16 +1,10 @@
 // How files hold the message of a model: in protobuf's binary, text and JSON forms, and in ONNX's textual syntax. All give one message,
 // of which the rest of the reader and the writer knows no more than that.
 import { decode, type Encoded, encode } from '../../codec/protobuf.ts';
-import { parseJsonMessage } from '../../codec/protobuf-json.ts';
-import { printJsonMessage } from '../../codec/protobuf-json-print.ts';
-import { parseText } from '../../codec/protobuf-text.ts';
-import { printText } from '../../codec/protobuf-text-print.ts';
 import type { Source } from '../../codec/source.ts';
 import { longestText } from '../../codec/text-cursor.ts';
 import { type Finding, fail } from '../../errors.ts';
 import { type ModelProto, onnxSchema } from './proto.gen.ts';
-import { parseModelText } from './text/parse.ts';
-import { printModelText } from './text/print.ts';
 
 export interface Spelling {
   /** The message in a file. `depth` is how deep messages may nest. Throws for what is no message. */
@@ -26,19 +20,35 @@ export const binary: Spelling = {
   encode: async model => ({ encoded: encode(onnxSchema, name, model), findings: [] }),
 };
 
+// Most models are binary: what reads and writes the others is loaded when one comes.
 export const textual: Spelling = {
-  decode: async (source, depth) => parseModelText(await whole(source), source.name, depth),
-  encode: printModelText,
+  async decode(source, depth) {
+    const { parseModelText } = await import('./text/parse.ts');
+    return parseModelText(await whole(source), source.name, depth);
+  },
+  encode: async model => (await import('./text/print.ts')).printModelText(model),
 };
 
 export const json: Spelling = {
-  decode: async (source, depth) => parseJsonMessage<ModelProto>(onnxSchema, name, await whole(source), { file: source.name, depth }),
-  encode: async model => ({ encoded: await printJsonMessage(onnxSchema, name, model), findings: [] }),
+  async decode(source, depth) {
+    const { parseJsonMessage } = await import('../../codec/protobuf-json.ts');
+    return parseJsonMessage<ModelProto>(onnxSchema, name, await whole(source), { file: source.name, depth });
+  },
+  async encode(model) {
+    const { printJsonMessage } = await import('../../codec/protobuf-json-print.ts');
+    return { encoded: await printJsonMessage(onnxSchema, name, model), findings: [] };
+  },
 };
 
 export const protobufText: Spelling = {
-  decode: async (source, depth) => parseText<ModelProto>(onnxSchema, name, await whole(source), { file: source.name, depth }),
-  encode: async model => ({ encoded: await printText(onnxSchema, name, model), findings: [] }),
+  async decode(source, depth) {
+    const { parseText } = await import('../../codec/protobuf-text.ts');
+    return parseText<ModelProto>(onnxSchema, name, await whole(source), { file: source.name, depth });
+  },
+  async encode(model) {
+    const { printText } = await import('../../codec/protobuf-text-print.ts');
+    return { encoded: await printText(onnxSchema, name, model), findings: [] };
+  },
 };
 
 /** A text as a whole: nothing in it says where its parts are. */
