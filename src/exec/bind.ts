@@ -134,7 +134,7 @@ export class Binding {
       outputs: plan.outputs.map(({ name, view }) => ({ name, view: viewOf(view) })),
       buffers: plan.buffers.map(({ type, role, tensor }, i) => boundBuffer(type, role, tensor, numbers[this.#sizes[i]!]!, offsets[i]!)),
       arena: bytes,
-      // The addon needs none of them, and a growing cache binds anew for every token.
+      // The addon has words instead, and a growing cache binds anew for every token: they are made for who asks.
       get steps() {
         steps ??= stepsFor();
         return steps;

@@ -84,6 +84,8 @@ export class GraphRunner {
   readonly #nested: boolean;
   readonly #stages = new Map<string, Promise<Stage>>();
   readonly #graphIds = new Map<Graph, number>();
+  /** Of stages with what grows, whether that is not copied. */
+  readonly #inPlace = new WeakMap<Stage, boolean>();
   /** Sizes for which a graph with loops was compiled; none where that does not help. */
   readonly #unrolling = new Map<Graph, Set<string>>();
   readonly #inner = new Map<Graph, { runner: GraphRunner; captures: readonly Value[] }>();
@@ -212,7 +214,7 @@ export class GraphRunner {
       const tensors = stage.isRoomy ? inputs : await Promise.all(inputs.map(t => (t.content instanceof RoomContent ? resident(t) : t)));
       const bound = stage.plan.outputs.length > 0 ? await boundFor(stage, tensors, grows) : undefined;
       // Memory with gaps that is copied in every run costs more than what is row-major.
-      if (stage.isRoomy && !growsInPlace(stage, bound!.plan, grows)) return fitting(sizes, []);
+      if (stage.isRoomy && !this.#grows(stage, bound!.plan, grows)) return fitting(sizes, []);
       return { stage, tensors, bound };
     };
     try {
@@ -229,6 +231,13 @@ export class GraphRunner {
         throw error;
       });
     }
+  }
+
+  /** Whether nothing of what grows is copied: other sizes change nothing about that. */
+  #grows(stage: Stage, plan: BoundPlan, grown: readonly Grown[]): boolean {
+    const known = this.#inPlace.get(stage) ?? growsInPlace(stage, plan, grown);
+    this.#inPlace.set(stage, known);
+    return known;
   }
 
   /** Whether a graph is compiled for these very sizes: for the first few, and as long as that leaves loops out. */

@@ -7,7 +7,7 @@ import type { Chain, Member, Read } from '../fused.ts';
 import { workgroupSize } from '../language.ts';
 import { placesAt } from '../walk.ts';
 import { countOf, Lack, type Operand, type Pass, type Size, type Writer } from '../writer.ts';
-import { type Block, inSteps, sumOf } from './product.ts';
+import { type Block, inSteps, sumsOfBlock } from './product.ts';
 import { ChainWriter, type Elements } from './rows.ts';
 
 /** Numbers that a workgroup keeps: rows of the first left side, and of the first product. It leaves room for joining results. */
@@ -290,24 +290,18 @@ function blocksOfRows(w: Writer, type: ScalarType, block: Block, { own, columns,
       const firstColumn = w.let('index', `${at} / ${down}`);
       const lines = Array.from({ length: block.rows }, (_, i) => within(`${firstRow} + ${i}`, rows));
       const sides = Array.from({ length: block.columns }, (_, j) => within(`${firstColumn} + ${j} * ${across}`, columns.text));
-      const zero = w.constant(0, type);
-      const sums = Array.from({ length: block.rows * block.columns }, () => w.variable(type, zero));
-      inSteps(w, terms.text, terms.size, k => {
-        const a = lines.map(line => w.let(type, left(line, k)));
-        const b = sides.map(column => w.let(type, right(k, column)));
-        for (const [i, x] of a.entries())
-          for (const [j, y] of b.entries()) {
-            const sum = sums[i * block.columns + j]!;
-            w.set(sum, sumOf(w, type, sum, x, y));
-          }
-      });
-      // The end is written once, so sums must be where an index finds them.
-      const results = w.array(type, sums.length);
-      for (const [k, sum] of sums.entries()) w.set(`${results}[${k}]`, sum);
-      w.loop(String(sums.length), k => {
+      const results = sumsOfBlock(w, type, block, add =>
+        inSteps(w, terms.text, terms.size, k =>
+          add(
+            lines.map(line => w.let(type, left(line, k))),
+            sides.map(column => w.let(type, right(k, column))),
+          ),
+        ),
+      );
+      results((k, sum) => {
         const row = w.let('index', `${firstRow} + ${k} / ${block.columns}`);
         const column = w.let('index', `${firstColumn} + (${k} % ${block.columns}) * ${across}`);
-        w.if(`${row} < ${rows} && ${column} < ${columns.text}`, () => finish(row, column, w.let(type, `${results}[${k}]`)));
+        w.if(`${row} < ${rows} && ${column} < ${columns.text}`, () => finish(row, column, sum()));
       });
     },
     { from: 'lane', by: String(workgroupSize) },

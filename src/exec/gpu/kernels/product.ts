@@ -131,24 +131,40 @@ export function blockProduct(w: Writer, p: Product, block: Block): Pass {
     });
   const ownRows = within(block.rows, k => `${firstRow} + ${k}`, rows);
   const ownColumns = within(block.columns, k => `${firstColumn} + ${k * neighbours}`, columns);
+  const results = sumsOfBlock(w, type, block, add => sides.walk(ownRows, ownColumns, add));
+  results((k, sum) => {
+    const row = w.let('index', `${firstRow} + ${k} / ${block.columns}`);
+    const column = w.let('index', `${firstColumn} + (${k} % ${block.columns}) * ${neighbours}`);
+    w.if(`${row} < ${rows} && ${column} < ${columns}`, () => sides.finish(row, column, sum()));
+  });
+  return w.finish(s => groupsFor(blocks(s)));
+}
+
+/**
+ * A block of results in registers: `walk` gives the lines of both sides, one step of the depth after the other. What it returns goes over the
+ * results, row by row, each with its sum.
+ */
+export function sumsOfBlock(
+  w: Writer,
+  type: ScalarType,
+  block: Block,
+  walk: (add: (left: readonly string[], right: readonly string[]) => void) => void,
+): (finish: (k: string, sum: () => string) => void) => void {
   const zero = w.constant(0, type);
   const sums = Array.from({ length: block.rows * block.columns }, () => w.variable(type, zero));
-  sides.walk(ownRows, ownColumns, (left, right) => {
+  walk((left, right) => {
     for (const [i, a] of left.entries())
       for (const [j, b] of right.entries()) {
         const sum = sums[i * block.columns + j]!;
         w.set(sum, sumOf(w, type, sum, a, b));
       }
   });
-  // The end is written once, so sums must be where an index finds them.
-  const results = w.array(type, sums.length);
-  for (const [k, sum] of sums.entries()) w.set(`${results}[${k}]`, sum);
-  w.loop(String(sums.length), k => {
-    const row = w.let('index', `${firstRow} + ${k} / ${block.columns}`);
-    const column = w.let('index', `${firstColumn} + (${k} % ${block.columns}) * ${neighbours}`);
-    w.if(`${row} < ${rows} && ${column} < ${columns}`, () => sides.finish(row, column, w.let(type, `${results}[${k}]`)));
-  });
-  return w.finish(s => groupsFor(blocks(s)));
+  return finish => {
+    // The end is written once, so sums must be where an index finds them.
+    const results = w.array(type, sums.length);
+    for (const [k, sum] of sums.entries()) w.set(`${results}[${k}]`, sum);
+    w.loop(String(sums.length), k => finish(k, () => w.let(type, `${results}[${k}]`)));
+  };
 }
 
 /** Tiles of results. */
