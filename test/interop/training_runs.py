@@ -6,6 +6,7 @@
 FOLDER holds cases as make_training.py writes them: the gradients of the first step, each loss, and the last weights are compared.
 """
 import argparse
+import inspect
 import json
 import subprocess
 import sys
@@ -90,17 +91,18 @@ def run(*arguments):
     return done.stdout
 
 
-def judge_losses(losses, folder):
+def judge_losses(losses, folder, want=None):
     recorded = np.load(folder / "loss.npz")
+    want = recorded["loss"] if want is None else want
     for k, loss in enumerate(losses):
-        if not abs(loss - recorded["loss"][k]) <= recorded["tol"][k]:
-            return f"loss of step {k + 1} is {loss}, PyTorch has {recorded['loss'][k]} (tolerance {recorded['tol'][k]:.2e})"
+        if not abs(loss - want[k]) <= recorded["tol"][k]:
+            return f"loss of step {k + 1} is {loss}, PyTorch has {want[k]} (tolerance {recorded['tol'][k]:.2e})"
     return None
 
 
-def judge_weights(made, folder, case, prefix=""):
-    final, t = load_file(folder / "final.safetensors"), case["tolerance"]
-    for name, want in final.items():
+def judge_weights(made, folder, case, prefix="", final=None):
+    t = case["tolerance"]
+    for name, want in (final or load_file(folder / "final.safetensors")).items():
         if prefix + name not in made or loose(case, name):
             continue
         problem = close(made[prefix + name], want, t["params_atol"], 1e-3)
@@ -123,7 +125,67 @@ def replay(folder, case, form, backend, steps, temporary):
     if len(losses) != (case["steps"] if whole else steps):
         return f"{len(losses)} steps of {case['steps']}"
     prefix = "m." if form == "loss" else ""
-    return judge_losses(losses, folder) or (judge_weights(load_file(output), folder, case, prefix) if whole else None)
+
+    def judge(want=None, final=None):
+        return judge_losses(losses, folder, want) or (judge_weights(load_file(output), folder, case, prefix, final) if whole else None)
+
+    problem = judge()
+    if problem and any(judge(*branch) is None for branch in branches(folder, case, len(losses))):
+        print(f"note {case['name']} {form} on {backend}: {problem}; it goes as PyTorch does from a start one rounding away", flush=True)
+        return None
+    return problem
+
+
+def branches(folder, case, steps):
+    """
+    Losses and last weights of PyTorch's own runs from starts where each weight is moved by one rounding. An activation within rounding of the
+    kink of a ReLU has either of two gradients, and both continuations are right. None where PyTorch does not repeat its recorded run.
+    """
+    if "model.train.pt2" not in case["formats"] or judge_losses(in_pytorch(folder, case, steps)[0], folder):
+        return
+    for seed in range(16):
+        yield in_pytorch(folder, case, steps, seed)
+
+
+def pytorch_loss(case):
+    import torch.nn.functional as functions
+
+    name = case["loss"].split("(")[0]
+    made = getattr(functions, {"mse": "mse_loss", "l1": "l1_loss"}.get(name, name))
+    return (lambda out, target: made(out.flatten(0, -2), target.flatten())) if "all tokens" in case["loss"] else made
+
+
+def in_pytorch(folder, case, steps, seed=None):
+    import torch
+
+    torch.set_num_threads(1)
+    model = torch.export.load(folder / "model.train.pt2").module()
+    start = {k: torch.from_numpy(v) for k, v in load_file(folder / "initial.safetensors").items()}
+    model.load_state_dict(start, strict=False)
+    if seed is not None:
+        generator = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            for p in model.parameters():
+                p.copy_(torch.nextafter(p, p + (2 * torch.randint(0, 2, p.shape, generator=generator) - 1)))
+    loss_of_step = pytorch_loss(case)
+    optimizer = getattr(torch.optim, case["optimizer"])
+    accepted = inspect.signature(optimizer).parameters
+    optimizer = optimizer(model.parameters(), **{k: v for k, v in case["hyperparameters"].items() if k in accepted and v is not None})
+    data, rates = np.load(folder / "data.npz"), np.load(folder / "loss.npz")["lr"]
+    losses = []
+    for k in range(steps):
+        batch = {n: torch.from_numpy(data[n][data["order"][k]]) for n in data.files if n != "order"}
+        target = batch.pop("target")
+        for group in optimizer.param_groups:
+            group["lr"] = float(rates[k])
+        optimizer.zero_grad()
+        made = loss_of_step(model(*batch.values()), target)
+        made.backward()
+        if case["clip_grad_norm"]:
+            torch.nn.utils.clip_grad_norm_(model.parameters(), case["clip_grad_norm"])
+        optimizer.step()
+        losses.append(float(made.detach()))
+    return losses, {k: v.detach().numpy() for k, v in model.state_dict().items() if k in start and v.is_floating_point()}
 
 
 def session(path):
