@@ -1,6 +1,6 @@
 // Plans: kernels over buffers as plain data, compiled once for a signature; sizes stay expressions in the input symbols.
 import { fail } from '../errors.ts';
-import { formatProgram, type Instruction, numbered, type Program } from '../expr/expr.ts';
+import { formatProgram, type Instruction, numbered, type Program, withoutDetours } from '../expr/expr.ts';
 import { isScalarType } from '../expr/primitives.ts';
 import { type Dim, formatDim, hasUnknown, productOf, sameDim, sameShape } from '../ir/dims.ts';
 import type { Graph, Node, Value } from '../ir/graph.ts';
@@ -283,10 +283,11 @@ export function fuseMaps(plan: Plan): Plan {
     for (const v of step.outputs) writer.set(v.buffer, steps.length);
     steps.push(step);
   }
-  return { ...plan, steps: steps.filter(step => step !== undefined) };
+  return { ...plan, steps: steps.flatMap(step => (step ? [direct(step)] : [])) };
 }
 
-const maxFusedInputs = 8;
+/** With the result as many as every WebGPU device binds. */
+const maxFusedInputs = 7;
 /** Longer programs gain nothing more, and joining would copy them once for every map of a chain. */
 const maxFusedInstructions = 64;
 
@@ -333,6 +334,10 @@ function join(before: Step, after: Step, at: number): Step {
     label: `${before.label}; ${after.label}`,
   };
 }
+
+/** What is joined may cast there and back. */
+const direct = (step: Step): Step =>
+  step.kernel.kind === 'map' ? { ...step, kernel: { kind: 'map', program: withoutDetours(step.kernel.program) } } : step;
 
 /** Whether a map reads a buffer more than once, and so may compute the same twice. */
 const readsTwice = ({ inputs }: Step): boolean => new Set(inputs.map(v => v?.buffer)).size < inputs.length;

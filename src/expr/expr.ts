@@ -137,6 +137,43 @@ export function neededOf(
   return needed;
 }
 
+/** Whether a type of 64 bits holds every number of a narrower one. */
+function holdsAll(wide: ScalarType, narrow: ScalarType): boolean {
+  const [to, from] = [scalarTypes[wide], scalarTypes[narrow]];
+  if (to.bits !== 64 || from.bits === 64) return false;
+  return to.class === 'float' || (from.class !== 'float' && (to.signed || !from.signed));
+}
+
+/** The same program without casts through a type of 64 bits, which many devices compute in two words or not at all. */
+export function withoutDetours({ instructions, outputs }: Program): Program {
+  const made: Instruction[] = [];
+  const places: number[] = [];
+  /** What a cast may begin from instead. */
+  const startOf = (at: number): number => {
+    const i = made[at]!;
+    if (i.op !== 'cast') return at;
+    const [from] = i.args as readonly [number];
+    return holdsAll(i.type, made[from]!.type) ? from : at;
+  };
+  for (const i of instructions) {
+    const args = 'args' in i ? i.args.map(a => places[a]!) : [];
+    const from = i.op === 'cast' ? startOf(args[0]!) : undefined;
+    const isSame = from !== undefined && made[from]!.type === i.type;
+    places.push(isSame ? from : made.push('args' in i ? { ...i, args: from === undefined ? args : [from] } : i) - 1);
+  }
+  return needed({ instructions: made, outputs: outputs.map(o => places[o]!) });
+}
+
+/** The same program without what no output depends on. */
+function needed({ instructions, outputs }: Program): Program {
+  const kept = neededOf(instructions, outputs);
+  const places: number[] = [];
+  const made: Instruction[] = [];
+  for (const [at, i] of instructions.entries())
+    if (kept.has(at)) places[at] = made.push('args' in i ? { ...i, args: i.args.map(a => places[a]!) } : i) - 1;
+  return { instructions: made, outputs: outputs.map(o => places[o]!) };
+}
+
 /** One line an instruction, for people. */
 export function formatProgram(p: Program): string {
   const line = (i: Instruction): string =>

@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { backendNamed } from '../../cli/backends.ts';
 import { ModelError } from '../../src/errors.ts';
-import type { Backend } from '../../src/exec/backend.ts';
 import { load, MemorySource, readArrays, Session, Tensor } from '../../src/node/index.ts';
 import { compareTensors, numbersOf } from '../../src/validate/compare.ts';
+import { placing } from '../placed.ts';
 
 type Arrays = Readonly<Record<string, Tensor>>;
 
@@ -78,9 +78,14 @@ const only = values.only?.split(',');
 const formats = values.formats?.split(',');
 
 const jobs = positionals.flatMap(jobsIn).filter((_, i) => values.third === 'all' || i % 3 === Number(values.third));
-/** Steps that the host carries out, by label and reason. */
+/** Steps that the host carries out, by operators and reason. */
 const onHost = new Map<string, number>();
-const backend = countingHostSteps(await backendNamed(values.backend));
+const backend = placing(await backendNamed(values.backend), (label, reason) => {
+  if (reason === undefined) return;
+  const operators = label.split('; ').map(part => part.split(' ')[0]);
+  const what = `${operators.join('; ')}: ${reason}`;
+  onHost.set(what, (onHost.get(what) ?? 0) + 1);
+});
 let [passed, failed, apart] = [0, 0, 0];
 for (const job of jobs) {
   if (setsOf(job)[0] !== '') {
@@ -129,24 +134,6 @@ function jobsIn(corpus: string): Job[] {
         return kind && (!formats || formats.includes(kind.name)) ? [{ case: found, folder, file, kind }] : [];
       });
     });
-}
-
-/** The backend, but the steps it leaves to the host are noted. */
-function countingHostSteps(of: Backend): Backend {
-  const { placement } = of;
-  if (!placement) return of;
-  return {
-    ...of,
-    async compile(plan) {
-      const placed = await placement(plan);
-      for (const [i, reason] of placed.reasons.entries()) {
-        if (reason === undefined) continue;
-        const key = `${placed.plan.steps[i]!.label}: ${reason}`;
-        onHost.set(key, (onHost.get(key) ?? 0) + 1);
-      }
-      return of.compile(plan);
-    },
-  };
 }
 
 async function judge(job: Job): Promise<string | undefined> {

@@ -7,7 +7,8 @@ import { elementsOf, memoryLength } from '../../kernels/memory.ts';
 import type { Backend, Bound, Executable } from '../backend.ts';
 import { halves } from '../claims/halves.ts';
 import { claimProducts } from '../claims/index.ts';
-import { type Placement, placeSteps, touchedBy } from '../gpu/placement.ts';
+import { wholes } from '../claims/whole.ts';
+import { type Placement, touchedBy } from '../gpu/placement.ts';
 import type { Plan } from '../plan.ts';
 import { Bindings, bindOn, type Compiled } from './bound.ts';
 import { Device, type LoadGpu, openDevice, pageGpu, usage } from './device.ts';
@@ -15,7 +16,7 @@ import { contentOn } from './kept.ts';
 import { alignment, type Range, Segments, upload } from './memory.ts';
 import { chooseWays, describeDevice, questionsOf } from './probe.ts';
 import { recovering } from './recovery.ts';
-import { groupsOf, programOn, type Unit, type Units, unitsOn, writtenOn } from './units.ts';
+import { groupsOf, placeOn, type Unit, type Units } from './units.ts';
 import type { Ways } from './ways.ts';
 
 export interface WebGpuOptions {
@@ -73,21 +74,11 @@ export function webgpuBackend({ device, gpu = pageGpu, memory, ways, onNotice = 
     async claim(plan) {
       const on = await open();
       await chooseWays(on, questionsOf(plan));
-      return on.ways.halves === 'bits' ? plan : claimProducts(plan, backend, [halves]);
+      return claimProducts(plan, backend, on.ways.halves === 'bits' ? [wholes] : [wholes, halves]);
     },
   };
   return backend;
 }
-
-/** Where each step runs, and what the device runs as one. */
-const placeOn = (device: Device, plan: Plan): ReturnType<typeof unitsOn> =>
-  unitsOn(
-    device,
-    placeSteps(plan, step => {
-      const program = programOn(device, writtenOn(device, plan.buffers, step));
-      return typeof program === 'string' ? program : undefined;
-    }),
-  );
 
 async function compileOn(device: Device, plan: Plan, memory: number | undefined): Promise<Executable> {
   await chooseWays(device, questionsOf(plan));

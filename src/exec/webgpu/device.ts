@@ -48,11 +48,21 @@ export async function openDevice(load: LoadGpu, ways?: Partial<Ways>): Promise<D
 /** Buffers of one size that wait to be used again. */
 const mostSpare = 4;
 
-export class Device {
+/** What kernels are written by. */
+export interface Abilities {
+  /** How it does what can be done in several ways. */
+  readonly ways: Ways;
+  readonly language: Language;
+  /** Bytes that one binding holds; all places in memory are multiples of 256. */
+  readonly mostBytes: number;
+  /** Bindings of memory that a shader has. */
+  readonly mostBindings: number;
+}
+
+export class Device implements Abilities {
   readonly gpu: GPUDevice;
   /** Why the device is gone. */
   lost: string | undefined;
-  /** How it does what can be done in several ways. */
   ways: Ways;
   /** What the caller said of that, which nothing changes. */
   readonly said: Partial<Ways>;
@@ -75,14 +85,15 @@ export class Device {
     });
   }
 
-  /** The language that kernels for it are written in. */
   get language(): Language {
     return wgslOf(this.ways);
   }
 
-  /** Bytes that one binding holds; all places in memory are multiples of 256. */
   get mostBytes(): number {
     return Math.min(this.gpu.limits.maxStorageBufferBindingSize, this.gpu.limits.maxBufferSize) & ~255;
+  }
+  get mostBindings(): number {
+    return this.gpu.limits.maxStorageBuffersPerShaderStage;
   }
 
   /** Memory for a tensor that stays here, used again where it was given back. */

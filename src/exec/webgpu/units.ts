@@ -4,11 +4,11 @@ import { memoryLength } from '../../kernels/memory.ts';
 import type { BoundPlan, BoundStep } from '../bind.ts';
 import { aloneStep, type Fused, fuseJoined, fuseProducts, fuseRows, fuseSteps } from '../gpu/fused.ts';
 import { fitsAll, type Program, programOf } from '../gpu/kernels/index.ts';
-import type { Placement } from '../gpu/placement.ts';
+import { type Placement, placeSteps } from '../gpu/placement.ts';
 import type { Written } from '../gpu/writer.ts';
 import type { BufferFacts, Plan, Step } from '../plan.ts';
 import { groupRows, insideOf, type RowGroup } from '../rows.ts';
-import type { Device } from './device.ts';
+import type { Abilities } from './device.ts';
 import type { Ways } from './ways.ts';
 
 export interface Unit {
@@ -26,7 +26,7 @@ export type Units = ReadonlyMap<number, readonly Unit[]>;
 
 /** A step as kernels are written for it: buffers whose size is known to exceed a binding are bound in parts. */
 export const writtenOn = (
-  device: Device,
+  device: Abilities,
   buffers: readonly BufferFacts[],
   step: Step,
   { joined, chain }: Pick<Fused, 'joined' | 'chain'> = {},
@@ -45,16 +45,29 @@ export const writtenOn = (
 });
 
 /** The program of a step, or what the device lacks for it. */
-export function programOn(device: Device, written: Written): Program | string {
+export function programOn(device: Abilities, written: Written): Program | string {
   const program = programOf(written, device.language);
   if (typeof program === 'string') return `WGSL lacks ${program}`;
-  const most = device.gpu.limits.maxStorageBuffersPerShaderStage;
+  const most = device.mostBindings;
   const bound = Math.max(0, ...program.flatMap(way => way.passes.map(p => p.slots.reduce((n, s) => n + s.parts, 0))));
   return bound <= most ? program : `${bound} buffers, the device binds ${most}`;
 }
 
+/** What the device lacks for a step of a plan. */
+export function lackOn(device: Abilities, { buffers }: Plan, step: Step): string | undefined {
+  const program = programOn(device, writtenOn(device, buffers, step));
+  return typeof program === 'string' ? program : undefined;
+}
+
+/** Where each step of a plan runs, and what the device runs as one. */
+export const placeOn = (device: Abilities, plan: Plan): ReturnType<typeof unitsOn> =>
+  unitsOn(
+    device,
+    placeSteps(plan, step => lackOn(device, plan, step)),
+  );
+
 /** The placement with steps that share rows together, and the units that its device may take. */
-export function unitsOn(device: Device, placed: Placement): { readonly placement: Placement; readonly units: Units } {
+function unitsOn(device: Abilities, placed: Placement): { readonly placement: Placement; readonly units: Units } {
   const spans = placed.phases.flatMap(({ on, from, to }) =>
     on === 'device' ? [{ from, to }] : Array.from({ length: to - from }, (_, k) => ({ from: from + k, to: from + k + 1 })),
   );
@@ -75,13 +88,13 @@ export function unitsOn(device: Device, placed: Placement): { readonly placement
 }
 
 class Finder {
-  readonly #device: Device;
+  readonly #device: Abilities;
   readonly #plan: Plan;
   readonly #inside: ReturnType<typeof insideOf>;
   /** Where the group ends that a step is in. */
   readonly #ends = new Map<number, number>();
 
-  constructor(device: Device, plan: Plan, groups: readonly RowGroup[]) {
+  constructor(device: Abilities, plan: Plan, groups: readonly RowGroup[]) {
     this.#device = device;
     this.#plan = plan;
     this.#inside = insideOf(plan);
@@ -153,7 +166,7 @@ export interface Chosen {
 
 /** The units that fit bound steps; kernels are written anew where buffers turn out to be larger than a binding. */
 export function chooseUnits(
-  device: Device,
+  device: Abilities,
   { phases, plan }: Placement,
   units: Units,
   { steps, buffers }: Pick<BoundPlan, 'steps' | 'buffers'>,

@@ -11,7 +11,7 @@ type Conv = Extract<Kernel, { kind: 'conv' }>;
 function productOf(w: Writer, kernel: Conv): Product {
   const [x, filters, bias] = [w.input(0)!, w.input(1)!, w.input(2)];
   const { type } = x;
-  if (type !== 'float32' || x.view.type !== type) throw new Lack(`conv on ${x.view.type}`);
+  if ((type !== 'float32' && type !== 'int32') || x.view.type !== type) throw new Lack(`conv on ${x.view.type}`);
   const ending = endingOf(w, type);
   const [y] = ending.operands;
   const spatial = kernel.strides.map((_, d) => d);
