@@ -27,6 +27,11 @@ const conv = (x: readonly number[], w: readonly number[], attributes: Readonly<R
   inputs: [x, w, [w[0]!]],
   build: (b: Builder, [X, W, B]: readonly Value[]) => relu(b, b.emit('Conv', [X!, W!, B!], attributes)[0]!),
 });
+/** Numbers between -1 and 1 as integers, whose products of 64 bits are more than float32 holds. */
+const integers = (b: Builder, x: Value, type: 'int64' | 'uint8' | 'int8'): Value => {
+  const scaled = b.Mul(x, b.constant(type === 'int64' ? 3e6 : 100, 'float32'));
+  return b.Cast(type === 'uint8' ? b.Abs(scaled) : scaled, type);
+};
 
 const cases = {
   'many rows': matmul([2, 35, 27], [2, 27, 77]),
@@ -42,6 +47,21 @@ const cases = {
   'one axis': conv([2, 4, 31], [10, 4, 11], { pads: [5, 5] }),
   'three axes': conv([1, 3, 5, 6, 7], [8, 3, 2, 3, 3], { pads: [1, 0, 1, 1, 0, 1] }),
   'three rows of windows': conv([1, 4, 9, 9], [3, 4, 3, 3], {}),
+  'integers of 64 bits': {
+    inputs: [
+      [19, 37],
+      [37, 23],
+    ],
+    build: (b: Builder, [x, y]: readonly Value[]) => b.MatMul(integers(b, x!, 'int64'), integers(b, y!, 'int64')),
+  },
+  'windows of integers': {
+    inputs: [
+      [2, 5, 9, 11],
+      [17, 5, 3, 3],
+    ],
+    build: (b: Builder, [x, w]: readonly Value[]) =>
+      b.ConvInteger({ x: integers(b, x!, 'uint8'), w: integers(b, w!, 'int8'), x_zero_point: b.constant(7, 'uint8') }),
+  },
 };
 
 describe.skipIf(reason !== undefined)('products', () => {
@@ -61,6 +81,7 @@ describe.skipIf(reason !== undefined)('products', () => {
           return y!;
         }),
       );
+      if (want!.type !== 'float32') expect(got).toEqual(want);
       const { ok, maxAbs, reason: why } = compareTensors('y', got!, want!, { rtol: 1e-5, atol: 2e-5 });
       expect({ ok, maxAbs: ok || maxAbs, why }).toEqual({ ok: true, maxAbs: true, why: undefined });
     });

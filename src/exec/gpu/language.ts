@@ -24,6 +24,16 @@ export interface Shared {
   readonly name: string;
   readonly type: ScalarType | 'index';
   readonly length: number;
+  /** Whether its elements are fours of the type. */
+  readonly hasFours?: boolean;
+}
+
+/** Four scalars as one. */
+export interface Fours {
+  make(type: ScalarType, scalars: readonly string[]): string;
+  declare(name: string, type: ScalarType, text: string): string;
+  /** A scalar by a number that the text knows, or by an index. */
+  part(text: string, at: number | string): string;
 }
 
 export interface Module {
@@ -72,6 +82,8 @@ export interface Language {
   loop(name: string, from: string, to: string, step: string): string;
   /** The head of a loop that halves `name` from `from` on while it is at least `least`, which is above 0. */
   halving(name: string, from: string, least: string): string;
+  /** Scalars of this type four at a time, where the language has that. */
+  fours(type: ScalarType): Fours | undefined;
   /** Where invocations of a subgroup see each other's scalars: how many they are, and the scalar of the one whose number differs by `xor`. */
   readonly subgroup?: { readonly size: string; other(text: string, xor: string): string } | undefined;
   print(module: Module): string;

@@ -128,9 +128,9 @@ export class Writer {
     return slot;
   }
 
-  shared(type: ScalarType | 'index', length: number): string {
+  shared(type: ScalarType | 'index', length: number, hasFours = false): string {
     const name = `s${this.#shared.length}`;
-    this.#shared.push({ name, type, length });
+    this.#shared.push({ name, type, length, hasFours });
     return name;
   }
 

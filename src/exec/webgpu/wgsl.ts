@@ -6,13 +6,19 @@ import type { DataType } from '../../ir/types.ts';
 import { elementTypes } from '../../ir/types.ts';
 import { type SmallFloat, smallFloats } from '../../kernels/small-types.ts';
 import { computeType } from '../../kernels/storage.ts';
-import { type Language, type Slot as Memory, type Module, workgroupSize } from '../gpu/language.ts';
+import { type Fours, type Language, type Slot as Memory, type Module, workgroupSize } from '../gpu/language.ts';
 import type { Ways } from './ways.ts';
 
 /** A slot, and whether it is bound as an array of f16. */
 type Slot = Memory & { readonly isHalf?: boolean };
 
 const typeName = (type: Parameters<typeof wgslType>[0] | 'index'): string => (type === 'index' ? 'i32' : wgslType(type)!);
+
+const fours: Fours = {
+  make: (type, scalars) => `vec4<${typeName(type)}>(${scalars.join(', ')})`,
+  declare: (name, type, text) => `let ${name}: vec4<${typeName(type)}> = ${text};`,
+  part: (text, at) => (typeof at === 'number' ? `${text}.${'xyzw'[at]}` : `${text}[${at}]`),
+};
 
 const words: Omit<Language, 'print' | 'subgroup'> = {
   name: 'WGSL',
@@ -48,6 +54,7 @@ const words: Omit<Language, 'print' | 'subgroup'> = {
   },
   barrier: 'workgroupBarrier();',
   loop: (name, from, to, step) => `for (var ${name}: i32 = ${from}; ${name} < ${to}; ${name} += ${step}) {`,
+  fours: type => (wgslType(type) !== undefined && scalarTypes[type].bits <= 32 ? fours : undefined),
   halving: (name, from, least) => `for (var ${name}: i32 = ${from}; ${name} >= ${least}; ${name} = ${name} / 2) {`,
 };
 
@@ -73,7 +80,10 @@ function print({ slots: all, shared, parameters, body }: Module, dialect: Dialec
     return `@group(0) @binding(${i + 1}) var<storage, ${access}> ${slot.name}: array<${wordType(slot)}>;`;
   });
   const usesLanes = body.some(line => line.includes('subgroup'));
-  const memory = shared.map(s => `var<workgroup> ${s.name}: array<${typeName(s.type)}, ${s.length}>;`);
+  const memory = shared.map(({ name, type, length, hasFours }) => {
+    const element = hasFours ? `vec4<${typeName(type)}>` : typeName(type);
+    return `var<workgroup> ${name}: array<${element}, ${length}>;`;
+  });
   const main = `@compute @workgroup_size(${workgroupSize})
 fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) many: vec3<u32>, @builtin(local_invocation_index) local: u32${usesLanes ? `, @builtin(subgroup_size) ${laneCount}: u32` : ''}) {
 let group = i32(id.x + id.y * many.x);

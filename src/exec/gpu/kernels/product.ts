@@ -3,7 +3,7 @@
 
 import type { ScalarType } from '../../../expr/primitives.ts';
 import type { Dim } from '../../../ir/dims.ts';
-import { workgroupSize } from '../language.ts';
+import { type Fours, workgroupSize } from '../language.ts';
 import { groupsFor, type Pass, type Size, type Writer } from '../writer.ts';
 import { sharedResults } from './lanes.ts';
 
@@ -167,6 +167,37 @@ export function sumsOfBlock(
   };
 }
 
+/** Memory of a workgroup in which four scalars side by side are written and read at once, where the language can. */
+class TileMemory {
+  readonly #w: Writer;
+  readonly #type: ScalarType;
+  readonly #fours: Fours | undefined;
+  readonly #name: string;
+
+  constructor(w: Writer, type: ScalarType, length: number) {
+    this.#w = w;
+    this.#type = type;
+    this.#fours = w.language.fours(type);
+    this.#name = this.#fours ? w.shared(type, length / 4, true) : w.shared(type, length);
+  }
+
+  /** @param at a multiple of four, divided by it */
+  store(at: string, scalars: readonly string[]): void {
+    if (this.#fours) this.#w.set(`${this.#name}[${at}]`, this.#fours.make(this.#type, scalars));
+    else for (const [k, scalar] of scalars.entries()) this.#w.set(`${this.#name}[(${at}) * 4 + ${k}]`, scalar);
+  }
+  load(at: string): readonly string[] {
+    const parts = [0, 1, 2, 3];
+    if (!this.#fours) return parts.map(k => this.#w.let(this.#type, `${this.#name}[(${at}) * 4 + ${k}]`));
+    const four = this.#w.name();
+    this.#w.emit(this.#fours.declare(four, this.#type, `${this.#name}[${at}]`));
+    return parts.map(k => this.#fours!.part(four, k));
+  }
+  loadOne(at: string): string {
+    return this.#w.let(this.#type, this.#fours ? this.#fours.part(`${this.#name}[${at} / 4]`, `${at} % 4`) : `${this.#name}[${at}]`);
+  }
+}
+
 /** Tiles of results. */
 export function tiledProduct(w: Writer, p: Product): Pass {
   const { type } = p;
@@ -180,11 +211,11 @@ export function tiledProduct(w: Writer, p: Product): Pass {
   const firstRow = w.let('index', `(${line} % ${w.parameter('tiles down', downTiles)}) * ${tile}`);
   const firstColumn = w.let('index', `(group % ${w.parameter('tiles across', acrossTiles)}) * ${tile}`);
   // First the tiles of both factors, a term after the other, then that of the results.
-  const memory = w.shared(type, tile * tile);
+  const memory = new TileMemory(w, type, tile * tile);
   const zero = w.constant(0, type);
   const sums = Array.from({ length: own * own }, () => w.variable(type, zero));
   const fillLeft = fillTile(w, { type, memory, base: 0, first: firstRow, end: rows, isDense: p.isDense.left, line: sides.left });
-  const rightBase = tile * depth;
+  const rightBase = depth * across;
   const fillRight = fillTile(w, {
     type,
     memory,
@@ -194,8 +225,8 @@ export function tiledProduct(w: Writer, p: Product): Pass {
     isDense: p.isDense.right,
     line: sides.right,
   });
-  const row = w.let('index', `(lane / ${across}) * ${own}`);
-  const column = w.let('index', `(lane % ${across}) * ${own}`);
+  const row = w.let('index', `lane / ${across}`);
+  const column = w.let('index', `lane % ${across}`);
   w.loop(
     length,
     start => {
@@ -203,8 +234,8 @@ export function tiledProduct(w: Writer, p: Product): Pass {
       fillRight(start, length);
       w.emit(w.language.barrier);
       w.loop(String(depth), k => {
-        const a = Array.from({ length: own }, (_, i) => w.let(type, `${memory}[${k} * ${tile} + ${row} + ${i}]`));
-        const b = Array.from({ length: own }, (_, j) => w.let(type, `${memory}[${rightBase} + ${k} * ${tile} + ${column} + ${j}]`));
+        const a = memory.load(`${k} * ${across} + ${row}`);
+        const b = memory.load(`${rightBase} + ${k} * ${across} + ${column}`);
         for (let i = 0; i < own; i++)
           for (let j = 0; j < own; j++) w.set(sums[i * own + j]!, sumOf(w, type, sums[i * own + j]!, a[i]!, b[j]!));
       });
@@ -212,14 +243,14 @@ export function tiledProduct(w: Writer, p: Product): Pass {
     },
     { by: String(depth) },
   );
-  for (const [k, sum] of sums.entries()) w.set(`${memory}[(${row} + ${Math.floor(k / own)}) * ${tile} + ${column} + ${k % own}]`, sum);
+  for (let i = 0; i < own; i++) memory.store(`(${row} * ${own} + ${i}) * ${across} + ${column}`, sums.slice(i * own, (i + 1) * own));
   w.emit(w.language.barrier);
   // Neighbours write what lies side by side.
   w.loop(
     String(tile * tile),
     at => {
       const [y, x] = [w.let('index', `${firstRow} + ${at} / ${tile}`), w.let('index', `${firstColumn} + ${at} % ${tile}`)];
-      w.if(`${y} < ${rows} && ${x} < ${columns}`, () => sides.finish(y, x, w.let(type, `${memory}[${at}]`)));
+      w.if(`${y} < ${rows} && ${x} < ${columns}`, () => sides.finish(y, x, memory.loadOne(at)));
     },
     { from: 'lane', by: String(workgroupSize) },
   );
@@ -228,8 +259,8 @@ export function tiledProduct(w: Writer, p: Product): Pass {
 
 interface Filling {
   readonly type: ScalarType;
-  readonly memory: string;
-  /** Where the tile begins in it. */
+  readonly memory: TileMemory;
+  /** Where the tile begins in it, in fours. */
   readonly base: number;
   readonly first: string;
   readonly end: string;
@@ -237,37 +268,37 @@ interface Filling {
   readonly line: (at: string) => Line;
 }
 
-/** Fills a tile of one factor, a term of all lines after the other; neighbours read what lies side by side. */
+/** Fills a tile of one factor, a term of all lines after the other and four lines at once; neighbours read what lies side by side. */
 function fillTile(w: Writer, { type, memory, base, first, end, isDense, line }: Filling): (start: string, length: string) => void {
-  const put = (own: string, kOwn: string, inside: string, element: () => string): void => {
-    const value = w.variable(type, w.constant(0, type));
-    w.if(inside, () => w.set(value, element()));
-    w.set(`${memory}[${base} + ${kOwn} * ${tile} + ${own}]`, value);
+  /** Four lines, as what tells whether a term is there, and the term. */
+  const linesOf = (four: string): readonly { readonly inside: string; readonly line: Line }[] =>
+    Array.from({ length: own }, (_, k) => {
+      const at = w.let('index', `${first} + ${four} * ${own} + ${k}`);
+      return { inside: `${at} < ${end}`, line: line(at) };
+    });
+  const put = (lines: ReturnType<typeof linesOf>, four: string, kOwn: string, k: string, length: string): void => {
+    const terms = lines.map(({ inside, line }) => {
+      const value = w.variable(type, w.constant(0, type));
+      w.if(`${inside} && ${k} < ${length}`, () => w.set(value, line(k)));
+      return value;
+    });
+    memory.store(`${base} + ${kOwn} * ${across} + ${four}`, terms);
   };
   if (isDense) {
     const kOwn = w.let('index', `lane % ${depth}`);
     return (start, length) => {
       const k = w.let('index', `${start} + ${kOwn}`);
-      w.loop(
-        String(tile),
-        own => {
-          const at = w.let('index', `${first} + ${own}`);
-          put(own, kOwn, `${at} < ${end} && ${k} < ${length}`, () => line(at)(k));
-        },
-        { from: `lane / ${depth}`, by: String(workgroupSize / depth) },
-      );
+      w.loop(String(across), four => put(linesOf(four), four, kOwn, k, length), {
+        from: `lane / ${depth}`,
+        by: String(workgroupSize / depth),
+      });
     };
   }
-  const own = w.let('index', `lane % ${tile}`);
-  const at = w.let('index', `${first} + ${own}`);
-  const elements = line(at);
+  const four = w.let('index', `lane % ${across}`);
+  const lines = linesOf(four);
   return (start, length) =>
-    w.loop(
-      String(depth),
-      kOwn => {
-        const k = w.let('index', `${start} + ${kOwn}`);
-        put(own, kOwn, `${at} < ${end} && ${k} < ${length}`, () => elements(k));
-      },
-      { from: `lane / ${tile}`, by: String(workgroupSize / tile) },
-    );
+    w.loop(String(depth), kOwn => put(lines, four, kOwn, w.let('index', `${start} + ${kOwn}`), length), {
+      from: `lane / ${across}`,
+      by: String(workgroupSize / across),
+    });
 }
