@@ -54,9 +54,13 @@ class Blocks {
     const size_t width = std::max<size_t>(map.block_bytes, 1);
     length = std::clamp<int64_t>(std::min(static_cast<int64_t>(cache_bytes / width), round_up(most, int64_t{64})) & ~int64_t{63}, 64, 1024);
     memory_ = reinterpret_cast<std::byte*>(scratch(Scratch::Blocks, (static_cast<int64_t>(width) * length + 3) / 4));
+  }
+  /** Constants as blocks: `wanted` says how many elements of each. */
+  template <class Wanted>
+  void fill_constants(const Map& map, Wanted&& wanted) const {
     for (size_t at = 0; at < begins_.size(); at++) {
       const Instruction& i = map.instructions[at];
-      if (!i.input && !i.call) fill((*this)[at], i.type, &i.constant, length);
+      if (!i.input && !i.call) fill((*this)[at], i.type, &i.constant, wanted(at));
     }
   }
   std::byte* operator[](size_t at) const { return memory_ + begins_[at] * static_cast<size_t>(length); }
@@ -75,21 +79,32 @@ class Blocks {
   std::byte* memory_;
 };
 
-/** `results` is where each instruction puts or finds its block. */
-void compute(const Map& map, const std::vector<BlockFunction>& functions, const std::vector<std::byte*>& results, int64_t n) {
+/** A call of a map, and the instructions whose results it reads. */
+struct Call {
+  BlockFunction run;
+  size_t at, count;
+  std::array<size_t, most_operands> args;
+};
+
+std::vector<Call> calls_of(const Map& map) {
+  std::vector<Call> all;
+  all.reserve(map.instructions.size());
   for (size_t at = 0; at < map.instructions.size(); at++) {
     const Instruction& i = map.instructions[at];
     if (!i.call) continue;
-    const void* args[most_operands] = {};
-    for (size_t k = 0; k < i.args.size(); k++) args[k] = results[i.args[k]];
-    functions[at](static_cast<size_t>(n), results[at], args);
+    all.push_back({i.call->run, at, i.args.size(), {}});
+    std::copy(i.args.begin(), i.args.end(), all.back().args.begin());
   }
+  return all;
 }
 
-std::vector<BlockFunction> functions_of(const Map& map) {
-  std::vector<BlockFunction> all;
-  for (const Instruction& i : map.instructions) all.push_back(i.call ? i.call->run : nullptr);
-  return all;
+/** `results` is where each instruction puts or finds its block. */
+void compute(const std::vector<Call>& calls, const std::vector<std::byte*>& results, int64_t n) {
+  for (const Call& s : calls) {
+    const void* args[most_operands] = {};
+    for (size_t k = 0; k < s.count; k++) args[k] = results[s.args[k]];
+    s.run(static_cast<size_t>(n), results[s.at], args);
+  }
 }
 
 std::vector<std::byte*> all_of(const Map& map, const Blocks& blocks) {
@@ -108,7 +123,7 @@ bool is_plain(const View& v) { return compute_type(v.type) == v.type; }
 class LongRows {
  public:
   /** Inputs that do not move along a row repeat so many elements; none where there are no periods. */
-  LongRows(const Map& map, const Operands& inputs, const Operands& outputs, int64_t length, Dims periods) : map_(map), inputs_(inputs), outputs_(outputs), periods_(std::move(periods)), blocks_(map, length), results_(all_of(map, blocks_)), functions_(functions_of(map)), is_whole_(map.instructions.size(), true) {
+  LongRows(const Map& map, const Operands& inputs, const Operands& outputs, int64_t length, Dims periods) : map_(map), inputs_(inputs), outputs_(outputs), periods_(std::move(periods)), blocks_(map, length), results_(all_of(map, blocks_)), calls_(calls_of(map)), is_whole_(map.instructions.size(), true) {
     // A result is written in its place where nothing that is read could lie there and be read later.
     in_place_ = map.outputs.size() == 1 && map.outputs[0] + 1 == map.instructions.size() && map.instructions.back().call && is_plain(*outputs[0].view);
   }
@@ -116,7 +131,11 @@ class LongRows {
   void row(const int64_t* offsets, int64_t length, const int64_t* steps) {
     if (!is_chosen_) choose(steps);
     for (size_t at = 0; at < map_.instructions.size(); at++)
-      if (const auto k = map_.instructions[at].input; k && steps[*k] == 0) repeat(at, *k, offsets[*k], is_whole_[at] ? std::min(length, blocks_.length) : 1);
+      if (const auto k = map_.instructions[at].input; k && steps[*k] == 0) {
+        const View& v = *inputs_[*k].view;
+        if (!is_whole_[at] && is_plain(v)) results_[at] = inputs_[*k].data + offsets[*k] * static_cast<int64_t>(bytes_of(v.type));
+        else repeat(at, *k, offsets[*k], is_whole_[at] ? std::min(length, blocks_.length) : 1);
+      }
     for (int64_t done = 0; done < length; done += blocks_.length) block(offsets, steps, done, std::min(blocks_.length, length - done));
   }
 
@@ -130,14 +149,15 @@ class LongRows {
     };
     std::vector<bool> is_read(map_.instructions.size(), false);
     for (size_t o : map_.outputs) is_read[o] = true;
-    for (size_t at = 0; at < map_.instructions.size(); at++) {
-      const Instruction& i = map_.instructions[at];
-      const bool even = i.call && i.call->even && std::all_of(i.args.begin() + 1, i.args.end(), is_still);
-      if (even) functions_[at] = i.call->even;
-      for (size_t k = 0; k < i.args.size(); k++)
-        if (!even || k == 0) is_read[i.args[k]] = true;
+    for (Call& s : calls_) {
+      const BlockFunction form = map_.instructions[s.at].call->even;
+      const bool even = form && std::all_of(s.args.begin() + 1, s.args.begin() + static_cast<std::ptrdiff_t>(s.count), is_still);
+      if (even) s.run = form;
+      for (size_t k = 0; k < s.count; k++)
+        if (!even || k == 0) is_read[s.args[k]] = true;
     }
     is_whole_ = std::move(is_read);
+    blocks_.fill_constants(map_, [&](size_t at) { return is_whole_[at] ? blocks_.length : 1; });
   }
 
   void repeat(size_t at, size_t input, int64_t offset, int64_t n) {
@@ -165,7 +185,7 @@ class LongRows {
     const size_t first = inputs_.size();
     const bool direct = in_place_ && steps[first] == 1;
     if (direct) results_.back() = outputs_[0].data + (offsets[first] + done) * static_cast<int64_t>(bytes_of(outputs_[0].view->type));
-    compute(map_, functions_, results_, n);
+    compute(calls_, results_, n);
     if (direct) return;
     for (size_t k = 0; k < outputs_.size(); k++)
       transfer<false>(results_[map_.outputs[k]], 0, outputs_[k], offsets[first + k] + done * steps[first + k], steps[first + k], n);
@@ -176,7 +196,7 @@ class LongRows {
   const Dims periods_;
   const Blocks blocks_;
   std::vector<std::byte*> results_;
-  std::vector<BlockFunction> functions_;
+  std::vector<Call> calls_;
   /** Whether all elements of a block are read, and not the first alone. */
   std::vector<bool> is_whole_;
   bool in_place_, is_chosen_ = false;
@@ -185,7 +205,9 @@ class LongRows {
 /** Short rows are brought together until a block is full. */
 class ShortRows {
  public:
-  ShortRows(const Map& map, const Operands& inputs, const Operands& outputs, int64_t positions) : map_(map), inputs_(inputs), outputs_(outputs), blocks_(map, positions), results_(all_of(map, blocks_)), functions_(functions_of(map)) {}
+  ShortRows(const Map& map, const Operands& inputs, const Operands& outputs, int64_t positions) : map_(map), inputs_(inputs), outputs_(outputs), blocks_(map, positions), results_(all_of(map, blocks_)), calls_(calls_of(map)) {
+    blocks_.fill_constants(map, [&](size_t) { return blocks_.length; });
+  }
 
   void row(const int64_t* offsets, int64_t length, const int64_t* steps) {
     for (int64_t done = 0; done < length;) {
@@ -203,7 +225,7 @@ class ShortRows {
 
   void flush() {
     if (filled_ == 0) return;
-    compute(map_, functions_, results_, filled_);
+    compute(calls_, results_, filled_);
     int64_t at = 0;
     for (size_t p = 0; p < pieces_.size(); p += 1 + 2 * outputs_.size()) {
       for (size_t k = 0; k < outputs_.size(); k++)
@@ -219,7 +241,7 @@ class ShortRows {
   const Operands &inputs_, &outputs_;
   const Blocks blocks_;
   const std::vector<std::byte*> results_;
-  const std::vector<BlockFunction> functions_;
+  const std::vector<Call> calls_;
   /** For each stretch of a block its length, then the offset and step of each output. */
   std::vector<int64_t> pieces_;
   int64_t filled_ = 0;

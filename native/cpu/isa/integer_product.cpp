@@ -71,6 +71,7 @@ Words add(Words sum, Words columns, Words row) {
 constexpr int rows_of_tile = row_words > 1 && lanes < 16 ? 4 : tile_rows;
 /** A part of so many sums, which the map that follows reads in long rows, stays in the second-level cache. */
 constexpr int64_t rows_of_block = 96 / rows_of_tile * rows_of_tile;
+constexpr int64_t columns_of_block = 2 * column_block;
 /** Rows that are summed up apart end with a block. */
 constexpr int64_t most_rows_at_once = 512 / rows_of_block * rows_of_block;
 
@@ -140,17 +141,17 @@ int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 template <bool is_signed>
 void multiply_with(const IntegerProduct& p, const Part& part) {
   constexpr auto all_rows = std::make_integer_sequence<int, rows_of_tile>{};
-  for (int64_t j = 0; j < part.columns; j += column_block) {
-    const int64_t columns = least(column_block, part.columns - j);
-    const Landing<int32_t> landing(p.y, p.row_step, p.column_step, p.places, part.column + j, columns);
+  for (int64_t j = 0; j < part.columns; j += columns_of_block) {
+    const int64_t columns = least(columns_of_block, part.columns - j);
+    const Landing<int32_t, columns_of_block> landing(p.y, p.row_step, p.column_step, p.places, part.column + j, columns);
     const int64_t rows_at_once = landing.is_whole() ? part.rows : least(part.rows, most_rows_at_once);
-    int32_t* const apart = landing.is_whole() ? nullptr : reinterpret_cast<int32_t*>(scratch(Scratch::Sums, rows_at_once * column_block));
+    int32_t* const apart = landing.is_whole() ? nullptr : reinterpret_cast<int32_t*>(scratch(Scratch::Sums, rows_at_once * columns_of_block));
     for (int64_t first = 0; first < part.rows; first += rows_at_once)
       for (int64_t q = 0; q == 0 || q < p.quads; q += depth_block) {
         const int64_t quads = least(depth_block, p.quads - q), end = least(part.rows, first + rows_at_once);
         for (int64_t i = first; i < end; i += rows_of_block) {
-          const int64_t rows = least(rows_of_block, end - i), row_step = apart ? column_block : p.row_step;
-          int32_t* const sums = apart ? apart + (i - first) * column_block : landing.row(part.row + i);
+          const int64_t rows = least(rows_of_block, end - i), row_step = apart ? columns_of_block : p.row_step;
+          int32_t* const sums = apart ? apart + (i - first) * columns_of_block : landing.row(part.row + i);
           for (int64_t c = 0; c < columns; c += tile_columns)
             for (int64_t r = 0; r < rows; r += rows_of_tile) {
               const int64_t row = part.row + i + r, column = part.column + j + c;
@@ -162,7 +163,7 @@ void multiply_with(const IntegerProduct& p, const Part& part) {
               else tile_of<is_signed>(here, a, StripSide{p.base + column, p.starts + q}, quads, target, all_rows);
             }
           if (q + quads < p.quads) continue;
-          if (apart) landing.put(sums, column_block, part.row + i, rows);
+          if (apart) landing.put(sums, columns_of_block, part.row + i, rows);
           if (p.finish) p.finish->run(p.finish->context, {part.row + i, rows, part.column + j, columns});
         }
       }

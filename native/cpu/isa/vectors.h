@@ -43,7 +43,7 @@ void copy_run(T* to, const T* from, int64_t n) {
 }
 
 /** Where a block of columns goes in y. */
-template <class T>
+template <class T, int64_t Most = column_block>
 class Landing {
  public:
   /** `places` says it for each column, -1 for one that is dropped; steps do where it is null. */
@@ -73,7 +73,7 @@ class Landing {
   T* y_;
   int64_t row_step_, count_ = 0;
   bool whole_ = false;
-  ColumnRun runs_[column_block];
+  ColumnRun runs_[Most];
 };
 /** Rows that are summed up apart at once, so that they stay in the second-level cache. */
 constexpr int64_t most_rows_apart = 512 / row_block * row_block;
