@@ -186,15 +186,22 @@ class Spread {
   void fill_image(T* to, int64_t image, T border, Line&& line) const {
     const auto [low, high] = spans_[static_cast<size_t>(image)];
     const int64_t length = extent_.back(), rows = image_size() / length, step = g_.steps.back() * g_.strides.back();
-    const auto from = static_cast<size_t>(image * rows);
-    for (size_t row = from; row < from + static_cast<size_t>(rows); row++, to += length) {
+    const auto from = static_cast<size_t>(image * rows), end = from + static_cast<size_t>(rows);
+    for (size_t row = from; row < end;) {
+      size_t next = row + 1;
       if (!inside_[row]) {
         std::fill(to, to + length, border);
-        continue;
+      } else if (low == 0 && high == length) {
+        // Rows without a border that lie side by side are one.
+        while (next < end && inside_[next] && starts_[next] == starts_[next - 1] + length * step) next++;
+        line(to, starts_[row], static_cast<int64_t>(next - row) * length, step);
+      } else {
+        for (int64_t i = 0; i < low; i++) to[i] = border;
+        line(to + low, starts_[row], high - low, step);
+        for (int64_t i = high; i < length; i++) to[i] = border;
       }
-      for (int64_t i = 0; i < low; i++) to[i] = border;
-      line(to + low, starts_[row], high - low, step);
-      for (int64_t i = high; i < length; i++) to[i] = border;
+      to += static_cast<int64_t>(next - row) * length;
+      row = next;
     }
   }
 

@@ -109,7 +109,7 @@ if (process.stderr.isTTY) process.stderr.write('\r');
 if (expected.length > 0) console.log(`known failures:\n  ${expected.join('\n  ')}`);
 for (const line of failures) console.log(line);
 for (const [kind, { passed, failed, known }] of kinds) console.log(`${kind.padEnd(20)} ${passed} of ${passed + failed + known}`);
-if (backend?.placement) {
+if (backend && kernels.size > 0) {
   const { whole, part, none } = onDevice;
   console.log(
     `${backend.name} runs all kernels of ${whole} cases, some of ${part}, none of ${none}, which are of a few integers or of what the host evaluates`,
