@@ -336,8 +336,11 @@ function join(before: Step, after: Step, at: number): Step {
 }
 
 /** What is joined may cast there and back. */
-const direct = (step: Step): Step =>
-  step.kernel.kind === 'map' ? { ...step, kernel: { kind: 'map', program: withoutDetours(step.kernel.program) } } : step;
+function direct(step: Step): Step {
+  if (step.kernel.kind !== 'map') return step;
+  const program = withoutDetours(step.kernel.program);
+  return program === step.kernel.program ? step : { ...step, kernel: { kind: 'map', program } };
+}
 
 /** Whether a map reads a buffer more than once, and so may compute the same twice. */
 const readsTwice = ({ inputs }: Step): boolean => new Set(inputs.map(v => v?.buffer)).size < inputs.length;

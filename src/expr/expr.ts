@@ -137,32 +137,41 @@ export function neededOf(
   return needed;
 }
 
-/** Whether a type of 64 bits holds every number of a narrower one. */
+/** Whether a type holds every number of another exactly. */
 function holdsAll(wide: ScalarType, narrow: ScalarType): boolean {
   const [to, from] = [scalarTypes[wide], scalarTypes[narrow]];
-  if (to.bits !== 64 || from.bits === 64) return false;
-  return to.class === 'float' || (from.class !== 'float' && (to.signed || !from.signed));
+  if (to.class === 'float') return to.bits > from.bits || wide === narrow;
+  return from.class !== 'float' && (to.signed === from.signed ? to.bits >= from.bits : to.signed && to.bits > from.bits);
 }
 
-/** The same program without casts through a type of 64 bits, which many devices compute in two words or not at all. */
-export function withoutDetours({ instructions, outputs }: Program): Program {
+/** Whether a cast through a type of 64 bits gives what the direct one does: floats saturate where integers wrap. */
+const isDetour = (from: ScalarType, through: ScalarType, to: ScalarType): boolean =>
+  scalarTypes[through].bits === 64 &&
+  scalarTypes[from].bits < 64 &&
+  holdsAll(through, from) &&
+  (through !== 'float64' || scalarTypes[from].class === 'float' || scalarTypes[to].class === 'float' || holdsAll(to, from));
+
+/** The same program without casts through types of 64 bits, which many devices compute in two words or not at all. */
+export function withoutDetours(given: Program): Program {
   const made: Instruction[] = [];
   const places: number[] = [];
-  /** What a cast may begin from instead. */
-  const startOf = (at: number): number => {
-    const i = made[at]!;
-    if (i.op !== 'cast') return at;
-    const [from] = i.args as readonly [number];
-    return holdsAll(i.type, made[from]!.type) ? from : at;
-  };
-  for (const i of instructions) {
-    const args = 'args' in i ? i.args.map(a => places[a]!) : [];
-    const from = i.op === 'cast' ? startOf(args[0]!) : undefined;
-    const isSame = from !== undefined && made[from]!.type === i.type;
-    places.push(isSame ? from : made.push('args' in i ? { ...i, args: from === undefined ? args : [from] } : i) - 1);
+  for (const i of given.instructions) {
+    if (i.op === 'input' || i.op === 'const') {
+      places.push(made.push(i) - 1);
+      continue;
+    }
+    const args = i.args.map(a => places[a]!);
+    const through = made[args[0]!]!;
+    const from = i.op === 'cast' && through.op === 'cast' ? through.args[0]! : undefined;
+    if (from === undefined || !isDetour(made[from]!.type, through.type, i.type)) places.push(made.push({ ...i, args }) - 1);
+    else places.push(made[from]!.type === i.type ? from : made.push({ ...i, args: [from] }) - 1);
   }
-  return needed({ instructions: made, outputs: outputs.map(o => places[o]!) });
+  const isSame =
+    made.length === given.instructions.length && made.every((i, at) => argsOfStep(i).join() === argsOfStep(given.instructions[at]!).join());
+  return isSame ? given : needed({ instructions: made, outputs: given.outputs.map(o => places[o]!) });
 }
+
+const argsOfStep = (i: Instruction): readonly number[] => (i.op === 'input' || i.op === 'const' ? [] : i.args);
 
 /** The same program without what no output depends on. */
 function needed({ instructions, outputs }: Program): Program {
