@@ -91,7 +91,7 @@ export const knownDifferences: readonly KnownDifference[] = [
   ),
   difference(
     'only we refuse',
-    /^E1305 (PRelu|Squeeze|GatherElements|RMSNormalization|Reshape|Softmax|LpNormalization|ai\.onnx\.ml\.(LinearRegressor|SVMRegressor|FeatureVectorizer)):/,
+    /^E1305 (Conv|ConvTranspose|PRelu|Squeeze|GatherElements|RMSNormalization|Reshape|Softmax|LpNormalization|ai\.onnx\.ml\.(LinearRegressor|SVMRegressor|FeatureVectorizer)):/,
     'axes and shapes that cannot go together, which onnx.shape_inference does not look at and ONNX Runtime refuses when it runs them',
   ),
   difference(
