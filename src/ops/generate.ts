@@ -84,8 +84,8 @@ export const generators = {
   HannWindow: cosineWindow([0.5, 0.5]),
   HammingWindow: cosineWindow([25 / 46, 21 / 46]),
   BlackmanWindow: cosineWindow([0.42, 0.5, 0.08]),
-  CumSum: cumulative('ReduceSum', 0),
-  CumProd: cumulative('ReduceProd', 1),
+  CumSum: cumulative({ reduce: 'ReduceSum', combine: 'Add', neutral: 0 }),
+  CumProd: cumulative({ reduce: 'ReduceProd', combine: 'Mul', neutral: 1 }),
   GatherElements: {
     infer({ data, indices }, { axis }) {
       const shape = shapeOf(data);
@@ -150,23 +150,60 @@ function cosineWindow(weights: readonly number[]) {
   };
 }
 
-/** Every place along the axis reduces the places up to it: as many terms as there are pairs of places. */
-function cumulative(reduce: 'ReduceSum' | 'ReduceProd', neutral: number) {
+/** How places along an axis come together. */
+interface Scan {
+  readonly reduce: 'ReduceSum' | 'ReduceProd';
+  readonly combine: 'Add' | 'Mul';
+  readonly neutral: number;
+  readonly exclusive: boolean;
+  readonly reverse: boolean;
+}
+
+function cumulative(how: Pick<Scan, 'reduce' | 'combine' | 'neutral'>) {
   return {
     known: ['axis'],
     infer: ({ x }: Inputs<'CumSum'>) => [x.type],
     lower({ x, axis }: Inputs<'CumSum'>, { exclusive, reverse }: At<'CumSum'>, b: Builder): Value {
-      const rank = rankOf(x);
-      const on = axisOf(known(axis)![0] as number, rank);
-      const columns = count(b, b.dim(x, on));
-      const rows = b.Unsqueeze(columns, [1]);
-      const [low, high] = reverse ? [rows, columns] : [columns, rows];
-      const kept = exclusive ? b.Less(low, high) : b.LessOrEqual({ A: low, B: high });
-      // [.., row, column, ..]: the axis itself is the column.
-      const pairs = b.Where(spreadOver(kept, rank - 1 - on, b), b.Unsqueeze(x, [on]), b.like(neutral, x));
-      return b[reduce](pairs, { axes: [on + 1], keepdims: 0 });
+      const on = axisOf(known(axis)![0] as number, rankOf(x));
+      return scanned(x, on, { ...how, exclusive: exclusive !== 0, reverse: reverse !== 0 }, b);
     },
   };
+}
+
+/** Longer axes are scanned block by block. */
+const mostPaired = 128;
+const block = 64;
+
+/** What the places up to each come to: those in its block, and the blocks before it. */
+function scanned(x: Value, on: number, how: Scan, b: Builder): Value {
+  const length = b.dim(x, on);
+  if (typeof length === 'number' && length <= mostPaired) return paired(x, on, how, b);
+  const count = b.sizes([length]);
+  const blocks = b.Div(b.Add(count, b.ints([block - 1])), b.ints([block]));
+  const whole = b.Mul(blocks, b.ints([block]));
+  const sizes = range(rankOf(x)).map(d => b.dim(x, d));
+  // A size of 0 is no copy of another.
+  const along = (v: Value, ...parts: readonly Size[]): Value =>
+    b.emit('Reshape', [v, b.sizes([...sizes.slice(0, on), ...parts, ...sizes.slice(on + 1)])], { allowzero: 1 })[0]!;
+  const pads = b.Concat([b.ints([0]), b.Sub(whole, count)], 0);
+  const apart = along(b.Pad({ data: x, pads, constant_value: b.like(how.neutral, x), axes: b.ints([on]) }), blocks, block);
+  const totals = b[how.reduce](apart, { axes: [on + 1], keepdims: 0 });
+  const outer = { ...how, exclusive: true };
+  // How often an open axis would have to be divided is not known.
+  const before = typeof length === 'number' ? scanned(totals, on, outer, b) : paired(totals, on, outer, b);
+  const joined = b[how.combine](paired(apart, on + 1, how, b), b.Unsqueeze(before, [on + 1]));
+  return b.Slice(along(joined, whole), { axes: [on], starts: [0], ends: [count] });
+}
+
+/** As many terms as there are pairs of places. */
+function paired(x: Value, on: number, { reduce, neutral, exclusive, reverse }: Scan, b: Builder): Value {
+  const columns = count(b, b.dim(x, on));
+  const rows = b.Unsqueeze(columns, [1]);
+  const [low, high] = reverse ? [rows, columns] : [columns, rows];
+  const kept = exclusive ? b.Less(low, high) : b.LessOrEqual({ A: low, B: high });
+  // [.., row, column, ..]: the axis itself is the column.
+  const pairs = b.Where(spreadOver(kept, rankOf(x) - 1 - on, b), b.Unsqueeze(x, [on]), b.like(neutral, x));
+  return b[reduce](pairs, { axes: [on + 1], keepdims: 0 });
 }
 
 /** `v` with `more` axes of size 1 after its own. */

@@ -341,6 +341,13 @@ for (const exclusive of [0, 1])
     sample('CumSum', `exclusive ${exclusive} reverse ${reverse}`, [f(2, 5, 3)], (b, x) =>
       b.CumSum({ x, axis: b.constant(1, 'int64') }, { exclusive, reverse }),
     );
+for (const [what, exclusive, reverse] of [
+  ['long', 0, 0],
+  ['long, backwards and exclusive', 1, 1],
+] as const)
+  sample('CumSum', what, [f(2, 300)], (b, x) => b.CumSum({ x, axis: b.constant(1, 'int64') }, { exclusive, reverse }), 1e-4);
+sample('CumSum', 'in whole blocks of integers', [ints(256, 2)], (b, x) => b.CumSum({ x, axis: b.constant(0, 'int64') }));
+sample('CumProd', 'long', [from(0.9, 1.1, 200)], (b, x) => b.CumProd({ x, axis: b.constant(0, 'int64') }), 1e-4);
 sample('CumSum', 'of integers', [ints(4, 5)], (b, x) => b.CumSum({ x, axis: b.constant(-1, 'int64') }));
 sample('CumProd', '', [f(4, 5)], (b, x) => b.CumProd({ x, axis: b.constant(0, 'int64') }, { reverse: 1 }));
 sample('GatherElements', '', [f(3, 4), typed('int64', -3, 3, 2, 4)], (b, data, indices) => b.GatherElements({ data, indices }));
