@@ -155,6 +155,7 @@ const isDetour = (from: ScalarType, through: ScalarType, to: ScalarType): boolea
 export function withoutDetours(given: Program): Program {
   const made: Instruction[] = [];
   const places: number[] = [];
+  let hasDetours = false;
   for (const i of given.instructions) {
     if (i.op === 'input' || i.op === 'const') {
       places.push(made.push(i) - 1);
@@ -164,14 +165,13 @@ export function withoutDetours(given: Program): Program {
     const through = made[args[0]!]!;
     const from = i.op === 'cast' && through.op === 'cast' ? through.args[0]! : undefined;
     if (from === undefined || !isDetour(made[from]!.type, through.type, i.type)) places.push(made.push({ ...i, args }) - 1);
-    else places.push(made[from]!.type === i.type ? from : made.push({ ...i, args: [from] }) - 1);
+    else {
+      hasDetours = true;
+      places.push(made[from]!.type === i.type ? from : made.push({ ...i, args: [from] }) - 1);
+    }
   }
-  const isSame =
-    made.length === given.instructions.length && made.every((i, at) => argsOfStep(i).join() === argsOfStep(given.instructions[at]!).join());
-  return isSame ? given : needed({ instructions: made, outputs: given.outputs.map(o => places[o]!) });
+  return hasDetours ? needed({ instructions: made, outputs: given.outputs.map(o => places[o]!) }) : given;
 }
-
-const argsOfStep = (i: Instruction): readonly number[] => (i.op === 'input' || i.op === 'const' ? [] : i.args);
 
 /** The same program without what no output depends on. */
 function needed({ instructions, outputs }: Program): Program {

@@ -178,21 +178,21 @@ const block = 64;
 function scanned(x: Value, on: number, how: Scan, b: Builder): Value {
   const length = b.dim(x, on);
   if (typeof length === 'number' && length <= mostPaired) return paired(x, on, how, b);
-  const count = b.sizes([length]);
-  const blocks = b.Div(b.Add(count, b.ints([block - 1])), b.ints([block]));
+  const places = b.sizes([length]);
+  const blocks = b.Div(b.Add(places, b.ints([block - 1])), b.ints([block]));
   const whole = b.Mul(blocks, b.ints([block]));
   const sizes = range(rankOf(x)).map(d => b.dim(x, d));
   // A size of 0 is no copy of another.
   const along = (v: Value, ...parts: readonly Size[]): Value =>
     b.emit('Reshape', [v, b.sizes([...sizes.slice(0, on), ...parts, ...sizes.slice(on + 1)])], { allowzero: 1 })[0]!;
-  const pads = b.Concat([b.ints([0]), b.Sub(whole, count)], 0);
+  const pads = b.Concat([b.ints([0]), b.Sub(whole, places)], 0);
   const apart = along(b.Pad({ data: x, pads, constant_value: b.like(how.neutral, x), axes: b.ints([on]) }), blocks, block);
   const totals = b[how.reduce](apart, { axes: [on + 1], keepdims: 0 });
   const outer = { ...how, exclusive: true };
   // How often an open axis would have to be divided is not known.
   const before = typeof length === 'number' ? scanned(totals, on, outer, b) : paired(totals, on, outer, b);
   const joined = b[how.combine](paired(apart, on + 1, how, b), b.Unsqueeze(before, [on + 1]));
-  return b.Slice(along(joined, whole), { axes: [on], starts: [0], ends: [count] });
+  return b.Slice(along(joined, whole), { axes: [on], starts: [0], ends: [places] });
 }
 
 /** As many terms as there are pairs of places. */
